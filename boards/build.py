@@ -1,0 +1,189 @@
+"""From a neuron to a bitstream: elaborate, synthesise, place and route, pack."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..hw import tools
+from ..hw.errors import DoesNotFitError, FileError, TimingError
+from ..hw.neuron import Neuron
+from .table import Board, get_board
+from .top import Top
+
+Progress = Callable[[str, str, str], None]  # step, "start" | "done" | "note", text
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What place and route says of a design. Nothing here was measured on a board."""
+
+    board: str
+    model: str
+    word: int  # bits
+    cells: int
+    multipliers: int
+    block_rams: int
+    mhz: float  # the fastest clock that timing allows
+    clock_mhz: float  # the board's clock
+    interval: int  # clocks between two steps
+    latency: int  # clocks
+    neurons: int  # as many would share this design in real time: clock / (interval x steps a second)
+    bitstream: str  # path
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def text(self) -> str:
+        board = get_board(self.board)
+        rows = (
+            ("model", f"{self.model}, word {self.word}"),
+            ("cells", f"{self.cells:,} of {board.cells:,}"),
+            ("multipliers", f"{self.multipliers} of {board.multipliers}"),
+            ("block RAMs", f"{self.block_rams} of {board.block_rams}"),
+            ("clock", f"{self.mhz:.1f} MHz reached, {self.clock_mhz:g} MHz on the board"),
+            ("interval", f"{self.interval} clocks a step, latency {self.latency}"),
+            ("neurons", f"{self.neurons:,} in real time (from timing, not from a board)"),
+            ("bitstream", self.bitstream),
+        )
+        title = f"{self.board} ({board.device})"
+        return "\n".join([title, *(f"  {name:<12} {value}" for name, value in rows)])
+
+
+def build(
+    neuron: Neuron, board_name: str, out_dir: Path | str, *, seed: int = 1, progress: Progress | None = None
+) -> BuildReport:
+    """Build a bitstream and its report into `out_dir`: `MODEL-WORD-BOARD.bin` (or `.bit`) and one log a step.
+
+    Raises `ToolError`, `DoesNotFitError` or `TimingError`; `out_dir` then holds the logs and nothing else new.
+    """
+    board = get_board(board_name)
+    names = ("yosys", board.family.router, board.family.packer)
+    found = {name: tools.require_tool(name) for name in names}  # all of them, before the first writes anything
+    out = Path(out_dir).absolute()
+    tell = progress or (lambda step, state, text: None)
+    name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        # Beside, so that the last move is a rename within one file system.
+        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    except OSError as error:
+        raise FileError(f"{out_dir} cannot be written: {error.strerror}.") from None
+    with scratch as folder:
+        flow = _Flow(neuron, board, Path(folder), out, found, tell)
+        flow.elaborate()
+        flow.synthesise()
+        timing = flow.place_and_route(seed)
+        report = _report(neuron, board, timing, out / name)
+        _check_timing(report, flow.log("place-and-route"))
+        flow.pack()
+        shutil.move(Path(folder) / f"top.{board.family.bitstream}", out / name)
+    return report
+
+
+@dataclass
+class _Flow:
+    neuron: Neuron
+    board: Board
+    folder: Path  # where the tools work
+    out: Path  # where the logs go
+    found: dict[str, tools.Tool]
+    tell: Progress
+
+    def log(self, step: str) -> Path:
+        return self.out / f"{step}.log"
+
+    def elaborate(self) -> None:
+        """RTLIL and constraints, by amaranth-boards; its own build scripts are left aside."""
+        self.tell("elaborate", "start", f"{type(self.neuron).__name__} for {self.board.name}")
+        plan = self.board.platform().prepare(Top(self.neuron, self.board), name="top", emit_src=False)
+        for file in ("top.il", f"top.{self.board.family.constraints}"):
+            content = plan.files[file]
+            (self.folder / file).write_text(content if isinstance(content, str) else content.decode())
+        self.tell("elaborate", "done", f"{(self.folder / 'top.il').stat().st_size:,} bytes of RTLIL")
+
+    def synthesise(self) -> None:
+        self.tell("synthesise", "start", f"yosys {self.found['yosys'].version}")
+        script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
+        tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
+        self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
+
+    def place_and_route(self, seed: int) -> dict[str, Any]:
+        """Returns nextpnr's report. A miss of the clock passes here: `_check_timing` says it in our words."""
+        step, family = "place-and-route", self.board.family
+        tool = self.found[family.router]
+        self.tell(step, "start", f"{tool.name} {tool.version}, seed {seed}")
+        options = ("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--timing-allow-fail")
+        try:
+            self._run(step, tool, (*self.board.router_args, *family.router_args, *options))
+        except tools.ToolFailed as error:
+            self._check_fit(error.log)
+            raise
+        report = json.loads((self.folder / "report.json").read_text())
+        self.tell(step, "done", f"{_fmax(report):.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
+        return report
+
+    def pack(self) -> None:
+        tool = self.found[self.board.family.packer]
+        self.tell("pack", "start", f"{tool.name} {tool.version}")
+        self._run("pack", tool, self.board.family.packer_args)
+        size = (self.folder / f"top.{self.board.family.bitstream}").stat().st_size
+        self.tell("pack", "done", f"{size:,} bytes")
+
+    def _run(self, step: str, tool: tools.Tool, args: tuple[str, ...]) -> None:
+        tools.run(
+            tool, args, cwd=self.folder, log=self.log(step), notice=lambda text: self.tell(step, "note", text)
+        )  # fmt: skip
+
+    def _check_fit(self, log: Path) -> None:
+        """nextpnr counts what is used before it fails to place it: `Info:   ICESTORM_DSP:   12/    8   150%`."""
+        family = self.board.family
+        words = {family.cell: "cells", family.multiplier: "multipliers", family.block_ram: "block RAMs"}
+        counted = re.findall(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(), re.MULTILINE)
+        over = [(kind, int(used), int(there)) for kind, used, there in counted if int(used) > int(there)]
+        if not over:
+            return
+        needs = " and ".join(f"{used:,} {words.get(kind, kind)} of {there:,}" for kind, used, there in over)
+        raise DoesNotFitError(
+            f"{type(self.neuron).__name__} at word {self.neuron.word} does not fit {self.board.name}: "
+            f"it needs {needs}; take a smaller word or a larger board. The log is {log}."
+        )
+
+
+def _fmax(report: dict[str, Any]) -> float:
+    """MHz of the slowest clock; a top level here has one."""
+    return min(clock["achieved"] for clock in report["fmax"].values())
+
+
+def _report(neuron: Neuron, board: Board, timing: dict[str, Any], bitstream: Path) -> BuildReport:
+    def used(kind: str) -> int:
+        return timing["utilization"][kind]["used"]
+
+    steps_per_second = 1000 / Fraction(str(neuron.dt))
+    return BuildReport(
+        board=board.name,
+        model=type(neuron).__name__,
+        word=neuron.word,
+        cells=used(board.family.cell),
+        multipliers=used(board.family.multiplier),
+        block_rams=used(board.family.block_ram),
+        mhz=round(_fmax(timing), 2),
+        clock_mhz=board.clock_mhz,
+        interval=neuron.interval,
+        latency=neuron.latency,
+        neurons=int(board.clock_hz / (neuron.interval * steps_per_second)),
+        bitstream=str(bitstream),
+    )
+
+
+def _check_timing(report: BuildReport, log: Path) -> None:
+    if report.mhz < report.clock_mhz:
+        raise TimingError(
+            f"{report.model} at word {report.word} reaches {report.mhz:.1f} MHz on {report.board}, whose clock is "
+            f"{report.clock_mhz:g} MHz: try another seed or a smaller word. The log is {log}."
+        )

@@ -1,0 +1,133 @@
+"""The boards: pure data. Figures are those of the makers' data sheets, read on the date that stands beside them."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from amaranth.build import Platform
+
+from ..hw.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the open flow calls the same things in one family of devices."""
+
+    name: str
+    synth: str  # the yosys command
+    router: str
+    router_args: tuple[str, ...]
+    packer: str
+    packer_args: tuple[str, ...]
+    constraints: str  # suffix of the constraints' file
+    bitstream: str  # suffix of the packed file
+    cell: str  # resources, as nextpnr's report counts them
+    multiplier: str
+    block_ram: str
+
+
+ICE40 = Family(
+    name="iCE40",
+    # -device u: abc9 needs the delays of the UltraPlus, the only iCE40 with multipliers.
+    synth="synth_ice40 -dsp -abc9 -device u",
+    router="nextpnr-ice40",
+    router_args=("--pcf", "top.pcf", "--asc", "top.routed"),
+    packer="icepack",
+    packer_args=("top.routed", "top.bin"),
+    constraints="pcf",
+    bitstream="bin",
+    cell="ICESTORM_LC",
+    multiplier="ICESTORM_DSP",
+    block_ram="ICESTORM_RAM",
+)
+
+ECP5 = Family(
+    name="ECP5",
+    synth="synth_ecp5 -abc9",
+    router="nextpnr-ecp5",
+    router_args=("--lpf", "top.lpf", "--textcfg", "top.routed"),
+    packer="ecppack",
+    packer_args=("--compress", "--input", "top.routed", "--bit", "top.bit"),
+    constraints="lpf",
+    bitstream="bit",
+    cell="TRELLIS_COMB",
+    multiplier="MULT18X18D",
+    block_ram="DP16KD",
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board: its device, what the device holds, and its clock."""
+
+    name: str
+    platform_class: str  # `module:class` of amaranth-boards, imported when used
+    family: Family
+    device: str
+    cells: int  # 4-input look-up tables, each with its register
+    multipliers: int
+    multiplier_bits: int  # width of both signed operands of one multiplier
+    block_rams: int
+    block_ram_bits: int
+    clock_hz: int
+    words: tuple[int, ...]  # presets of which a product costs no more than a few of these multipliers
+    router_args: tuple[str, ...]
+    source: str
+    uart_baud: int = 115200
+
+    @property
+    def clock_mhz(self) -> float:
+        return self.clock_hz / 1e6
+
+    def platform(self) -> Platform:
+        """A new platform of amaranth-boards: one serves one design."""
+        module, _, name = self.platform_class.partition(":")
+        return getattr(importlib.import_module(module), name)()
+
+
+_ALL = (
+    Board(
+        name="icebreaker",
+        platform_class="amaranth_boards.icebreaker:ICEBreakerPlatform",
+        family=ICE40,
+        device="iCE40UP5K",
+        cells=5280,
+        multipliers=8,
+        multiplier_bits=16,
+        block_rams=30,
+        block_ram_bits=4096,
+        clock_hz=12_000_000,
+        words=(16, 18, 24),
+        router_args=("--up5k", "--package", "sg48"),
+        source="Lattice FPGA-DS-02008 (iCE40 UltraPlus), 1bitsquared iCEBreaker 1.0e; 2025-11",
+    ),
+    Board(
+        name="ulx3s-25f",
+        platform_class="amaranth_boards.ulx3s:ULX3S_25F_Platform",
+        family=ECP5,
+        device="LFE5U-25F",
+        cells=24288,
+        multipliers=28,
+        multiplier_bits=18,
+        block_rams=56,
+        block_ram_bits=18432,
+        clock_hz=25_000_000,
+        words=(16, 18, 24),
+        router_args=("--25k", "--package", "CABGA381", "--speed", "6"),
+        source="Lattice FPGA-DS-02012 (ECP5), Radiona ULX3S 3.0; 2025-11",
+    ),
+)
+
+BOARDS: Mapping[str, Board] = {board.name: board for board in _ALL}
+
+
+def get_board(name: str) -> Board:
+    """The board of this name; `UsageError` lists those there are."""
+    try:
+        return BOARDS[name]
+    except KeyError:
+        pass
+    near = difflib.get_close_matches(name.lower(), BOARDS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"there is no board {name!r}: {hint}the boards are {', '.join(BOARDS)}.")

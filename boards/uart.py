@@ -1,0 +1,74 @@
+"""UART, 8 data bits, no parity, one stop bit: a line to bytes and bytes to a line."""
+
+from amaranth import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Elaboratable
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+
+def divisor(clock_hz: int, baud: int) -> int:
+    """Clocks a bit. A receiver resynchronises every byte and samples mid-bit, so that 2 % of error is still safe."""
+    clocks = round(clock_hz / baud)
+    if clocks < 4 or abs(clock_hz / clocks / baud - 1) > 0.02:
+        raise ValueError(f"{baud} baud cannot be made from {clock_hz} Hz")
+    return clocks
+
+
+class Receiver(wiring.Component):
+    """Line to bytes, least significant bit first.
+
+    `rx` is asynchronous and idles high. A byte is valid for one clock, in the middle of its stop bit (9.5 bits and two
+    clocks of synchroniser after the falling edge), and cannot wait. One with a low stop bit (a break, noise) is dropped.
+    """
+
+    rx: In(1, init=1)
+    bytes: Out(stream.Signature(unsigned(8), always_ready=True))
+
+    def __init__(self, clocks: int) -> None:
+        self.clocks = clocks
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        rx = Signal(init=1)
+        m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1)
+        first = self.clocks + self.clocks // 2 - 1
+        timer = Signal(range(first + 1))
+        left = Signal(range(10))  # bits still to be sampled, with the stop bit
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(left != 0):
+            m.d.sync += [timer.eq(self.clocks - 1), left.eq(left - 1)]
+            with m.If(left == 1):
+                m.d.comb += self.bytes.valid.eq(rx)
+            with m.Else():
+                m.d.sync += self.bytes.payload.eq(Cat(self.bytes.payload[1:], rx))
+        with m.Elif(~rx):
+            m.d.sync += [timer.eq(first), left.eq(9)]
+        return m
+
+
+class Transmitter(wiring.Component):
+    """Bytes to a line, least significant bit first. `tx` idles high; a byte takes ten bits and a clock."""
+
+    tx: Out(1, init=1)
+    bytes: In(stream.Signature(unsigned(8)))
+
+    def __init__(self, clocks: int) -> None:
+        self.clocks = clocks
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        timer = Signal(range(self.clocks))
+        line = Signal(9, init=0x1FF)  # the bit on the line, then those to come; ones follow: stop bit and idle
+        left = Signal(range(11))
+        m.d.comb += [self.tx.eq(line[0]), self.bytes.ready.eq(left == 0)]
+        with m.If(self.bytes.valid & self.bytes.ready):
+            m.d.sync += [line.eq(Cat(Const(0, 1), self.bytes.payload)), left.eq(10), timer.eq(self.clocks - 1)]
+        with m.Elif(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(left != 0):
+            m.d.sync += [line.eq(Cat(line[1:], Const(1, 1))), left.eq(left - 1), timer.eq(self.clocks - 1)]
+        return m

@@ -1,0 +1,243 @@
+"""A recording as the fit sees it: sweeps of voltage (mV) and current (nA) on one time step (ms), and where they came from.
+
+Sample k of a voltage is at time k*dt; current k flows from k*dt to (k+1)*dt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spikefab.hw.errors import RecordingError, UsageError
+
+Floats = NDArray[np.float64]
+START = 10.0  # ms: without a quiet part, the current before a sweep is taken to be like its first 10 ms
+MERGE = 50.0  # ms: shorter returns to the baseline do not end a stimulus
+NEGLIGIBLE = 1e-6  # nA
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One sweep: voltage (T,) mV, current (T,) nA or None, stimulus window (start, stop) in ms or None, and its name."""
+
+    voltage: Floats
+    current: Floats | None
+    window: tuple[float, float] | None
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Sweeps on one time step.
+
+    sweeps          in the order of the file; they may differ in length
+    dt              ms
+    source          path of the file, or "arrays"
+    sha256          of the file, None for arrays
+    current_origin  which signal the current is, in words; without a current, why there is none
+    notes           notices: what was guessed, left out or resampled while reading
+    """
+
+    sweeps: tuple[Sweep, ...]
+    dt: float
+    source: str = "arrays"
+    sha256: str | None = None
+    current_origin: str = "as given"
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
+        """A recording from memory: voltage (T,), (S, T) or S arrays of their own length, mV; dt in ms.
+
+        current, nA, is shaped like the voltage, or is one (T,) that every sweep received, or None (to view, not to fit).
+        Raises UsageError for shapes, lengths or steps that do not make sense, RecordingError for NaN and for no samples.
+        """
+        if not np.isfinite(dt) or dt <= 0:
+            raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
+        voltages = _sweep_arrays(voltage, "voltage")
+        currents: list[Floats | None] = [None] * len(voltages)
+        if current is not None:
+            given = _sweep_arrays(current, "current")
+            if len(given) == 1:
+                given *= len(voltages)
+            if len(given) != len(voltages):
+                raise UsageError(f"There are {len(voltages)} sweeps of voltage but {len(given)} of current.")
+            currents = list(given)
+        sweeps = []
+        for k, (v, i) in enumerate(zip(voltages, currents, strict=True)):
+            if i is not None and len(i) != len(v):
+                raise UsageError(f"Sweep {k} has {len(v)} samples of voltage but {len(i)} of current.")
+            sweeps.append(make_sweep(v, i, float(dt), str(k)))
+        origin = "as given" if current is not None else "none was given"
+        return cls(tuple(sweeps), float(dt), current_origin=origin)
+
+    def resample(self, dt: float) -> "Recording":
+        """The same recording on a step of dt ms; itself, if that is its step already.
+
+        To a coarser step the voltage passes a zero-phase low-pass at the new Nyquist frequency; to a finer one it is
+        interpolated linearly. The current keeps its charge exactly: each new step carries the mean of the old, piecewise
+        constant current over it.
+        """
+        if not np.isfinite(dt) or dt <= 0:
+            raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
+        if np.isclose(dt, self.dt, rtol=1e-9, atol=0):
+            return self
+        sweeps = []
+        for sweep in self.sweeps:
+            n = int(np.floor((len(sweep.voltage) - 1) * self.dt / dt + 1e-6)) + 1
+            v = _resample_voltage(sweep.voltage, self.dt, dt, n)
+            i = None if sweep.current is None else _resample_current(sweep.current, self.dt, dt, n)
+            sweeps.append(replace(sweep, voltage=v, current=i))
+        note = f"resampled from {self.dt:g} to {dt:g} ms"
+        return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note))
+
+    def select(self, indices: Sequence[int]) -> "Recording":
+        """The same recording with some of its sweeps, by position. Raises RecordingError if none is left."""
+        if not indices:
+            raise RecordingError(f"No sweep of {self.source} is left after the selection.")
+        return replace(self, sweeps=tuple(self.sweeps[k] for k in indices))
+
+    def require_fit(self) -> None:
+        """Raise RecordingError unless every sweep has a current and some sweep has one other than zero."""
+        if not self.sweeps:
+            raise RecordingError(f"{self.source} holds no sweeps.")
+        advice = "give the injected current with --current FILE or --current-channel N"
+        if any(sweep.current is None for sweep in self.sweeps):
+            raise RecordingError(f"{self.source} cannot be fitted without its current ({self.current_origin}): {advice}.")
+        if not any(np.any(sweep.current) for sweep in self.sweeps):
+            raise RecordingError(f"{self.source} cannot be fitted: its current is zero throughout, so {advice}.")
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the recording though it can be fitted: one sentence each."""
+        return self._warnings
+
+    @cached_property
+    def _warnings(self) -> tuple[str, ...]:
+        from spikefab.fit.doubts import doubts
+
+        return doubts(self)
+
+
+def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) -> Sweep:
+    """A sweep with its stimulus window found from the current."""
+    return Sweep(voltage, current, None if current is None else stimulus_window(current, dt), name)
+
+
+def quiet_part(current: Floats, dt: float) -> int:
+    """How many samples of a current (T,) nA stay constant from the start of the sweep on, within the noise of its recording.
+
+    Constant means: within 5 % of the sweep's range (or eight times the noise of the signal, if that is more) of its first
+    millisecond. A stimulus that fluctuates from its first sample on has at most a few ms of it.
+    """
+    signal, noise = _denoise(current, dt)
+    level = np.median(current[: _samples(1.0, dt)])
+    away = np.flatnonzero(np.abs(signal - level) > max(0.05 * np.ptp(signal), 8 * noise, NEGLIGIBLE))
+    return int(away[0]) if len(away) else len(current)
+
+
+def baseline_current(sweep: Sweep, dt: float) -> float:
+    """The current, nA, that flows before a sweep begins: the median of its quiet part, from which its initial state follows.
+
+    The quiet part begins with the sweep and lasts 1 ms or more (a later one says nothing about the state at the start);
+    a sweep without one gives the median of its first 10 ms, one without a current 0.
+    """
+    if sweep.current is None:
+        return 0.0
+    quiet = quiet_part(sweep.current, dt)
+    if quiet < _samples(1.0, dt):
+        quiet = _samples(START, dt)
+    return float(np.median(sweep.current[:quiet]))
+
+
+def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
+    """(start, stop) in ms of the longest departure of a current (T,) nA from its baseline; None if it never departs.
+
+    Departures less than 50 ms apart are one: noise and pulse trains cross their baseline. Of a test pulse and a step, the
+    longer one is the stimulus.
+    """
+    signal, noise = _denoise(current, dt)
+    away = np.abs(signal - baseline_current(Sweep(current, current, None, ""), dt))
+    # The percentile, not the maximum: spikes leave brief artefacts in a recorded current.
+    departed = np.flatnonzero(away > max(0.15 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE))
+    if not len(departed):
+        return None
+    breaks = np.flatnonzero(np.diff(departed) > MERGE / dt)
+    starts = departed[np.concatenate(([0], breaks + 1))]
+    stops = departed[np.concatenate((breaks, [len(departed) - 1]))] + 1
+    longest = int(np.argmax(stops - starts))
+    return round(float(starts[longest] * dt), 6), round(float(stops[longest] * dt), 6)
+
+
+def is_noise(recording: Recording) -> bool:
+    """Whether the stimulus fluctuates all along (in-vivo-like noise) instead of stepping, ramping or swinging slowly.
+
+    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own 20 ms average.
+    """
+    currents = [sweep.current for sweep in recording.sweeps if sweep.current is not None]
+    if not currents:
+        return False
+    from scipy.ndimage import uniform_filter1d
+
+    width = _samples(20.0, recording.dt)
+    away = [np.abs(i - uniform_filter1d(i, width, mode="nearest")) for i in currents]
+    low, high = np.percentile(np.concatenate(currents), [1, 99])
+    return bool(high > low and np.median(np.concatenate(away)) > 0.04 * (high - low))
+
+
+def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:
+    """One float array a sweep from (T,), (S, T) or a sequence of arrays; finite and not empty."""
+    try:
+        rows = [values] if np.ndim(values[0]) == 0 else list(values)  # type: ignore[index, arg-type]
+        arrays = [np.array(row, dtype=np.float64) for row in rows]
+    except IndexError:
+        raise RecordingError(f"The {what} is empty.") from None
+    except (TypeError, ValueError):
+        raise UsageError(f"The {what} must be numbers in an array of shape (T,) or (sweeps, T).") from None
+    for k, array in enumerate(arrays):
+        if array.ndim != 1:
+            raise UsageError(f"The {what} must be an array of shape (T,) or (sweeps, T), not {np.shape(values)}.")
+        if not len(array):
+            raise RecordingError(f"The {what} is empty.")
+        bad = np.flatnonzero(~np.isfinite(array))
+        if len(bad):
+            where = f"sample {bad[0]}" + (f" of sweep {k}" if len(arrays) > 1 else "")
+            raise RecordingError(f"The {what} is not a number at {where}: cut or repair it first.")
+    return arrays
+
+
+def _samples(ms: float, dt: float) -> int:
+    return max(1, round(ms / dt))
+
+
+def _denoise(current: Floats, dt: float) -> tuple[Floats, float]:
+    """The current through a median filter of 1 ms, which leaves steps where they are, and the noise that is left (nA rms)."""
+    from scipy.ndimage import median_filter
+
+    width = 2 * (_samples(1.0, dt) // 2) + 1
+    # The median of all differences is recording noise: the few steps of a stimulus do not move it.
+    noise = 1.4826 * np.median(np.abs(np.diff(current))) / np.sqrt(2 * width) if len(current) > 1 else 0.0
+    return median_filter(current, width, mode="nearest"), float(noise)
+
+
+def _resample_voltage(v: Floats, old: float, new: float, n: int) -> Floats:
+    if new < old:
+        return np.interp(np.arange(n) * new, np.arange(len(v)) * old, v)
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(old / new).limit_denominator(1000)
+    out = resample_poly(v, ratio.numerator, ratio.denominator, padtype="edge")
+    return np.pad(out, (0, max(0, n - len(out))), mode="edge")[:n]
+
+
+def _resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
+    ratio = new / old
+    if ratio > 1 and abs(ratio - round(ratio)) < 1e-9:
+        step = round(ratio)
+        return np.pad(i, (0, max(0, n * step - len(i))), mode="edge")[: n * step].reshape(n, step).mean(axis=1)
+    edges = np.minimum(np.arange(n + 1) * ratio, len(i))
+    charge = np.interp(edges, np.arange(len(i) + 1), np.concatenate(([0.0], np.cumsum(i))))
+    # The last step may reach beyond the data: its mean is over what there is.
+    return np.diff(charge) / np.diff(edges)

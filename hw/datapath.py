@@ -1,0 +1,157 @@
+"""A model at one word length, time step and input span: its formats, its trace, and how parameters become codes."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import UsageError
+from .fixed import Q
+from .trace import Trace, Value
+
+if TYPE_CHECKING:
+    from .neuron import Neuron
+
+WORDS = (16, 18, 24)
+
+
+@dataclass(frozen=True)
+class State:
+    """A state variable. `span`: it ranges over -span..span; where `per_input`, span times the input's span.
+
+    `slowest` (ms): the slowest time constant that moves it. It sets the guard bits below the word: with a coefficient
+    k a difference of `operand_span` stands still below 2**(log2(1/k) - 1 - g) codes of the operand.
+    `rest`: the coefficient that is its resting value, else 0.
+    """
+
+    unit: str
+    span: float = 0
+    per_input: bool = False
+    slowest: float = 0
+    operand_span: float | None = None
+    rest: str | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A physical parameter. `free`: searched by default; otherwise measured from the recording and refined late."""
+
+    default: float
+    unit: str
+    bounds: tuple[float, float]
+    free: bool = True
+    log: bool = False
+    source: str = ""
+    doc: str = ""
+
+
+def guard_bits(slowest: float, dt: float) -> int:
+    """Bits below the operand's word that keep a time constant of `slowest` ms moving at a step of `dt` ms."""
+    return max(0, math.ceil(math.log2(slowest / dt)) - 1)
+
+
+class Datapath:
+    """What an instance of a model shares with every other one of the same formats. Get it from `datapath()`."""
+
+    def __init__(self, model: "type[Neuron]", word: int, dt: float, i_span: float):
+        self.model, self.word, self.dt, self.i_span = model, word, dt, i_span
+        self.current = Q.covering(i_span, word)
+        self.coefficients = self._coefficient_formats()
+        self.states = {name: self._state_format(s) for name, s in model.states().items()}
+        self.trace = Trace(word)
+        registers: dict[str, dict[str, Value]] = {
+            kind: {name: self.trace.input(kind, name, q) for name, q in formats.items()}
+            for kind, formats in (("state", self.states), ("coefficient", self.coefficients))
+        }
+        current = self.trace.input("current", "i", self.current)
+        s, c = (SimpleNamespace(**registers[kind]) for kind in ("state", "coefficient"))
+        outputs = model.equations(self, s, c, current)
+        if set(outputs) != {*self.states, ".v", ".spike"}:
+            raise AssertionError(f"{model.__name__}.equations must give each state, .v and .spike, not {set(outputs)}")
+        for name, value in outputs.items():
+            held = value.resize(self.states[name]) if name in self.states else value
+            self.trace.outputs[name] = held.index
+        self.readout = self.trace.nodes[self.trace.outputs[".v"]].q
+
+    def __repr__(self) -> str:
+        return f"Datapath({self.model.__name__}, word={self.word}, dt={self.dt}, i_span={self.i_span})"
+
+    def _state_format(self, state: State) -> Q:
+        if state.unit == "steps":
+            return Q.covering(state.span / self.dt + 1, math.ceil(math.log2(state.span / self.dt + 1)) + 1)
+        scale = self.i_span if state.per_input else 1
+        q = Q.covering(state.span * scale, self.word)
+        operand = Q.covering((state.operand_span or state.span) * scale, self.word)
+        return Q(q.i_bits, operand.f_bits + guard_bits(state.slowest, self.dt))
+
+    def _coefficient_formats(self) -> dict[str, Q]:
+        """Formats that cover the whole parameter box: its corners, and the middle of each edge."""
+        params = self.model.params()
+        ends = [p.bounds for p in params.values()]
+        corners = np.array(list(itertools.product(*ends))).T
+        inner = np.array([np.linspace(lo, hi, 9) for lo, hi in ends])
+        box = {name: np.concatenate([corners[k], inner[k]]) for k, name in enumerate(params)}
+        values = self.model.coefficients(SimpleNamespace(**box), self.dt)
+        formats = {}
+        for name, value in values.items():
+            largest = float(np.max(np.abs(value)))
+            if name in self.model.fastest:
+                largest = min(largest, self.dt / self.model.fastest[name])
+            if name in self.model.whole_steps:
+                formats[name] = Q.covering(largest + 1, math.ceil(math.log2(largest + 1)) + 1)
+            else:
+                formats[name] = Q.covering(largest * (1 + 2.0 ** (1 - self.word)), self.word)
+        return formats
+
+    def quantise(self, params: Mapping[str, Any]) -> np.ndarray:
+        """Codes of physical parameters: each a number or an array (N,); returns (N, coefficients) int64.
+
+        A value that no code stands for is held at the register's end: compare with `dequantise` to see it.
+        """
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.model.params()))
+        values = self.model.coefficients(SimpleNamespace(**dict(zip(self.model.params(), arrays, strict=True))), self.dt)
+        return np.stack([q.encode(values[name]) for name, q in self.coefficients.items()], axis=-1)
+
+    def dequantise(self, codes) -> dict[str, np.ndarray]:
+        """The physical parameters that codes (..., coefficients) stand for, exactly: name -> (...)."""
+        codes = np.asarray(codes)
+        values = {name: q.decode(codes[..., k]) for k, (name, q) in enumerate(self.coefficients.items())}
+        return self.model.parameters(SimpleNamespace(**values), self.dt)
+
+    def rest(self, codes) -> np.ndarray:
+        """State codes (..., states) at rest, from coefficient codes (..., coefficients)."""
+        codes = np.asarray(codes, dtype=np.int64)
+        columns = []
+        for name, state in self.model.states().items():
+            if state.rest is None:
+                columns.append(np.zeros(codes.shape[:-1], dtype=np.int64))
+            else:
+                source, target = self.coefficients[state.rest], self.states[name]
+                code = codes[..., list(self.coefficients).index(state.rest)]
+                columns.append(np.clip(code << (target.f_bits - source.f_bits), target.lo, target.hi))
+        return np.stack(columns, axis=-1)
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """Format of every register and port by name, as text: coefficients, states, input `i`, read-out `o_v`."""
+        every = {**self.coefficients, **self.states, "i": self.current, "o_v": self.readout}
+        return {name: str(q) for name, q in every.items()}
+
+
+@cache
+def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: float | None = None) -> Datapath:
+    """The datapath of a model: `word` bits, a step of `dt` ms, input current -i_span..i_span nA (a power of two)."""
+    if word not in WORDS:
+        raise UsageError(f"word {word} is not one of {', '.join(map(str, WORDS))} bits.")
+    if not 0.005 <= dt <= 1:
+        raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
+    span = model.i_span if i_span is None else i_span
+    if not (span > 0 and math.frexp(span)[0] == 0.5):
+        raise UsageError(f"the input span, {span} nA, must be a power of two, such as 0.5, 1 or 2.")
+    return Datapath(model, word, float(dt), float(span))

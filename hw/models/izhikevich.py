@@ -1,0 +1,82 @@
+"""Izhikevich's simple model of choice."""
+
+from ..datapath import Param, State
+from ..neuron import Neuron
+from ..trace import select
+
+
+class IzhikevichNeuron(Neuron):
+    """Izhikevich's quadratic model with recovery.
+
+        C v' = k (v - v_r)(v - v_t) - u + I;   u' = a (b (v - v_r) - u)
+        v >= v_peak: v <- c, u <- u + d
+
+    Forward Euler; u moves with the old v.
+
+    Source: Izhikevich 2007, Dynamical Systems in Neuroscience, eqs. 8.5-8.6; defaults p. 274 (regular spiking).
+    Not: the book's FS (cubic u'), LTS and TC rules, where peak and reset move with u.
+    """
+
+    scheme = "forward Euler"
+    best_for = "many firing patterns from few operations: regular, bursting, chattering, rebound"
+
+    fastest = {"k_q": 1 / 0.04}
+
+    v = State("mV", span=128, slowest=60, rest="v_r", doc="membrane potential")
+    u = State("nA", span=4, per_input=True, slowest=500, doc="recovery current")
+
+    C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
+    k = Param(0.0007, "uS/mV", (0.0001, 0.004), log=True, doc="gain of the quadratic")
+    a = Param(0.03, "1/ms", (0.002, 0.3), log=True, doc="rate of recovery")
+    b = Param(-0.002, "uS", (-0.020, 0.030), doc="sensitivity of recovery")
+    c = Param(-50.0, "mV", (-110, 0), doc="reset of v")
+    d = Param(0.100, "nA", (-0.1, 0.5), doc="recovery step of a spike")
+    v_r = Param(-60.0, "mV", (-100, -30), free=False, doc="resting potential")
+    v_t = Param(-40.0, "mV", (-75, 20), free=False, doc="instantaneous threshold")
+    v_peak = Param(35.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k_I": dt / p.C,
+            "k_q": dt * p.k / p.C,
+            "k_u": dt * p.a,
+            "b": p.b,
+            "c": p.c,
+            "d": p.d,
+            "v_r": p.v_r,
+            "v_t": p.v_t,
+            "v_peak": p.v_peak,
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        C = dt / c.k_I
+        return {
+            "C": C,
+            "k": c.k_q * C / dt,
+            "a": c.k_u / dt,
+            "b": c.b,
+            "c": c.c,
+            "d": c.d,
+            "v_r": c.v_r,
+            "v_t": c.v_t,
+            "v_peak": c.v_peak,
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        nA = 4 * dp.i_span
+        x = (s.v - c.v_r).word(128)
+        quadratic = ((c.k_q * x).word(1) * (s.v - c.v_t).word(128)).like(s.v)
+        drive = (c.k_I * (i - s.u).word(nA)).like(s.v)
+        v = (s.v + (quadratic + drive)).like(s.v)
+        pull = ((c.b * x).word(nA) - s.u).word(nA)
+        u = (s.u + (c.k_u * pull).like(s.u)).like(s.u)
+        spike = v >= c.v_peak
+        return {
+            "v": select(spike, c.c, v),
+            "u": select(spike, (u + c.d).like(s.u), u),
+            ".v": select(spike, c.v_peak, v.word(128)),
+            ".spike": spike,
+        }

@@ -1,0 +1,80 @@
+"""Function tables: the words that every interpreter and the block RAM hold, and linear interpolation between them."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from .fixed import Q
+from .trace import Value
+
+
+@dataclass(frozen=True)
+class Column:
+    """One word of each entry: its format and its codes."""
+
+    q: Q
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns over the same address, side by side in one memory. `function` is what it stands for, of z in entries."""
+
+    name: str
+    function: Callable
+    columns: tuple[Column, ...]
+
+    @property
+    def entries(self) -> int:
+        return len(self.columns[0].words)
+
+    @property
+    def width(self) -> int:
+        return sum(c.q.width for c in self.columns)
+
+
+def linear(name: str, function: Callable, entries: int, word: int) -> Table:
+    """(value, slope) pairs of one word each for `function(z)`, z = 0..entries, so that one read serves an interpolation."""
+    ends = np.array([function(float(z)) for z in range(entries + 1)])
+    value, slope = ends[:-1], np.diff(ends)
+    columns = []
+    for values in (value, slope):
+        q = Q.covering(float(np.max(np.abs(values))) * (1 + 2.0 ** (1 - word)), word)
+        columns.append(Column(q, tuple(int(c) for c in q.encode(values))))
+    return Table(name, function, tuple(columns))
+
+
+def interpolate(table: Table, z: Value) -> Value:
+    """table(z) for z in entries: value + slope * frac(z), in the format of the value (one integer bit more)."""
+    value, slope = (z.trace.add("table", (z,), column.q, (table, k)) for k, column in enumerate(table.columns))
+    return value + (slope * z.frac()).resize(value.q)
+
+
+# 32 entries with linear interpolation are good for 15 bits; the error falls with the square of their number.
+EXP2_ENTRIES = {16: 32, 18: 64, 24: 512}
+
+
+@cache
+def exp2_table(word: int) -> Table:
+    """2**(z/entries) - 1 for z/entries in 0..1: less one, because 1..2 would need a bit more than a word."""
+    entries = EXP2_ENTRIES[word]
+
+    def exp2_minus_1(z):
+        return np.exp2(z / entries) - 1
+
+    return linear("exp2", exp2_minus_1, entries, word)
+
+
+def exp2(y: Value) -> Value:
+    """2**y: split, table, shift, so that the range of the exponent costs nothing.
+
+    The exponent must not span more than 32 octaves. The result is exact in the shift: resize it.
+    """
+    word = y.trace.word
+    table = exp2_table(word)
+    mantissa = interpolate(table, y.frac().times2(int(math.log2(table.entries)))) + 1
+    # 20 bits are beyond what the table holds, and keep the shifted value within 53
+    return mantissa.resize(Q(2, min(word - 2, 19))).shift(y.floor())

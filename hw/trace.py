@@ -1,0 +1,189 @@
+"""The trace: a model's equations as a short list of typed integer operations.
+
+`equations` runs once on symbolic values and leaves this list; every interpreter reads it: the exact reference, the
+compiled kernel, the float64 ideal, interval analysis, cost, and the lowerings to Amaranth.
+
+| operation | arguments | result |
+|---|---|---|
+| `input` | | a register: (kind, name), kind `state`, `coefficient` or `current` |
+| `const` | | a fixed code |
+| `add` `sub` `mul` | a, b | exact, the format grows |
+| `point` | a | the same code with its binary point moved: times a power of two, free |
+| `floor` `frac` | a | integer part (towards minus infinity), and what remains, 0 <= frac < 1 |
+| `resize` | a | round half up, then saturate (or wrap, where asked) |
+| `ge` `gt` | a, b | 1 or 0 |
+| `select` | c, a, b | a where c is 1, else b |
+| `table` | z | word `floor(z)`, index clamped, of one column of a table |
+| `shift` | a, n | a times 2**n, exact, for a bounded integer n |
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .fixed import Q
+from .interval import Interval, interval_of
+
+BOOL = Q(2, 0)  # 0 or 1, in a signed format
+EXACT_BITS = 53  # a float64 lane of the batch kernel holds integers up to here
+
+
+class Node(NamedTuple):
+    """One operation: its name, the indices of its operands, the format of its result, and what else it needs."""
+
+    op: str
+    args: tuple[int, ...]
+    q: Q
+    attr: Any = None
+
+
+class Trace:
+    """The list of operations, with the interval of each, and the indices of the outputs by name."""
+
+    def __init__(self, word: int):
+        self.word = word
+        self.nodes: list[Node] = []
+        self.intervals: list[Interval] = []
+        self.outputs: dict[str, int] = {}
+        self._seen: dict[Node, int] = {}
+
+    def add(self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None) -> "Value":
+        """Append an operation (or find the identical one) and prove that it cannot leave its format."""
+        node = Node(op, tuple(a.index for a in args), q, attr)
+        if node not in self._seen:
+            bounds = interval_of(node, [self.intervals[a] for a in node.args], [self.nodes[a].q for a in node.args])
+            if bounds[0] < q.lo or bounds[1] > q.hi:
+                raise AssertionError(f"{op} reaches {bounds}, outside {q}")
+            if max(-bounds[0], bounds[1]) >> EXACT_BITS:
+                raise AssertionError(f"{op} needs more than {EXACT_BITS} bits: resize its operands first")
+            self._seen[node] = len(self.nodes)
+            self.nodes.append(node)
+            self.intervals.append(bounds)
+        return Value(self, self._seen[node])
+
+    def input(self, kind: str, name: str, q: Q) -> "Value":
+        return self.add("input", (), q, (kind, name))
+
+    def const(self, value: float) -> "Value":
+        """A number that has an exact code (of at most 30 fraction bits)."""
+        f_bits = next((f for f in range(31) if float(value) * 2**f == int(value * 2**f)), None)
+        if f_bits is None:
+            raise ValueError(f"{value} is not a multiple of 2**-30: make it a coefficient")
+        code = int(value * 2**f_bits)
+        return self.add("const", (), Q(max(code.bit_length() + 1 - f_bits, 1 - f_bits), f_bits), code)
+
+    def live(self) -> list[int]:
+        """Indices that the outputs depend on, in order."""
+        wanted = set(self.outputs.values())
+        for index in reversed(range(len(self.nodes))):
+            if index in wanted:
+                wanted.update(self.nodes[index].args)
+        return sorted(wanted)
+
+    def users(self) -> dict[int, list[int]]:
+        """For each live operation, the live operations that read it."""
+        live = self.live()
+        users: dict[int, list[int]] = {i: [] for i in live}
+        for i in live:
+            for arg in self.nodes[i].args:
+                users[arg].append(i)
+        return users
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A symbolic number while a model's equations are traced."""
+
+    trace: Trace
+    index: int
+
+    @property
+    def q(self) -> Q:
+        return self.trace.nodes[self.index].q
+
+    def _lift(self, other: "Value | float") -> "Value":
+        return other if isinstance(other, Value) else self.trace.const(other)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a traced value has no truth value: equations run once, for all values. Write select(condition, a, b) "
+            "instead of `if`, and nest selects instead of `and`, `or`."
+        )
+
+    def __add__(self, other: "Value | float") -> "Value":
+        return self._sum("add", self, self._lift(other))
+
+    def __sub__(self, other: "Value | float") -> "Value":
+        return self._sum("sub", self, self._lift(other))
+
+    def __radd__(self, other: float) -> "Value":
+        return self._lift(other) + self
+
+    def __rsub__(self, other: float) -> "Value":
+        return self._lift(other) - self
+
+    def __neg__(self) -> "Value":
+        return 0 - self
+
+    @staticmethod
+    def _sum(op: str, a: "Value", b: "Value") -> "Value":
+        q = Q(max(a.q.i_bits, b.q.i_bits) + 1, max(a.q.f_bits, b.q.f_bits))
+        return a.trace.add(op, (a, b), q)
+
+    def __mul__(self, other: "Value") -> "Value":
+        for operand in (self, other):
+            if operand.q.width > self.trace.word:
+                raise AssertionError(f"a factor of {operand.q} is wider than the word of {self.trace.word}: resize it")
+        q = Q(self.q.i_bits + other.q.i_bits, self.q.f_bits + other.q.f_bits)
+        return self.trace.add("mul", (self, other), q)
+
+    def __ge__(self, other: "Value | float") -> "Value":
+        return self.trace.add("ge", (self, self._lift(other)), BOOL)
+
+    def __gt__(self, other: "Value | float") -> "Value":
+        return self.trace.add("gt", (self, self._lift(other)), BOOL)
+
+    def __le__(self, other: "Value | float") -> "Value":
+        return self._lift(other) >= self
+
+    def __lt__(self, other: "Value | float") -> "Value":
+        return self._lift(other) > self
+
+    def resize(self, q: Q) -> "Value":
+        """Round half up to `q`, then saturate."""
+        return self if q == self.q else self.trace.add("resize", (self,), q)
+
+    def wrap(self, q: Q) -> "Value":
+        """Round half up to `q`, then keep the low bits: only for what wraps by meaning, such as a phase."""
+        return self.trace.add("resize", (self,), q, "wrap")
+
+    def word(self, span: float) -> "Value":
+        """Resize to one word that spans -span..span (a power of two)."""
+        return self.resize(Q.covering(span, self.trace.word))
+
+    def like(self, other: "Value") -> "Value":
+        """Resize to the format of another value."""
+        return self.resize(other.q)
+
+    def times2(self, power: int) -> "Value":
+        """Times 2**power, by moving the point: free."""
+        return self.trace.add("point", (self,), Q(self.q.i_bits + power, self.q.f_bits - power), power)
+
+    def floor(self) -> "Value":
+        return self.trace.add("floor", (self,), Q(max(self.q.i_bits, 1), 0))
+
+    def frac(self) -> "Value":
+        return self.trace.add("frac", (self,), Q(1, self.q.f_bits))
+
+    def shift(self, n: "Value") -> "Value":
+        """Times 2**n for an integer n, exact over all that n can be."""
+        n_lo, n_hi = self.trace.intervals[n.index]
+        if n.q.f_bits != 0:
+            raise AssertionError(f"a shift distance is an integer, not {n.q}")
+        return self.trace.add("shift", (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo), n_lo)
+
+
+def select(condition: Value, a: Value | float, b: Value | float) -> Value:
+    """`a` where the condition holds, else `b`: both are computed."""
+    a, b = condition._lift(a), condition._lift(b)
+    q = Q(max(a.q.i_bits, b.q.i_bits), max(a.q.f_bits, b.q.f_bits))
+    return condition.trace.add("select", (condition, a, b), q)

@@ -1,0 +1,2 @@
+"""spikefab."""
+__version__ = "0.1.0"
