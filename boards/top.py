@@ -1,5 +1,6 @@
 """What goes on a board: a neuron, a UART that drives it, an LED that lights on its spikes."""
 
+import math
 from typing import Any
 
 from amaranth import Cat, Module, Signal
@@ -33,15 +34,11 @@ class SerialNeuron(wiring.Component):
     |---|---|---|---|
     | `rx` | in | 1 | the line from the host, asynchronous, idle high |
     | `tx` | out | 1 | the line to the host, idle high |
-    | `led` | out | 1 | high for 20 ms from a spike on |
+    | `led` | out | 1 | high for about 20 ms from a spike on |
 
     From the end of a frame to the start of its answer: `latency` of the neuron and about three clocks. Ten bytes a step
     on a line that carries both ways at once: baud / 50 steps a second.
     """
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    led: Out(1)
 
     def __init__(self, neuron: Neuron, clock_hz: int, baud: int) -> None:
         self.neuron = neuron
@@ -49,7 +46,7 @@ class SerialNeuron(wiring.Component):
         self.bit = divisor(clock_hz, baud)
         for port, bits in ((neuron.cfg_data, 40), (neuron.cfg_addr, 8), (neuron.i, 32), (neuron.o_v, 32)):
             assert len(port) <= bits, f"{port.name} is wider than its {bits} bits of the frame"
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "led": Out(1)})
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
@@ -60,16 +57,18 @@ class SerialNeuron(wiring.Component):
         self._commands(m, receiver, neuron)
         self._answers(m, transmitter, neuron)
 
-        shown = Signal(range(round(self.clock_hz * LED_SECONDS) + 1))
+        # All ones, not a count: registers that are set and registers that are reset cannot share a tile of an iCE40, and
+        # the carry chain, broken in between, was the slowest path of the design.
+        shown = Signal(round(math.log2(self.clock_hz * LED_SECONDS)))
         with m.If(neuron.o_valid & neuron.o_ready & neuron.o_spike):
-            m.d.sync += shown.eq(round(self.clock_hz * LED_SECONDS))
+            m.d.sync += shown.eq(~0)
         with m.Elif(shown != 0):
             m.d.sync += shown.eq(shown - 1)
         m.d.sync += self.led.eq(shown != 0)  # a register of its own: the pin must not glitch with the comparison
         return m
 
     def _commands(self, m: Module, receiver: Receiver, neuron: Neuron) -> None:
-        """Bytes to transfers. A transfer takes clocks and a byte thousands of them: it is over before the next frame."""
+        """Bytes to transfers. A transfer takes clocks, a byte takes thousands: it is over before the next frame."""
         frame = Signal(48)  # bytes come in at the top: the last four, five or six stand where they are read
         left = Signal(range(7))
         step, write = Signal(), Signal()  # which frame is being received

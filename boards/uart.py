@@ -19,15 +19,12 @@ class Receiver(wiring.Component):
     """Line to bytes, least significant bit first.
 
     `rx` is asynchronous and idles high. A byte is valid for one clock, in the middle of its stop bit (9.5 bits and two
-    clocks of synchroniser after the falling edge), and cannot wait. One with a low stop bit (a break, noise) is dropped.
+    clocks of synchroniser after the falling edge), and cannot wait. With a low stop bit (break, noise) it is dropped.
     """
-
-    rx: In(1, init=1)
-    bytes: Out(stream.Signature(unsigned(8), always_ready=True))
 
     def __init__(self, clocks: int) -> None:
         self.clocks = clocks
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "bytes": Out(stream.Signature(unsigned(8), always_ready=True))})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -52,12 +49,9 @@ class Receiver(wiring.Component):
 class Transmitter(wiring.Component):
     """Bytes to a line, least significant bit first. `tx` idles high; a byte takes ten bits and a clock."""
 
-    tx: Out(1, init=1)
-    bytes: In(stream.Signature(unsigned(8)))
-
     def __init__(self, clocks: int) -> None:
         self.clocks = clocks
-        super().__init__()
+        super().__init__({"tx": Out(1, init=1), "bytes": In(stream.Signature(unsigned(8)))})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

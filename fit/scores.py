@@ -17,6 +17,7 @@ Mask = NDArray[np.bool_]
 TAU = 10.0  # ms, of spike_timing_error, and of timing for noise stimuli and repeats
 DELTA = 2.0  # ms, coincidence window of gamma
 TOO_FAST = 0.8  # expected spikes of the data in +-DELTA: beyond it every train coincides with every other
+DIVERGED = 1e4  # mV, in place of a model voltage that is no number
 WEIGHTS = (1.0, 1.0, 1.0)  # of voltage, timing and count in combined_score
 
 
@@ -137,21 +138,29 @@ def count_error(spikes_data: int, spikes_model: int) -> float:
     return min(1.0, abs(spikes_model - spikes_data) / max(1, spikes_data))
 
 
-def one_to_one(a: Floats, b: Floats, delta: float = DELTA) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (k,), (k,) of a largest set of pairs within +-delta ms, no spike in two pairs, in order of time."""
-    pairs = []
-    i = j = 0
+@numba.njit(cache=True)
+def _one_to_one(a: Floats, b: Floats, delta: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """one_to_one for callers inside numba."""
+    first = np.empty(min(len(a), len(b)), dtype=np.int64)
+    second = np.empty_like(first)
+    found = i = j = 0
     while i < len(a) and j < len(b):
         # The earliest two that fit can always be paired without losing another pair.
         if abs(a[i] - b[j]) <= delta + 1e-9:
-            pairs.append((i, j))
-            i, j = i + 1, j + 1
+            first[found], second[found] = i, j
+            found += 1
+            i += 1
+            j += 1
         elif a[i] < b[j]:
             i += 1
         else:
             j += 1
-    found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    return first[:found], second[:found]
+
+
+def one_to_one(a: Floats, b: Floats, delta: float = DELTA) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices (k,), (k,) of a largest set of pairs within +-delta ms, no spike in two pairs, in order of time."""
+    return _one_to_one(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64), float(delta))
 
 
 def gamma(a: Floats, b: Floats, delta: float, duration: float) -> float | None:
@@ -229,7 +238,9 @@ def score_sweeps(
     """
     squares, samples, outside_squares, outside_samples = 0.0, 0, 0.0, 0
     errors, timings, counts, gammas, combined = [], [], [], [], []
-    for v, a, w, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
+    for v, a, raw, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
+        # A diverged float64 model must score badly, and in numbers that JSON has.
+        w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=-DIVERGED)
         mask, _ = spike_mask(a, len(v), dt)
         masked = masked_rmse(v, w, mask, clip)
         squares += rmse(v, w) ** 2 * len(v)

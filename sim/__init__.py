@@ -1,0 +1,5 @@
+"""References of every model: exact integers, compiled batch kernels, the float64 ideal. Importing it lets models step."""
+
+from .simulator import Ideal, Simulator
+
+__all__ = ["Ideal", "Simulator"]

@@ -1,0 +1,180 @@
+"""Source text of a model's batch kernel, from its trace.
+
+The integers are computed in float64 lanes: exact, because the trace proves every intermediate below 2**53, and they
+vectorise where int64 multiplies and arithmetic shifts do not. Formats are *arguments* (scales and limits in the
+array `K`), so one compiled kernel serves every word, time step and input span of a model.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spikefab.hw.datapath import Datapath
+from spikefab.hw.schedule import rounds, saturates
+
+LANES = 16
+
+
+@dataclass
+class Step:
+    """One step of a trace as Python statements over lane scalars, with the constants and tables that they read."""
+
+    lines: list[str] = field(default_factory=list)
+    constants: list[float] = field(default_factory=list)
+    tables: list[np.ndarray] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def constant(self, value: float) -> str:
+        """A format-dependent number, by name: never a literal, and never shared, so that the text has no format in it."""
+        self.constants.append(float(value))
+        return f"k{len(self.constants) - 1}"
+
+
+def trace_step(dp: Datapath) -> Step:
+    """Statements for one step, and the expression of each output by name."""
+    step = Step()
+    nodes = dp.trace.nodes
+    expr: dict[int, str] = {}
+
+    def scaled(index: int, power: int) -> str:
+        return f"{expr[index]} * {step.constant(2.0**power)}" if power else expr[index]
+
+    def align(args) -> list[str]:
+        fine = max(nodes[a].q.f_bits for a in args[-2:])
+        return [scaled(a, fine - nodes[a].q.f_bits) for a in args[-2:]]
+
+    for index in dp.trace.live():
+        node = nodes[index]
+        args = node.args
+        if node.op == "input":
+            kind, name = node.attr
+            expr[index] = "i" if kind == "current" else f"{kind[0]}_{name}"
+            continue
+        if node.op == "point":
+            expr[index] = expr[args[0]]
+            continue
+        if node.op == "const":
+            expr[index] = step.constant(node.attr)
+            continue
+        f = nodes[args[0]].q.f_bits
+        if node.op in ("add", "sub"):
+            a, b = align(args)
+            text = f"{a} {'+' if node.op == 'add' else '-'} {b}"
+        elif node.op == "mul":
+            text = f"{expr[args[0]]} * {expr[args[1]]}"
+        elif node.op == "floor":
+            text = f"floor({scaled(args[0], -f)})"
+        elif node.op == "frac":
+            text = f"{expr[args[0]]} - floor({scaled(args[0], -f)}) * {step.constant(2.0**f)}"
+        elif node.op == "resize":
+            assert node.attr is None, "the batch kernel has no wrapping resize yet"
+            text = scaled(args[0], node.q.f_bits - f)
+            if rounds(dp.trace, index):
+                text = f"floor({text} + 0.5)"
+            if saturates(dp.trace, index):
+                text = f"min(max({text}, {step.constant(node.q.lo)}), {step.constant(node.q.hi)})"
+        elif node.op in ("ge", "gt"):
+            a, b = align(args)
+            text = f"1.0 if {a} {'>=' if node.op == 'ge' else '>'} {b} else 0.0"
+        elif node.op == "select":
+            a, b = align(args)
+            text = f"{a} if {expr[args[0]]} == 1.0 else {b}"
+        elif node.op == "table":
+            table, column = node.attr
+            step.tables.append(np.array(table.columns[column].words, dtype=np.float64))
+            last = step.constant(table.entries - 1)
+            z = f"min(max(floor({scaled(args[0], -f)}), 0.0), {last})"
+            text = f"t{len(step.tables) - 1}[int32({z})]"
+        elif node.op == "shift":
+            lo, hi = dp.trace.intervals[args[1]]
+            step.tables.append(2.0 ** np.arange(hi - lo + 1))
+            text = f"{expr[args[0]]} * t{len(step.tables) - 1}[int32({expr[args[1]]} - {step.constant(node.attr)})]"
+        else:
+            raise AssertionError(f"no kernel rule for {node.op}")
+        expr[index] = f"n{index}"
+        step.lines.append(f"n{index} = {text}")
+    step.outputs = {name: expr[index] for name, index in dp.trace.outputs.items()}
+    return step
+
+
+TEMPLATE = """\
+from math import floor
+
+import numpy as np
+from numba import int32, njit, prange
+
+
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+def kernel({arguments}):
+    for block in prange(codes.shape[1] // {lanes}):
+        first = block * {lanes}
+        {constants}
+        {allocations}
+        for l in range({lanes}):
+            {load_coefficients}
+        for sweep in range(current.shape[0]):
+            for l in range({lanes}):
+                {load_states}
+                square_[l] = 0.0
+                masked_[l] = 0.0
+            for t in range(length[sweep]):
+                i = current[sweep, t]
+                target = data[sweep, t]
+                weight = outside[sweep, t]
+                limited = min(target, clip)
+                for l in range({lanes}):
+                    {read}
+                    {statements}
+                    {write}
+                    v = {v} * lsb
+                    v_[l] = v
+                    spike_[l] = {spike}
+                    error = v - target
+                    square_[l] += error * error
+                    error = min(v, clip) - limited
+                    masked_[l] += weight * (error * error)
+                if traced:
+                    for l in range({lanes}):
+                        trace[sweep, t, first + l] = v_[l]
+                fired = 0.0
+                for l in range({lanes}):
+                    fired += spike_[l]
+                if fired > 0.0:
+                    for l in range({lanes}):
+                        if spike_[l] > 0.0:
+                            n = count[sweep, first + l]
+                            if n < spikes.shape[2]:
+                                spikes[sweep, first + l, n] = t
+                            count[sweep, first + l] = n + 1
+            for l in range({lanes}):
+                square[sweep, first + l] = square_[l]
+                masked[sweep, first + l] = masked_[l]
+                {store_states}
+"""
+
+
+def kernel_source(dp: Datapath, step: Step) -> str:
+    """Text of a module with one function, `kernel`: all candidates over all sweeps (see `kernels.simulate`)."""
+    states, coefficients = list(dp.states), list(dp.coefficients)
+    tables = [f"t{k}" for k in range(len(step.tables))]
+    names = [*(f"s_{n}" for n in states), *(f"c_{n}" for n in coefficients), "v", "spike", "square", "masked"]
+    first = ["K", *tables, "codes", "start", "current", "length", "data", "outside", "clip", "lsb"]
+    last = ["square", "masked", "count", "spikes", "end", "traced", "trace"]
+
+    def block(lines, depth: int) -> str:
+        return ("\n" + " " * depth).join(lines)
+
+    return TEMPLATE.format(
+        arguments=", ".join([*first, *last]),
+        lanes=LANES,
+        constants=block((f"k{k} = K[{k}]" for k in range(len(step.constants))), 8),
+        allocations=block((f"{n}_ = np.empty({LANES})" for n in names), 8),
+        load_coefficients=block((f"c_{n}_[l] = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 12),
+        load_states=block((f"s_{n}_[l] = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 16),
+        read=block((f"{n} = {n}_[l]" for n in names[: len(states) + len(coefficients)]), 20),
+        statements=block(step.lines, 20),
+        write=block((f"s_{n}_[l] = {step.outputs[n]}" for n in states), 20),
+        v=step.outputs[".v"],
+        spike=step.outputs[".spike"],
+        store_states=block((f"end[{k}, sweep, first + l] = s_{n}_[l]" for k, n in enumerate(states)), 16),
+    )

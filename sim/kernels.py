@@ -1,0 +1,143 @@
+"""The compiled batch kernel: candidates x sweeps x steps, the reference's integers at the speed of a fit."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+
+from spikefab.hw.cache import cache_dir
+from spikefab.hw.datapath import Datapath
+
+from .codegen import LANES, kernel_source, trace_step
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch of N candidates did on S sweeps.
+
+    count (N, S) spikes; spikes (N, S, max_spikes) the steps that spiked, the first `count` of each row valid (at most
+    max_spikes); square (N, S) sum of squared error, mV^2; masked (N, S) the same where `outside` is 1, both voltages
+    limited at `clip`; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
+    """
+
+    count: np.ndarray
+    spikes: np.ndarray
+    square: np.ndarray
+    masked: np.ndarray
+    end: np.ndarray
+    trace: np.ndarray | None
+
+
+@cache
+def _step(dp: Datapath):
+    return trace_step(dp)
+
+
+def _source(dp: Datapath) -> tuple[str, str]:
+    source = kernel_source(dp, _step(dp))
+    return source, f"{dp.model.__name__}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+
+
+def compiled(dp: Datapath) -> bool:
+    """Whether the kernel of this datapath is in the cache: without it the first call compiles for some seconds."""
+    _, name = _source(dp)
+    return any((cache_dir("kernels") / "__pycache__").glob(f"{name}*.nbc"))
+
+
+@cache
+def _load(name: str, source: str) -> ModuleType:
+    path = cache_dir("kernels") / f"{name}.py"
+    if not path.exists():
+        path.write_text(source)
+    spec = importlib.util.spec_from_file_location(f"spikefab_kernel_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def simulate(
+    dp: Datapath,
+    codes: np.ndarray,
+    current: np.ndarray,
+    *,
+    initial: np.ndarray | None = None,
+    length: np.ndarray | None = None,
+    data: np.ndarray | None = None,
+    outside: np.ndarray | None = None,
+    clip: float = np.inf,
+    max_spikes: int = 1000,
+    trace: bool = False,
+) -> Batch:
+    """Run N candidates over S sweeps.
+
+    codes (N, coefficients) and current (S, T) are codes; initial (N, S, states) or (N, states) state codes, rest if
+    None; length (S,) steps of each sweep, T if None; data (S, T) mV and outside (S, T) 0 or 1 feed the error sums.
+    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 3)) bytes, and 8 N S T with `trace`.
+    """
+    codes = np.atleast_2d(np.asarray(codes))
+    current = np.atleast_2d(np.asarray(current, dtype=np.float64))
+    n, (sweeps, steps), k = len(codes), current.shape, len(dp.states)
+    padded = -(-n // LANES) * LANES
+    start = dp.rest(codes) if initial is None else np.asarray(initial)
+    if start.ndim == 2:
+        start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
+    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
+    zeros = np.zeros_like(current)
+    lengths = np.full(sweeps, steps) if length is None else np.asarray(length)
+    square, masked = np.empty((sweeps, padded)), np.empty((sweeps, padded))
+    count = np.zeros((sweeps, padded), dtype=np.int64)
+    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
+    end = np.empty((k, sweeps, padded))
+    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    step = _step(dp)
+    source, name = _source(dp)
+    _load(name, source).kernel(
+        np.array(step.constants),
+        *step.tables,
+        np.ascontiguousarray(codes[rows].T, dtype=np.float64),
+        np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
+        current,
+        lengths.astype(np.int64),
+        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
+        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
+        float(clip),
+        dp.readout.lsb,
+        square,
+        masked,
+        count,
+        spikes,
+        end,
+        trace,
+        volts,
+    )
+    return Batch(
+        count.T[:n],
+        spikes.transpose(1, 0, 2)[:n],
+        square.T[:n],
+        masked.T[:n],
+        end.transpose(2, 1, 0)[:n].astype(np.int64),
+        volts.transpose(2, 0, 1)[:n] if trace else None,
+    )
+
+
+SETTLE = 200.0  # ms under the baseline current before a sweep
+
+
+def settle(dp: Datapath, codes: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """State codes (N, S, states) in which each sweep begins: rest, then 200 ms of its baseline current (S,), codes."""
+    levels, which = np.unique(baseline, return_inverse=True)
+    held = np.repeat(levels[:, None], round(SETTLE / dp.dt), axis=1)
+    return simulate(dp, codes, held, max_spikes=1).end[:, which]
+
+
+def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
+    """Say that a kernel is about to be compiled, if it is."""
+    if notice is not None and not compiled(dp):
+        notice(f"compiling the {dp.model.__name__} kernel for this machine, once")

@@ -1,0 +1,89 @@
+"""A user's simulator of one neuron: `step`, `run`, `v`, `spiked`, over the exact reference or the float64 ideal."""
+
+from typing import Any
+
+import numpy as np
+
+from spikefab.hw.errors import UsageError
+from spikefab.hw.neuron import Neuron
+
+from . import ideal, kernels, reference
+
+
+class Simulator:
+    """Fixed point: the hardware's integers. Reached through the model itself."""
+
+    def __init__(self, neuron: Neuron):
+        self.neuron, self.dp = neuron, neuron.datapath
+        self.coefficients = np.array(list(neuron.codes.values()), dtype=np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
+        self.v = next(iter(self.state.values()))  # the membrane potential is the first state of a model
+        self.spiked = False
+        self.spikes = np.empty(0)
+
+    def input_codes(self, current) -> np.ndarray:
+        current = np.asarray(current, dtype=np.float64)
+        if not np.all(np.abs(current) <= self.dp.i_span):  # also catches NaN
+            worst = current.flat[int(np.argmax(~(np.abs(current) <= self.dp.i_span)))]
+            raise UsageError(
+                f"a current of {worst:g} nA is outside the input's span of {self.dp.i_span:g} nA: "
+                "make the model with a larger i_span."
+            )
+        return self.dp.current.encode(current)
+
+    def step(self, i_nA: float) -> float:
+        self.codes, v, spike = reference.step(self.dp, self.codes, self.coefficients, self.input_codes(i_nA))
+        self.v, self.spiked = float(self.dp.readout.decode(v)), bool(spike)
+        return self.v
+
+    def run(self, current) -> np.ndarray:
+        codes = self.input_codes(current)
+        out = kernels.simulate(
+            self.dp, self.coefficients, codes, initial=self.codes[None], max_spikes=max(1, len(codes)), trace=True
+        )
+        assert out.trace is not None
+        steps = out.spikes[0, 0, : out.count[0, 0]]
+        self.codes, self.spikes = out.end[0, 0], steps * self.dp.dt
+        v = out.trace[0, 0].copy()
+        self.v, self.spiked = float(v[-1]), bool(len(steps) and steps[-1] == len(v) - 1)
+        return v
+
+    @property
+    def state(self) -> dict[str, float]:
+        return {n: float(q.decode(c)) for (n, q), c in zip(self.dp.states.items(), self.codes, strict=True)}
+
+    def ideal(self, *, tables: bool = False) -> "Ideal":
+        return Ideal(self.neuron, tables=tables)
+
+
+class Ideal:
+    """The same neuron in float64, with the parameters that its codes stand for."""
+
+    def __init__(self, neuron: Neuron, *, tables: bool = False):
+        self.neuron, self.dp, self.tables = neuron, neuron.datapath, tables
+        self.coefficients: dict[str, Any] = ideal.real_coefficients(self.dp, neuron.values)
+        self.reset()
+
+    def reset(self) -> None:
+        initial = self.neuron.initial
+        self.state: dict[str, Any] = {n: float(q.decode(initial[n])) for n, q in self.dp.states.items()}
+        self.v = self.neuron.v
+        self.spiked = False
+        self.spikes = np.empty(0)
+
+    def step(self, i_nA: float) -> float:
+        self.state, v, spike = ideal.step(self.dp, self.state, self.coefficients, float(i_nA), tables=self.tables)
+        self.v, self.spiked = float(v), bool(spike)
+        return self.v
+
+    def run(self, current) -> np.ndarray:
+        v, spikes, self.state = ideal.run(self.dp, self.state, self.coefficients, current, tables=self.tables)
+        self.spikes = np.flatnonzero(spikes) * self.dp.dt
+        self.v, self.spiked = float(v[-1]), bool(spikes[-1])
+        return v
+
+
+Neuron.simulator = Simulator
