@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..hw import tools
 from ..hw.errors import DoesNotFitError, FileError, TimingError
 from ..hw.neuron import Neuron
 from .table import Board, get_board
+from .timing import expose_multipliers, reached_mhz
 from .top import Top
 
 Progress = Callable[[str, str, str], None]  # step, "start" | "done" | "note", text
@@ -79,7 +80,7 @@ def build(
         flow.elaborate()
         flow.synthesise()
         timing = flow.place_and_route(seed)
-        report = _report(neuron, board, timing, out / name)
+        report = _report(neuron, board, timing, reached_mhz(timing, flow.netlist), out / name)
         _check_timing(report, flow.log("place-and-route"))
         flow.pack()
         shutil.move(Path(folder) / f"top.{board.family.bitstream}", out / name)
@@ -94,6 +95,7 @@ class _Flow:
     out: Path  # where the logs go
     found: dict[str, tools.Tool]
     tell: Progress
+    netlist: dict[str, Any] = field(default_factory=dict)  # of yosys, once it has run
 
     def log(self, step: str) -> Path:
         return self.out / f"{step}.log"
@@ -111,6 +113,9 @@ class _Flow:
         self.tell("synthesise", "start", f"yosys {self.found['yosys'].version}")
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
+        self.netlist = json.loads((self.folder / "top.json").read_text())
+        expose_multipliers(self.netlist)
+        (self.folder / "top.json").write_text(json.dumps(self.netlist))
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
 
     def place_and_route(self, seed: int) -> dict[str, Any]:
@@ -125,7 +130,8 @@ class _Flow:
             self._check_fit(error.log)
             raise
         report = json.loads((self.folder / "report.json").read_text())
-        self.tell(step, "done", f"{_fmax(report):.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
+        reached = reached_mhz(report, self.netlist)
+        self.tell(step, "done", f"{reached:.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
         return report
 
     def pack(self) -> None:
@@ -155,12 +161,7 @@ class _Flow:
         )
 
 
-def _fmax(report: dict[str, Any]) -> float:
-    """MHz of the slowest clock; a top level here has one."""
-    return min(clock["achieved"] for clock in report["fmax"].values())
-
-
-def _report(neuron: Neuron, board: Board, timing: dict[str, Any], bitstream: Path) -> BuildReport:
+def _report(neuron: Neuron, board: Board, timing: dict[str, Any], mhz: float, bitstream: Path) -> BuildReport:
     def used(kind: str) -> int:
         return timing["utilization"][kind]["used"]
 
@@ -172,7 +173,7 @@ def _report(neuron: Neuron, board: Board, timing: dict[str, Any], bitstream: Pat
         cells=used(board.family.cell),
         multipliers=used(board.family.multiplier),
         block_rams=used(board.family.block_ram),
-        mhz=round(_fmax(timing), 2),
+        mhz=round(mhz, 2),
         clock_mhz=board.clock_mhz,
         interval=neuron.interval,
         latency=neuron.latency,

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import wiring
+from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..hw.neuron import Neuron
@@ -57,8 +57,8 @@ class SerialNeuron(wiring.Component):
         self._commands(m, receiver, neuron)
         self._answers(m, transmitter, neuron)
 
-        # All ones, not a count: registers that are set and registers that are reset cannot share a tile of an iCE40, and
-        # the carry chain, broken in between, was the slowest path of the design.
+        # All ones, not a count: registers that are set and registers that are reset cannot share a tile of an iCE40,
+        # and the carry chain, broken in between, was the slowest path of the design.
         shown = Signal(round(math.log2(self.clock_hz * LED_SECONDS)))
         with m.If(neuron.o_valid & neuron.o_ready & neuron.o_spike):
             m.d.sync += shown.eq(~0)
@@ -97,17 +97,18 @@ class SerialNeuron(wiring.Component):
     def _answers(self, m: Module, transmitter: Transmitter, neuron: Neuron) -> None:
         answer = Signal(40)
         left = Signal(range(6))
+        free = Signal(init=1)  # left == 0, as a register: much of the neuron's control hangs on it
         m.d.comb += [
-            neuron.o_ready.eq(left == 0),
+            neuron.o_ready.eq(free),
             transmitter.bytes.payload.eq(answer[:8]),
             transmitter.bytes.valid.eq(left != 0),
         ]
         with m.If(neuron.o_valid & neuron.o_ready):
             v = Signal.like(answer[:32].as_signed())
             m.d.comb += v.eq(neuron.o_v)
-            m.d.sync += [answer.eq(Cat(v, neuron.o_spike)), left.eq(5)]
+            m.d.sync += [answer.eq(Cat(v, neuron.o_spike)), left.eq(5), free.eq(0)]
         with m.Elif(transmitter.bytes.valid & transmitter.bytes.ready):
-            m.d.sync += [answer.eq(answer >> 8), left.eq(left - 1)]
+            m.d.sync += [answer.eq(answer >> 8), left.eq(left - 1), free.eq(left == 1)]
 
 
 class Top(Elaboratable):
@@ -119,6 +120,9 @@ class Top(Elaboratable):
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
         m.submodules.serial = serial = self.serial
-        uart, led = platform.request("uart"), platform.request("led", 0)
-        m.d.comb += [serial.rx.eq(uart.rx.i), uart.tx.o.eq(serial.tx), led.o.eq(serial.led)]
+        uart, led = platform.request("uart", dir="-"), platform.request("led", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.submodules.led = lamp = io.Buffer("o", led)
+        m.d.comb += [serial.rx.eq(rx.i), tx.o.eq(serial.tx), lamp.o.eq(serial.led)]
         return m

@@ -30,18 +30,20 @@ class Receiver(wiring.Component):
         m = Module()
         rx = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1)
+        before = Signal(init=1)
+        m.d.sync += before.eq(rx)
         first = self.clocks + self.clocks // 2 - 1
         timer = Signal(range(first + 1))
         left = Signal(range(10))  # bits still to be sampled, with the stop bit
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(left != 0):
-            m.d.sync += [timer.eq(self.clocks - 1), left.eq(left - 1)]
-            with m.If(left == 1):
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 1):  # half a bit is left of the stop bit: time for the edges of a faster clock
                 m.d.comb += self.bytes.valid.eq(rx)
             with m.Else():
-                m.d.sync += self.bytes.payload.eq(Cat(self.bytes.payload[1:], rx))
-        with m.Elif(~rx):
+                m.d.sync += [self.bytes.payload.eq(Cat(self.bytes.payload[1:], rx)), timer.eq(self.clocks - 1)]
+        with m.Elif(before & ~rx):
             m.d.sync += [timer.eq(first), left.eq(9)]
         return m
 

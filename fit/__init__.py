@@ -1,0 +1,22 @@
+"""Recordings in, fitted and ranked models out. The module is itself the function: `spikefab.fit(...)` is `fit.fit(...)`."""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+def fit(*args: Any, **kwargs: Any) -> Any:
+    """See `spikefab.fit.fitting.fit`; imported on first use."""
+    from .fitting import fit as run
+
+    return run(*args, **kwargs)
+
+
+class _Callable(ModuleType):
+    """`from spikefab import fit` gives this module, whichever was imported first: so it can be called."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return fit(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,7 +1,8 @@
 """Recordings in text: CSV, TSV and what rigs and simulators write as .txt, .dat or .asc.
 
-One column a signal, one line a sample. Columns are told apart by their header (`t_ms, V1_mV, I [pA]`, or one quoted unit a
-line), else by what they look like; every guess becomes a notice. The layout of the text itself is `table.py`'s part.
+One column a signal, one line a sample. Columns are told apart by their header (`t_ms, V1_mV, I [pA]`, or one quoted
+unit a line), else by what they look like; every guess becomes a notice. The layout of the text itself is
+`read_table`'s part.
 """
 
 import re
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
 from spikefab.fit.read_table import Table, read_table
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, UsageError
@@ -19,29 +19,31 @@ Floats = NDArray[np.float64]
 
 # unit: (kind, factor to ms, mV or nA)
 UNITS = {
-    **{unit: ("time", 1e3) for unit in ("s", "sec", "second", "seconds")},
-    **{unit: ("time", 1.0) for unit in ("ms", "msec", "millisecond", "milliseconds")},
-    **{unit: ("time", 1e-3) for unit in ("us", "µs", "μs", "usec")},
-    **{unit: ("voltage", 1e3) for unit in ("v", "volt", "volts")},
-    **{unit: ("voltage", 1.0) for unit in ("mv", "millivolt", "millivolts")},
-    **{unit: ("voltage", 1e-3) for unit in ("uv", "µv", "μv")},
-    **{unit: ("current", 1e9) for unit in ("a", "amp", "ampere")},
-    **{unit: ("current", 1e3) for unit in ("ua", "µa", "μa")},
+    **dict.fromkeys(("s", "sec", "second", "seconds"), ("time", 1000.0)),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), ("time", 1.0)),
+    **dict.fromkeys(("us", "µs", "μs", "usec"), ("time", 0.001)),
+    **dict.fromkeys(("v", "volt", "volts"), ("voltage", 1000.0)),
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), ("voltage", 1.0)),
+    **dict.fromkeys(("uv", "µv", "μv"), ("voltage", 0.001)),
+    **dict.fromkeys(("a", "amp", "ampere"), ("current", 1000000000.0)),
+    **dict.fromkeys(("ua", "µa", "μa"), ("current", 1000.0)),
     "na": ("current", 1.0),
     "pa": ("current", 1e-3),
 }
 WORDS = {
-    **{word: "time" for word in ("t", "time", "times")},
-    **{word: "voltage" for word in ("v", "vm", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "response")},
-    **{word: "current" for word in ("i", "im", "iinj", "inj", "injected", "current", "curr", "stim", "stimulus")},
-    **{word: "current" for word in ("stimulation", "command", "cmd", "iclamp")},
-    **{word: "index" for word in ("", "n", "index", "idx", "sample", "samples", "unnamed")},
+    **dict.fromkeys(("t", "time", "times"), "time"),
+    **dict.fromkeys(("v", "vm", "vmem", "vsoma", "voltage", "volt", "potential", "membrane"), "voltage"),
+    **dict.fromkeys(("i", "im", "iinj", "inj", "injected", "current", "curr", "stim", "stimulus"), "current"),
+    **dict.fromkeys(("stimulation", "command", "cmd", "iclamp"), "current"),
+    **dict.fromkeys(("", "n", "index", "idx", "sample", "samples", "unnamed"), "index"),
 }
 
 
 @dataclass
 class Column:
-    """One column: kind (time, voltage, current, index; "" unknown) and factor to ms, mV or nA (None: no unit was given)."""
+    """One column: kind (time, voltage, current, index; "" unknown) and factor to ms, mV or nA (None: no unit was
+    given).
+    """
 
     name: str
     values: Floats
@@ -57,11 +59,12 @@ class Column:
 def read_csv(path: Path, dt: float | None) -> Recording:
     """The recording in a text file. dt, ms, serves if the file has no time of its own.
 
-    Raises FileError for what is no even table of numbers (naming the line) or has no voltage, UsageError if there is neither
-    a time column nor dt.
+    Raises FileError for what is no even table of numbers (naming the line) or has no voltage, UsageError if there is
+    neither a time column nor dt.
     """
     table = read_table(path)
-    columns, notes = _columns(table), []
+    columns = _columns(table)
+    notes: list[str] = []
     step = _time_step(table, columns, dt, notes)
     signals = [c for c in columns if c.kind not in ("time", "index")]
     if not signals:
@@ -71,7 +74,9 @@ def read_csv(path: Path, dt: float | None) -> Recording:
     voltages = [c for c in signals if c.kind == "voltage"]
     currents = [c for c in signals if c.kind == "current"]
     if not voltages:
-        raise FileError(f"{path} holds no voltage, only {_list(signals)}: a current alone (voltage clamp) cannot be fitted.")
+        raise FileError(
+            f"{path} holds no voltage, only {_list(signals)}: a current alone (voltage clamp) cannot be fitted."
+        )
     sweeps = tuple(
         make_sweep(_scaled(v), None if i is None else _scaled(i), step, v.label or str(k))
         for k, (v, i) in enumerate(_paired(path, voltages, currents))
@@ -83,7 +88,8 @@ def read_csv(path: Path, dt: float | None) -> Recording:
 def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:
     """The currents, (T,) nA each, of a text file that needs no voltage; its time step (ms, or None) and notices."""
     table = read_table(path)
-    columns, notes = _columns(table), []
+    columns = _columns(table)
+    notes: list[str] = []
     timed = any(c.kind == "time" for c in columns) or (len(columns) > 1 and _increases(columns[0].values))
     step = _time_step(table, columns, None, notes) if timed else None
     currents = [c for c in columns if c.kind in ("current", "")]
@@ -127,7 +133,7 @@ def _time_step(table: Table, columns: list[Column], dt: float | None, notes: lis
     """The time step in ms; marks the columns that are a time or an index."""
     named = [c for c in columns if c.kind == "time"]
     for c in [] if named else columns:
-        # Without a header that says so, only an evenly increasing column is a time; one that counts by ones is no time at all.
+        # Without a header that says so only an even rise is a time, and one by ones is a count.
         if c.kind in ("", "index") and _increases(c.values):
             counts = np.all(np.diff(c.values) == 1)
             c.kind = "index" if counts else "time"
@@ -141,7 +147,9 @@ def _time_step(table: Table, columns: list[Column], dt: float | None, notes: lis
         return float(dt)
     steps = {_even_step(table, c, notes) for c in named}
     if len(steps) > 1:
-        raise FileError(f"{table.path} has sweeps of different time steps: {', '.join(f'{s:g} ms' for s in sorted(steps))}.")
+        raise FileError(
+            f"{table.path} has sweeps of different time steps: {', '.join(f'{s:g} ms' for s in sorted(steps))}."
+        )
     step = steps.pop()
     if dt is not None and not np.isclose(dt, step, rtol=1e-3):
         notes.append(f"{step:g} ms is the time step of the file itself")
@@ -172,6 +180,10 @@ def _even_step(table: Table, column: Column, notes: list[str]) -> float:
         factor = 1e3 if step < 1.5e-3 else 1.0 if step <= 1.0 else 1e-3
         unit = {1e3: "s", 1.0: "ms", 1e-3: "µs"}[factor]
         notes.append(f"{column.name} has no unit: taken as time in {unit}, a step of {step * factor:g} ms")
+    if not 1e-4 < step * factor < 10:
+        raise FileError(
+            f"{table.path} has a time step of {step * factor:g} ms: the unit of {column.name} must be wrong."
+        )
     # Printed times are rounded: their mean step is good to more digits than any one, but not to sixteen.
     return float(f"{step * factor:.6g}")
 
@@ -200,7 +212,8 @@ def _guess_kinds(signals: list[Column], notes: list[str]) -> None:
 
 
 def _rests(values: Floats, to_mv: float) -> bool:
-    """Whether a column looks like a membrane voltage: it rests (10th percentile) between -120 and -20 mV, stays below 200, and
+    """Whether a column looks like a membrane voltage: it rests (10th percentile) between -120 and -20 mV, stays below
+    200, and
     takes many values, where a command current takes few."""
     rest = np.percentile(values, 10) * to_mv
     return bool(-120 <= rest <= -20 and values.max() * to_mv < 200 and len(np.unique(values[:100_000])) >= 10)

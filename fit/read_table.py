@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
 from spikefab.hw.errors import FileError
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """values (T, columns); names, one a column, or empty without a header; lines (T,): where each row stands in the file."""
+    """values (T, columns); names, one a column, or empty without a header; lines (T,): where each row stands in the
+    file.
+    """
 
     path: Path
     values: NDArray[np.float64]
@@ -21,7 +22,9 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The numbers in a text file separated by comma, semicolon, tab or white space; raises FileError naming the bad line."""
+    """The numbers in a text file separated by comma, semicolon, tab or white space; raises FileError naming the bad
+    line.
+    """
     raw = path.read_bytes()
     if b"\0" in raw:
         raise FileError(f"{path} is not text: it cannot be read as a table of numbers.")
@@ -46,10 +49,14 @@ def read_table(path: Path) -> Table:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         row, column = bad[0]
-        raise FileError(f"{path}, line {lines[row]}: the value in column {column + 1} is not a number (NaN or infinite).")
+        raise FileError(
+            f"{path}, line {lines[row]}: the value in column {column + 1} is not a number (NaN or infinite)."
+        )
+    for number, line in rows[:start]:
+        cells = _cells(line, delimiter)
+        if len(cells) == values.shape[1] and _is_number(cells[0]):
+            raise FileError(f"{path}, line {number}: text among numbers ({line[:40]}).")
     names = _names([line for _, line in rows[:start]], delimiter, values.shape[1])
-    if names and _is_number(names[0]):
-        raise FileError(f"{path}, line {rows[start - 1][0]}: text among numbers ({rows[start - 1][1][:40]}).")
     return Table(path, values, names, lines)
 
 
@@ -80,7 +87,9 @@ def _is_data(line: str) -> bool:
 
 
 def _names(header: list[str], delimiter: str | None, columns: int) -> list[str]:
-    """One name a column from the lines above the data: a line of names, more of them (units below), or one name a line."""
+    """One name a column from the lines above the data: a line of names, more of them (units below), or one name a
+    line.
+    """
     header = [re.sub(r"^[#%]+\s*", "", line) for line in header]
     found = []
     for line in header:

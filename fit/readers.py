@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, UsageError
 
@@ -58,7 +57,9 @@ def _require(file: Path) -> None:
         raise FileError(f"{file} does not exist.")
     if file.suffix.lower() not in KNOWN:
         kinds = ", ".join(suffix[1:] for suffix in KNOWN)
-        raise FileError(f"{file} cannot be read by this version: it reads {kinds}, not {file.suffix or 'files without suffix'}.")
+        raise FileError(
+            f"{file} cannot be read by this version: it reads {kinds}, not {file.suffix or 'files without suffix'}."
+        )
     try:
         with file.open("rb") as stream:
             if not stream.read(1):

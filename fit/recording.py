@@ -1,4 +1,5 @@
-"""A recording as the fit sees it: sweeps of voltage (mV) and current (nA) on one time step (ms), and where they came from.
+"""A recording as the fit sees it: sweeps of voltage (mV) and current (nA) on one time step (ms), and where they came
+from.
 
 Sample k of a voltage is at time k*dt; current k flows from k*dt to (k+1)*dt.
 """
@@ -6,11 +7,9 @@ Sample k of a voltage is at time k*dt; current k flows from k*dt to (k+1)*dt.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
 from spikefab.hw.errors import RecordingError, UsageError
 
 Floats = NDArray[np.float64]
@@ -21,7 +20,7 @@ NEGLIGIBLE = 1e-6  # nA
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """One sweep: voltage (T,) mV, current (T,) nA or None, stimulus window (start, stop) in ms or None, and its name."""
+    """One sweep: voltage (T,) mV, current (T,) nA or None, stimulus window (start, stop) ms or None, and name."""
 
     voltage: Floats
     current: Floats | None
@@ -52,8 +51,9 @@ class Recording:
     def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
         """A recording from memory: voltage (T,), (S, T) or S arrays of their own length, mV; dt in ms.
 
-        current, nA, is shaped like the voltage, or is one (T,) that every sweep received, or None (to view, not to fit).
-        Raises UsageError for shapes, lengths or steps that do not make sense, RecordingError for NaN and for no samples.
+        current, nA, is shaped like the voltage, or is one (T,) that every sweep received, or None (to view, not to
+        fit). Raises UsageError for shapes, lengths or steps that do not make sense, RecordingError for NaN and for no
+        samples.
         """
         if not np.isfinite(dt) or dt <= 0:
             raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
@@ -78,8 +78,8 @@ class Recording:
         """The same recording on a step of dt ms; itself, if that is its step already.
 
         To a coarser step the voltage passes a zero-phase low-pass at the new Nyquist frequency; to a finer one it is
-        interpolated linearly. The current keeps its charge exactly: each new step carries the mean of the old, piecewise
-        constant current over it.
+        interpolated linearly. The current keeps its charge exactly: each new step carries the mean of the old,
+        piecewise constant current over it.
         """
         if not np.isfinite(dt) or dt <= 0:
             raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
@@ -104,18 +104,16 @@ class Recording:
         """Raise RecordingError unless every sweep has a current and some sweep has one other than zero."""
         if not self.sweeps:
             raise RecordingError(f"{self.source} holds no sweeps.")
-        advice = "give the injected current with --current FILE or --current-channel N"
+        advice = "pass the injected current with --current FILE or --current-channel N"
         if any(sweep.current is None for sweep in self.sweeps):
-            raise RecordingError(f"{self.source} cannot be fitted without its current ({self.current_origin}): {advice}.")
+            raise RecordingError(
+                f"{self.source} cannot be fitted without its current ({self.current_origin}): {advice}."
+            )
         if not any(np.any(sweep.current) for sweep in self.sweeps):
-            raise RecordingError(f"{self.source} cannot be fitted: its current is zero throughout, so {advice}.")
+            raise RecordingError(f"{self.source} cannot be fitted, as its current is zero throughout: {advice}.")
 
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the recording though it can be fitted: one sentence each."""
-        return self._warnings
-
-    @cached_property
-    def _warnings(self) -> tuple[str, ...]:
         from spikefab.fit.doubts import doubts
 
         return doubts(self)
@@ -127,19 +125,21 @@ def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) ->
 
 
 def quiet_part(current: Floats, dt: float) -> int:
-    """How many samples of a current (T,) nA stay constant from the start of the sweep on, within the noise of its recording.
+    """How many samples of a current (T,) nA stay constant from the start of the sweep on, within the noise of its
+    recording.
 
-    Constant means: within 5 % of the sweep's range (or eight times the noise of the signal, if that is more) of its first
-    millisecond. A stimulus that fluctuates from its first sample on has at most a few ms of it.
+    Constant means: within 5 % of the sweep's range (or eight times the noise of the signal, if that is more) of its
+    first millisecond. A stimulus that fluctuates from its first sample on has at most a few ms of it.
     """
-    signal, noise = _denoise(current, dt)
+    signal, noise = denoise(current, dt)
     level = np.median(current[: _samples(1.0, dt)])
     away = np.flatnonzero(np.abs(signal - level) > max(0.05 * np.ptp(signal), 8 * noise, NEGLIGIBLE))
     return int(away[0]) if len(away) else len(current)
 
 
 def baseline_current(sweep: Sweep, dt: float) -> float:
-    """The current, nA, that flows before a sweep begins: the median of its quiet part, from which its initial state follows.
+    """The current, nA, that flows before a sweep begins: the median of its quiet part, from which its initial state
+    follows.
 
     The quiet part begins with the sweep and lasts 1 ms or more (a later one says nothing about the state at the start);
     a sweep without one gives the median of its first 10 ms, one without a current 0.
@@ -155,10 +155,10 @@ def baseline_current(sweep: Sweep, dt: float) -> float:
 def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
     """(start, stop) in ms of the longest departure of a current (T,) nA from its baseline; None if it never departs.
 
-    Departures less than 50 ms apart are one: noise and pulse trains cross their baseline. Of a test pulse and a step, the
-    longer one is the stimulus.
+    Departures less than 50 ms apart are one: noise and pulse trains cross their baseline. Of a test pulse and a step,
+    the longer one is the stimulus.
     """
-    signal, noise = _denoise(current, dt)
+    signal, noise = denoise(current, dt)
     away = np.abs(signal - baseline_current(Sweep(current, current, None, ""), dt))
     # The percentile, not the maximum: spikes leave brief artefacts in a recorded current.
     departed = np.flatnonzero(away > max(0.15 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE))
@@ -174,7 +174,8 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
 def is_noise(recording: Recording) -> bool:
     """Whether the stimulus fluctuates all along (in-vivo-like noise) instead of stepping, ramping or swinging slowly.
 
-    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own 20 ms average.
+    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own 20 ms
+    average.
     """
     currents = [sweep.current for sweep in recording.sweeps if sweep.current is not None]
     if not currents:
@@ -212,8 +213,10 @@ def _samples(ms: float, dt: float) -> int:
     return max(1, round(ms / dt))
 
 
-def _denoise(current: Floats, dt: float) -> tuple[Floats, float]:
-    """The current through a median filter of 1 ms, which leaves steps where they are, and the noise that is left (nA rms)."""
+def denoise(current: Floats, dt: float) -> tuple[Floats, float]:
+    """The current through a median filter of 1 ms, which leaves steps where they are, and the noise that is left (nA
+    rms).
+    """
     from scipy.ndimage import median_filter
 
     width = 2 * (_samples(1.0, dt) // 2) + 1
@@ -228,7 +231,9 @@ def _resample_voltage(v: Floats, old: float, new: float, n: int) -> Floats:
     from scipy.signal import resample_poly
 
     ratio = Fraction(old / new).limit_denominator(1000)
-    out = resample_poly(v, ratio.numerator, ratio.denominator, padtype="edge")
+    # The filter's gain at rest is exact for whole ratios only: it should work on deviations from rest.
+    rest = np.median(v)
+    out = resample_poly(v - rest, ratio.numerator, ratio.denominator, padtype="edge") + rest
     return np.pad(out, (0, max(0, n - len(out))), mode="edge")[:n]
 
 

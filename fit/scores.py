@@ -17,12 +17,13 @@ Mask = NDArray[np.bool_]
 TAU = 10.0  # ms, of spike_timing_error, and of timing for noise stimuli and repeats
 DELTA = 2.0  # ms, coincidence window of gamma
 TOO_FAST = 0.8  # expected spikes of the data in +-DELTA: beyond it every train coincides with every other
-DIVERGED = 1e4  # mV, in place of a model voltage that is no number
+DIVERGED = -1e4  # mV, in place of a model voltage that is no number: below, as v_clip hides what is above
 WEIGHTS = (1.0, 1.0, 1.0)  # of voltage, timing and count in combined_score
 
 
 def spike_mask(spike_times: Floats, n: int, dt: float) -> tuple[Mask, float]:
-    """(n,) bool, True from 1 ms before to min(5, 0.4 x interval to the next spike) ms after each spike; and its share, 0..1.
+    """(n,) bool, True from 1 ms before to min(5, 0.4 x interval to the next spike) ms after each spike; and its
+    share, 0..1.
 
     Around the data's spikes only: around the model's, every extra spike would erase error.
     """
@@ -38,7 +39,9 @@ def spike_mask(spike_times: Floats, n: int, dt: float) -> tuple[Mask, float]:
 
 
 def v_clip(voltages: Sequence[Floats], masks: Sequence[Mask]) -> float:
-    """mV: the 99.5th percentile of the data's voltages outside their masks, pooled over sweeps; of all if nothing is outside."""
+    """mV: the 99.5th percentile of the data's voltages outside their masks, pooled over sweeps; of all if nothing is
+    outside.
+    """
     outside = np.concatenate([v[~mask] for v, mask in zip(voltages, masks, strict=True)])
     return float(np.percentile(outside if len(outside) else np.concatenate(list(voltages)), 99.5))
 
@@ -70,8 +73,8 @@ def flat_rmse(voltages: Sequence[Floats], masks: Sequence[Mask], clip: float) ->
 def _victor_purpura(a: Floats, b: Floats, q: float) -> float:
     """victor_purpura for callers inside numba: contiguous or sliced float64 arrays, one row of len(b) + 1 as scratch.
 
-    len(a) + len(b) minus the heaviest monotone matching, where a pair weighs what it saves, 2 - q|dt|. Only pairs closer
-    than 2/q save anything, so that each row of the dynamic programme is a short band. The result is exact.
+    len(a) + len(b) minus the heaviest monotone matching, where a pair weighs what it saves, 2 - q|dt|. Only pairs
+    closer than 2/q save anything, so that each row of the dynamic programme is a short band. The result is exact.
     """
     n, m = len(a), len(b)
     if q <= 0.0:
@@ -110,12 +113,16 @@ def victor_purpura(a: Floats, b: Floats, q: float) -> float:
 
 
 def spike_timing_error(a: Floats, b: Floats, tau: float = TAU) -> float:
-    """ms: tau D / (n + m) with q = 2/tau. The mean shift where every spike has its partner, tau where none has; 0 for no spikes."""
+    """ms: tau D / (n + m) with q = 2/tau. The mean shift where every spike has its partner, tau where none has; 0 for
+    no spikes.
+    """
     return tau * timing(a, b, tau)
 
 
 def timing(a: Floats, b: Floats, tau: float) -> float:
-    """0..1: D / (n + m) with q = 2/tau; 0 for two empty trains, 1 where no spike is within tau ms of the other train's."""
+    """0..1: D / (n + m) with q = 2/tau; 0 for two empty trains, 1 where no spike is within tau ms of the other
+    train's.
+    """
     spikes = len(a) + len(b)
     return victor_purpura(a, b, 2.0 / tau) / spikes if spikes else 0.0
 
@@ -123,8 +130,9 @@ def timing(a: Floats, b: Floats, tau: float) -> float:
 def timing_tau(data_times: Floats, noise: bool) -> float:
     """ms: the window that `timing` gives the spikes of one sweep.
 
-    A quarter of the data's median interval, limited to 2..50 (50 with fewer than two spikes): chance then scores about .76 at
-    any rate, where a fixed window gives it .96 at 5 Hz and .20 at 166 Hz. 10 for noise stimuli and repeats.
+    A quarter of the data's median interval, limited to 2..50 (50 with fewer than two spikes): chance then scores
+    about .76 at any rate, where a fixed window gives it .96 at 5 Hz and .20 at 166 Hz. 10 for noise stimuli and
+    repeats.
     """
     if noise:
         return TAU
@@ -166,10 +174,10 @@ def one_to_one(a: Floats, b: Floats, delta: float = DELTA) -> tuple[NDArray[np.i
 def gamma(a: Floats, b: Floats, delta: float, duration: float) -> float | None:
     """The coincidence factor of model spikes b with data spikes a over `duration` ms: 1 is perfect, 0 is chance.
 
-    (N - 2 n_a n_b delta/T) / ((n_a + n_b)/2 (1 - 2 n_a delta/T)), with N one-to-one coincidences, so that no spike counts
-    twice, and with the model's own count in the chance term, so that firing more is not rewarded. 1 for two empty trains;
-    None ("too fast") where 2 delta n_a/T >= 0.8.
-    Source: after Kistler, Gerstner and van Hemmen 1997, Neural Comput. 9:1015; Jolivet et al. 2008, J. Neurosci. Methods 169:417.
+    (N - 2 n_a n_b delta/T) / ((n_a + n_b)/2 (1 - 2 n_a delta/T)), with N one-to-one coincidences, so that no spike
+    counts twice, and with the model's own count in the chance term, so that firing more is not rewarded. 1 for two
+    empty trains; None ("too fast") where 2 delta n_a/T >= 0.8. Source: after Kistler, Gerstner and van Hemmen 1997,
+    Neural Comput. 9:1015; Jolivet et al. 2008, J. Neurosci. Methods 169:417.
     """
     if not len(a) and not len(b):
         return 1.0
@@ -181,7 +189,9 @@ def gamma(a: Floats, b: Floats, delta: float, duration: float) -> float | None:
 
 
 def partners(a: Floats, b: Floats, delta: float = DELTA) -> dict[str, float | None]:
-    """precision (share of model spikes b with a partner in a), recall (the reverse), median_shift (ms, model minus data)."""
+    """precision (share of model spikes b with a partner in a), recall (the reverse), median_shift (ms, model minus
+    data).
+    """
     i, j = one_to_one(a, b, delta)
     return {
         "precision": len(j) / len(b) if len(b) else None,
@@ -193,7 +203,9 @@ def partners(a: Floats, b: Floats, delta: float = DELTA) -> dict[str, float | No
 def combined_score(
     masked: float | None, flat: float, timing: float, count: float, weights: Sequence[float] = WEIGHTS
 ) -> float:
-    """The ranking's number: weighted mean of masked/flat, timing and count; 0 is perfect. Without a voltage (None), of the rest."""
+    """The ranking's number: weighted mean of masked/flat, timing and count; 0 is perfect. Without a voltage (None),
+    of the rest.
+    """
     terms = [(weights[1], timing), (weights[2], count)]
     if masked is not None:
         terms.append((weights[0], masked / flat))
@@ -233,14 +245,15 @@ def score_sweeps(
     flat   flat_rmse of the training sweeps, mV
     noise  whether the stimulus is noise (a fixed timing window) or not (one that follows the rate)
 
-    Numbers are means over sweeps, but spike counts are sums and the two rmse are of all samples together. `gamma` is the mean
-    of those sweeps that have one. `reliability` is None: it belongs to the data's repeats and is filled in by who has them.
+    Numbers are means over sweeps, but spike counts are sums and the two rmse are of all samples together. `gamma` is
+    the mean of those sweeps that have one. `reliability` is None: it belongs to the data's repeats and is filled in
+    by who has them.
     """
     squares, samples, outside_squares, outside_samples = 0.0, 0, 0.0, 0
     errors, timings, counts, gammas, combined = [], [], [], [], []
     for v, a, raw, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
         # A diverged float64 model must score badly, and in numbers that JSON has.
-        w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=-DIVERGED)
+        w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
         mask, _ = spike_mask(a, len(v), dt)
         masked = masked_rmse(v, w, mask, clip)
         squares += rmse(v, w) ** 2 * len(v)

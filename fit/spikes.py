@@ -47,10 +47,10 @@ class Spikes:
 def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
     """Spikes of one sweep: voltage (T,) in mV, dt in ms.
 
-    A spike is a peak of prominence >= 20 mV (within +-20 ms) that rises >= 20 mV in the 2 ms before it and is as steep as
-    10 V/s, measured over 0.2 ms, on the way. A level (0 or -20 mV) miscounts blocked, tiny or badly bridged spikes; a slope
-    alone counts the charging transient of a step and merges doublets. Counts do not change for slopes of 8-20 V/s or
-    prominences of 15-25 mV on any recording that the rule was made with.
+    A spike is a peak of prominence >= 20 mV (within +-20 ms) that rises >= 20 mV in the 2 ms before it and is as
+    steep as 10 V/s, measured over 0.2 ms, on the way. A level (0 or -20 mV) miscounts blocked, tiny or badly bridged
+    spikes; a slope alone counts the charging transient of a step and merges doublets. Counts do not change for slopes
+    of 8-20 V/s or prominences of 15-25 mV on any recording that the rule was made with.
     """
     from scipy.signal import find_peaks
 
@@ -88,6 +88,8 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
 
 
 def _slope(v: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
-    """(V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s; interpolated where 0.2 ms is no whole number of samples."""
+    """(V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s; interpolated where 0.2 ms is no whole number of
+    samples.
+    """
     t = np.arange(len(v), dtype=np.float64)
-    return (np.interp(t + SLOPE_STEP / dt, t, v) - v) / SLOPE_STEP
+    return (np.interp(t + SLOPE_STEP / dt, t, v) - v) / SLOPE_STEP if len(v) else v

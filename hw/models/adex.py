@@ -39,7 +39,7 @@ class AdExNeuron(Neuron):
 
     C = Param(0.281, "nF", (0.015, 2), log=True, doc="capacitance")
     g_L = Param(0.030, "uS", (0.001, 0.2), log=True, doc="leak conductance")
-    Delta_T = Param(2.0, "mV", (0.2, 6), log=True, doc="sharpness of the spike onset")
+    Delta_T = Param(2.0, "mV", (0.2, 10), log=True, doc="sharpness of the spike onset")
     V_T = Param(-50.4, "mV", (-75, 20), doc="effective threshold")
     a = Param(0.004, "uS", (-0.015, 0.04), doc="subthreshold adaptation")
     tau_w = Param(144.0, "ms", (5, 500), log=True, doc="adaptation time constant")

@@ -26,7 +26,7 @@ class IzhikevichNeuron(Neuron):
     u = State("nA", span=4, per_input=True, slowest=500, doc="recovery current")
 
     C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
-    k = Param(0.0007, "uS/mV", (0.0001, 0.004), log=True, doc="gain of the quadratic")
+    k = Param(0.0007, "uS/mV", (0.00002, 0.004), log=True, doc="gain of the quadratic")
     a = Param(0.03, "1/ms", (0.002, 0.3), log=True, doc="rate of recovery")
     b = Param(-0.002, "uS", (-0.020, 0.030), doc="sensitivity of recovery")
     c = Param(-50.0, "mV", (-110, 0), doc="reset of v")

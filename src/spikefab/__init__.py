@@ -4,22 +4,32 @@ The names here load on first use, so that the command line answers at once.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AdExNeuron": "sim",
-    "IzhikevichNeuron": "sim",
-    "LIFNeuron": "sim",
-    "MODELS": "sim",
+    "AdExNeuron": "hw.models",
+    "IzhikevichNeuron": "hw.models",
+    "LIFNeuron": "hw.models",
+    "MODELS": "hw.models",
     "Recording": "fit.recording",
     "SpikefabError": "hw.errors",
     "extract_features": "fit.features",
-    "fit": "fit",
     "read": "fit.readers",
 }
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, "fit"]
 
-if TYPE_CHECKING:
-    from spikefab.hw.models import MODELS, AdExNeuron, IzhikevichNeuron, LIFNeuron
+
+def __getattr__(name: str) -> Any:
+    if name == "fit":
+        return import_module("spikefab.fit")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spikefab' has no attribute {name!r}")
+    if _HOMES[name] == "hw.models":
+        import_module("spikefab.sim")  # lets models step
+    return getattr(import_module(f"spikefab.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,146 @@
+"""From a recording to ranked models: the whole fit."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.errors import UsageError
+from spikefab.hw.models import MODELS, get_model
+from spikefab.sim import ideal, kernels
+
+from .recording import Recording
+from .results import FitResult, FitResults
+from .search import search
+from .task import Task
+
+BUDGET = 20_000  # evaluations a model
+
+Progress = Callable[[str, int, int, float], None]
+
+
+def fit(
+    recording: Recording | None = None,
+    *,
+    voltage: ArrayLike | None = None,
+    current: ArrayLike | None = None,
+    dt: float = 0.1,
+    models: Iterable[str] | None = None,
+    word: int = 18,
+    top_k: int = 5,
+    budget: int = BUDGET,
+    seed: int = 0,
+    progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> FitResults:
+    """Fit models in fixed point and rank them on what they have not seen; best first.
+
+    recording  a `Recording`, or instead:
+    voltage    (T,) or (sweeps, T) mV, and current, the same shape, nA, both sampled every `dt` ms
+    dt         ms, the step of the hardware: a recording on another step is resampled
+    models     names; all by default
+    word       16, 18 or 24 bits
+    top_k      how many results to return, at most one a model
+    budget     evaluations a model
+    seed       the same seed gives the same result
+    progress   called as progress(model, evaluations, budget, best loss)
+    notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
+
+    Ctrl-C ends the search and returns the best so far, with `interrupted` set.
+    Raises UsageError for options, RecordingError for a recording that cannot be fitted.
+    """
+    if (recording is None) == (voltage is None):
+        raise UsageError("give fit either a recording, or voltage and current.")
+    if budget < 1 or top_k < 1:
+        raise UsageError("budget and top_k must be at least 1.")
+    if recording is None:
+        if current is None:
+            raise UsageError("fit needs the injected current (nA) beside the voltage (mV).")
+        recording = Recording.from_arrays(voltage, current, dt)  # type: ignore[arg-type]
+    chosen = [get_model(name) for name in models] if models is not None else list(MODELS.values())
+    if not chosen:
+        raise UsageError(f"no model was named: there are {', '.join(MODELS)}.")
+    task = Task.of(recording, dt)
+    results = FitResults(
+        task=task,
+        settings={"word": word, "dt": dt, "top_k": top_k, "budget": budget, "seed": seed,
+                  "models": [m.__name__ for m in chosen]},
+    )
+    for text in task.notes:
+        if notice is not None:
+            notice(text)
+    for model in dict.fromkeys(chosen):
+        dp = datapath(model, word, dt, task.i_span)
+        kernels.announce(dp, notice)
+        name = model.__name__
+        found = search(
+            dp,
+            task,
+            budget=budget,
+            seed=seed,
+            progress=None if progress is None else lambda n, loss, name=name: progress(name, n, budget, loss),
+        )
+        if found.evaluations:
+            results.append(assess(dp, task, found.codes))
+            results.evaluations[name] = found.evaluations
+        if found.interrupted:
+            results.interrupted = True
+            break
+    results.sort(key=lambda r: r.combined_score)
+    del results[top_k:]
+    return results
+
+
+def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
+    """Simulate codes (coefficients,) over every sweep of a task, in fixed point and in float64, and score both."""
+    sweeps = task.recording.sweeps
+    initial = kernels.settle(dp, codes[None], dp.current.encode(task.baselines))
+    voltage, spikes = [], []
+    for k, sweep in enumerate(sweeps):
+        batch = kernels.simulate(
+            dp,
+            codes,
+            dp.current.encode(sweep.current),
+            initial=initial[:, k],
+            max_spikes=len(sweep.voltage),
+            trace=True,
+        )
+        assert batch.trace is not None
+        voltage.append(batch.trace[0, 0])
+        spikes.append(batch.spikes[0, 0, : batch.count[0, 0]] * task.dt)
+    exact = {n: float(v) for n, v in dp.dequantise(codes).items()}
+    return FitResult(
+        model_name=dp.model.__name__,
+        params=exact,
+        codes=dict(zip(dp.coefficients, map(int, codes), strict=True)),
+        initial=[dict(zip(dp.states, map(int, row), strict=True)) for row in initial[0]],
+        word=dp.word,
+        dt=dp.dt,
+        i_span=dp.i_span,
+        train=task.score(task.split.train, voltage, spikes),
+        held_out=task.score(task.split.held_out, voltage, spikes),
+        ideal=_ideal_scores(dp, task, exact),
+        currents=[np.asarray(s.current) for s in sweeps],
+        voltages=voltage,
+        spikes=spikes,
+        data=[s.voltage for s in sweeps],
+    )
+
+
+def _ideal_scores(dp: Datapath, task: Task, params: Mapping[str, float]) -> dict[str, Any]:
+    """The same scores for the same parameters in float64."""
+    coefficients = ideal.real_coefficients(dp, dict(params))
+    longest = max(len(s.voltage) for s in task.recording.sweeps)
+    current = np.zeros((longest, len(task.recording.sweeps)))
+    for k, s in enumerate(task.recording.sweeps):
+        current[: len(s.voltage), k] = s.current
+    rest = {n: np.full(current.shape[1], x) for n, x in ideal.rest(dp, coefficients).items()}
+    held = np.broadcast_to(task.baselines, (round(kernels.SETTLE / dp.dt), current.shape[1]))
+    _, _, states = ideal.run(dp, rest, coefficients, held)
+    v, fired, _ = ideal.run(dp, states, coefficients, current)
+    voltage = [v[: len(s.voltage), k] for k, s in enumerate(task.recording.sweeps)]
+    spikes = [np.flatnonzero(fired[: len(s.voltage), k]) * dp.dt for k, s in enumerate(task.recording.sweeps)]
+    parts = task.split
+    return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}

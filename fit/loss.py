@@ -1,0 +1,94 @@
+"""The number that a search minimises, for a batch of candidates over the training parts, from the kernel's sums."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+
+from spikefab.hw.datapath import Datapath
+from spikefab.sim import kernels
+
+from . import scores
+from .task import Task
+
+COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
+COARSE_WEIGHT = 0.5
+
+
+@njit(parallel=True, cache=True)
+def _losses(count, steps, masked, outside, flat, times, first, tau, dt, out):
+    for n in prange(count.shape[0]):
+        total = 0.0
+        for s in range(count.shape[1]):
+            data = times[first[s] : first[s + 1]]
+            a, b = len(data), count[n, s]
+            volts = np.sqrt(masked[n, s] / outside[s]) / flat if outside[s] > 0 else 0.0
+            timing = coarse = 0.0
+            if b > steps.shape[2]:
+                timing = coarse = 1.0
+            elif a + b > 0:
+                model = steps[n, s, :b] * dt
+                timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
+                coarse = scores._victor_purpura(data, model, 2.0 / (COARSE * tau[s])) / (a + b)
+            missing = min(1.0, abs(b - a) / max(1, a))
+            total += (volts + timing + missing + COARSE_WEIGHT * coarse) / (3.0 + COARSE_WEIGHT)
+        out[n] = total / count.shape[1]
+
+
+@dataclass(eq=False)
+class Loss:
+    """Combined score over the training parts, plus a coarser timing term: 0 is perfect."""
+
+    dp: Datapath
+    task: Task
+
+    def __post_init__(self) -> None:
+        task, parts = self.task, self.task.split.train
+        steps = max(p.stop for p in parts)
+        shape = (len(parts), steps)
+        self.current, self.data, self.outside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.length = np.array([p.stop for p in parts])
+        self.baseline = np.empty(len(parts))
+        times = []
+        for k, part in enumerate(parts):
+            sweep = task.recording.sweeps[part.sweep]
+            assert sweep.current is not None and part.start == 0
+            self.current[k, : part.stop] = self.dp.current.encode(sweep.current[: part.stop])
+            self.baseline[k] = self.dp.current.encode(task.baselines[part.sweep])
+            self.data[k, : part.stop] = task.part_voltage(part)
+            self.outside[k, : part.stop] = ~task.part_mask(part)
+            times.append(task.part_spikes(part))
+        self.times = np.concatenate(times)
+        self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
+        self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
+        self.most = 2 * max(len(t) for t in times) + 50
+        self.evaluations = 0
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """Losses (N,) of codes (N, coefficients)."""
+        batch = kernels.simulate(
+            self.dp,
+            codes,
+            self.current,
+            initial=kernels.settle(self.dp, codes, self.baseline),
+            length=self.length,
+            data=self.data,
+            outside=self.outside,
+            clip=self.task.clip,
+            max_spikes=self.most,
+        )
+        out = np.empty(len(codes))
+        _losses(
+            np.ascontiguousarray(batch.count),
+            np.ascontiguousarray(batch.spikes),
+            np.ascontiguousarray(batch.masked),
+            self.outside.sum(axis=1),
+            self.task.flat,
+            self.times,
+            self.first,
+            self.tau,
+            self.task.dt,
+            out,
+        )
+        self.evaluations += len(codes)
+        return out

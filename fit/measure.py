@@ -1,0 +1,138 @@
+"""What can be read off a recording before any search: resting potential, resistance, time constant, threshold, reset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .recording import Recording, baseline_current
+from .spikes import Spikes
+
+TAUS = np.geomspace(1.5, 80, 40)  # ms, tried by the subthreshold regression
+AFTER = 15.0  # ms after a spike before the voltage counts as subthreshold again
+T_REF_MOST = 8.0  # ms
+FALLING = -2.0  # V/s: slower than this, a spike's fast repolarisation is over
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Constants of a cell: mV, MOhm, ms, nF. Those of spikes are None for a recording without any.
+
+    drive: nA, the largest departure of the current from its baseline.
+    """
+
+    E_L: float
+    R: float
+    tau: float
+    drive: float
+    onset: float | None
+    reset: float | None
+    trough: float | None
+    peak: float | None
+    half: float | None
+    t_ref: float
+
+    @property
+    def C(self) -> float:
+        return self.tau / self.R
+
+
+def _subthreshold(n: int, spikes: Spikes, dt: float, after: float) -> np.ndarray:
+    """(n,) bool: samples from which the leak can be seen."""
+    quiet = np.ones(n, dtype=bool)
+    for onset in spikes.onset_index:
+        quiet[max(0, onset - round(2 / dt)) : onset + round(after / dt)] = False
+    return quiet
+
+
+def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np.ndarray:
+    """The current through a leaky membrane of unit resistance that has settled under its baseline."""
+    from scipy.signal import lfilter
+
+    k = -np.expm1(-dt / tau)
+    return baseline + lfilter([k], [1, k - 1], current - baseline)
+
+
+def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float]:
+    """(E_L mV, R MOhm, tau ms): the passive membrane that explains the subthreshold samples best, all sweeps together.
+
+    The response to the whole current is simulated for each tau and regressed on the voltage, so recording noise does not
+    bias it as it does a regression of V(t + dt) on V(t). Spikes pull the voltage: 15 ms after each are left out (3 ms
+    where the cell fires so fast that nothing else would be left).
+    """
+    dt = recording.dt
+    after = AFTER
+    keep = [_subthreshold(len(s.voltage), p, dt, after) for s, p in zip(recording.sweeps, spikes, strict=True)]
+    if np.mean(np.concatenate(keep)) < 0.2:
+        keep = [_subthreshold(len(s.voltage), p, dt, 3.0) for s, p in zip(recording.sweeps, spikes, strict=True)]
+    if not np.any(np.concatenate(keep)):
+        keep = [np.ones(len(s.voltage), dtype=bool) for s in recording.sweeps]
+    v = np.concatenate([s.voltage[k] for s, k in zip(recording.sweeps, keep, strict=True)])
+    best = (np.inf, float(np.median(v)), 100.0, 15.0)
+    for tau in TAUS:
+        x = np.concatenate(
+            [
+                _filtered(s.current, baseline_current(s, dt), tau, dt)[k]
+                for s, k in zip(recording.sweeps, keep, strict=True)
+                if s.current is not None
+            ]
+        )
+        if np.ptp(x) == 0:
+            continue
+        design = np.stack([np.ones_like(x), x], axis=1)
+        (e_l, r), *_ = np.linalg.lstsq(design, v, rcond=None)
+        error = float(np.mean((v - design @ (e_l, r)) ** 2))
+        if r > 0 and error < best[0]:
+            best = (error, float(e_l), float(r), float(tau))
+    _, e_l, r, tau = best
+    return e_l, float(np.clip(r, 20, 1000)), tau
+
+
+def _repolarised(v: np.ndarray, peak: int, dt: float) -> int:
+    """The sample after a peak where the fast fall of the spike is over, or the last of `v`.
+
+    A fixed time after the spike will not do: spikes are 0.5 to 5 ms broad, and a reset on the falling flank of a broad
+    one sends the search to the wrong place.
+    """
+    width = max(1, round(0.5 / dt))
+    slope = (v[peak + width :] - v[peak:-width]) / (width * dt) if len(v) > peak + width else np.empty(0)
+    fast = np.flatnonzero(slope < 4 * FALLING)
+    start = fast[0] if len(fast) else 0  # the rounded top of a spike is slow as well
+    slow = np.flatnonzero(slope[start:] > FALLING)
+    return int(peak + start + slow[0]) if len(slow) else len(v) - 1
+
+
+def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
+    """Constants of the cell from the (training) sweeps of a recording and their spikes."""
+    dt = recording.dt
+    e_l, r, tau = membrane(recording, spikes)
+    drive = max(float(np.max(np.abs(s.current - baseline_current(s, dt)))) for s in recording.sweeps if s.current is not None)
+    drive = drive or max(float(np.max(np.abs(s.current))) for s in recording.sweeps if s.current is not None)
+    intervals = np.concatenate([np.diff(p.time) for p in spikes])
+    if not any(len(p) for p in spikes):
+        return Measured(e_l, r, tau, drive, None, None, None, None, None, 0.0)
+    waits, resets = [], []
+    for sweep, found in zip(recording.sweeps, spikes, strict=True):
+        ends = [*found.onset_index[1:], len(sweep.voltage) - 1][: len(found)]
+        for time, peak, end in zip(found.time, found.peak_index, ends, strict=True):
+            stop = _repolarised(sweep.voltage[: end + 1], int(peak), dt)
+            waits.append(stop * dt - time)
+            resets.append(float(sweep.voltage[stop]))
+    shortest = float(np.percentile(intervals, 2)) / 2 if len(intervals) else np.inf
+    t_ref = float(np.clip(np.median(waits), 0, min(T_REF_MOST, shortest)))
+
+    def median(name: str) -> float:
+        return float(np.median(np.concatenate([getattr(p, name) for p in spikes])))
+
+    return Measured(
+        E_L=e_l,
+        R=r,
+        tau=tau,
+        drive=drive,
+        onset=median("onset_voltage"),
+        reset=float(np.median(resets)),
+        trough=median("trough_voltage"),
+        peak=median("peak_voltage"),
+        half=median("half_voltage"),
+        t_ref=t_ref,
+    )

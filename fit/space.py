@@ -1,0 +1,110 @@
+"""Where a search looks: a box of physical parameters, from what was measured, and its map to the unit cube and to codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from spikefab.hw.datapath import Datapath, Param
+from spikefab.hw.neuron import Neuron
+
+from .measure import Measured
+
+FACTOR = 3.0  # either way, for what a subthreshold regression measures
+NEAR = 8.0  # mV, either way, for measured potentials
+THRESHOLD = (-30.0, 10.0)  # mV around the median onset
+COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
+JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
+T_REF = (0.0, 8.0)  # ms
+THRESHOLDS = {"V_th", "V_T", "v_t", "V_c"}
+RESETS = {"V_reset", "c"}
+RESTS = {"E_L", "v_r"}
+PEAKS = {"V_peak", "v_peak"}
+
+
+def bounds(name: str, param: Param, m: Measured) -> tuple[float, float]:
+    """The range searched for a parameter: around what was measured, within what is possible at all."""
+    lo, hi = param.bounds
+    passive = {"C": m.C, "g_L": 1 / m.R, "R_m": m.R, "tau_m": m.tau}
+    if name in passive:
+        lo, hi = max(lo, passive[name] / FACTOR), min(hi, passive[name] * FACTOR)
+    elif name in THRESHOLDS and m.onset is not None:
+        lo, hi = max(lo, m.onset + THRESHOLD[0]), min(hi, m.onset + THRESHOLD[1])
+    elif name in RESETS and m.reset is not None and m.trough is not None:
+        # a broad spike is still falling t_ref after it: the trough bounds what a reset can be from below
+        lo, hi = max(lo, min(m.trough, m.E_L) - NEAR), min(hi, m.reset + NEAR)
+    elif name in RESTS:
+        lo, hi = max(lo, m.E_L - NEAR), min(hi, m.E_L + NEAR)
+    elif param.unit == "uS":
+        lo, hi = max(lo, COUPLING[0] / m.R), min(hi, COUPLING[1] / m.R)
+    elif param.unit == "nA":
+        lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
+    elif name == "t_ref":
+        lo, hi = T_REF
+    return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
+
+
+def measured_value(name: str, param: Param, m: Measured) -> float:
+    """The value of a constant that is measured and not searched at first."""
+    known: dict[str, float | None] = dict.fromkeys(RESTS, m.E_L) | dict.fromkeys(PEAKS, m.peak)
+    known |= dict.fromkeys(THRESHOLDS, m.onset) | dict.fromkeys(RESETS, m.reset) | {"t_ref": m.t_ref}
+    value = known.get(name)
+    return param.default if value is None else float(np.clip(value, *param.bounds))
+
+
+@dataclass(frozen=True)
+class Space:
+    """A model's searched parameters and the values of the others. Points are rows of the unit cube."""
+
+    dp: Datapath
+    names: tuple[str, ...]
+    lo: np.ndarray
+    hi: np.ndarray
+    log: np.ndarray
+    others: Mapping[str, float]
+
+    @classmethod
+    def of(cls, dp: Datapath, names: tuple[str, ...], m: Measured, others: Mapping[str, float]) -> "Space":
+        params = dp.model.params()
+        ends = [bounds(n, params[n], m) for n in names]
+        lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
+        log = np.array([params[n].log for n in names])
+        return cls(dp, names, lo, hi, log, {n: v for n, v in others.items() if n not in names})
+
+    def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters (N,) by name of points (N, dimensions)."""
+        x = np.clip(x, 0, 1)
+        value = self.lo + x * (self.hi - self.lo)
+        value[:, self.log] = np.exp(self._logs[0] + x[:, self.log] * (self._logs[1] - self._logs[0]))
+        return {n: value[:, k] for k, n in enumerate(self.names)} | {
+            n: np.full(len(x), v) for n, v in self.others.items()
+        }
+
+    def point(self, params: Mapping[str, float]) -> np.ndarray:
+        """The point (dimensions,) of parameters, at the nearest side of the cube if outside."""
+        value = np.clip([params[n] for n in self.names], self.lo, self.hi)
+        x = (value - self.lo) / (self.hi - self.lo)
+        x[self.log] = (np.log(value[self.log]) - self._logs[0]) / (self._logs[1] - self._logs[0])
+        return x
+
+    @property
+    def _logs(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.log(self.lo[self.log]), np.log(self.hi[self.log])
+
+    def codes(self, x: np.ndarray) -> np.ndarray:
+        """Codes (N, coefficients) of points (N, dimensions): what a point is scored as."""
+        return self.dp.quantise(self.physical(np.atleast_2d(x)))
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""
+        whole = {"t_ref"}
+        return np.array(
+            [self.dp.dt / (h - lo) if n in whole else 0.0 for n, lo, h in zip(self.names, self.lo, self.hi, strict=True)]
+        )
+
+
+def names_of(model: type[Neuron], *, free: bool) -> tuple[str, ...]:
+    """Parameters of a model: searched by default (free), or measured."""
+    return tuple(n for n, p in model.params().items() if p.free is free)
+
+

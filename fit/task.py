@@ -1,0 +1,125 @@
+"""A recording made ready to be fitted: resampled, its spikes found, split, with the scales that every score needs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from spikefab.hw.errors import RecordingError
+
+from . import scores
+from .measure import Measured, measure
+from .recording import Recording, baseline_current, is_noise
+from .spikes import Spikes, find_spikes
+from .split import Part, Split, split
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all models of one fit share."""
+
+    recording: Recording
+    spikes: tuple[Spikes, ...]
+    split: Split
+    noise: bool
+    measured: Measured
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recording: Recording, dt: float) -> "Task":
+        """Resample to dt (ms), find spikes, split and measure. Raises RecordingError where there is nothing to fit."""
+        recording.require_fit()
+        found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
+        notes = [*recording.warnings()]
+        resampled = recording.resample(dt)
+        spikes = found
+        if resampled is not recording:
+            # counted at the recording's own rate: a coarser step may lose a narrow spike's slope
+            spikes = tuple(_moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True))
+        parts = split(resampled, spikes)
+        train = [p.sweep for p in parts.train]
+        seen = resampled.select(train)
+        if not any(len(p) for p in spikes):
+            notes.append("the recording has no spikes: it is fitted below threshold only.")
+        if not parts.held_out:
+            notes.append(f"{parts.how}.")
+        return cls(
+            resampled,
+            spikes,
+            parts,
+            is_noise(resampled),
+            measure(seen, [spikes[k] for k in train]),
+            (*resampled.notes, *notes),
+        )
+
+    @property
+    def dt(self) -> float:
+        return self.recording.dt
+
+    @cached_property
+    def i_span(self) -> float:
+        """nA: the power of two that holds every sample of the current."""
+        largest = max(float(np.max(np.abs(s.current))) for s in self.recording.sweeps if s.current is not None)
+        if not 0 < largest < 1e3:
+            raise RecordingError(f"a current of up to {largest:g} nA cannot be fitted: check its unit.")
+        # the upper end of a span is one code short of it
+        return 2.0 ** math.ceil(math.log2(largest * (1 + 2.0**-15)))
+
+    def part_spikes(self, part: Part) -> np.ndarray:
+        """Spike times (ms) in a part, from its start."""
+        times = self.spikes[part.sweep].time
+        lo, hi = part.start * self.dt, part.stop * self.dt
+        return times[(times >= lo) & (times < hi)] - lo
+
+    def part_voltage(self, part: Part) -> np.ndarray:
+        return self.recording.sweeps[part.sweep].voltage[part.start : part.stop]
+
+    def part_mask(self, part: Part) -> np.ndarray:
+        return scores.spike_mask(self.part_spikes(part), part.stop - part.start, self.dt)[0]
+
+    @cached_property
+    def clip(self) -> float:
+        parts = self.split.train
+        return scores.v_clip([self.part_voltage(p) for p in parts], [self.part_mask(p) for p in parts])
+
+    @cached_property
+    def flat(self) -> float:
+        parts = self.split.train
+        return scores.flat_rmse([self.part_voltage(p) for p in parts], [self.part_mask(p) for p in parts], self.clip)
+
+    @cached_property
+    def baselines(self) -> np.ndarray:
+        """(S,) nA: what flowed before each sweep."""
+        return np.array([baseline_current(s, self.dt) for s in self.recording.sweeps])
+
+    def score(self, parts: Sequence[Part], voltage: Sequence[np.ndarray], spikes: Sequence[np.ndarray]) -> dict | None:
+        """Scores over parts of a model's whole sweeps: voltage (T,) mV and spike times (ms) for each sweep."""
+        if not parts:
+            return None
+        cut = []
+        for p in parts:
+            times = spikes[p.sweep]
+            lo, hi = p.start * self.dt, p.stop * self.dt
+            cut.append((voltage[p.sweep][p.start : p.stop], times[(times >= lo) & (times < hi)] - lo))
+        return scores.score_sweeps(
+            [self.part_voltage(p) for p in parts],
+            [self.part_spikes(p) for p in parts],
+            [v for v, _ in cut],
+            [t for _, t in cut],
+            self.dt,
+            self.clip,
+            self.flat,
+            self.noise,
+        )
+
+
+def _moved(spikes: Spikes, old: float, new: float, n: int) -> Spikes:
+    """The same spikes with their indices on another time step."""
+    from dataclasses import replace
+
+    indices = {
+        name: np.minimum((getattr(spikes, name) * (old / new)).round().astype(np.int64), n - 1)
+        for name in ("onset_index", "peak_index", "trough_index")
+    }
+    return replace(spikes, **indices)

@@ -1,0 +1,104 @@
+"""Building and running RTL simulations with cocotb's own runner, in processes of their own."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import cocotb_tools.config
+import find_libpython
+import numpy as np
+
+from spikefab.hw.cache import cache_dir
+from spikefab.hw.errors import ToolError, UsageError
+from spikefab.hw.tools import require_tool, rtlil_to_verilog, simulator_env
+
+COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator, by cocotb's name: the tool that compiles
+TOP = "dut"
+
+# The runner changes its process's environment, and ends the process on some errors: it gets a process to itself.
+_RUNNER = """
+import json, sys
+from cocotb_tools.runner import get_runner
+simulator, method, options = json.loads(sys.argv[1])
+getattr(get_runner(simulator), method)(**options)
+"""
+
+
+def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: Callable[[str], None] | None = None) -> Path:
+    """The folder with the compiled simulation of a design, module `dut`: found by content in `folder`, else made.
+
+    `folder` is by default the cache. A build appears there whole or not at all.
+    """
+    if simulator not in COMPILERS:
+        raise UsageError(f"there is no simulator {simulator!r}: there are {', '.join(COMPILERS)}.")
+    env = simulator_env(simulator)
+    tool = require_tool(COMPILERS[simulator])
+    folder = cache_dir("sim") if folder is None else Path(folder)
+    # An executable holds the path of cocotb's libraries: another environment has another build.
+    recipe = (rtlil, simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir))
+    built = folder / f"{simulator}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:20]}"
+    if built.exists():
+        return built
+    if progress is not None:
+        progress(f"compiling the design for {simulator}, once")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = built.with_suffix(".log")
+    with tempfile.TemporaryDirectory(prefix=f"{built.name}-", dir=folder) as scratch:
+        source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
+        source.write_text(rtlil_to_verilog(rtlil))
+        options = {"sources": [str(source)], "hdl_toplevel": TOP, "build_dir": str(target), "always": True}
+        if simulator == "verilator":
+            options["build_args"] = ["-Wno-fatal", "-O3"]
+        _run(simulator, "build", options, env, log)
+        try:
+            target.rename(built)
+        except OSError:  # another process was faster: its build is as good
+            if not built.exists():
+                raise
+    log.unlink(missing_ok=True)
+    return built
+
+
+def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the bench records when it plays a job (see `bench`) on a build."""
+    with tempfile.TemporaryDirectory(prefix="spikefab-") as scratch:
+        folder = Path(scratch)
+        np.savez(folder / "job.npz", allow_pickle=False, **job)
+        options = {
+            "test_module": "spikefab.sim.bench",
+            "hdl_toplevel": TOP,
+            "hdl_toplevel_lang": "verilog",
+            "build_dir": str(built),
+            "test_dir": scratch,
+            "results_xml": str(folder / "results.xml"),
+        }
+        files = {"SPIKEFAB_JOB": str(folder / "job.npz"), "SPIKEFAB_ANSWERS": str(folder / "answers.npz")}
+        log = built.parent / f"{built.name}-run-{os.getpid()}.log"
+        _run(simulator, "test", options, {**simulator_env(simulator), **files}, log)
+        if not (folder / "answers.npz").exists():
+            raise ToolError(f"the simulation in {simulator} broke off: see {log}.")
+        log.unlink(missing_ok=True)
+        with np.load(folder / "answers.npz") as answers:
+            return dict(answers)
+
+
+def _run(simulator: str, method: str, options: Mapping[str, object], env: Mapping[str, str], log: Path) -> None:
+    if find_libpython.find_libpython() is None:
+        name = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
+    # Under pytest the runner would read the results itself.
+    quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
+    with log.open("w") as output:
+        status = subprocess.run(
+            [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])],
+            env=quiet, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
+        ).returncode  # fmt: skip
+    if status != 0:
+        verb = "compile the design" if method == "build" else "run the simulation"
+        raise ToolError(f"{simulator} could not {verb}: see {log}.")

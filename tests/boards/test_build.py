@@ -1,0 +1,162 @@
+"""Real builds through yosys, nextpnr and the packers: one a board, and each way of failing."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from amaranth import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from spikefab.boards.build import BuildReport, build
+from spikefab.boards.table import BOARDS, get_board
+from spikefab.boards.timing import MAC16_NS
+from spikefab.hw import tools
+from spikefab.hw.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
+from spikefab.hw.models import LIFNeuron
+
+LOGS = {"synthesise.log", "place-and-route.log"}
+
+
+class Chain(wiring.Component):
+    """What `build` asks of a neuron, around `count` multipliers one after the other with no register between them."""
+
+    word, dt, latency, interval = 16, 0.1, 1, 1
+    _MustUse__silence = True  # some tests are about not getting as far as its use
+
+    def __init__(self, count):
+        self.count = count
+        ports = {"i_valid": In(1), "i_ready": Out(1), "i": In(signed(16)), "o_valid": Out(1), "o_ready": In(1)}
+        ports |= {"o_v": Out(signed(16)), "o_spike": Out(1)}
+        ports |= {"cfg_valid": In(1), "cfg_ready": Out(1), "cfg_addr": In(1), "cfg_data": In(signed(16))}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        factor, value = Signal(signed(16)), Signal(signed(16))
+        m.d.comb += [self.i_ready.eq(1), self.cfg_ready.eq(1)]
+        with m.If(self.i_valid):
+            m.d.sync += value.eq(self.i)
+        with m.If(self.cfg_valid):
+            m.d.sync += factor.eq(self.cfg_data)
+        chained = value
+        for _ in range(self.count):
+            product = Signal(signed(32))
+            m.d.comb += product.eq(chained * factor)
+            chained = product[12:28].as_signed()
+        m.d.sync += [self.o_v.eq(chained), self.o_valid.eq(self.i_valid), self.o_spike.eq(chained < 0)]
+        return m
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def one_sentence(error):
+    return "\n" not in str(error) and str(error).rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_builds_a_bitstream_and_its_report(board, tmp_path):
+    said = []
+    report = build(LIFNeuron(word=16), board, tmp_path / "out", progress=lambda *event: said.append(event))
+    entry = get_board(board)
+    bitstream = f"LIFNeuron-16-{board}.{entry.family.bitstream}"
+    assert names(tmp_path) == {"out"}
+    assert names(tmp_path / "out") == {*LOGS, "pack.log", bitstream}
+    assert (tmp_path / "out" / bitstream).stat().st_size > 50_000
+    assert report.bitstream == str(tmp_path / "out" / bitstream)
+
+    keys = "board model word cells multipliers block_rams mhz clock_mhz interval latency neurons bitstream"
+    assert list(json.loads(json.dumps(report.as_dict()))) == keys.split()
+    assert (report.board, report.model, report.word) == (board, "LIFNeuron", 16)
+    assert 100 < report.cells < entry.cells
+    assert 1 <= report.multipliers <= 2
+    assert report.mhz >= report.clock_mhz == entry.clock_hz / 1e6
+    assert report.neurons == entry.clock_hz // (report.interval * 10_000)
+    assert "from timing, not from a board" in report.text()
+
+    steps = [step for step, state, _ in said if state == "start"]
+    assert steps == ["elaborate", "synthesise", "place-and-route", "pack"]
+    assert steps == [step for step, state, _ in said if state == "done"]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_table_says_what_the_device_holds(board, tmp_path):
+    entry = get_board(board)
+    build(Chain(1), board, tmp_path)
+    log = (tmp_path / "place-and-route.log").read_text()
+    for kind, count in (
+        (entry.family.cell, entry.cells),
+        (entry.family.multiplier, entry.multipliers),
+        (entry.family.block_ram, entry.block_rams),
+    ):
+        assert re.search(rf"{kind}:\s+\d+/\s*{count}\s", log), (kind, count)
+
+
+def test_a_seed_gives_the_same_bitstream_again(tmp_path):
+    first, again, other = (build(Chain(2), "icebreaker", tmp_path / str(k), seed=s) for k, s in enumerate((7, 7, 8)))
+    contents = [Path(report.bitstream).read_bytes() for report in (first, again, other)]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_neurons_in_real_time_are_counted_from_the_boards_clock():
+    made = {"model": "AdExNeuron", "word": 18, "cells": 1, "multipliers": 1, "block_rams": 0, "mhz": 99.0}
+    report = BuildReport("icebreaker", **made, clock_mhz=12.0, interval=31, latency=31, neurons=38, bitstream="x.bin")
+    assert re.search(r"neurons +38 in real time \(from timing, not from a board\)", report.text())
+    assert re.search(r"clock +99.0 MHz reached, 12 MHz on the board", report.text())
+
+
+def test_the_way_through_multipliers_counts(tmp_path):
+    """nextpnr-ice40 leaves it out: three blocks in a row with no register would come out as fast as one."""
+    reached = [build(Chain(n), "icebreaker", tmp_path / str(n)).mhz for n in (1, 2, 3)]
+    assert reached == sorted(reached, reverse=True)
+    for n, mhz in enumerate(reached, start=1):
+        assert n * MAC16_NS < 1000 / mhz < n * (MAC16_NS + 8) + 12  # at most 8 ns of wire between, 12 about them
+
+
+def test_a_design_too_large_names_what_is_short(tmp_path):
+    with pytest.raises(DoesNotFitError, match="needs 12 multipliers of 8") as error:
+        build(Chain(12), "icebreaker", tmp_path / "out")
+    assert one_sentence(error.value)
+    assert str(tmp_path / "out" / "place-and-route.log") in str(error.value)
+    assert names(tmp_path / "out") == LOGS
+    assert names(tmp_path) == {"out"}
+
+
+def test_a_design_too_slow_names_both_clocks(tmp_path):
+    with pytest.raises(TimingError, match=r"reaches \d+\.\d MHz on icebreaker, whose clock is 12 MHz") as error:
+        build(Chain(8), "icebreaker", tmp_path / "out")
+    assert one_sentence(error.value)
+    assert names(tmp_path / "out") == LOGS
+    assert names(tmp_path) == {"out"}
+
+
+@pytest.mark.parametrize("missing", ["yosys", "nextpnr-ice40", "icepack"])
+def test_a_missing_tool_is_said_before_anything_is_written(missing, tmp_path, monkeypatch):
+    find = tools.find_tool
+    monkeypatch.setattr(tools, "find_tool", lambda name: None if name == missing else find(name))
+    with pytest.raises(ToolError, match=rf"{missing} .* pip install") as error:
+        build(Chain(1), "icebreaker", tmp_path / "out")
+    assert one_sentence(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tool_that_breaks_leaves_logs_and_no_bitstream(tmp_path, monkeypatch):
+    find = tools.find_tool
+    broken = tools.Tool("icepack", "0", ("sh", "-c", "echo half > top.bin; echo ERROR: no more; exit 3"), "here")
+    monkeypatch.setattr(tools, "find_tool", lambda name: broken if name == "icepack" else find(name))
+    with pytest.raises(ToolError, match=r"icepack stopped: no more\. The log is .*pack\.log\."):
+        build(Chain(1), "icebreaker", tmp_path / "out")
+    assert names(tmp_path / "out") == {*LOGS, "pack.log"}
+    assert names(tmp_path) == {"out"}
+
+
+def test_a_folder_that_cannot_be_written_and_a_board_that_is_not(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FileError, match="cannot be written") as error:
+        build(Chain(1), "icebreaker", tmp_path / "file")
+    assert one_sentence(error.value)
+    with pytest.raises(UsageError, match="ulx3s"):
+        build(Chain(1), "ulx3s", tmp_path / "out")
+    assert names(tmp_path) == {"file"}

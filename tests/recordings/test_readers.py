@@ -1,0 +1,564 @@
+"""What files load, as what, and what is refused in which sentence; arrays, resampling, baselines and doubts."""
+
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spikefab.fit.readers import read
+from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
+from spikefab.hw.errors import FileError, RecordingError, UsageError
+
+DATA = os.environ.get("SPIKEFAB_DATA")
+real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
+
+
+def data(name):
+    return Path(str(DATA)) / name
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def trace(n=400, seed=0):
+    """A noisy rest at -65 mV, and a step of current."""
+    v = -65 + np.random.default_rng(seed).normal(0, 1, n).round(3)
+    i = np.where((np.arange(n) >= 100) & (np.arange(n) < 300), 0.1, 0.0)
+    return v, i
+
+
+def table(*columns, header="", delimiter=","):
+    rows = [delimiter.join(f"{x:.6g}" for x in row) for row in zip(*columns, strict=True)]
+    return "\n".join(([header] if header else []) + rows) + "\n"
+
+
+# Text that loads
+
+
+T = np.arange(400) * 0.1
+V, STEP = trace()
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("t_ms,V_mV,I_nA", (T, V, STEP)),
+        ("time (s),V [mV],I [pA]", (T / 1000, V, STEP * 1000)),
+        ("I_pA,t_us,v_V", (STEP * 1000, T * 1000, V / 1000)),
+        ("t,v,i", (T, V, STEP)),
+        ("t,i,v", (T / 1000, STEP * 1000, V / 1000)),
+        ("Time_ms,Membrane potential (mV),Injected current (A)", (T, V, STEP * 1e-9)),
+        (",time/ms,Vm/mV,stim/nA", (np.arange(400), T, V, STEP)),
+        ("", (T, V, STEP)),
+        ("", (T, STEP * 1000, V)),
+    ],
+)
+def test_headers_and_units(tmp_path, header, columns):
+    recording = read(write(tmp_path / "a.csv", table(*columns, header=header)))
+    assert recording.dt == 0.1
+    assert len(recording.sweeps) == 1
+    np.testing.assert_allclose(recording.sweeps[0].voltage, V, atol=1e-3)
+    np.testing.assert_allclose(recording.sweeps[0].current, STEP, atol=1e-6)
+    assert recording.sweeps[0].window == (10.0, 30.0)
+    units_given = "_" in header or "(" in header or "/" in header or "[" in header
+    assert bool(recording.notes) != units_given
+
+
+def test_delimiters_decimal_commas_and_comments(tmp_path):
+    for name, text in {
+        "tab.tsv": table(T, V, STEP, header="t_ms\tv_mV\ti_nA", delimiter="\t"),
+        "spaces.txt": table(T, V, STEP, header="# t_ms v_mV i_nA", delimiter="  "),
+        "brackets.dat": table(T, V, STEP, header="t (ms)  v (mV)  i (nA)", delimiter=" "),
+        "german.csv": table(T, V, STEP, header="t_ms;v_mV;i_nA", delimiter=";").replace(".", ","),
+        "units.asc": '"ms"\n"mV"\n"nA"\n' + table(T, V, STEP, delimiter="\t"),
+        "two.csv": "rig 3, cell 7\nt,v,i\nms,mV,nA\n" + table(T, V, STEP),
+        "bom.csv": "\ufeff" + table(T, V, STEP, header="t_ms,v_mV,i_nA").replace("\n", "\r\n"),
+        "trailing.csv": table(T, V, STEP, header="t_ms,v_mV,i_nA").replace("\n", ",\n"),
+    }.items():
+        recording = read(write(tmp_path / name, text))
+        assert recording.notes == (), name
+        np.testing.assert_allclose(recording.sweeps[0].voltage, V, atol=1e-3)
+        np.testing.assert_allclose(recording.sweeps[0].current, STEP, atol=1e-6)
+
+
+def test_sweeps_pair_by_label_or_place(tmp_path):
+    other, _ = trace(seed=1)
+    text = table(T, 2 * STEP, STEP, V, other, header="t_ms,I_8_nA,I_7_nA,V_7_mV,V_8_mV")
+    recording = read(write(tmp_path / "a.csv", text))
+    assert [s.name for s in recording.sweeps] == ["7", "8"]
+    np.testing.assert_allclose(recording.sweeps[1].current, 2 * STEP)
+    np.testing.assert_allclose(recording.sweeps[1].voltage, other, atol=1e-3)
+    pairs = read(write(tmp_path / "b.csv", table(T, V, STEP * 1000, T, other, STEP * 2000)))
+    assert len(pairs.sweeps) == 2
+    np.testing.assert_allclose(pairs.sweeps[1].current, 2 * STEP, atol=1e-6)
+    shared = read(write(tmp_path / "c.csv", table(T, V, other, STEP, header="t_ms,V1_mV,V2_mV,I_nA")))
+    np.testing.assert_allclose(shared.sweeps[0].current, shared.sweeps[1].current)
+
+
+def test_voltage_alone_loads_and_only_the_fit_refuses_it(tmp_path):
+    recording = read(write(tmp_path / "v.txt", table(V)), dt=0.1)
+    assert recording.sweeps[0].current is None
+    assert recording.warnings()
+    with pytest.raises(RecordingError, match=r"without its current.*--current FILE"):
+        recording.require_fit()
+
+
+def test_columns_of_voltage_are_no_pairs_of_time_and_voltage(tmp_path):
+    voltages = [trace(seed=k)[0] for k in range(4)]
+    path = write(tmp_path / "v.csv", table(*voltages, delimiter="\t"))
+    with pytest.raises(UsageError, match="no time column: pass --dt"):
+        read(path)
+    assert len(read(path, dt=0.2).sweeps) == 4
+
+
+def test_an_index_is_no_time(tmp_path):
+    for name, header in (("a.csv", ""), ("b.csv", ",v_mV"), ("c.csv", "sample,v_mV")):
+        path = write(tmp_path / name, table(np.arange(400), V, header=header))
+        with pytest.raises(UsageError, match="only counts its samples: pass --dt"):
+            read(path)
+        assert read(path, dt=0.2).dt == 0.2
+
+
+def test_the_files_own_time_stands(tmp_path):
+    path = write(tmp_path / "a.csv", table(T, V, header="t_ms,v_mV"))
+    assert read(path, dt=0.2).dt == 0.1
+    assert "0.1 ms is the time step of the file itself" in read(path, dt=0.2).notes
+
+
+def test_current_from_another_file(tmp_path):
+    voltage = write(tmp_path / "v.csv", table(T, V, header="t_ms,v_mV"))
+    current = write(tmp_path / "i.csv", table(T, STEP * 1000, header="t_ms,pA"))
+    recording = read(voltage, current=current)
+    np.testing.assert_allclose(recording.sweeps[0].current, STEP, atol=1e-6)
+    recording.require_fit()
+    bare = write(tmp_path / "bare.txt", table(STEP * 1000))
+    np.testing.assert_allclose(read(voltage, current=bare).sweeps[0].current, STEP, atol=1e-6)
+    with pytest.raises(FileError, match=r"399 samples of current but sweep 0 .* 400 of voltage"):
+        read(voltage, current=write(tmp_path / "short.txt", table(STEP[:-1])))
+    with pytest.raises(FileError, match=r"time step of 0\.2 ms"):
+        read(voltage, current=write(tmp_path / "slow.csv", table(2 * T, STEP, header="t_ms,i_nA")))
+    with pytest.raises(FileError, match=r"2 currents but .* 1 sweeps"):
+        read(voltage, current=write(tmp_path / "two.csv", table(STEP, STEP, header="i1_nA,i2_nA")))
+    with pytest.raises(FileError, match="does not exist"):
+        read(voltage, current=tmp_path / "none.csv")
+    with pytest.raises(UsageError, match="not from both"):
+        read(voltage, current=current, current_channel=1)
+
+
+# Text that is refused
+
+
+GOOD = ["t_ms,v_mV,i_nA"] + [f"{k / 10:g},{-65 + k % 3},0.1" for k in range(20)]
+
+
+def spoilt(line, text):
+    return "\n".join([*GOOD[: line - 1], text, *GOOD[line:]]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (spoilt(7, "0.5,abc,0.1"), "line 7: 'abc' is not a number"),
+        (spoilt(7, "0.5,nan,0.1"), "line 7: the value in column 2 is not a number"),
+        (spoilt(7, "0.5,-65,inf"), "line 7: the value in column 3 is not a number"),
+        (spoilt(7, "0.5,-65"), "line 7: 2 values where the lines above have 3"),
+        (spoilt(7, "0.5,-65,0.1,7"), "line 7: 4 values where"),
+        (spoilt(7, "0.5,,0.1"), "line 7: column 2 is empty"),
+        (spoilt(7, "0.55,-65,0.1"), r"line 7: the time goes from 0\.4 to 0\.55"),
+        (spoilt(7, "0,-65,0.1"), r"line 7: the time goes from 0\.4 to 0 where"),
+        (
+            spoilt(8, "0.8,-65,0.1").replace("\n0.5,-63,0.1", "\n\n0.5,-63,0.1"),
+            r"line 9: the time goes from 0\.5 to 0\.8",
+        ),
+        (spoilt(2, "0,abc,0.1"), "line 2: text among numbers"),
+        (spoilt(1, "t_ms,v_pA,i_nA"), "column v_pA is called a voltage but is in pA"),
+        (spoilt(1, "t_ms,j_pA,i_nA"), "holds no voltage.*a current alone"),
+        (spoilt(1, "t_ms,t2_ms,t3_ms"), "the time goes from|holds no voltage"),
+        ("t_ms,v1_mV,v2_mV,v3_mV,i1_nA,i2_nA\n" + "0,1,2,3,4,5\n0.1,1,2,3,4,5\n" * 1, "3 columns of voltage but 2 of"),
+        ("only words\nand more\n", "holds no line of numbers"),
+        ("t_ms,v_mV\n0,-65\n", "a single sample"),
+        ("t_s,v_mV\n0,-65\n0.1,-65\n0.2,-65\n", r"a time step of 100 ms: the unit of .t_s. must be wrong"),
+    ],
+)
+def test_bad_text_is_refused_by_line(tmp_path, text, sentence):
+    with pytest.raises(FileError, match=sentence) as caught:
+        read(write(tmp_path / "bad.csv", text))
+    assert str(caught.value).count("\n") == 0
+    assert "bad.csv" in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path):
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "binary.dat").write_bytes(b"\x00\x01" * 500)
+    (tmp_path / "cell.nwb").write_bytes(b"\x89HDF\r\n")
+    for name, sentence in {
+        "missing.csv": "does not exist",
+        ".": "is a folder",
+        "empty.csv": "is empty",
+        "binary.dat": "is not text",
+        "cell.nwb": r"cannot be read by this version: it reads csv, .*abf, not \.nwb",
+    }.items():
+        with pytest.raises(FileError, match=sentence):
+            read(tmp_path / name)
+    for dt in (0.0, -0.1, float("nan")):
+        with pytest.raises(UsageError, match="positive number of ms"):
+            read(tmp_path / "missing.csv", dt=dt)
+
+
+# ABF
+
+
+LONG_V, LONG_I = np.tile(V, 10), np.repeat(STEP, 10)
+
+
+def abf1(path, sweeps, unit="mV", rate=10_000):
+    """An ABF 1 file of one channel, without a command: its header is the short one of old files."""
+    from pyabf.abfWriter import writeABF1
+
+    writeABF1(np.asarray(sweeps, dtype=float), str(path), rate, unit)
+    return path
+
+
+def abf1_pair(path, first, second, units, names=("A", "B")):
+    """An ABF 1 file of two channels, interleaved as rigs write them."""
+    mixed = np.stack([first, second], axis=-1).reshape(len(first), -1)
+    raw = bytearray(abf1(path, mixed, rate=20_000).read_bytes())
+    struct.pack_into("h", raw, 120, 2)
+    struct.pack_into("16h", raw, 378, *range(16))  # logical channel of each ADC
+    struct.pack_into("16h", raw, 410, *range(16))  # sampling sequence
+    for k in range(2):
+        struct.pack_into("10s", raw, 442 + 10 * k, names[k].encode().ljust(10))
+        struct.pack_into("8s", raw, 602 + 8 * k, units[k].encode().ljust(8))
+        for offset in (730, 922, 1050):  # programmable gain, instrument scale, signal gain
+            (value,) = struct.unpack_from("f", raw, offset)
+            struct.pack_into("f", raw, offset + 4 * k, value)
+    path.write_bytes(raw)
+    return path
+
+
+def test_abf_without_a_command_loads_to_view(tmp_path):
+    recording = read(abf1(tmp_path / "a.abf", [LONG_V, LONG_V]))
+    assert recording.dt == 0.1
+    assert len(recording.sweeps) == 2
+    np.testing.assert_allclose(recording.sweeps[1].voltage, LONG_V, atol=0.01)
+    with pytest.raises(RecordingError, match="without its current"):
+        recording.require_fit()
+    given = read(tmp_path / "a.abf", current=write(tmp_path / "i.txt", table(LONG_I * 1000)))
+    np.testing.assert_allclose(given.sweeps[1].current, LONG_I, atol=1e-6)
+    given.require_fit()
+
+
+def test_abf_with_a_recorded_current(tmp_path):
+    path = abf1_pair(tmp_path / "a.abf", [LONG_I * 1000, LONG_I * 500], [LONG_V, LONG_V], ("pA", "mV"))
+    recording = read(path)
+    assert recording.current_origin == "recorded on ADC 0 (A)"
+    np.testing.assert_allclose(recording.sweeps[0].voltage, LONG_V, atol=0.05)
+    np.testing.assert_allclose(recording.sweeps[1].current, LONG_I / 2, atol=1e-4)
+    with pytest.raises(UsageError, match="no channel 5: its channels are 0 to 1"):
+        read(path, current_channel=5)
+    odd = abf1_pair(tmp_path / "b.abf", [LONG_I * 1000], [LONG_V], ("mV", "mV"))
+    chosen = read(odd, current_channel=0)
+    np.testing.assert_allclose(chosen.sweeps[0].current, LONG_I, atol=1e-4)
+    assert "taken as pA" in chosen.notes[0]
+
+
+def test_bad_abf_is_refused(tmp_path):
+    with pytest.raises(FileError, match="voltage-clamp recording"):
+        read(abf1(tmp_path / "vc.abf", [LONG_V], unit="pA"))
+    command = np.where(LONG_I > 0, -20.0, -70.0)
+    with pytest.raises(FileError, match="voltage-clamp recording: its voltage moves in steps"):
+        read(abf1_pair(tmp_path / "both.abf", [LONG_I * 1000 + LONG_V], [command], ("pA", "mV")))
+    with pytest.raises(FileError, match="not an Axon Binary Format file"):
+        read(write(tmp_path / "text.abf", "time,voltage\n0,-70\n"))
+    whole = abf1(tmp_path / "whole.abf", [LONG_V, LONG_V]).read_bytes()
+    for size in (4, 100, 1500, 2100, 2400):
+        (tmp_path / "cut.abf").write_bytes(whole[:size])
+        with pytest.raises(FileError, match="truncated or damaged"):
+            read(tmp_path / "cut.abf")
+    with pytest.raises(UsageError, match="is for ABF files"):
+        read(write(tmp_path / "a.csv", table(T, V)), current_channel=1)
+
+
+def test_noise_named_abf_is_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    for k, signature in enumerate((b"ABF ", b"ABF2") * 4):
+        path = tmp_path / f"{k}.abf"
+        path.write_bytes(signature + rng.bytes(8000))
+        with pytest.raises(FileError):
+            read(path)
+
+
+# Real files
+
+
+@real
+@pytest.mark.parametrize(
+    ("name", "kind", "sentence"),
+    [
+        ("pyABF/17o05024_vc_steps.abf", FileError, "voltage-clamp"),
+        ("pyABF/130618-1-12.abf", FileError, "voltage-clamp"),
+        ("derived_odd/18713001_truncated.abf", FileError, "truncated"),
+        ("derived_odd/not_an_abf.abf", FileError, "not an Axon"),
+        ("neuroptimus/ca3_pc_v2_4.csv", UsageError, "pass --dt"),
+        ("pyABF/sine sweep magnitude 20.abf", FileError, "holds no voltage"),
+        ("BluePyEfe/99111002.nwb", FileError, "by this version"),
+    ],
+)
+def test_real_files_that_are_refused(name, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        read(data(name))
+
+
+@real
+@pytest.mark.parametrize(
+    ("name", "sweeps", "dt", "origin", "first", "last", "warned"),
+    [  # first and last: mean current of the first and last sweep within its window, nA
+        ("QSNMC2007/challengeA_set04_4reps.csv", 4, 0.2, "I1_pA", 0.47, 0.47, ()),
+        ("QSNMC2007/challengeB_C010302A1_IDRest.csv", 10, 0.25, "I_76_pA", 0.146, 0.359, ("4 kHz",)),
+        ("QSNMC2007/challengeB_C140201C_IDRest.csv", 5, 0.25, "I_101_pA", None, 0.206, ("4 kHz",)),
+        ("QSNMC2007/traceascii_C140201C_IDRest_103.asc", 1, 0.25, "pA", 0.115, 0.115, ("4 kHz",)),
+        ("neuroptimus/ca3_pc_v2_4_with_current.csv", 4, 0.2, "I1_pA", 0.15, 0.6, ()),
+        ("pyABF/18713001.abf", 30, 0.05, "command of DAC 0", -0.1, 0.29, ()),
+        ("pyABF/171116sh_0016.abf", 11, 0.05, "command of DAC 0", None, 0.095, ()),
+        ("pyABF/File_axon_5.abf", 9, 0.05, "command of DAC 0", -0.1, 0.3, ()),
+        ("pyABF/171116sh_0017.abf", 3, 0.1, "stimulus file sine sweep", 0.0, 0.0, ("no spikes",)),
+        ("pyABF/190619B_0003.abf", 10, 0.1, "command of DAC 0", -0.12, 0.42, ("bridge",)),
+        ("pyABF/2020_03_02_0000.abf", 16, 0.1, "recorded on ADC 1", -0.2, 0.60, ("rests at", "no spikes")),
+        ("NWBShowcase/PYR2.abf", 13, 0.1, "recorded on ADC 0", -0.05, 0.24, ()),
+    ],
+)
+def test_real_files_that_load(name, sweeps, dt, origin, first, last, warned):
+    recording = read(data(name))
+    recording.require_fit()
+    assert len(recording.sweeps) == sweeps
+    assert recording.dt == dt
+    assert origin in recording.current_origin
+    assert len(recording.sha256) == 64
+    for sweep, expected in ((recording.sweeps[0], first), (recording.sweeps[-1], last)):
+        if expected is not None:
+            inside = slice(*(round(x / dt) for x in sweep.window))
+            assert np.mean(sweep.current[inside]) == pytest.approx(expected, abs=0.02)
+    warnings = recording.warnings()
+    assert len(warnings) == len(warned)
+    assert all(word in sentence for word, sentence in zip(warned, warnings, strict=True))
+
+
+@real
+def test_a_flat_command_is_no_current():
+    recording = read(data("pyABF/opto_aps_good_units.abf"))
+    assert recording.sweeps[0].current is None
+    with pytest.raises(RecordingError, match="flat at 0 nA"):
+        recording.require_fit()
+
+
+@real
+def test_a_missing_stimulus_file_is_named(tmp_path):
+    shutil.copy(data("pyABF/171116sh_0017.abf"), tmp_path)
+    recording = read(tmp_path / "171116sh_0017.abf")
+    with pytest.raises(RecordingError, match=r"stimulus file sine sweep magnitude 20\.abf that it names is not beside"):
+        recording.require_fit()
+    given = read(tmp_path / "171116sh_0017.abf", current=data("pyABF/sine sweep magnitude 20.abf"))
+    beside = read(data("pyABF/171116sh_0017.abf"))
+    np.testing.assert_allclose(given.sweeps[2].current, beside.sweeps[2].current, atol=1e-9)
+
+
+@real
+def test_voltages_of_four_columns():
+    recording = read(data("neuroptimus/ca3_pc_v2_4.csv"), dt=0.2)
+    same = read(data("neuroptimus/ca3_pc_v2_4_with_current.csv"))
+    for a, b in zip(recording.sweeps, same.sweeps, strict=True):
+        assert a.current is None
+        np.testing.assert_allclose(a.voltage, b.voltage, atol=1e-5)
+
+
+# Arrays
+
+
+def test_arrays_that_make_a_recording():
+    for voltage, current in (
+        (V, STEP),
+        ([V, V], [STEP, STEP]),
+        (np.stack([V, V]), STEP),
+        ([V, V[:300]], [STEP, STEP[:300]]),
+        (V, None),
+    ):
+        recording = Recording.from_arrays(voltage, current, 0.1)
+        assert recording.sweeps[0].voltage.shape == (400,)
+        assert recording.source == "arrays"
+    assert Recording.from_arrays(V.tolist(), STEP.tolist(), 0.1).sweeps[0].window == (10.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("voltage", "current", "dt", "kind", "sentence"),
+    [
+        (V, STEP[:-1], 0.1, UsageError, "400 samples of voltage but 399 of current"),
+        ([V, V], [STEP, STEP, STEP], 0.1, UsageError, "2 sweeps of voltage but 3 of current"),
+        (np.append(V[:-1], np.nan), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        ([V, V], [STEP, np.full(400, np.inf)], 0.1, RecordingError, "current is not a number at sample 0 of sweep 1"),
+        ([], [], 0.1, RecordingError, "voltage is empty"),
+        (V, [], 0.1, RecordingError, "current is empty"),
+        (V, STEP, 0.0, UsageError, "positive number of ms"),
+        (V, STEP, float("nan"), UsageError, "positive number of ms"),
+        (np.zeros((2, 2, 2)), None, 0.1, UsageError, "shape"),
+        ("volts", None, 0.1, UsageError, "numbers in an array"),
+        (5.0, None, 0.1, UsageError, "numbers in an array"),
+    ],
+)
+def test_arrays_that_do_not(voltage, current, dt, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        Recording.from_arrays(voltage, current, dt)
+
+
+def test_require_fit():
+    Recording.from_arrays(V, np.full(400, 0.3), 0.1).require_fit()  # a constant current is a stimulus
+    with pytest.raises(RecordingError, match="zero throughout"):
+        Recording.from_arrays(V, 0 * STEP, 0.1).require_fit()
+    with pytest.raises(RecordingError, match="none was given"):
+        Recording.from_arrays(V, None, 0.1).require_fit()
+    with pytest.raises(RecordingError, match=r"No sweep .* is left"):
+        Recording.from_arrays(V, STEP, 0.1).select([])
+    with pytest.raises(RecordingError, match="no sweeps"):
+        Recording((), 0.1).require_fit()
+
+
+# Resampling
+
+
+def test_resampling_keeps_charge_and_shape():
+    rng = np.random.default_rng(0)
+    t = np.arange(0, 500, 0.05)
+    v = -65 + 10 * np.sin(t / 8) + 3 * np.cos(t / 2.5)
+    i = rng.normal(0, 1, len(t))
+    recording = Recording.from_arrays(v, i, 0.05)
+    assert recording.resample(0.05) is recording
+    for dt in (0.1, 0.2, 0.08, 0.025, 0.0333333):
+        new = recording.resample(dt)
+        w, j = new.sweeps[0].voltage, new.sweeps[0].current
+        assert len(w) == len(j) == int(np.floor(t[-1] / dt + 1e-6)) + 1
+        assert new.notes == (f"resampled from 0.05 to {dt:g} ms",)
+        s = np.arange(len(w)) * dt
+        middle = (s > 20) & (s < 480)
+        np.testing.assert_allclose(w[middle], (-65 + 10 * np.sin(s / 8) + 3 * np.cos(s / 2.5))[middle], atol=0.02)
+        charge = np.concatenate(([0], np.cumsum(i * 0.05)))
+        whole = int(500 / dt + 1e-6) - 1
+        expected = np.interp(np.arange(whole + 1) * dt, np.arange(len(t) + 1) * 0.05, charge)
+        np.testing.assert_allclose(np.cumsum(j)[:whole] * dt, expected[1:], atol=1e-9)
+
+
+def test_resampling_ends_cleanly():
+    recording = Recording.from_arrays(np.full(1001, -65.0), np.full(1001, 0.1), 0.05)
+    for dt in (0.1, 0.3, 0.01, 0.07):
+        sweep = recording.resample(dt).sweeps[0]
+        np.testing.assert_allclose(sweep.voltage, -65, atol=1e-9)
+        np.testing.assert_allclose(sweep.current, 0.1, atol=1e-12)
+
+
+def test_resampling_removes_what_would_alias():
+    t = np.arange(0, 1000, 0.02)
+    new = Recording.from_arrays(-65 + np.sin(2 * np.pi * 9.0 * t), None, 0.02).resample(0.1)  # 9 kHz, above 5 kHz
+    assert np.std(new.sweeps[0].voltage[100:-100]) < 0.01
+
+
+def test_resampling_does_not_smear_a_spike():
+    t = np.arange(0, 100, 0.05)
+    v = -65 + 100 * np.exp(-0.5 * ((t - 50) / 0.25) ** 2)
+    new = Recording.from_arrays(v, None, 0.05).resample(0.1).sweeps[0].voltage
+    np.testing.assert_allclose(new, v[::2], atol=1.0)
+
+
+# Baseline, window, kind of stimulus
+
+
+def test_baseline_and_window_of_a_step():
+    rng = np.random.default_rng(0)
+    i = np.where((np.arange(10_000) >= 156) & (np.arange(10_000) < 5156), 0.3, -0.07)
+    for noise in (0.0, 0.004):
+        noisy = i + rng.normal(0, noise, len(i)) if noise else i
+        sweep = Recording.from_arrays(np.zeros(10_000), noisy, 0.1).sweeps[0]
+        assert quiet_part(noisy, 0.1) == pytest.approx(156, abs=1)
+        assert baseline_current(sweep, 0.1) == pytest.approx(-0.07, abs=0.002)
+        assert sweep.window == pytest.approx((15.6, 515.6), abs=0.11)
+
+
+def test_baseline_without_a_quiet_part():
+    i = np.cumsum(np.random.default_rng(0).normal(0, 0.05, 5000))
+    sweep = Recording.from_arrays(np.zeros(5000), i, 0.1).sweeps[0]
+    assert i[:100].min() <= baseline_current(sweep, 0.1) <= i[:100].max()
+    assert baseline_current(Recording.from_arrays(V, None, 0.1).sweeps[0], 0.1) == 0.0
+
+
+def test_windows():
+    dt, n = 0.1, 10_000
+    t = np.arange(n) * dt
+    assert stimulus_window(np.zeros(n), dt) is None
+    assert stimulus_window(np.full(n, 0.2), dt) is None
+    pulse_and_step = np.where((t >= 20) & (t < 70), -0.1, 0.0) + np.where((t >= 300) & (t < 800), 0.05, 0.0)
+    assert stimulus_window(pulse_and_step, dt) == pytest.approx((300.0, 800.0))
+    train = np.where((t >= 200) & (t < 700) & (t % 20 < 5), 0.3, 0.0)
+    assert stimulus_window(train, dt) == pytest.approx((200.0, 685.0), abs=0.11)
+
+
+def test_noise_is_told_from_steps():
+    rng = np.random.default_rng(0)
+    n, ou = 20_000, [0.0]
+    for x in rng.normal(0, 0.05, n - 1):
+        ou.append(ou[-1] * (1 - 0.1 / 3) + x)
+    step = np.where((np.arange(n) > 2000) & (np.arange(n) < 9000), 0.3, 0.0)
+    v = np.zeros(n)
+    assert is_noise(Recording.from_arrays(v, np.array(ou), 0.1))
+    assert not is_noise(Recording.from_arrays(v, step, 0.1))
+    assert not is_noise(Recording.from_arrays(v, step + rng.normal(0, 0.005, n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, np.linspace(0, 1, n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, np.zeros(n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, None, 0.1))
+
+
+# Doubts
+
+
+def spiking(offset=0.0):
+    """Five sweeps of steps 0.1-0.5 nA with a spike every 50 ms; `offset` MOhm of unbalanced bridge."""
+    dt, n = 0.1, 5000
+    t = np.arange(n) * dt
+    voltages, currents = [], []
+    for k in range(5):
+        i = np.where((t >= 50) & (t < 450), 0.1 * (k + 1), 0.0)
+        v = -70 + 10 * i / 0.5 + np.random.default_rng(k).normal(0, 0.2, n)
+        for time in np.arange(80, 440, 50.0):
+            v += 90 * np.exp(-0.5 * ((t - time) / 0.4) ** 2)
+        voltages.append(v + offset * i)
+        currents.append(i)
+    return np.array(voltages), np.array(currents), dt
+
+
+def only(recording, word):
+    warnings = recording.warnings()
+    return len(warnings) == 1 and word in warnings[0]
+
+
+def test_doubts():
+    v, i, dt = spiking()
+    assert Recording.from_arrays(v, i, dt).warnings() == ()
+    assert only(Recording.from_arrays(v + 50, i, dt), "rests at -20 mV")
+    assert "may be in V" in Recording.from_arrays(v / 1000, i, dt).warnings()[0]
+    assert only(Recording.from_arrays(v, i * 1000, dt), "may be in pA")
+    assert only(Recording.from_arrays(v[:, :700], i[:, :700], dt), "no spikes")
+    assert only(Recording.from_arrays(np.minimum(v, 0.0), i, dt), "clipped above 0.0 mV")
+    assert only(Recording.from_arrays(np.maximum(v, -69.9), i, dt), "clipped below -69.9 mV")
+    bridged = Recording.from_arrays(*spiking(offset=60.0))
+    assert only(bridged, "bridge was not balanced")
+    coarse = Recording.from_arrays(v, i, dt).resample(0.25)
+    assert only(coarse, "4 kHz")
+
+
+def test_a_mask_over_half_is_a_doubt():
+    dt, n = 0.1, 3000
+    t = np.arange(n) * dt
+    v = np.full(n, -65.0) + np.random.default_rng(0).normal(0, 0.1, n)
+    for time in np.arange(6, 295, 4.0):
+        v += 80 * np.exp(-0.5 * ((t - time) / 0.3) ** 2)
+    assert any("cover" in w for w in Recording.from_arrays(v, np.full(n, 0.5), dt).warnings())
