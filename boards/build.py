@@ -150,6 +150,7 @@ class _Flow:
         """nextpnr counts what is used before it fails to place it: `Info:   ICESTORM_DSP:   12/    8   150%`."""
         family = self.board.family
         words = {family.cell: "cells", family.multiplier: "multipliers", family.block_ram: "block RAMs"}
+        words["TRELLIS_FF"] = "registers"  # an ECP5's are counted apart from its look-up tables
         counted = re.findall(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(), re.MULTILINE)
         over = [(kind, int(used), int(there)) for kind, used, there in counted if int(used) > int(there)]
         if not over:

@@ -1,4 +1,4 @@
-"""The search of one model: a Sobol screen, CMA-ES restarts from its best points, then the measured constants too."""
+"""The search of one model: a Sobol screen, CMA-ES from its best points, then CMA-ES again around the best of all."""
 
 import warnings
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 
 from .loss import Loss
-from .space import Space, measured_value, names_of
+from .space import PEAKS, Space, measured_value
 from .task import Task
 
 SCREEN = 1024  # points of the Sobol screen
 RUNS = 4  # CMA-ES runs side by side: together they fill the kernel's lanes and threads
 POPULATION = 16
-REFINE = 0.5  # share of the budget after which the measured constants are searched as well
+REFINE = 0.6  # share of the budget after which the search narrows around the best
 SIGMA, SIGMA_REFINE = 0.15, 0.08
 
 
@@ -38,14 +38,14 @@ def search(
     progress: Callable[[int, float], None] | None = None,
 ) -> Found:
     """Minimise the training loss of one model within `budget` evaluations. Ctrl-C ends it with the best so far."""
-    free, measured = names_of(dp.model, free=True), names_of(dp.model, free=False)
     params = dp.model.params()
     constants = {n: measured_value(n, params[n], task.measured) for n in params}
     loss = Loss(dp, task)
-    space = Space.of(dp, free, task.measured, constants)
+    # what a spike's peak shows is the recording's, and no search improves on it
+    space = Space.of(dp, tuple(n for n in params if n not in PEAKS), task.measured, constants)
     found = Found(space.codes(space.point(constants))[0], np.inf, 0)
 
-    def evaluate(space: Space, x: np.ndarray) -> np.ndarray:
+    def evaluate(x: np.ndarray) -> np.ndarray:
         codes = space.codes(x)
         values = loss(codes)
         best = int(np.argmin(values))
@@ -57,25 +57,31 @@ def search(
         return values
 
     try:
-        x, values = _screen(space, evaluate, min(SCREEN, max(64, budget // 4)), seed)
+        x, values = _screen(space, evaluate, constants, min(SCREEN, max(64, budget // 4)), seed)
         _evolve(space, evaluate, lambda: int(REFINE * budget) - loss.evaluations, x, values, SIGMA, seed)
-        late = tuple(n for n in measured if n not in {"V_peak", "v_peak"})
-        at = {n: float(v) for n, v in dp.dequantise(found.codes).items()}
-        wide = Space.of(dp, (*free, *late), task.measured, at)
-        start = wide.point(at)[None]
-        _evolve(wide, evaluate, lambda: budget - loss.evaluations, start, np.zeros(1), SIGMA_REFINE, seed + 1)
+        best = space.point({n: float(v) for n, v in dp.dequantise(found.codes).items()})
+        _evolve(space, evaluate, lambda: budget - loss.evaluations, best[None], np.zeros(1), SIGMA_REFINE, seed + 1)
     except KeyboardInterrupt:
         found.interrupted = True
     return found
 
 
-def _screen(space: Space, evaluate: Callable, points: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _screen(
+    space: Space, evaluate: Callable, constants: dict[str, float], points: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the cube, best first, and their losses. Half of them believe the measured constants.
+
+    Neither alone will do: where the measured reset or refractory time is right, few points of the whole cube come near
+    it, and where it is wrong, no point that believes it leads to the best fit.
+    """
     from scipy.stats import qmc
 
     with warnings.catch_warnings():  # a number of points that is no power of two is meant
         warnings.simplefilter("ignore", UserWarning)
         x = qmc.Sobol(len(space.names), scramble=True, seed=seed).random(points)
-    values = np.concatenate([evaluate(space, part) for part in np.array_split(x, max(1, points // 256))])
+    measured = [k for k, n in enumerate(space.names) if not space.dp.model.params()[n].free]
+    x[::2, measured] = space.point(constants)[measured]
+    values = np.concatenate([evaluate(part) for part in np.array_split(x, max(1, points // 256))])
     order = np.argsort(values, kind="stable")
     return x[order], values[order]
 
@@ -114,7 +120,7 @@ def _evolve(
     total, halved = left(), False
     while left() >= POPULATION:
         asked = [[run.ask() for _ in range(POPULATION)] for run in runs]
-        values = evaluate(space, np.array([a for group in asked for a, _ in group]))
+        values = evaluate(np.array([a for group in asked for a, _ in group]))
         for k, group in enumerate(asked):
             mine = values[k * POPULATION : (k + 1) * POPULATION]
             runs[k].tell([(told, value) for (_, told), value in zip(group, mine, strict=True)])

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikefab.hw.datapath import Datapath, Param
-from spikefab.hw.neuron import Neuron
 
 from .measure import Measured
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
 NEAR = 8.0  # mV, either way, for measured potentials
-THRESHOLD = (-30.0, 10.0)  # mV around the median onset
+THRESHOLD = (-40.0, 10.0)  # mV around the median onset
 COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
 JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
-T_REF = (0.0, 8.0)  # ms
 THRESHOLDS = {"V_th", "V_T", "v_t", "V_c"}
 RESETS = {"V_reset", "c"}
 RESTS = {"E_L", "v_r"}
@@ -38,8 +36,6 @@ def bounds(name: str, param: Param, m: Measured) -> tuple[float, float]:
         lo, hi = max(lo, COUPLING[0] / m.R), min(hi, COUPLING[1] / m.R)
     elif param.unit == "nA":
         lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
-    elif name == "t_ref":
-        lo, hi = T_REF
     return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
 
 
@@ -101,10 +97,3 @@ class Space:
         return np.array(
             [self.dp.dt / (h - lo) if n in whole else 0.0 for n, lo, h in zip(self.names, self.lo, self.hi, strict=True)]
         )
-
-
-def names_of(model: type[Neuron], *, free: bool) -> tuple[str, ...]:
-    """Parameters of a model: searched by default (free), or measured."""
-    return tuple(n for n, p in model.params().items() if p.free is free)
-
-

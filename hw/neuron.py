@@ -46,6 +46,7 @@ class Neuron(wiring.Component):
     fastest: ClassVar[Mapping[str, float]] = {}  # coefficients dt/tau: the least tau, ms, where the box would allow less
     i_span: ClassVar[float] = 4.0  # nA, of a bare model; a fit takes it from the recording
     simulator: ClassVar[Callable[["Neuron"], Any] | None] = None  # set by spikefab.sim
+    _MustUse__silence = True  # a neuron that is only simulated in Python is no forgotten piece of hardware
     scheme: ClassVar[str]
     _states: ClassVar[dict[str, State]]
     _params: ClassVar[dict[str, Param]]

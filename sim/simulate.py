@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,9 @@ from spikefab.hw.tools import require_tool, rtlil_to_verilog, simulator_env
 
 COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator, by cocotb's name: the tool that compiles
 TOP = "dut"
+OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}
+# Verilator's own library takes four fifths of a build and is the same for every design: its objects are kept as well.
+LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 
 # The runner changes its process's environment, and ends the process on some errors: it gets a process to itself.
 _RUNNER = """
@@ -41,8 +45,9 @@ def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: C
     tool = require_tool(COMPILERS[simulator])
     folder = cache_dir("sim") if folder is None else Path(folder)
     # An executable holds the path of cocotb's libraries: another environment has another build.
-    recipe = (rtlil, simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir))
-    built = folder / f"{simulator}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:20]}"
+    recipe = (simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir), *OPTIONS[simulator])
+    library = folder / f"library-{_digest(*recipe)}"
+    built = folder / f"{simulator}-{_digest(rtlil, *recipe)}"
     if built.exists():
         return built
     if progress is not None:
@@ -52,17 +57,36 @@ def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: C
     with tempfile.TemporaryDirectory(prefix=f"{built.name}-", dir=folder) as scratch:
         source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
         source.write_text(rtlil_to_verilog(rtlil))
-        options = {"sources": [str(source)], "hdl_toplevel": TOP, "build_dir": str(target), "always": True}
-        if simulator == "verilator":
-            options["build_args"] = ["-Wno-fatal", "-O3"]
+        options = {
+            "sources": [str(source)],
+            "hdl_toplevel": TOP,
+            "build_dir": str(target),
+            "build_args": OPTIONS[simulator],
+            "always": True,
+        }
+        if library.exists():
+            shutil.copytree(library, target)
         _run(simulator, "build", options, env, log)
-        try:
-            target.rename(built)
-        except OSError:  # another process was faster: its build is as good
-            if not built.exists():
-                raise
+        if simulator == "verilator" and not library.exists():
+            (Path(scratch) / "library").mkdir()
+            for name in LIBRARY:
+                shutil.copy2(target / name, Path(scratch) / "library" / name)
+            _keep(Path(scratch) / "library", library)
+        _keep(target, built)
     log.unlink(missing_ok=True)
     return built
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _keep(made: Path, place: Path) -> None:
+    try:
+        made.rename(place)
+    except OSError:  # another process was faster: what it made is as good
+        if not place.exists():
+            raise
 
 
 def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ from . import coverage, reference
 SPIKES = 50  # over the segments with the neuron's own parameters
 RANDOM_STEPS = 50  # of a segment with random registers: most of them soon stand at an end
 CORNER_STEPS = 3
-LONGEST = 1000  # ms, of a stimulus that gets no spikes out of a neuron
+LONGEST = 8000  # steps, of a stimulus that gets few spikes out of a neuron
 OCTAVES = 8  # amplitudes tried are full scale and its halves, quarters, …
 
 
@@ -78,7 +78,7 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
             chosen = np.flatnonzero(4 * spikes >= 3 * spikes.max())[-1]
             found.append(Stimulus(kind, states, coefficients, current[:, chosen : chosen + 1]))
             fired += int(spikes[chosen])
-        if fired >= SPIKES or steps * dp.dt >= LONGEST:
+        if fired >= SPIKES or 2 * steps > LONGEST:
             return found
         steps *= 2
 

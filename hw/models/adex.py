@@ -35,19 +35,19 @@ class AdExNeuron(Neuron):
 
     V = State("mV", span=128, slowest=60, rest="E_L", doc="membrane potential")
     w = State("nA", span=4, per_input=True, slowest=500, doc="adaptation current")
-    hold = State("steps", span=8, doc="steps left of the refractory time")
+    hold = State("steps", span=30, doc="steps left of the refractory time")
 
     C = Param(0.281, "nF", (0.015, 2), log=True, doc="capacitance")
     g_L = Param(0.030, "uS", (0.001, 0.2), log=True, doc="leak conductance")
-    Delta_T = Param(2.0, "mV", (0.2, 10), log=True, doc="sharpness of the spike onset")
-    V_T = Param(-50.4, "mV", (-75, 20), doc="effective threshold")
+    Delta_T = Param(2.0, "mV", (0.2, 20), log=True, doc="sharpness of the spike onset")
+    V_T = Param(-50.4, "mV", (-90, 20), doc="effective threshold")
     a = Param(0.004, "uS", (-0.015, 0.04), doc="subthreshold adaptation")
     tau_w = Param(144.0, "ms", (5, 500), log=True, doc="adaptation time constant")
     b = Param(0.0805, "nA", (0, 0.5), doc="adaptation step of a spike")
     E_L = Param(-70.6, "mV", (-100, -30), free=False, doc="resting potential")
     V_reset = Param(-70.6, "mV", (-110, 0), free=False, doc="reset")
     V_peak = Param(20.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
-    t_ref = Param(0.0, "ms", (0, 8), free=False, doc="refractory time")
+    t_ref = Param(0.0, "ms", (0, 30), free=False, doc="refractory time")
 
     @staticmethod
     def coefficients(p, dt):

@@ -23,14 +23,14 @@ class LIFNeuron(Neuron):
     whole_steps = frozenset({"n_ref"})
 
     V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
-    hold = State("steps", span=8, doc="steps left of the refractory time")
+    hold = State("steps", span=30, doc="steps left of the refractory time")
 
     tau_m = Param(20.0, "ms", (2, 60), log=True, doc="membrane time constant")
     R_m = Param(100.0, "MOhm", (20, 1000), log=True, doc="input resistance")
     V_th = Param(-50.0, "mV", (-75, 20), doc="threshold")
     V_reset = Param(-65.0, "mV", (-110, 0), doc="reset")
     E_L = Param(-70.0, "mV", (-100, -30), free=False, doc="resting potential")
-    t_ref = Param(2.0, "ms", (0, 8), free=False, doc="refractory time")
+    t_ref = Param(2.0, "ms", (0, 30), free=False, doc="refractory time")
     V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
 
     @staticmethod

@@ -8,6 +8,7 @@ import pytest
 from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
 from spikefab.boards.build import BuildReport, build
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.timing import MAC16_NS

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from spikefab.boards.constraints import constraints, file_name
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.hw.datapath import WORDS

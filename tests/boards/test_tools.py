@@ -7,6 +7,7 @@ import pytest
 from amaranth import Module, Signal, signed
 from amaranth.back import rtlil
 from amaranth.lib.memory import Memory
+
 from spikefab.hw import tools
 from spikefab.hw.errors import ToolError
 

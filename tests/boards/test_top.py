@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+
 from spikefab.boards.top import SerialNeuron
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, LIFNeuron

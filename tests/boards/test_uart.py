@@ -3,6 +3,7 @@
 import pytest
 from amaranth import Module
 from amaranth.sim import Simulator
+
 from spikefab.boards.table import BOARDS
 from spikefab.boards.uart import Receiver, Transmitter, divisor
 

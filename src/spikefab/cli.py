@@ -1,0 +1,169 @@
+"""The command line. Everything heavy is imported by the command that needs it, so that help answers at once."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from spikefab import __version__
+from spikefab.hw.errors import SpikefabError, UsageError
+
+INTERRUPTED = 130
+
+EXIT_CODES = """exit codes:
+  0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted, 5 a tool is missing,
+  6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted, 1 a defect of spikefab
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors are one sentence, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message.rstrip('.')}; see {self.prog} --help.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. A user's mistake is one sentence on stderr."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return code
+    except SpikefabError as error:
+        return _complain(" ".join(str(error).split()), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was saved.", INTERRUPTED)
+    except BrokenPipeError:
+        # who read the output has gone (`| head`): what is still buffered has nowhere to go either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _complain(f"this is a defect of spikefab: {_first_line(error)} Details are in {_log(argv)}.", 1)
+
+
+def _run(argv: list[str]) -> int:
+    parser = make_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as done:  # --help, --version
+        return int(done.code or 0)
+    if args.command is None:
+        parser.print_help()
+        return UsageError.exit_code
+    from spikefab.console import Screen
+
+    module, _, name = args.run.partition(":")
+    command: Callable[[argparse.Namespace, Screen], int] = getattr(import_module(f"spikefab.{module}"), name)
+    return command(args, Screen(args.json))
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"spikefab: {sentence}", file=sys.stderr)
+    return code
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.')}." if text else f"{type(error).__name__}."
+
+
+def _log(argv: Sequence[str] | None) -> Path:
+    """The traceback in a file, for a report; the user sees a sentence."""
+    import platform
+    from datetime import datetime
+
+    from spikefab.hw.cache import cache_dir
+
+    path = cache_dir("logs") / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    command = " ".join(sys.argv if argv is None else ["spikefab", *argv])
+    head = f"spikefab {__version__}, Python {platform.python_version()}, {platform.platform()}\n{command}\n\n"
+    path.write_text(head + traceback.format_exc())
+    return path
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="spikefab",
+        description="From a recording of a neuron to a verified FPGA: fit point-neuron models in the number format of\n"
+        "the hardware, rank them on data they have not seen, prove the winner bit for bit, build a bitstream.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"spikefab {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
+
+    def command(name: str, run: str, help: str, more: str = "") -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=f"{help}. {more}".strip(), allow_abbrev=False)
+        made.add_argument("--json", action="store_true", help="one JSON object on stdout, all else on stderr")
+        made.set_defaults(run=run)
+        return made
+
+    c = command("fit", "commands:fit", "Fit models to a recording and rank them")
+    _add_recording(c, "ms, the time step of the hardware (default 0.1), and of a file that has no time column")
+    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
+    c.add_argument("--word", type=int, default=18, metavar="N", help="bits: 16, 18 or 24 (default 18)")
+    c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
+    c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")
+    c.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default 0)")
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder for result.json, traces and pictures")
+
+    c = command("info", "views:info", "Show what a recording holds")
+    _add_recording(c)
+    c = command("features", "views:features", "Show the features of a recording")
+    _add_recording(c)
+    c = command("models", "views:models", "List the models, or show one")
+    c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron")
+    c = command("boards", "views:boards", "List the boards")
+
+    c = command("verify", "commands:verify", "Compare hardware and reference, bit for bit")
+    _add_neuron(c)
+    c.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (default verilator)")
+    c.add_argument("--steps", type=_positive, default=20_000, metavar="N", help="steps, at least (default 20000)")
+    c = command("build", "commands:build", "Build a bitstream for a board")
+    _add_neuron(c)
+    c.add_argument("--board", required=True, metavar="NAME", help="see spikefab boards")
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder for bitstream and logs (default build)")
+    c.add_argument("--seed", type=int, default=1, metavar="N", help="of placement (default 1)")
+    c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench")
+    _add_neuron(c)
+    c.add_argument("--to", choices=("verilog",), required=True, help="format")
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder (default: this one)")
+
+    c = command("doctor", "doctor:doctor", "Show versions, tools and caches, and what is missing")
+    c = command(
+        "demo", "demo:demo", "The whole story: recording, fit, ranking, regression, bitstream",
+        "Without FILE the recording is made here, by scipy from Hodgkin-Huxley equations.",
+    )  # fmt: skip
+    c.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a recording of your own")
+    c.add_argument("--dt", type=float, metavar="MS", help="ms, the time step of the hardware (default 0.1)")
+    c.add_argument("--out", type=Path, default=Path("spikefab-demo"), metavar="DIR", help="default spikefab-demo")
+    c.add_argument("--board", default="icebreaker", metavar="NAME", help="default icebreaker")
+    return parser
+
+
+def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between samples, if the file has no time") -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="recording: abf, csv, tsv, txt, asc or dat")
+    parser.add_argument("--dt", type=float, metavar="MS", help=dt)
+    parser.add_argument("--current", type=Path, metavar="FILE", help="the injected current, in a file of its own")
+    parser.add_argument("--current-channel", type=int, metavar="N", help="channel of an ABF that recorded the current")
+
+
+def _add_neuron(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="RESULT|MODEL", help="result.json of a fit (or its folder), or a model's name: its defaults"
+    )
+    parser.add_argument("--rank", type=int, metavar="K", help="which of a result's models (default 1, the best)")
+    parser.add_argument("--word", type=int, metavar="N", help="bits of a MODEL: 16, 18 or 24 (default 18)")
+
+
+def _positive(text: str) -> int:
+    value: Any = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    return value

@@ -1,0 +1,249 @@
+"""The commands that work: fit, verify, build, export."""
+
+import os
+import shlex
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spikefab.console import Screen, number
+from spikefab.hw.errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    from spikefab.fit.results import FitResult, FitResults
+    from spikefab.hw.neuron import Neuron
+
+INTERRUPTED = 130
+
+
+def fit(args: Namespace, screen: Screen) -> int:
+    from spikefab.fit.readers import read
+
+    out = None
+    if args.out is None:
+        screen.notice("the results are shown and not kept: add --out DIR to keep them.")
+    else:
+        from spikefab.output import OutputFolder
+
+        out = OutputFolder(args.out)
+    started = time.monotonic()
+    recording = read(args.file, dt=args.dt, current=args.current, current_channel=args.current_channel)
+    results, timings = run_fit(
+        screen,
+        recording,
+        models=[name.strip() for name in args.models.split(",")] if args.models else None,
+        word=args.word,
+        dt=0.1 if args.dt is None else args.dt,
+        top_k=args.top,
+        budget=args.budget,
+        seed=args.seed,
+    )
+    if not results:
+        raise KeyboardInterrupt
+    if out is not None:
+        out.save_fit(results, {**timings, "total": round(time.monotonic() - started, 3)})
+    show_fit(screen, results)
+    if out is not None:
+        screen.heading(f"Written to {out.path}: {', '.join(out.written)}")
+        folder = shlex.quote(str(out.path))
+        screen.say(f"  spikefab verify {folder}")
+        screen.say(f"  spikefab build {folder} --board icebreaker")
+    screen.result(results.to_dict())
+    if results.interrupted:
+        kept = f"the best so far is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
+        screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
+        return INTERRUPTED
+    return 0
+
+
+def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
+    """The fit with its progress on stderr; the results, and the seconds that each model took."""
+    from spikefab.fit import fit as fit_models
+
+    ended: dict[str, float] = {}
+    began = time.monotonic()
+    with screen.fitting() as show:
+
+        def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
+            ended[model] = time.monotonic()
+            show(model, evaluations, budget, loss)
+
+        results = fit_models(recording, progress=progress, notice=screen.notice, **options)
+    seconds = {}
+    for model, end in ended.items():
+        seconds[model], began = round(end - began, 3), end
+    return results, {"models": seconds}
+
+
+def show_fit(screen: Screen, results: "FitResults") -> None:
+    """The ranking, and the winner's parameters."""
+    how = results.task.split.how if results.task else ""
+    validated = results.best.validated
+    headers = ("", "model", "held out", "training", "float64", "timing", "spikes model/data", "masked rmse mV", "gamma")
+    rows = []
+    for rank, r in enumerate(results, 1):
+        ideal = r.ideal["held_out"] or r.ideal["train"]
+        s = r.judged
+        rows.append(
+            (
+                str(rank),
+                r.model_name,
+                number(r.combined_score) if r.validated else "not validated",
+                number(r.train["combined_score"]),
+                number(ideal["combined_score"]),
+                number(s["timing"]),
+                f"{s['spikes_model']}/{s['spikes_data']}",
+                number(s["masked_rmse"], 2),
+                number(s["gamma"], 2),
+            )
+        )
+    basis = "held-out data" if validated else "the data they were fitted to"
+    screen.table(f"Models ranked on {basis} (score: 0 is perfect)", headers, rows, left=2)
+    if how:
+        screen.say(f"{how}; float64 is the same model without rounding.")
+    show_parameters(screen, results.best)
+
+
+def show_parameters(screen: Screen, best: "FitResult") -> None:
+    from spikefab.hw.models import get_model
+
+    rows = []
+    for name, p in get_model(best.model_name).params().items():
+        value = best.params[name]
+        lo, hi = p.bounds
+        # within a thousandth of the range is on the bound, whatever the code next to it stands for
+        near = min(abs(value - lo), abs(value - hi)) < 1e-3 * (hi - lo if not p.log else abs(value))
+        note = "at its bound" if near else "" if p.free else "measured, refined"
+        rows.append((name, p.unit, p.doc, note, f"{value:.5g}"))
+    title = f"{best.model_name}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
+    screen.table(title, ("parameter", "unit", "meaning", "", "value"), rows, left=4)
+
+
+def verify(args: Namespace, screen: Screen) -> int:
+    from spikefab.hw.errors import MismatchError
+
+    neuron, current = neuron_of(args)
+    try:
+        checks = run_verify(screen, neuron, simulator=args.sim, steps=args.steps, current=current)
+    except MismatchError as error:
+        # the object is of most use to a program when something differs
+        screen.result({"checks": getattr(error, "checks", [])})
+        raise
+    screen.result({"checks": checks})
+    return 0
+
+
+def run_verify(screen: Screen, neuron: "Neuron", **options: Any) -> list[dict[str, Any]]:
+    """The regression with its progress; the checks, which are all exact. Raises MismatchError with `checks` on it."""
+    import spikefab.sim  # noqa: F401  (lets models step)
+    from spikefab.hw.errors import MismatchError
+    from spikefab.sim.verify import require_exact, verify
+
+    with screen.steps() as steps:
+        checks = verify(neuron, progress=steps.enter, **options)
+    show_checks(screen, checks)
+    try:
+        require_exact(checks)
+    except MismatchError as error:
+        error.checks = checks  # type: ignore[attr-defined]
+        raise
+    total = sum(c["steps"] for c in checks)
+    name, sim = type(neuron).__name__, checks[0]["simulator"]
+    screen.say(f"bit-exact over {total:,} steps: {name} at word {neuron.word}, hardware in {sim} against the reference.")
+    return checks
+
+
+def show_checks(screen: Screen, checks: list[dict[str, Any]]) -> None:
+    columns = ("stimulus", "steps", "spikes", "saturations", "mismatches")
+    rows = [(c["stimulus"], *(f"{c[name]:,}" for name in columns[1:])) for c in checks]
+    screen.table("", columns, rows)
+
+
+def build(args: Namespace, screen: Screen) -> int:
+    neuron, _ = neuron_of(args)
+    report = run_build(screen, neuron, args.board, args.out or Path("build"), seed=args.seed)
+    screen.result(report)
+    return 0
+
+
+def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, *, seed: int = 1) -> dict[str, Any]:
+    from spikefab.boards.build import build
+
+    with screen.steps() as steps:
+        report = build(neuron, board, out, seed=seed, progress=steps.build)
+    screen.say(report.text())
+    return report.as_dict()
+
+
+def export(args: Namespace, screen: Screen) -> int:
+    import numpy as np
+
+    import spikefab.sim  # noqa: F401  (lets models step)
+    from spikefab.sim.export import export_verilog
+
+    neuron, current = neuron_of(args)
+    if current is None:
+        # steps up to full scale, so that the golden vectors hold spikes whatever the model's threshold
+        current = np.repeat(neuron.datapath.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), 400)
+    out = args.out or Path()
+    try:
+        files = export_verilog(neuron, current, out)
+    except OSError as error:
+        raise FileError(f"{out} cannot be written: {error.strerror}.") from None
+    design, bench = map(str, files)
+    screen.say(f"{design}: the design, module {files[0].stem}, its ports in the header")
+    screen.say(f"{bench}: a testbench with golden vectors; run it with")
+    screen.say(f"  iverilog -g2005 -o {files[0].stem}.vvp {shlex.quote(design)} {shlex.quote(bench)}")
+    screen.say(f"  vvp {files[0].stem}.vvp")
+    screen.result({"model": type(neuron).__name__, "word": neuron.word, "to": args.to, "files": [design, bench]})
+    return 0
+
+
+def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
+    """The neuron that RESULT or MODEL names, and the recorded current (T,) nA to play to it, if there is one."""
+    what = str(args.what)
+    path = Path(what)
+    is_result = path.is_file() or (path / "result.json").is_file()
+    if not is_result and (os.sep in what or path.suffix == ".json"):
+        raise FileError(f"{what} is no result.json and no folder that holds one.")
+    if not is_result:
+        return _default_model(args, what)
+    from spikefab.fit.results import FitResults
+
+    if args.word is not None:
+        raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
+    results = FitResults.load(path)
+    rank = args.rank or 1
+    if not 1 <= rank <= len(results):
+        raise UsageError(f"there is no rank {rank} in {what}: it holds {len(results)} models.")
+    folder = path if path.is_dir() else path.parent
+    sweep, current = _recorded(folder / "traces.npz")
+    return results[rank - 1].create_model(sweep), current
+
+
+def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:
+    from spikefab.hw.models import get_model
+
+    if args.rank is not None:
+        raise UsageError(f"--rank goes with a result of fit, not with a model's name ({name}).")
+    try:
+        model = get_model(name)
+    except UsageError as error:
+        raise UsageError(f"{error} (Nor is there a result of that name.)") from None
+    return model(word=18 if args.word is None else args.word), None
+
+
+def _recorded(path: Path) -> tuple[int, Any]:
+    """The sweep with the most spikes in the traces beside a result, and its current; sweep 0 and None without them."""
+    import numpy as np
+
+    if not path.is_file():
+        return 0, None
+    try:
+        with np.load(path) as traces:
+            counts = [len(traces[f"data_spikes_{k}"]) for k in range(int(traces["sweeps"]))]
+            sweep = int(np.argmax(counts))
+            return sweep, traces[f"current_{sweep}"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FileError(f"{path} cannot be read: {error}.") from None

@@ -1,0 +1,182 @@
+"""What a user sees: tables on stdout, progress and notices on stderr, one JSON object instead where asked."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+PIPED_WIDTH = 120  # columns, where there is no terminal to ask
+
+
+def finite(value: Any) -> Any:
+    """The same object in numbers that JSON has: NaN and infinities become null, numpy's scalars become Python's."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """For a table: a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+class Screen:
+    """The two streams of one command. With `as_json` only `result` writes to stdout."""
+
+    def __init__(self, as_json: bool = False):
+        from rich.console import Console
+
+        self.as_json = as_json
+        plain: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
+        self.out = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, **plain)
+        self.err = Console(file=sys.stderr, width=None if sys.stderr.isatty() else PIPED_WIDTH, **plain)
+
+    def say(self, text: str = "") -> None:
+        """A line for people, not for programs; it is not folded, so that commands and paths can be copied."""
+        if not self.as_json:
+            self.out.print(text, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        if not self.as_json:
+            self.out.print()
+            self.out.print(text, style="bold", soft_wrap=True)
+
+    def notice(self, text: str) -> None:
+        self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
+        """The first `left` columns are text, the rest are numbers."""
+        if self.as_json:
+            return
+        from rich import box
+        from rich.table import Table
+
+        if title:
+            self.heading(title)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for k, name in enumerate(columns):
+            table.add_column(name, justify="left" if k < left else "right")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    def result(self, content: Any) -> None:
+        """The one object of `--json`."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
+
+    @contextmanager
+    def fitting(self) -> Iterator[Callable[[str, int, int, float], None]]:
+        """Progress of a fit, model by model: evaluations and the best loss so far."""
+        if not self.err.is_terminal:
+            plain = _PlainFit(self)
+            try:
+                yield plain
+            finally:
+                plain.end()
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,} of {task.total:,} evaluations, best loss {task.fields[loss]}"),
+            TimeElapsedColumn(),
+        )
+        tasks: dict[str, Any] = {}
+        with Progress(*columns, console=self.err, refresh_per_second=5) as live:
+
+            def update(model: str, evaluations: int, budget: int, loss: float) -> None:
+                if model not in tasks:
+                    tasks[model] = live.add_task(f"{model:<17}", total=budget, loss="")
+                live.update(tasks[model], completed=evaluations, loss=f"{loss:.4f}")
+
+            yield update
+
+    @contextmanager
+    def steps(self) -> Iterator["Steps"]:
+        """Steps of a longer job, each with its time once it is done."""
+        steps = Steps(self)
+        try:
+            yield steps
+        except BaseException:
+            steps.leave("stopped")
+            raise
+        steps.leave("done")
+
+
+class _PlainFit:
+    """Lines where no terminal shows a bar: each model at every quarter of its budget, and where it ends."""
+
+    def __init__(self, screen: Screen):
+        self.screen = screen
+        self.due = 0.0
+        self.last: tuple[str, int, int, float] | None = None
+        self.shown = self.last
+
+    def __call__(self, model: str, evaluations: int, budget: int, loss: float) -> None:
+        if self.last is None or self.last[0] != model:
+            self.end()
+            self.due = budget / 4
+        self.last = (model, evaluations, budget, loss)
+        if evaluations >= self.due:
+            self.due = (math.floor(4 * evaluations / budget) + 1) * budget / 4
+            self.show()
+
+    def show(self) -> None:
+        if self.last is not None:
+            model, evaluations, budget, loss = self.last
+            self.screen.err.print(
+                f"{model}: {evaluations:,} of {budget:,} evaluations, best loss {loss:.4f}", soft_wrap=True
+            )
+            self.shown = self.last
+
+    def end(self) -> None:
+        """The last line of a model, unless it is out already."""
+        if self.last != self.shown:
+            self.show()
+
+
+class Steps:
+    """The step that runs now: a spinner on a terminal, a line when it ends everywhere."""
+
+    def __init__(self, screen: Screen):
+        self.screen = screen
+        self.name = ""
+        self.began = 0.0
+        self._status: Any = None
+
+    def enter(self, name: str) -> None:
+        """A new step; the one before it is done."""
+        self.leave("done")
+        self.name, self.began = name, time.monotonic()
+        if self.screen.err.is_terminal:
+            self._status = self.screen.err.status(name)
+            self._status.start()
+
+    def leave(self, how: str, more: str = "") -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        if self.name:
+            detail = f": {more}" if more else ""
+            self.screen.err.print(
+                f"  {self.name}{detail} ({how}, {time.monotonic() - self.began:.1f} s)", soft_wrap=True
+            )
+        self.name = ""
+
+    def build(self, step: str, state: str, text: str) -> None:
+        """In the shape of `boards.build`'s progress."""
+        if state == "start":
+            self.enter(f"{step} ({text})")
+        elif state == "done":
+            self.leave("done", text)
+        else:
+            self.screen.notice(text)

@@ -1,0 +1,185 @@
+"""The whole story on one recording: read, fit, rank, draw, verify, build."""
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from spikefab.commands import INTERRUPTED, run_build, run_fit, run_verify, show_fit
+from spikefab.console import Screen
+from spikefab.output import OutputFolder
+
+WORD = 16  # the UP5K multiplies 16 bits by 16
+BUDGET = 8_000  # evaluations a model: good fits, in less than a minute on two cores
+STEPS = 20_000  # of the regression
+
+AREA = 1.18e-4  # cm2 of membrane: 118 pF
+AMPLITUDES = (-0.05, 0.05, 0.10, 0.13, 0.16, 0.20, 0.24, 0.29, 0.34)  # nA: silent to 50 Hz
+BEFORE, STEP, AFTER = 100.0, 500.0, 100.0  # ms
+SAMPLE = 0.1  # ms
+NOISE = 0.5  # mV rms, of the recording
+SEED = 1952
+
+
+def demo(args: Namespace, screen: Screen) -> int:
+    from spikefab.boards.table import get_board
+    from spikefab.fit.readers import read
+
+    board = get_board(args.board).name  # before the work, not after it
+    folder = OutputFolder(args.out)
+    began = time.monotonic()
+    if args.file is None:
+        file = args.out / "recording.csv"
+        screen.heading("1. A recording: a Hodgkin-Huxley neuron of cortex, integrated by scipy, with noise")
+        text = recording_csv()
+        folder.fill(lambda scratch: _write(scratch / file.name, text))
+        screen.say(f"{len(AMPLITUDES)} current steps of {STEP:g} ms, {AMPLITUDES[0]:g} to {AMPLITUDES[-1]:g} nA: {file}")
+    else:
+        file = args.file
+        screen.heading(f"1. The recording {file}")
+    recording = read(file, dt=args.dt)
+    recording.require_fit()
+    screen.say(f"read: {len(recording.sweeps)} sweeps, dt {recording.dt:g} ms, current: {recording.current_origin}")
+
+    screen.heading(f"2. Fit all models in the {WORD}-bit arithmetic of the hardware")
+    dt = 0.1 if args.dt is None else args.dt
+    results, timings = run_fit(screen, recording, word=WORD, dt=dt, budget=BUDGET)
+    if not results:
+        raise KeyboardInterrupt
+    fitted = time.monotonic()
+    folder.save_fit(results, {**timings, "total": round(fitted - began, 3)})
+    show_fit(screen, results)
+    if results.interrupted:
+        screen.err.print(f"spikefab: interrupted; the best so far is in {args.out}.", soft_wrap=True)
+        return INTERRUPTED
+
+    best = results.best
+    screen.heading(f"3. Prove the winner: {best.model_name} in hardware against the reference, step by step")
+    strongest = max(range(len(best.currents)), key=lambda k: len(best.spikes[k]))
+    neuron = best.create_model(strongest)
+    checks = run_verify(screen, neuron, steps=STEPS, current=best.currents[strongest])
+    verified = time.monotonic()
+
+    screen.heading(f"4. A bitstream for {board}")
+    report = run_build(screen, neuron, board, args.out / "build")
+    built = time.monotonic()
+
+    files = [
+        *([file] if args.file is None else []),
+        *(args.out / name for name in folder.written),
+        Path(report["bitstream"]),
+    ]
+    seconds = {"fit": fitted - began, "verify": verified - fitted, "build": built - verified}
+    screen.heading("Written")
+    for path, what in zip(files, _meanings(files), strict=True):
+        screen.say(f"  {_short(path)}  {what}")
+    screen.say("Time: " + ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()) + ".")
+    screen.result(
+        {
+            "recording": str(file),
+            "fit": results.to_dict(),
+            "verify": {"checks": checks},
+            "build": report,
+            "files": [str(path) for path in files],
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        }
+    )
+    return 0
+
+
+def recording_csv() -> str:
+    """The recording as text: a time, then voltage and current of each sweep; the same text on every call."""
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    columns, names = [], ["t_ms"]
+    for k, amplitude in enumerate(AMPLITUDES):
+        t, voltage, current = hodgkin_huxley(amplitude)
+        if not columns:
+            columns.append(t)
+        # rounded as an amplifier would: the last digits of an ODE solver vary between processors
+        columns += [np.round(voltage, 3) + np.round(rng.normal(0, NOISE, len(t)), 3), current]
+        names += [f"V{k}_mV", f"I{k}_nA"]
+    formats = ["%.1f"] + ["%.2f", "%.3f"] * len(AMPLITUDES)
+    rows = (",".join(f % x for f, x in zip(formats, row, strict=True)) for row in np.column_stack(columns))
+    return "\n".join([",".join(names), *rows]) + "\n"
+
+
+def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
+    """t (ms), V (mV) and I (nA) of a step of `amplitude` nA. Nothing of spikefab takes part.
+
+    Hodgkin and Huxley's equations with the kinetics of cortex, and the slow potassium current by which a regular
+    spiking pyramidal cell adapts. Source: Pospischil et al. 2008, Biol. Cybern. 99:427, their fitted RS cell.
+    """
+    from math import exp
+
+    import numpy as np
+    from scipy.integrate import solve_ivp
+
+    def derivatives(t: float, y: Any, density: float) -> list[float]:
+        v, m, h, n, p = y
+        u = v + 56.2
+        a_m, b_m = 1.28 * linoid(u - 13.0, 4.0), 1.4 * linoid(40.0 - u, 5.0)
+        a_h, b_h = 0.128 * exp(-(u - 17.0) / 18.0), 4.0 / (1.0 + exp(-(u - 40.0) / 5.0))
+        a_n, b_n = 0.16 * linoid(u - 15.0, 5.0), 0.5 * exp(-(u - 10.0) / 40.0)
+        p_inf = 1.0 / (1.0 + exp(-(v + 35.0) / 10.0))
+        tau_p = 608.0 / (3.3 * exp((v + 35.0) / 20.0) + exp(-(v + 35.0) / 20.0))
+        sodium = 56.0 * m**3 * h * (v - 50.0)
+        potassium = (6.0 * n**4 + 0.075 * p) * (v + 100.0)
+        leak = 0.0205 * (v + 70.3)
+        return [
+            density - sodium - potassium - leak,  # uA/cm2, on 1 uF/cm2
+            a_m * (1 - m) - b_m * m,
+            a_h * (1 - h) - b_h * h,
+            a_n * (1 - n) - b_n * n,
+            (p_inf - p) / tau_p,
+        ]
+
+    def solve(begin: float, end: float, y: Any, density: float, times: Any = None) -> Any:
+        return solve_ivp(derivatives, (begin, end), y, "LSODA", times, args=(density,), rtol=1e-7, atol=1e-9).y
+
+    t = np.arange(round((BEFORE + STEP + AFTER) / SAMPLE)) * SAMPLE
+    edges = np.rint(np.cumsum([0.0, BEFORE, STEP, AFTER]) / SAMPLE).astype(int)
+    current = np.zeros(len(t))
+    current[edges[1] : edges[2]] = amplitude
+    state = solve(0.0, 2000.0, [-70.3, 0.0, 1.0, 0.0, 0.03], 0.0)[:, -1]  # at rest
+    pieces = []
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        times = np.arange(first, last + 1) * SAMPLE
+        # a solver must not step over an edge of the current: one run each
+        y = solve(times[0], times[-1], state, current[first] * 1e-3 / AREA, times)
+        pieces.append(y[0, :-1])
+        state = y[:, -1]
+    return t, np.concatenate(pieces), current
+
+
+def linoid(x: float, scale: float) -> float:
+    """(x/scale) / (1 - exp(-x/scale)), which is 1 at 0."""
+    from math import expm1
+
+    z = x / scale
+    return 1.0 + z / 2 if abs(z) < 1e-6 else z / -expm1(-z)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user is, if it is below."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _meanings(files: list[Path]) -> list[str]:
+    known = {
+        "recording.csv": "the recording",
+        "result.json": "all models: parameters, codes, formats, scores",
+        "timings.json": "how long it took",
+        "traces.npz": "recorded and simulated voltages, spikes",
+        "ranking.png": "the ranking, drawn",
+        "best.png": "the winner against the recording",
+    }
+    return [known.get(file.name, "the bitstream") for file in files]

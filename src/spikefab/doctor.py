@@ -1,0 +1,114 @@
+"""`spikefab doctor`: what is installed, what is missing and how to get it."""
+
+import importlib.metadata
+import platform
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from spikefab import __version__
+from spikefab.console import Screen
+from spikefab.hw.errors import ToolError
+
+CACHES = {
+    "kernels": "compiled kernels of the fit",
+    "sim": "compiled simulations of the regression",
+    "yowasp": "place and route, compiled for this machine",
+    "logs": "defects",
+}
+
+
+def doctor(args: Namespace, screen: Screen) -> int:
+    packages = _packages()
+    tools = _tools()
+    caches = _caches()
+    missing = [
+        *(f"{p['name']}: pip install {p['name']}" for p in packages if p["version"] is None),
+        *(f"{t['name']}: {t['install']}" for t in tools if not t["found"] and not t["optional"]),
+    ]
+    screen.say(f"spikefab {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    rows = [(str(p["name"]), str(p["version"] or "missing"), p["needs"]) for p in packages]
+    screen.table("Packages", ("package", "version", "needed"), rows, left=3)
+    screen.table(
+        "Tools",
+        ("tool", "version", "found in", "for"),
+        [(t["name"], t["version"] or ("-" if t["found"] else "missing"), _where(t), t["purpose"]) for t in tools],
+        left=4,
+    )
+    screen.table(
+        "Caches",
+        ("cache", "holds", "MB", "folder"),
+        [(c["name"], CACHES[c["name"]], f"{c['bytes'] / 1e6:.1f}", c["folder"]) for c in caches],
+        left=2,
+    )
+    screen.result(
+        {
+            "spikefab": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": packages,
+            "tools": tools,
+            "caches": caches,
+            "missing": missing,
+        }
+    )
+    if missing:
+        raise ToolError(f"something that spikefab needs is missing: {'; '.join(missing)}.")
+    screen.say("Nothing is missing.")
+    return 0
+
+
+def _packages() -> list[dict[str, Any]]:
+    """The requirements of spikefab as installed, with the version that is there."""
+    found = []
+    for requirement in importlib.metadata.requires("spikefab") or []:
+        text, _, condition = requirement.partition(";")
+        if "extra" in condition:
+            continue
+        # a name ends where its version or its extras begin
+        end = next((k for k, c in enumerate(text) if c in "<>=!~[ ("), len(text))
+        name = text[:end].strip()
+        try:
+            version: str | None = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        found.append({"name": name, "version": version, "needs": text[end:].strip()})
+    return found
+
+
+def _tools() -> list[dict[str, Any]]:
+    from spikefab.hw.tools import TOOLS, find_tool
+
+    tools = []
+    for name, source in TOOLS.items():
+        tool = find_tool(name)
+        tools.append(
+            {
+                "name": name,
+                "found": tool is not None,
+                "version": None if tool is None else tool.version,
+                "origin": None if tool is None else tool.origin,
+                "compiled": tool is None or tool.compiled,
+                "purpose": source.purpose,
+                "install": source.install,
+                "optional": source.optional,
+            }
+        )
+    return tools
+
+
+def _where(tool: dict[str, Any]) -> str:
+    if not tool["found"]:
+        return f"{tool['install']}{' (optional)' if tool['optional'] else ''}"
+    return f"{tool['origin']}{'' if tool['compiled'] else ' (first use compiles it, a minute or two)'}"
+
+
+def _caches() -> list[dict[str, Any]]:
+    from spikefab.hw.cache import cache_dir
+
+    caches = []
+    for name in CACHES:
+        folder: Path = cache_dir(name)
+        size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        caches.append({"name": name, "folder": str(folder), "bytes": size})
+    return caches

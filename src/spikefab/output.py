@@ -1,0 +1,106 @@
+"""The folder that a fit writes: all of it or nothing, and never over something that no fit wrote."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spikefab.hw.errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    from spikefab.fit.results import FitResults
+
+FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png")
+
+
+class OutputFolder:
+    """A folder to be written at the end of a fit; whether it can be is found out before the work begins."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.written: tuple[str, ...] = ()
+        if path.exists() and not path.is_dir():
+            raise FileError(f"{path} is a file: --out needs a folder.")
+        taken = [name for name in FILES if (path / name).exists()]
+        if taken and not _is_a_fit(path):
+            raise UsageError(f"{path} holds a {taken[0]} that no fit wrote: choose another --out.")
+        above = next((p for p in (path.absolute(), *path.absolute().parents) if p.exists()), path)
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise FileError(f"{path} cannot be written: {above} takes no files.")
+
+    def save_fit(self, results: "FitResults", timings: dict[str, Any]) -> None:
+        """Write the files of a fit; those of an earlier fit give way, everything else stays."""
+        from spikefab.fit.plots import plot_best, plot_ranking
+
+        def write(folder: Path) -> None:
+            results.save(folder / "result.json")
+            (folder / "timings.json").write_text(json.dumps(timings, indent=1) + "\n")
+            save_traces(results, folder / "traces.npz")
+            plot_ranking(results, folder / "ranking.png")
+            plot_best(results, folder / "best.png")
+
+        self.fill(write)
+        self.written = FILES
+
+    def fill(self, write: Callable[[Path], None]) -> None:
+        """Let `write` fill a scratch folder beside this one, and move what it holds in: a rename each."""
+        target = self.path.absolute()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+            try:
+                write(scratch)
+                if target.exists():
+                    for file in sorted(scratch.iterdir()):
+                        file.replace(target / file.name)
+                else:
+                    scratch.chmod(0o777 & ~_umask())  # mkdtemp keeps others out
+                    scratch.rename(target)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+        except OSError as error:
+            raise FileError(f"{self.path} cannot be written: {error.strerror or error}.") from None
+
+
+def save_traces(results: "FitResults", path: Path) -> None:
+    """What was recorded and what the models do, sweep by sweep, on the time step of the fit.
+
+    `sweeps`, `dt` (ms), `names`; for each sweep k `current_k` (nA), `voltage_k` (mV, recorded) and `data_spikes_k`
+    (ms); for each model `MODEL_voltage_k` (mV) and `MODEL_spikes_k` (ms). Read-outs have at most 24 bits: float32
+    holds them exactly.
+    """
+    import numpy as np
+
+    task = results.task
+    assert task is not None
+    recorded = task.recording.sweeps
+    arrays: dict[str, Any] = {
+        "sweeps": np.array(len(recorded)),
+        "dt": np.array(task.dt),
+        "names": np.array([s.name for s in recorded]),
+    }
+    for k, sweep in enumerate(recorded):
+        arrays[f"current_{k}"] = sweep.current
+        arrays[f"voltage_{k}"] = sweep.voltage.astype(np.float32)
+        arrays[f"data_spikes_{k}"] = task.spikes[k].time
+        for r in results:
+            arrays[f"{r.model_name}_voltage_{k}"] = r.voltages[k].astype(np.float32)
+            arrays[f"{r.model_name}_spikes_{k}"] = r.spikes[k]
+    np.savez_compressed(path, **arrays)
+
+
+def _is_a_fit(folder: Path) -> bool:
+    try:
+        content = json.loads((folder / "result.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"schema", "results", "settings"} <= set(content)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
