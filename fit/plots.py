@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from spikefab.hw.errors import UsageError
 
-from .split import Part
+from .split import Part, stimuli
 from .task import Task
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 DATA, MODEL = "black", "#d1495b"
 TERMS = (("voltage", "#30638e"), ("spike times", "#edae49"), ("spike count", "#8d96a3"))
 MOST = 4  # sweeps shown
-LONGEST = 1200.0  # ms of a sweep shown: more is a smear
+LONGEST = 1200.0  # ms of a sweep with spikes shown, and
+CROWD, SHORTEST = 25, 150.0  # about as many spikes, but no less than so many ms: more is a smear
+MOST_SPIKES = 80  # in a row of the raster
 MARGIN = 60.0  # ms shown around a stimulus
 WIDTH, RASTER = 10.0, 3.2  # inches, of the sweeps together and of the raster
-STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
+STYLE: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
 
 
 def plot_ranking(results: "FitResults", path: str | Path) -> None:
@@ -40,8 +43,8 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
             width = np.array([_terms(r.judged)[term] for r in results])
             ax.barh(rows, width, left=left, height=0.55, color=colour, label=label)
             left += width
-        for row, r in zip(rows, results, strict=True):
-            ax.text(left[row], row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
+        for row, r in enumerate(results):
+            ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
         ideal = [(r.ideal["held_out"] or r.ideal["train"])["combined_score"] for r in results]
         marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
         ax.plot(ideal, rows, "|", color="black", markersize=20, markeredgewidth=1.8, label="in float64", **marks)
@@ -50,7 +53,7 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
             train = [r.train["combined_score"] for r in results]
             ax.plot(train, rows, "o", color="white", markeredgecolor="black", markersize=7, label="training", **marks)
         ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
-        ax.invert_yaxis()
+        ax.set_ylim(len(results) - 0.5, -0.5)
         # room for the number at the longest bar; a score far beyond 1 (nothing fits) may leave the picture
         ax.set_xlim(0, 1.12 * min(1.5, max([*left, *ideal])))
         basis = "held-out score" if validated else "training score (not validated)"
@@ -119,8 +122,8 @@ def _title(best: "FitResult") -> str:
 
 def _chosen(task: Task) -> list[Part]:
     """At most four parts, spread evenly over the stimuli from weak to strong, each cut to what can be seen."""
-    parts = list(task.split.held_out or task.split.train)
-    parts.sort(key=lambda p: (float(np.mean(_current(task, p))), p.sweep))
+    order = {k: rank for rank, group in enumerate(stimuli(task.recording)) for k in group}
+    parts = sorted(task.split.held_out or task.split.train, key=lambda p: (order[p.sweep], p.sweep))
     places = np.unique(np.linspace(0, len(parts) - 1, MOST).round().astype(int))
     return [_cut(task, parts[k]) for k in places]
 
@@ -135,14 +138,16 @@ def _cut(task: Task, part: Part) -> Part:
         stop = min(stop, int((window[1] + MARGIN) / dt))
     if stop <= start:
         start, stop = part.start, part.stop
-    size = int(LONGEST / dt)
+    times = task.spikes[part.sweep].time / dt
+    times = times[(times >= start) & (times < stop)]
+    if not len(times):
+        return Part(part.sweep, start, stop)
+    size = int(np.clip(CROWD * (stop - start) / len(times), SHORTEST / dt, LONGEST / dt))
     if stop - start <= size:
         return Part(part.sweep, start, stop)
-    times = task.spikes[part.sweep].time / dt
     starts = np.arange(start, stop - size + 1, max(1, size // 4))
     counts = np.array([np.sum((times >= a) & (times < a + size)) for a in starts])
-    mean = np.sum((times >= start) & (times < stop)) * size / (stop - start)
-    a = int(starts[np.argmin(np.abs(counts - mean))])
+    a = int(starts[np.argmin(np.abs(counts - len(times) * size / (stop - start)))])
     return Part(part.sweep, a, a + size)
 
 
@@ -166,8 +171,9 @@ def _sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part, fi
     residual.axhline(0, color="0.75", linewidth=0.8)
     residual.plot(t, difference, color=MODEL, linewidth=0.8)
     current.plot(t, _current(task, part), color=DATA, linewidth=0.9)
-    counts = [np.sum((s >= t[0]) & (s <= t[-1])) for s in (best.spikes[part.sweep], task.spikes[part.sweep].time)]
-    voltage.set_title(f"sweep {task.recording.sweeps[part.sweep].name}: {counts[0]} spikes for {counts[1]}")
+    mine, real = (np.sum((s >= t[0]) & (s <= t[-1])) for s in (best.spikes[part.sweep], task.spikes[part.sweep].time))
+    counts = f": {mine} spikes for {real}" if mine or real else ""
+    voltage.set_title(f"sweep {task.recording.sweeps[part.sweep].name}{counts}")
     current.set_xlabel("time (ms)")
     current.set_xlim(t[0], t[-1])
     for ax in axes[:2]:
@@ -204,20 +210,30 @@ def _raster(ax: "Axes", task: Task, best: "FitResult", shown: list[Part]) -> Non
     for part in task.split.held_out:
         x = [part.start * task.dt, part.stop * task.dt]
         ax.fill_between(x, part.sweep - 0.5, part.sweep + 0.5, color="#e8ecf2", linewidth=0)
-    style = {"linelengths": 0.36, "linewidths": 1.1}
-    ax.eventplot([s.time for s in task.spikes], lineoffsets=rows - 0.2, colors=DATA, **style)
-    ax.eventplot(list(best.spikes), lineoffsets=rows + 0.2, colors=MODEL, **style)
+    style: dict[str, Any] = {"linelengths": 0.36, "linewidths": 1.1}
+    ax.eventplot([s.time for s in task.spikes], lineoffsets=list(rows - 0.2), colors=DATA, **style)
+    ax.eventplot(list(best.spikes), lineoffsets=list(rows + 0.2), colors=MODEL, **style)
     every = max(1, -(-len(sweeps) // 20))
     ax.set_yticks(rows[::every], [s.name for s in sweeps[::every]])
     ax.set_ylim(len(sweeps) - 0.4, -0.6)
-    firing = [s for s, spikes in zip(sweeps, task.spikes, strict=True) if len(spikes) and s.window is not None]
-    longest = max(len(s.voltage) for s in sweeps) * task.dt
-    # of sweeps with a step only the time around it
-    ends = [s.window for s in firing if s.window is not None] if not task.noise else []
-    low = min((a for a, _ in ends), default=0.0) - MARGIN
-    high = max((b for _, b in ends), default=longest) + MARGIN
-    every_spike = np.concatenate([*(s.time for s in task.spikes), *best.spikes, [max(low, 0.0), min(high, longest)]])
-    ax.set_xlim(max(0.0, every_spike.min() - 5), min(longest, every_spike.max() + 5))
+    ax.set_xlim(*_span(task, best, shown))
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("sweep")
-    ax.set_title("all spikes (shaded: held out)" if task.split.held_out else "all spikes")
+    ax.set_title("spikes, all sweeps (shaded: held out)" if task.split.held_out else "spikes, all sweeps")
+    if not sum(map(len, task.spikes)) + sum(map(len, best.spikes)):
+        ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", color="0.4")
+
+
+def _span(task: Task, best: "FitResult", shown: list[Part]) -> tuple[float, float]:
+    """The ms of the raster: from the first spike to the last and where the stimuli are, or a stretch of long trains."""
+    sweeps = task.recording.sweeps
+    longest = max(len(s.voltage) for s in sweeps) * task.dt
+    if max(len(s) for s in task.spikes) > MOST_SPIKES:
+        rate = max(len(s) for s in task.spikes) / longest
+        first = min(p.start for p in shown) * task.dt
+        return first, min(longest, first + MOST_SPIKES / rate)
+    times = np.concatenate([*(s.time for s in task.spikes), *best.spikes])
+    windows = [s.window for s, p in zip(sweeps, task.spikes, strict=True) if s.window is not None and len(p)]
+    low = min([*times, *(a for a, _ in windows)], default=0.0)
+    high = max([*times, *(b for _, b in windows)], default=longest)
+    return max(0.0, low - MARGIN), min(longest, high + MARGIN)

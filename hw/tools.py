@@ -171,8 +171,10 @@ def simulator_env(simulator: str) -> dict[str, str]:
     tool = require_tool("verilator")
     env.update(tool.env)
     env["PATH"] = os.pathsep.join([str(Path(tool.command[-1]).parent), env.get("PATH", "")])
-    # The package's makefile asks for `python` and `c++`, which a fresh machine need not have under these names.
-    env["MAKEFLAGS"] = f"{env.get('MAKEFLAGS', '')} PYTHON3=python3 CXX=g++ LINK=g++".strip()
+    # The package's makefile asks for `python` and `c++`, which a fresh machine need not have under these names, and
+    # leaves out what g++ needs for a testbench with delays (`--binary`).
+    names = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_COROUTINES=-fcoroutines"
+    env["MAKEFLAGS"] = f"{env.get('MAKEFLAGS', '')} {names}".strip()
     return env
 
 

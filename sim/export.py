@@ -8,6 +8,7 @@ from spikefab.hw.neuron import Neuron
 from spikefab.hw.verilog import module_name, testbench, to_verilog
 
 from . import reference
+from .simulator import Simulator
 
 
 def export_verilog(
@@ -19,7 +20,7 @@ def export_verilog(
     initial state. Returns the paths.
     """
     dp = neuron.datapath
-    current = dp.current.encode(np.asarray(current_nA, dtype=np.float64).ravel()[:steps])
+    current = Simulator(neuron).input_codes(np.asarray(current_nA, dtype=np.float64).ravel()[:steps])
     v, spikes, states = reference.run(dp, list(neuron.initial.values()), list(neuron.codes.values()), current)
     module, folder = module_name(neuron, name), Path(out_dir)
     texts = {

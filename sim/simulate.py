@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -66,6 +67,9 @@ def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: C
         }
         if library.exists():
             shutil.copytree(library, target)
+            # its makefile is about to be written, and make must not think that the objects are older
+            for kept in target.iterdir():
+                os.utime(kept, (soon := time.time() + 3600, soon))
         _run(simulator, "build", options, env, log)
         if simulator == "verilator" and not library.exists():
             (Path(scratch) / "library").mkdir()

@@ -24,7 +24,8 @@ SPIKES = 50  # over the segments with the neuron's own parameters
 RANDOM_STEPS = 50  # of a segment with random registers: most of them soon stand at an end
 CORNER_STEPS = 3
 LONGEST = 8000  # steps, of a stimulus that gets few spikes out of a neuron
-OCTAVES = 8  # amplitudes tried are full scale and its halves, quarters, …
+SILENCE = 50  # ms after which a neuron that has not fired at full scale never will
+OCTAVES = 6  # amplitudes tried are full scale and its halves, quarters, …
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
             chosen = np.flatnonzero(4 * spikes >= 3 * spikes.max())[-1]
             found.append(Stimulus(kind, states, coefficients, current[:, chosen : chosen + 1]))
             fired += int(spikes[chosen])
-        if fired >= SPIKES or 2 * steps > LONGEST:
+        silent = not fired and steps * dp.dt > SILENCE
+        if fired >= SPIKES or silent or steps >= LONGEST:
             return found
-        steps *= 2
+        steps = min(LONGEST, max(2 * steps, round(1.2 * steps * SPIKES / max(fired, 1))))
 
 
 def _random(neuron: Neuron, segments: int, rng: np.random.Generator, recorded) -> Stimulus:

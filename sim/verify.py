@@ -1,20 +1,62 @@
 """The regression: RTL against the exact reference, at every step, on every state, read-out and spike."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.errors import MismatchError
+from spikefab.hw.errors import MismatchError, SpikefabError
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.verilog import to_rtlil
 
 from . import coverage, reference, simulate
-from .stimuli import Stimulus, stimuli
+from .stimuli import SPIKES, Stimulus, stimuli
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stimuli for a neuron, what the reference answers to each, (steps, segments, ports), and goals not reached."""
+
+    neuron: Neuron
+    stimuli: list[Stimulus]
+    golden: list[np.ndarray]
+    missed: set[coverage.Goal]
+
+
+def prepare(neuron: Neuron, *, steps: int = 20_000, seed: int = 0, current=None) -> Plan:
+    """The vectors of a regression: at least `steps` steps; `current` (T,) nA: a recorded one to play besides."""
+    plan, missed = stimuli(neuron, steps, seed, current)
+    return Plan(neuron, plan, [_golden(neuron.datapath, stimulus) for stimulus in plan], missed)
+
+
+def play(
+    plan: Plan,
+    design: Neuron,
+    simulator: str = "verilator",
+    *,
+    progress: Progress | None = None,
+    build_dir: str | Path | None = None,
+) -> list[dict[str, Any]]:
+    """Simulate a design and hold it against a plan: the neuron's own, or one with a defect that must be found."""
+    name, rtlil = type(plan.neuron).__name__, to_rtlil(design, simulate.TOP)
+    built = simulate.build(rtlil, simulator, folder=None if build_dir is None else Path(build_dir), progress=progress)
+    if progress is not None:
+        progress(f"simulating {sum(s.steps for s in plan.stimuli)} steps of {name} in {simulator}")
+    answers = simulate.play(built, simulator, _job(design, plan.stimuli))
+    head = {"model": name, "word": plan.neuron.word, "level": "rtl", "simulator": simulator}
+    checks = [
+        head | _check(plan.neuron.datapath, stimulus, golden, answers[f"answers_{k}"])
+        for k, (stimulus, golden) in enumerate(zip(plan.stimuli, plan.golden, strict=True))
+    ]
+    if plan.missed:
+        unreached = [f"{goal.what} {goal.side} at operation {goal.node}" for goal in sorted(plan.missed, key=str)]
+        next(check for check in checks if check["stimulus"] == "corners")["unreached"] = unreached
+    return checks
 
 
 def verify(
@@ -26,36 +68,20 @@ def verify(
     current=None,
     progress: Progress | None = None,
     build_dir: str | Path | None = None,
-    design: Neuron | None = None,
 ) -> list[dict[str, Any]]:
     """Simulate a neuron's hardware over at least `steps` steps of hostile stimuli; one check for each kind of them.
 
     `current` (T,) nA: a recorded current to play besides. `build_dir`: where compiled simulations are kept, else the
-    cache. `progress` is told what takes long. `design`: simulated in the neuron's place; it is there so that a test
-    can see a defect found. A mismatch raises nothing: see `require_exact`.
+    cache. `progress` is told what takes long. A mismatch raises nothing here: see `require_exact`.
     """
     if progress is not None:
         progress("looking for registers that reach every corner")
-    plan, missed = stimuli(neuron, steps, seed, current)
-    golden = [_golden(neuron.datapath, stimulus) for stimulus in plan]
-    built = simulate.build(
-        to_rtlil(design or neuron, simulate.TOP),
-        simulator,
-        folder=None if build_dir is None else Path(build_dir),
-        progress=progress,
-    )
-    if progress is not None:
-        progress(f"simulating {sum(s.steps for s in plan)} steps of {type(neuron).__name__} in {simulator}")
-    answers = simulate.play(built, simulator, _job(neuron, plan))
-    head = {"model": type(neuron).__name__, "word": neuron.word, "level": "rtl", "simulator": simulator}
-    return [
-        head | _check(neuron.datapath, stimulus, expected, answers[f"answers_{k}"])
-        for k, (stimulus, expected) in enumerate(zip(plan, golden, strict=True))
-    ]
+    plan = prepare(neuron, steps=steps, seed=seed, current=current)
+    return play(plan, neuron, simulator, progress=progress, build_dir=build_dir)
 
 
 def require_exact(checks: Sequence[dict[str, Any]]) -> None:
-    """Raise `MismatchError`, saying where first, unless all checks are without a mismatch."""
+    """Raise `MismatchError`, saying where first, unless all checks are without a mismatch and together cover enough."""
     for check in checks:
         if check["mismatches"]:
             first = check["first_mismatch"]
@@ -64,6 +90,11 @@ def require_exact(checks: Sequence[dict[str, Any]]) -> None:
                 f"under {check['stimulus']}: first at step {first['step']} of segment {first['segment']}, where "
                 f"{first['variable']} is {first['got']} and not {first['expected']}."
             )
+    unreached = [text for check in checks for text in check.get("unreached", [])]
+    if unreached:
+        raise SpikefabError(f"the regression of {checks[0]['model']} is too weak: no stimulus reached {unreached[0]}.")
+    if sum(check["spikes"] for check in checks) < SPIKES:
+        raise SpikefabError(f"the regression of {checks[0]['model']} is too weak: fewer than {SPIKES} spikes.")
 
 
 def _ports(dp: Datapath) -> list[str]:
@@ -77,8 +108,8 @@ def _golden(dp: Datapath, stimulus: Stimulus) -> np.ndarray:
     return np.concatenate([np.stack([np.ones_like(v), v, spikes], axis=-1), states], axis=-1)
 
 
-def _job(neuron: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:
-    job: dict[str, Any] = {"ports": _ports(neuron.datapath), "interval": neuron.interval, "stimuli": len(plan)}
+def _job(design: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:
+    job: dict[str, Any] = {"ports": _ports(design.datapath), "interval": design.interval, "stimuli": len(plan)}
     for k, s in enumerate(plan):
         registers = np.concatenate([s.coefficients, s.states], axis=-1)
         job |= {f"registers_{k}": registers, f"current_{k}": s.current, f"stalls_{k}": s.stalls}

@@ -114,7 +114,8 @@ def show_parameters(screen: Screen, best: "FitResult") -> None:
         lo, hi = p.bounds
         # within a thousandth of the range is on the bound, whatever the code next to it stands for
         near = min(abs(value - lo), abs(value - hi)) < 1e-3 * (hi - lo if not p.log else abs(value))
-        note = "at its bound" if near else "" if p.free else "measured, refined"
+        # a refractory time or an adaptation of 0 is simply not there
+        note = "at its bound" if near and value else "" if p.free else "measured, refined"
         rows.append((name, p.unit, p.doc, note, f"{value:.5g}"))
     title = f"{best.model_name}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
     screen.table(title, ("parameter", "unit", "meaning", "", "value"), rows, left=4)
@@ -136,10 +137,11 @@ def verify(args: Namespace, screen: Screen) -> int:
 
 def run_verify(screen: Screen, neuron: "Neuron", **options: Any) -> list[dict[str, Any]]:
     """The regression with its progress; the checks, which are all exact. Raises MismatchError with `checks` on it."""
-    import spikefab.sim  # noqa: F401  (lets models step)
+    from spikefab.hw import tools
     from spikefab.hw.errors import MismatchError
     from spikefab.sim.verify import require_exact, verify
 
+    tools.simulator_env(options.get("simulator", "verilator"))  # a missing tool is told at once, not after the stimuli
     with screen.steps() as steps:
         checks = verify(neuron, progress=steps.enter, **options)
     show_checks(screen, checks)
@@ -149,8 +151,8 @@ def run_verify(screen: Screen, neuron: "Neuron", **options: Any) -> list[dict[st
         error.checks = checks  # type: ignore[attr-defined]
         raise
     total = sum(c["steps"] for c in checks)
-    name, sim = type(neuron).__name__, checks[0]["simulator"]
-    screen.say(f"bit-exact over {total:,} steps: {name} at word {neuron.word}, hardware in {sim} against the reference.")
+    what = f"{type(neuron).__name__} at word {neuron.word}, hardware in {checks[0]['simulator']}"
+    screen.say(f"bit-exact over {total:,} steps: {what} against the reference.")
     return checks
 
 
@@ -179,7 +181,6 @@ def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, *, seed: 
 def export(args: Namespace, screen: Screen) -> int:
     import numpy as np
 
-    import spikefab.sim  # noqa: F401  (lets models step)
     from spikefab.sim.export import export_verilog
 
     neuron, current = neuron_of(args)

@@ -119,7 +119,7 @@ class _PlainFit:
         self.screen = screen
         self.due = 0.0
         self.last: tuple[str, int, int, float] | None = None
-        self.shown = self.last
+        self.shown: tuple[str, int, int, float] | None = None
 
     def __call__(self, model: str, evaluations: int, budget: int, loss: float) -> None:
         if self.last is None or self.last[0] != model:

@@ -2,6 +2,7 @@
 
 import time
 from argparse import Namespace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def demo(args: Namespace, screen: Screen) -> int:
         screen.heading("1. A recording: a Hodgkin-Huxley neuron of cortex, integrated by scipy, with noise")
         text = recording_csv()
         folder.fill(lambda scratch: _write(scratch / file.name, text))
-        screen.say(f"{len(AMPLITUDES)} current steps of {STEP:g} ms, {AMPLITUDES[0]:g} to {AMPLITUDES[-1]:g} nA: {file}")
+        steps = f"{len(AMPLITUDES)} current steps of {STEP:g} ms, {AMPLITUDES[0]:g} to {AMPLITUDES[-1]:g} nA"
+        screen.say(f"{steps}: {file}")
     else:
         file = args.file
         screen.heading(f"1. The recording {file}")
@@ -92,7 +94,8 @@ def recording_csv() -> str:
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    columns, names = [], ["t_ms"]
+    columns: list[Any] = []
+    names = ["t_ms"]
     for k, amplitude in enumerate(AMPLITUDES):
         t, voltage, current = hodgkin_huxley(amplitude)
         if not columns:
@@ -144,7 +147,7 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
     current[edges[1] : edges[2]] = amplitude
     state = solve(0.0, 2000.0, [-70.3, 0.0, 1.0, 0.0, 0.03], 0.0)[:, -1]  # at rest
     pieces = []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         times = np.arange(first, last + 1) * SAMPLE
         # a solver must not step over an edge of the current: one run each
         y = solve(times[0], times[-1], state, current[first] * 1e-3 / AREA, times)

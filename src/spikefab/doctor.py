@@ -37,9 +37,9 @@ def doctor(args: Namespace, screen: Screen) -> int:
     )
     screen.table(
         "Caches",
-        ("cache", "holds", "MB", "folder"),
-        [(c["name"], CACHES[c["name"]], f"{c['bytes'] / 1e6:.1f}", c["folder"]) for c in caches],
-        left=2,
+        ("cache", "holds", "folder", "MB"),
+        [(c["name"], CACHES[c["name"]], c["folder"], f"{c['bytes'] / 1e6:.1f}") for c in caches],
+        left=3,
     )
     screen.result(
         {

@@ -105,8 +105,9 @@ def features(args: Namespace, screen: Screen) -> int:
         screen.notice(text)
     if not known:
         screen.notice(f"the current is unknown ({recording.current_origin}): the stimulus was sought in the voltage.")
-    rows = [(name, UNITS.get(name, ""), number(value, 0 if name == "spike_count" else 3)) for name, value in found.items()]
-    screen.table(f"{recording.source}: features of {len(recording.sweeps)} sweeps", ("feature", "unit", "value"), rows, 2)
+    rows = [(name, UNITS.get(name, ""), number(x, 0 if name == "spike_count" else 3)) for name, x in found.items()]
+    title = f"{recording.source}: features of {len(recording.sweeps)} sweeps"
+    screen.table(title, ("feature", "unit", "value"), rows, left=2)
     screen.result({"source": recording.source, "sweeps": len(recording.sweeps), "features": found})
     return 0
 
@@ -152,7 +153,7 @@ def _model(model: "type[Neuron]", screen: Screen) -> int:
         ],
         left=4,
     )
-    paths = {word: datapath(model, word) for word in WORDS}
+    paths = {word: datapath(model, word) for word in WORDS}  # type: ignore[arg-type]
     costs = {word: cost(dp) for word, dp in paths.items()}
     words = [f"word {word}" for word in WORDS]
     screen.table(
@@ -199,7 +200,7 @@ def _source(model: "type[Neuron]") -> str:
 def boards(args: Namespace, screen: Screen) -> int:
     from spikefab.boards.table import BOARDS
 
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "name": b.name,
             "family": b.family.name,

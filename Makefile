@@ -1,0 +1,42 @@
+# Two commands for a user: `make demo` and `make test`. Each sets itself up in .venv, from pip alone, without root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types constraints accept clean
+
+demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
+	$(BIN)/spikefab demo $(FILE) --out out/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	mkdir -p .typing/spikefab
+	for f in src/spikefab/*.py; do ln -sfn ../../$$f .typing/spikefab/$$(basename $$f); done
+	for d in hw sim fit boards; do ln -sfn ../../$$d .typing/spikefab/$$d; done
+	$(BIN)/mypy -p spikefab
+
+constraints: $(READY)
+	$(BIN)/python -m spikefab.boards.constraints constraints
+
+accept: $(READY)                    ## hours: the proofs whose dated results are committed
+	$(BIN)/python benchmarks/accept_verify.py benchmarks/results/verify.json
+	$(BIN)/python benchmarks/accept_builds.py benchmarks/results/builds.json
+	$(BIN)/python benchmarks/recovery.py benchmarks/results/recovery.json
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV): a few minutes the first time"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spikefab needs Python 3.11 or later: make PYTHON=python3.11"; exit 5; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .typing out build dist *.egg-info src/*.egg-info

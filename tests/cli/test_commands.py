@@ -1,0 +1,219 @@
+"""What the commands write, and the shapes of their JSON."""
+
+import json
+
+import numpy as np
+import pytest
+
+SCORES = {"rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability"}
+SCORES |= {"combined_score", "spikes_data", "spikes_model"}
+FILES = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png"}
+
+
+def test_fit_writes_its_folder_and_shows_the_ranking(spikefab, recording, tmp_path):
+    out = tmp_path / "a" / "fit"
+    ran = spikefab("fit", recording, "--models", "LIF,lifneuron", "--budget", "96", "--out", out)
+    assert ran.code == 0
+    assert {p.name for p in out.iterdir()} == FILES
+    assert not [p for p in out.parent.iterdir() if p != out]
+    assert "ranked on held-out data" in ran.out
+    assert "tau_m" in ran.out
+    assert f"spikefab verify {out}" in ran.out
+    assert f"spikefab build {out} --board" in ran.out
+    assert "LIFNeuron: 96 of 96 evaluations, best loss" in ran.err
+    timings = json.loads((out / "timings.json").read_text())
+    assert 0 < timings["models"]["LIFNeuron"] <= timings["total"]
+
+
+def test_a_rerun_is_byte_identical_and_leaves_other_files_alone(spikefab, recording, fitted, tmp_path):
+    out = tmp_path / "fit"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    args = ("fit", recording, "--models", "lif", "--budget", "96", "--out", out)
+    for _ in range(2):
+        assert spikefab(*args).code == 0
+        for name in ("result.json", "traces.npz"):
+            assert (out / name).read_bytes() == (fitted / name).read_bytes()
+    assert (out / "notes.txt").read_text() == "mine"
+    assert {p.name for p in out.iterdir()} == FILES | {"notes.txt"}
+
+
+def test_json_of_fit(spikefab, recording, fitted):
+    ran = spikefab("fit", recording, "--models", "lif", "--budget", "96", "--json")
+    content = ran.json
+    assert content == json.loads((fitted / "result.json").read_text())
+    assert {"schema", "results", "input", "settings"} <= set(content)
+    (result,) = content["results"]
+    assert {"model_name", "params", "codes", "formats", "rmse", "combined_score", "ideal"} <= set(result)
+    assert set(result["train"]) == set(result["held_out"]) == SCORES
+    assert "add --out DIR" in ran.err
+
+
+def test_traces_hold_what_was_scored(fitted):
+    from spikefab.fit.results import FitResults
+
+    (result,) = FitResults.load(fitted)
+    with np.load(fitted / "traces.npz") as traces:
+        assert int(traces["sweeps"]) == 5
+        for k in range(5):
+            model = result.create_model(k)
+            np.testing.assert_array_equal(model.run(traces[f"current_{k}"]), traces[f"LIFNeuron_voltage_{k}"])
+
+
+def test_a_short_recording_is_not_validated(spikefab, cell, csv, tmp_path):
+    (tmp_path / "short.csv").write_text(csv([cell(0.26)]))
+    ran = spikefab("fit", tmp_path / "short.csv", "--models", "lif", "--budget", "64", "--out", tmp_path / "fit")
+    assert ran.code == 0
+    assert "not validated" in ran.out
+    assert "not validated" in ran.err
+    assert (tmp_path / "fit" / "best.png").exists()
+
+
+def test_a_recording_without_spikes_is_fitted_with_a_notice(spikefab, cell, csv, tmp_path):
+    (tmp_path / "quiet.csv").write_text(csv([cell(0.1), cell(-0.1)]))
+    ran = spikefab("fit", tmp_path / "quiet.csv", "--models", "lif", "--budget", "64", "--json")
+    assert ran.code == 0
+    assert "no spikes" in ran.err
+    assert ran.json["results"][0]["held_out"] is None
+
+
+@pytest.mark.parametrize("evaluations", [0, 300])
+def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
+    from spikefab.fit.loss import Loss
+
+    call = Loss.__call__
+
+    def stop(self, codes):
+        if self.evaluations >= evaluations:
+            raise KeyboardInterrupt
+        return call(self, codes)
+
+    monkeypatch.setattr(Loss, "__call__", stop)
+    out = tmp_path / "fit"
+    ran = spikefab("fit", recording, "--models", "lif", "--budget", "2000", "--out", out)
+    assert ran.code == 130
+    if evaluations:
+        assert f"interrupted; the best so far is in {out}." in ran.err
+        assert json.loads((out / "result.json").read_text())["interrupted"] is True
+    else:
+        assert ran.sentence == "interrupted; nothing was saved."
+        assert not list(tmp_path.iterdir())
+
+
+def test_info(spikefab, recording):
+    content = spikefab("info", recording, "--json").json
+    assert [s["spikes"] > 0 for s in content["sweeps"]] == [False, True, True, True, True]
+    assert content["sweeps"][1]["window"] == [50.0, 450.0]
+    assert content["dt"] == 0.1
+    assert content["cannot_be_fitted"] is None
+    text = spikefab("info", recording).out
+    assert "5 sweeps, dt 0.1 ms" in text
+    assert "50.0 .. 450.0" in text
+
+
+def test_features(spikefab, cell, recording, tmp_path):
+    content = spikefab("features", recording, "--json").json
+    assert content["features"]["spike_count"] > 10
+    assert content["features"]["v_rest"] == pytest.approx(-70, abs=0.5)
+    assert "input_resistance   MOhm" in spikefab("features", recording).out
+    (tmp_path / "v.csv").write_text("\n".join(f"{v:.3f}" for v in cell(0.26)[0]))
+    alone = spikefab("features", tmp_path / "v.csv", "--dt", "0.1", "--json")
+    assert alone.json["features"]["rheobase"] is None
+    assert "the current is unknown" in alone.err
+
+
+def test_models(spikefab):
+    from spikefab.hw.models import MODELS
+
+    found = spikefab("models", "--json").json["models"]
+    assert [m["name"] for m in found] == list(MODELS)
+    for m in found:
+        assert {"name", "unit", "bounds", "default"} <= set(m["free"][0])
+        assert m["measured"]
+        assert m["source"]
+    assert all(name in spikefab("models").out for name in MODELS)
+
+
+def test_one_model(spikefab):
+    (model,) = spikefab("models", "adex", "--json").json["models"]
+    assert model["formats"]["18"]["V"].startswith("Q(")
+    assert model["cost"]["18"]["multiplies"] == 6
+    assert model["cost"]["16"]["table_bits"] == 32 * 2 * 16
+    assert model["cost"]["24"]["interval"] == model["cost"]["24"]["latency"] > 0
+    text = spikefab("models", "AdExNeuron").out
+    assert "tau_w w' = a (V - E_L) - w" in text
+    assert "table bits" in text
+
+
+def test_boards(spikefab):
+    found = {b["name"]: b for b in spikefab("boards", "--json").json["boards"]}
+    assert found["icebreaker"]["multipliers"] == 8
+    assert found["ulx3s-25f"]["clock_mhz"] == 25
+    assert "iCE40UP5K" in spikefab("boards").out
+
+
+def test_doctor(spikefab):
+    ran = spikefab("doctor", "--json")
+    content = ran.json
+    assert ran.code == (5 if content["missing"] else 0)
+    assert {t["name"] for t in content["tools"]} >= {"yosys", "nextpnr-ice40", "verilator", "g++", "make", "perl"}
+    assert {p["name"] for p in content["packages"]} >= {"numpy", "amaranth", "numba"}
+    assert {c["name"] for c in content["caches"]} >= {"kernels", "sim", "logs"}
+    assert "Caches" in spikefab("doctor").out
+
+
+def test_verify_plays_the_recorded_current_to_the_fitted_neuron(spikefab, fitted, monkeypatch):
+    from spikefab.sim import verify
+
+    seen = {}
+
+    def fake(neuron, *, progress, **options):
+        seen.update(options, neuron=neuron)
+        progress("simulating")
+        head = {"model": "LIFNeuron", "word": neuron.word, "level": "rtl", "simulator": options["simulator"]}
+        return [head | {"stimulus": "noise", "steps": 1500, "spikes": 60, "saturations": 3, "mismatches": 0}]
+
+    monkeypatch.setattr(verify, "verify", fake)
+    ran = spikefab("verify", fitted / "result.json", "--steps", "1500")
+    assert ran.code == 0
+    assert "bit-exact over 1,500 steps: LIFNeuron at word 18" in ran.out
+    assert "  simulating (done, " in ran.err
+    assert seen["steps"] == 1500
+    assert seen["current"].max() == pytest.approx(0.37)
+    assert seen["neuron"].codes == json.loads((fitted / "result.json").read_text())["results"][0]["codes"]
+    checks = spikefab("verify", "LIF", "--word", "16", "--json").json["checks"]
+    assert checks[0]["word"] == 16
+    assert seen["current"] is None
+
+
+def test_build_reports(spikefab, fitted, monkeypatch, tmp_path):
+    from spikefab.boards import build
+
+    def fake(neuron, board, out, *, seed, progress):
+        progress("pack", "start", "icepack")
+        progress("pack", "done", "9 bytes")
+        figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
+        return build.BuildReport(
+            board, "LIFNeuron", neuron.word, **figures, latency=17, neurons=70, bitstream=str(out / "a.bin")
+        )
+
+    monkeypatch.setattr(build, "build", fake)
+    args = ("build", fitted, "--board", "icebreaker", "--out", tmp_path / "build")
+    ran = spikefab(*args)
+    assert ran.code == 0
+    assert "from timing, not from a board" in ran.out
+    assert "pack (icepack): 9 bytes (done, " in ran.err
+    assert set(spikefab(*args, "--json").json) == {
+        "board", "model", "word", "cells", "multipliers", "block_rams", "mhz", "clock_mhz", "interval", "latency",
+        "neurons", "bitstream",
+    }  # fmt: skip
+
+
+def test_export(spikefab, fitted, tmp_path):
+    for what in (fitted, "lif"):
+        ran = spikefab("export", what, "--to", "verilog", "--out", tmp_path / "rtl", "--json")
+        assert ran.code == 0
+        design, bench = ran.json["files"]
+        with open(design) as source, open(bench) as test:
+            assert "module" in source.read()
+            assert "module" in test.read()

@@ -1,0 +1,68 @@
+"""The demo: its recording is the same everywhere, and its story is told to the end."""
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+
+from spikefab import demo
+
+
+def test_the_recording_is_deterministic_and_a_neuron(tmp_path, spikefab):
+    text = demo.recording_csv()
+    assert text == demo.recording_csv()
+    (tmp_path / "a.csv").write_text(text)
+    content = spikefab("info", tmp_path / "a.csv", "--json").json
+    counts = [s["spikes"] for s in content["sweeps"]]
+    assert counts[:2] == [0, 0]
+    assert counts == sorted(counts)
+    assert counts[-1] >= 20
+    assert content["notes"] == content["warnings"] == []
+    features = spikefab("features", tmp_path / "a.csv", "--json").json["features"]
+    assert features["adaptation_ratio"] > 1.5
+
+
+def test_the_rest_of_the_equations_is_their_rest():
+    _, voltage, _ = demo.hodgkin_huxley(0.0)
+    assert np.ptp(voltage) < 0.01
+
+
+def test_nothing_of_spikefab_makes_the_recording():
+    for function in (demo.hodgkin_huxley, demo.recording_csv, demo.linoid):
+        tree = ast.parse(inspect.getsource(function))
+        modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        modules |= {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+        assert modules <= {"numpy", "scipy.integrate", "math"}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
+    """All of it but simulator and place and route, which have tests of their own."""
+    from spikefab.boards import build
+    from spikefab.sim import verify
+
+    def checks(neuron, **options):
+        head = {"model": type(neuron).__name__, "word": 16, "level": "rtl", "simulator": "verilator"}
+        return [head | {"stimulus": "noise", "steps": 20_000, "spikes": 60, "saturations": 3, "mismatches": 0}]
+
+    def report(neuron, board, out, **options):
+        figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
+        name = type(neuron).__name__
+        return build.BuildReport(board, name, 16, **figures, latency=17, neurons=70, bitstream=str(out / "a.bin"))
+
+    monkeypatch.setattr(verify, "verify", checks)
+    monkeypatch.setattr(build, "build", report)
+    monkeypatch.setattr(demo, "BUDGET", 64)
+    monkeypatch.chdir(tmp_path)
+    ran = spikefab("demo", *([recording] if own else []), "--out", "out")
+    assert ran.code == 0
+    for part in ("ranked on held-out data", "bit-exact over 20,000 steps", "from timing, not from a board", "Written"):
+        assert part in ran.out
+    made = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == made | (set() if own else {"recording.csv"})
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    if own:
+        content = spikefab("demo", recording, "--out", "out", "--json").json
+        assert {"recording", "fit", "verify", "build", "files", "seconds"} == set(content)
+        assert content["fit"]["settings"]["word"] == 16

@@ -1,0 +1,34 @@
+"""What the bit-exact tests share: models, words, and which simulators this machine has."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from spikefab.hw.datapath import WORDS
+from spikefab.hw.models import MODELS
+
+
+def pytest_generate_tests(metafunc):
+    """`kind` and `word`: every model at every word."""
+    if "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", MODELS.values(), ids=MODELS)
+    if "word" in metafunc.fixturenames:
+        metafunc.parametrize("word", WORDS)
+
+
+@pytest.fixture(params=["verilator", "icarus"])
+def simulator(request) -> str:
+    if request.param == "icarus" and not shutil.which("iverilog"):
+        pytest.skip("Icarus Verilog is not installed: apt install iverilog")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def mutate():
+    """The module `mutations` beside this file."""
+    path = Path(__file__).with_name("mutations.py")
+    spec = importlib.util.spec_from_file_location("mutations", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,63 @@
+"""RTL == reference, at every step, on every state, read-out and spike: three models, three words, both simulators."""
+
+import numpy as np
+import pytest
+from spikefab.hw.errors import UsageError
+from spikefab.hw.interval import saturations
+from spikefab.hw.models import LIFNeuron
+from spikefab.sim import coverage
+from spikefab.sim.stimuli import stimuli
+from spikefab.sim.verify import require_exact, verify
+
+OWN = ("noise", "steps", "square", "recorded")
+
+
+def test_bit_exact(kind, word, simulator):
+    neuron = kind(word=word)
+    checks = verify(neuron, simulator=simulator, steps=1000)
+    require_exact(checks)
+    assert {c["stimulus"] for c in checks} == {*OWN, "random", "corners", "stalled"}
+    assert sum(c["steps"] for c in checks) >= 1000
+    assert sum(c["spikes"] for c in checks if c["stimulus"] in OWN) >= 50
+    # the corners alone reach every saturation that the interval analysis does not rule out
+    assert [c["saturations"] for c in checks if c["stimulus"] == "corners"] == [len(saturations(neuron.datapath.trace))]
+
+
+def test_another_time_step_span_and_state():
+    neuron = LIFNeuron(word=16, dt=0.05, i_span=1.0, tau_m=12.0, initial={"V": -1234567, "hold": 3})
+    require_exact(verify(neuron, steps=500, seed=7, current=np.sin(np.arange(300) / 20)))
+
+
+def test_what_search_finds(kind, word):
+    """Every goal is reached; what is reached and never shows are saturations whose result no output depends on."""
+    dp = kind(word=word).datapath
+    found = coverage.search(dp, np.random.default_rng(0))
+    assert not found.missed
+    assert {goal.what for goal in found.hidden} <= {"saturate"}
+    assert len(found.hidden) <= 2
+    goals = coverage.goals(dp)
+    assert coverage.reached(dp, found.states, found.coefficients, found.current, goals) == set(goals)
+
+
+def test_same_seed_same_stimuli(kind):
+    first, second = (stimuli(kind(), 400, seed=5)[0] for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        for field in ("states", "coefficients", "current"):
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+    assert any((a.current != b.current).any() for a, b in zip(first, stimuli(kind(), 400, seed=6)[0], strict=True)
+               if a.current.shape == b.current.shape)  # fmt: skip
+
+
+def test_a_build_is_reused_and_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    builds, said = tmp_path / "builds", []
+    for _ in range(2):
+        require_exact(verify(LIFNeuron(), steps=300, build_dir=builds, progress=said.append))
+    assert sum("compiling" in text for text in said) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["builds"]
+    assert sorted(path.name.split("-")[0] for path in builds.iterdir()) == ["library", "verilator"]
+
+
+def test_unknown_simulator():
+    with pytest.raises(UsageError, match="there is no simulator 'modelsim': there are verilator, icarus"):
+        verify(LIFNeuron(), steps=300, simulator="modelsim")

@@ -1,0 +1,104 @@
+"""The exported Verilog and its testbench, as a user runs them: PASS, and FAIL when a golden vector is wrong."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from spikefab.hw.errors import UsageError
+from spikefab.hw.models import MODELS, LIFNeuron
+from spikefab.hw.tools import simulator_env
+from spikefab.hw.verilog import registers, to_verilog
+from spikefab.sim.export import export_verilog
+
+
+def simulated(folder, name, simulator):
+    """The testbench's output, made by the commands that its header gives."""
+    header = (folder / f"{name}_tb.v").read_text().split("\n`timescale")[0]
+    line = next(text for text in header.splitlines() if ("iverilog" if simulator == "icarus" else "verilator") in text)
+    done = subprocess.run(
+        line.removeprefix("//").strip().removeprefix("$"), shell=True, cwd=folder, env=simulator_env(simulator),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def export(neuron, folder, **options):
+    current = np.random.default_rng(0).normal(0.3, 0.5, 400) * neuron.datapath.i_span
+    return export_verilog(neuron, np.clip(current, -neuron.datapath.i_span, neuron.datapath.i_span), folder, **options)
+
+
+def test_pass_and_fail(kind, simulator, tmp_path):
+    design, bench = export(kind(word=16), tmp_path, steps=250)
+    name = kind.__name__
+    assert [design.name, bench.name] == [f"{name}.v", f"{name}_tb.v"]
+    assert "PASS: 250 steps, 0 mismatches" in simulated(tmp_path, name, simulator)
+    # one bit of the last golden vector: the last state is off by one
+    text = bench.read_text()
+    golden = re.findall(r"golden\[249\] = \d+'h[0-9a-f]+;", text)[0]
+    head, _, digits = golden.rstrip(";").rpartition("h")
+    bench.write_text(text.replace(golden, f"{head}h{int(digits, 16) ^ 1:x};"))
+    out = simulated(tmp_path, name, simulator)
+    assert "FAIL: 1 of 250 steps differ" in out
+    assert "PASS" not in out
+    assert f"step 249: state_{list(kind.states())[-1]} is" in out
+
+
+def test_icarus_reads_it_as_verilog_2005(kind, word, tmp_path):
+    env = simulator_env("icarus") if _has_icarus() else pytest.skip("Icarus Verilog is not installed: apt install iverilog")
+    (tmp_path / "n.v").write_text(to_verilog(kind(word=word)))
+    done = subprocess.run(["iverilog", "-g2005", "-o", "n", "n.v"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _has_icarus():
+    from spikefab.hw.tools import find_tool
+
+    return find_tool("iverilog") is not None
+
+
+def test_verilator_has_nothing_to_complain_about(kind, word, tmp_path):
+    (tmp_path / "n.v").write_text(to_verilog(kind(word=word)))
+    done = subprocess.run(
+        ["verilator", "--lint-only", "n.v"], cwd=tmp_path, env=simulator_env("verilator"), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_header_documents_every_port_and_register(kind):
+    neuron = kind()
+    text = to_verilog(neuron, "cell_a")
+    header, body = text.split("module cell_a(")
+    ports = body.split(")")[0].replace(" ", "").split(",")
+    for port in ports:
+        assert re.search(rf"^// {port} ", header, re.MULTILINE), f"{port} is not documented"
+    for address, name, q, code in registers(neuron):
+        assert re.search(rf"^// {address} +{name} +{q.width} +{re.escape(str(q))} +{code} ", header, re.MULTILINE)
+    for name in kind.params():
+        assert re.search(rf"^// {name} ", header, re.MULTILINE)
+    assert f"Latency {neuron.latency} clocks" in header
+    assert "time step 0.1 ms" in header
+
+
+def test_register_map_is_the_hardware_s(kind):
+    """Addresses of the header are those that the regression writes: coefficients in order, then states in order."""
+    neuron = kind()
+    assert [name for _, name, _, _ in registers(neuron)] == [*neuron.datapath.coefficients, *neuron.datapath.states]
+    assert {name: code for _, name, _, code in registers(neuron)} == {**neuron.codes, **neuron.initial}
+
+
+def test_same_neuron_same_text():
+    assert to_verilog(LIFNeuron()) == to_verilog(LIFNeuron())
+
+
+@pytest.mark.parametrize("name", ["2fast", "a b", "naïve", ""])
+def test_bad_module_name(name):
+    with pytest.raises(UsageError, match="cannot name a Verilog module"):
+        to_verilog(LIFNeuron(), name)
+
+
+def test_current_beyond_the_input_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="outside the input's span"):
+        export_verilog(MODELS["LIFNeuron"](i_span=1.0), [0.5, 1.5], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
