@@ -4,6 +4,7 @@ error.
 
 import numpy as np
 from numpy.typing import NDArray
+
 from spikefab.fit.recording import Recording, Sweep, quiet_part
 from spikefab.fit.scores import spike_mask
 from spikefab.fit.spikes import Spikes, find_spikes

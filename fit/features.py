@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from spikefab.fit.recording import Recording, Sweep, baseline_current, denoise, is_noise
 from spikefab.fit.spikes import Spikes, find_spikes
 from spikefab.hw.errors import UsageError

@@ -1,6 +1,7 @@
 """From a recording to ranked models: the whole fit."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,14 @@ def fit(
     task = Task.of(recording, dt)
     results = FitResults(
         task=task,
-        settings={"word": word, "dt": dt, "top_k": top_k, "budget": budget, "seed": seed,
-                  "models": [m.__name__ for m in chosen]},
+        settings={
+            "word": word,
+            "dt": dt,
+            "top_k": top_k,
+            "budget": budget,
+            "seed": seed,
+            "models": [m.__name__ for m in chosen],
+        },
     )
     for text in task.notes:
         if notice is not None:
@@ -80,17 +87,25 @@ def fit(
             task,
             budget=budget,
             seed=seed,
-            progress=None if progress is None else lambda n, loss, name=name: progress(name, n, budget, loss),
+            progress=None if progress is None else partial(_tell, progress, name, budget),
         )
         if found.evaluations:
-            results.append(assess(dp, task, found.codes))
             results.evaluations[name] = found.evaluations
+            try:
+                results.append(assess(dp, task, found.codes))
+            except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
+                results.append(assess(dp, task, found.codes))
+                found.interrupted = True
         if found.interrupted:
             results.interrupted = True
             break
     results.sort(key=lambda r: r.combined_score)
     del results[top_k:]
     return results
+
+
+def _tell(progress: Progress, name: str, budget: int, evaluations: int, loss: float) -> None:
+    progress(name, evaluations, budget, loss)
 
 
 def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
@@ -110,6 +125,8 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
         assert batch.trace is not None
         voltage.append(batch.trace[0, 0])
         spikes.append(batch.spikes[0, 0, : batch.count[0, 0]] * task.dt)
+    train = task.score(task.split.train, voltage, spikes)
+    assert train is not None
     exact = {n: float(v) for n, v in dp.dequantise(codes).items()}
     return FitResult(
         model_name=dp.model.__name__,
@@ -119,7 +136,7 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
         word=dp.word,
         dt=dp.dt,
         i_span=dp.i_span,
-        train=task.score(task.split.train, voltage, spikes),
+        train=train,
         held_out=task.score(task.split.held_out, voltage, spikes),
         ideal=_ideal_scores(dp, task, exact),
         currents=[np.asarray(s.current) for s in sweeps],

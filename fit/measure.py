@@ -106,7 +106,9 @@ def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
     """Constants of the cell from the (training) sweeps of a recording and their spikes."""
     dt = recording.dt
     e_l, r, tau = membrane(recording, spikes)
-    drive = max(float(np.max(np.abs(s.current - baseline_current(s, dt)))) for s in recording.sweeps if s.current is not None)
+    drive = max(
+        float(np.max(np.abs(s.current - baseline_current(s, dt)))) for s in recording.sweeps if s.current is not None
+    )
     drive = drive or max(float(np.max(np.abs(s.current))) for s in recording.sweeps if s.current is not None)
     intervals = np.concatenate([np.diff(p.time) for p in spikes])
     if not any(len(p) for p in spikes):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, UsageError
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from spikefab.fit.read_table import Table, read_table
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, UsageError

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, UsageError
 

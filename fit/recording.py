@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from spikefab.hw.errors import RecordingError, UsageError
 
 Floats = NDArray[np.float64]

@@ -124,9 +124,11 @@ class FitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
-        names = ("model_name", "params", "codes", "formats", "initial", "word", "dt", "i_span", "rmse", "masked_rmse")
-        names += ("spike_timing_error", "combined_score", "gamma", "validated", "train", "held_out", "ideal")
-        return {name: getattr(self, name) for name in names} | {"scheme": get_model(self.model_name).scheme}
+        names = (
+            "model_name params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
+        )
+        names += " gamma validated train held_out ideal"
+        return {name: getattr(self, name) for name in names.split()} | {"scheme": get_model(self.model_name).scheme}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
@@ -204,5 +206,3 @@ class FitResults(list[FitResult]):
 
     def __repr__(self) -> str:
         return "\n".join(f"{k}. {result!r}" for k, result in enumerate(self, 1)) or "<no results>"
-
-

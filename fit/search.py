@@ -61,7 +61,9 @@ def search(
         x, values = _screen(space, evaluate, constants, min(SCREEN, max(64, budget // 4)), seed)
         _evolve(space, evaluate, lambda: int(REFINE * budget) - loss.evaluations, x, values, SIGMA, seed)
         best = space.point({n: float(v) for n, v in dp.dequantise(found.codes).items()})
-        _evolve(space, evaluate, lambda: budget - loss.evaluations, best[None], np.array([np.inf]), SIGMA_REFINE, seed + 1)
+        _evolve(
+            space, evaluate, lambda: budget - loss.evaluations, best[None], np.array([np.inf]), SIGMA_REFINE, seed + 1
+        )
     except KeyboardInterrupt:
         found.interrupted = True
     return found
@@ -88,7 +90,13 @@ def _screen(
 
 
 def _evolve(
-    space: Space, evaluate: Callable, left: Callable[[], int], x: np.ndarray, values: np.ndarray, sigma: float, seed: int
+    space: Space,
+    evaluate: Callable,
+    left: Callable[[], int],
+    x: np.ndarray,
+    values: np.ndarray,
+    sigma: float,
+    seed: int,
 ) -> None:
     """CMA-ES with margin from the best point, again from the best so far when it has converged, until `left` is spent."""
     from cmaes import CMAwM

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from spikefab.hw.datapath import Datapath, Param
 
 from .measure import Measured
@@ -41,8 +42,9 @@ def bounds(name: str, param: Param, m: Measured) -> tuple[float, float]:
 
 def measured_value(name: str, param: Param, m: Measured) -> float:
     """The value of a constant that is measured and not searched at first."""
-    known: dict[str, float | None] = dict.fromkeys(RESTS, m.E_L) | dict.fromkeys(PEAKS, m.peak)
-    known |= dict.fromkeys(THRESHOLDS, m.onset) | dict.fromkeys(RESETS, m.reset) | {"t_ref": m.t_ref}
+    known: dict[str, float | None] = {"t_ref": m.t_ref}
+    for names, known_value in ((RESTS, m.E_L), (PEAKS, m.peak), (THRESHOLDS, m.onset), (RESETS, m.reset)):
+        known.update(dict.fromkeys(names, known_value))
     value = known.get(name)
     return param.default if value is None else float(np.clip(value, *param.bounds))
 
@@ -95,5 +97,8 @@ class Space:
         """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""
         whole = {"t_ref"}
         return np.array(
-            [self.dp.dt / (h - lo) if n in whole else 0.0 for n, lo, h in zip(self.names, self.lo, self.hi, strict=True)]
+            [
+                self.dp.dt / (h - lo) if n in whole else 0.0
+                for n, lo, h in zip(self.names, self.lo, self.hi, strict=True)
+            ]
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
 from spikefab.hw.errors import RecordingError
 
 from . import scores
@@ -36,12 +37,12 @@ class Task:
         spikes = found
         if resampled is not recording:
             # counted at the recording's own rate: a coarser step may lose a narrow spike's slope
-            spikes = tuple(_moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True))
+            spikes = tuple(
+                _moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
+            )
         parts = split(resampled, spikes)
         train = [p.sweep for p in parts.train]
         seen = resampled.select(train)
-        if not any(len(p) for p in spikes):
-            notes.append("the recording has no spikes: it is fitted below threshold only.")
         if not parts.held_out:
             notes.append(f"{parts.how}.")
         return cls(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -115,7 +115,9 @@ class Datapath:
         A value that no code stands for is held at the register's end: compare with `dequantise` to see it.
         """
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.model.params()))
-        values = self.model.coefficients(SimpleNamespace(**dict(zip(self.model.params(), arrays, strict=True))), self.dt)
+        values = self.model.coefficients(
+            SimpleNamespace(**dict(zip(self.model.params(), arrays, strict=True))), self.dt
+        )
         return np.stack([q.encode(values[name]) for name, q in self.coefficients.items()], axis=-1)
 
     def dequantise(self, codes) -> dict[str, np.ndarray]:
@@ -144,7 +146,6 @@ class Datapath:
         return {name: str(q) for name, q in every.items()}
 
 
-@cache
 def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: float | None = None) -> Datapath:
     """The datapath of a model: `word` bits, a step of `dt` ms, input current -i_span..i_span nA (a power of two)."""
     if word not in WORDS:
@@ -154,4 +155,9 @@ def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: flo
     span = model.i_span if i_span is None else i_span
     if not (span > 0 and math.frexp(span)[0] == 0.5):
         raise UsageError(f"the input span, {span} nA, must be a power of two, such as 0.5, 1 or 2.")
-    return Datapath(model, word, float(dt), float(span))
+    return _cached(cast(Any, model), word, float(dt), float(span))
+
+
+@cache
+def _cached(model: Any, word: int, dt: float, i_span: float) -> Datapath:
+    return Datapath(model, word, dt, i_span)

@@ -9,7 +9,7 @@ write states and outputs. The clock that delivers a result also takes the next i
 """
 
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.lib.memory import Memory
@@ -73,7 +73,7 @@ class _Operations:
 
     def __init__(self, m: Module, trace: Trace, plan: Schedule, registers: dict, clock: Signal):
         self.m, self.trace, self.plan, self.registers, self.clock = m, trace, plan, registers, clock
-        self.memories: dict[tuple, list] = {}
+        self.memories: dict[tuple, Any] = {}
         products = {u: Signal(signed(2 * trace.word), name=f"product_{u}") for u in set(plan.unit.values())}
         self.values = {i: products[u] for i, u in plan.unit.items()}
         for i in trace.live():

@@ -43,7 +43,9 @@ class Neuron(wiring.Component):
     """
 
     whole_steps: ClassVar[frozenset[str]] = frozenset()  # coefficients that count steps
-    fastest: ClassVar[Mapping[str, float]] = {}  # coefficients dt/tau: the least tau, ms, where the box would allow less
+    fastest: ClassVar[
+        Mapping[str, float]
+    ] = {}  # coefficients dt/tau: the least tau, ms, where the box would allow less
     i_span: ClassVar[float] = 4.0  # nA, of a bare model; a fit takes it from the recording
     simulator: ClassVar[Callable[["Neuron"], Any] | None] = None  # set by spikefab.sim
     _MustUse__silence = True  # a neuron that is only simulated in Python is no forgotten piece of hardware

@@ -59,9 +59,7 @@ def clocks(trace: Trace, index: int) -> int:
         return 0
     if op == "resize":
         after_product = trace.nodes[trace.nodes[index].args[0]].op == "mul"
-        return (rounds(trace, index) or after_product) + (
-            saturates(trace, index) and trace.nodes[index].attr != "wrap"
-        )
+        return (rounds(trace, index) or after_product) + (saturates(trace, index) and trace.nodes[index].attr != "wrap")
     if op == "mul":
         return 2
     if op == "shift":

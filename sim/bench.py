@@ -11,8 +11,8 @@ import random
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.types import LogicArray
 from cocotb.triggers import ReadOnly, Timer
+from cocotb.types import LogicArray
 from cocotb.utils import get_sim_time
 
 CLOCK = 2  # simulator time steps in a clock

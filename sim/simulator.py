@@ -22,7 +22,7 @@ class Simulator:
         self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
         self.v = next(iter(self.state.values()))  # the membrane potential is the first state of a model
         self.spiked = False
-        self.spikes = np.empty(0)
+        self.spikes: np.ndarray = np.empty(0)
 
     def input_codes(self, current) -> np.ndarray:
         current = np.asarray(current, dtype=np.float64)
@@ -72,7 +72,7 @@ class Ideal:
         self.state: dict[str, Any] = {n: float(q.decode(initial[n])) for n, q in self.dp.states.items()}
         self.v = self.neuron.v
         self.spiked = False
-        self.spikes = np.empty(0)
+        self.spikes: np.ndarray = np.empty(0)
 
     def step(self, i_nA: float) -> float:
         self.state, v, spike = ideal.step(self.dp, self.state, self.coefficients, float(i_nA), tables=self.tables)

@@ -22,7 +22,7 @@ class IzhikevichNeuron(Neuron):
 
     fastest = {"k_q": 1 / 0.04}
 
-    v = State("mV", span=128, slowest=60, rest="v_r", doc="membrane potential")
+    v = State("mV", span=128, slowest=60, rest="v_r", doc="membrane potential")  # type: ignore[assignment]
     u = State("nA", span=4, per_input=True, slowest=500, doc="recovery current")
 
     C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")

@@ -217,7 +217,7 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
     results = FitResults.load(path)
     rank = args.rank or 1
     if not 1 <= rank <= len(results):
-        raise UsageError(f"there is no rank {rank} in {what}: it holds {len(results)} models.")
+        raise UsageError(f"there is no rank {rank} in {what}: its ranks are 1 to {len(results)}.")
     folder = path if path.is_dir() else path.parent
     sweep, current = _recorded(folder / "traces.npz")
     return results[rank - 1].create_model(sweep), current
@@ -228,10 +228,7 @@ def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:
 
     if args.rank is not None:
         raise UsageError(f"--rank goes with a result of fit, not with a model's name ({name}).")
-    try:
-        model = get_model(name)
-    except UsageError as error:
-        raise UsageError(f"{error} (Nor is there a result of that name.)") from None
+    model = get_model(name)
     return model(word=18 if args.word is None else args.word), None
 
 

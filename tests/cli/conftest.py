@@ -29,7 +29,7 @@ class Ran:
         *before, last = self.err.strip().splitlines()
         assert all(line.startswith("note: ") for line in before), before
         assert last.startswith("spikefab: ")
-        assert last.endswith(".")
+        assert last.endswith((".", "?"))
         assert "Traceback" not in self.err
         return last.removeprefix("spikefab: ")
 

@@ -142,7 +142,7 @@ def test_a_result_that_is_none(spikefab, fitted, tmp_path):
     ran = spikefab("verify", tmp_path)
     assert ran.code == 3
     assert "not a result.json" in ran.sentence
-    assert "holds 1 model" in spikefab("verify", fitted, "--rank", "2").sentence
+    assert "its ranks are 1 to 1" in spikefab("verify", fitted, "--rank", "2").sentence
     assert "fitted at its own word" in spikefab("verify", fitted, "--word", "16").sentence
 
 

@@ -24,7 +24,9 @@ def integrate(
         return [0.0, *rhs(y)[1:]]
 
     def advance(f, t, y, end, events=None):
-        return solve_ivp(f, (t, end), y, method="DOP853", events=events, rtol=1e-10, atol=1e-11)
+        part = solve_ivp(f, (t, end), y, method="DOP853", events=events, rtol=1e-10, atol=1e-11)
+        assert part.success, part.message
+        return part
 
     t, y, spikes = 0.0, np.asarray(start, dtype=np.float64), []
     while t < stop:

@@ -26,8 +26,10 @@ def adex(p, i_nA):
 
 
 def solve(integrate, p, i_nA, duration):
+    # from 15 Delta_T above V_T on infinity is less than a microsecond away: no solver needs to follow
+    level = min(p["V_peak"], p["V_T"] + 15 * p["Delta_T"])
     return integrate(
-        adex(p, i_nA), [p["E_L"], 0.0], duration, p["V_peak"], lambda y: [p["V_reset"], y[1] + p["b"]], p["t_ref"]
+        adex(p, i_nA), [p["E_L"], 0.0], duration, level, lambda y: [p["V_reset"], y[1] + p["b"]], p["t_ref"]
     )
 
 

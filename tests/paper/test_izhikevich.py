@@ -92,8 +92,7 @@ def test_intrinsically_bursting_cell(integrate, fixed_point):
             assert np.all(intervals[: burst - 1] < 25)
             assert np.all(intervals[burst - 1 :] > 38)
             assert len(intervals) >= burst + 3
-        # at rest first: a weak step gives no burst
-    assert np.all(np.diff(spikes_of(neuron, 0.4)) > 100)
+    assert np.all(np.diff(spikes_of(neuron, 0.4)) > 100)  # a weak step gives no burst
 
 
 def test_the_bursting_cell_bursts_where_the_regular_one_does_not():

@@ -12,9 +12,8 @@ def membrane(p, i_nA):
     return lambda y: [(-(y[0] - p["E_L"]) + p["R_m"] * i_nA) / p["tau_m"]]
 
 
-def period(p, i_nA):
+def period(p, v_inf):
     """ms between spikes under a constant current: t_ref + tau_m ln((V_inf - V_reset) / (V_inf - V_th))."""
-    v_inf = p["E_L"] + p["R_m"] * i_nA
     return p["t_ref"] + p["tau_m"] * np.log((v_inf - p["V_reset"]) / (v_inf - p["V_th"]))
 
 
@@ -50,10 +49,12 @@ def test_spikes_converge_with_the_step(integrate):
 
 @pytest.mark.parametrize("fixed_point", [False, True])
 def test_frequency_against_current_is_the_closed_form(fixed_point):
-    """Neuronal Dynamics, exercise 1.3 and figure 5.2: one step of rounding up per interval, and no more."""
+    """One step of rounding up per interval and no more; in fixed point the drive is rounded to its codes as well."""
     dt = 0.1
     model = LIFNeuron(**CELL, dt=dt)
     p = model.values
+    # E_L - V and R_m I are words that span 512 mV, and I is one that spans the input: half a code each
+    rounding = 512 / 2**17 + p["R_m"] * model.datapath.current.lsb / 2 if fixed_point else 0.0
     rheobase = (p["V_th"] - p["E_L"]) / p["R_m"]
     for i_nA in (0.98 * rheobase, 1.02 * rheobase, 0.25, 0.5, 1.0, 3.5):
         neuron = model if fixed_point else model.ideal()
@@ -64,10 +65,9 @@ def test_frequency_against_current_is_the_closed_form(fixed_point):
             assert not len(neuron.spikes)
             continue
         assert len(intervals) >= 2
-        assert np.ptp(intervals) < 1.5 * dt  # where the period lies on a step, its last bit may fall to either side
-        exact = period(p, i_nA)
-        assert exact - 0.01 * dt <= intervals.min()
-        assert intervals.max() <= exact + 1.01 * dt
+        v_inf = p["E_L"] + p["R_m"] * i_nA
+        assert intervals.min() >= period(p, v_inf + rounding) - 1e-9
+        assert intervals.max() < period(p, v_inf - rounding) + dt + 1e-9
 
 
 def test_fixed_point_stays_with_the_ideal():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from spikefab.fit.features import extract_features
 from spikefab.fit.readers import read
 from spikefab.fit.spikes import find_spikes

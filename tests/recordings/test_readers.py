@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from spikefab.fit.readers import read
 from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
 from spikefab.hw.errors import FileError, RecordingError, UsageError

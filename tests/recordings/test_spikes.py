@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from spikefab.fit.readers import read
 from spikefab.fit.spikes import find_spikes
 
