@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .recording import Recording, baseline_current
+from .recording import Recording, baseline_current, quiet_part
 from .spikes import Spikes
 
 TAUS = np.geomspace(1.5, 80, 40)  # ms, tried by the subthreshold regression
 AFTER = 15.0  # ms after a spike before the voltage counts as subthreshold again
 T_REF_MOST = 8.0  # ms
+QUIET = 10.0  # ms: a shorter start of a sweep is no baseline
 FALLING = -2.0  # V/s: slower than this, a spike's fast repolarisation is over
 
 
@@ -67,6 +68,7 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
         keep = [_subthreshold(len(s.voltage), p, dt, 3.0) for s, p in zip(recording.sweeps, spikes, strict=True)]
     if not np.any(np.concatenate(keep)):
         keep = [np.ones(len(s.voltage), dtype=bool) for s in recording.sweeps]
+    base = _baseline(recording, keep)
     v = np.concatenate([s.voltage[k] for s, k in zip(recording.sweeps, keep, strict=True)])
     best = (np.inf, float(np.median(v)), 100.0, 15.0)
     for tau in TAUS:
@@ -79,13 +81,29 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
         )
         if np.ptp(x) == 0:
             continue
-        design = np.stack([np.ones_like(x), x], axis=1)
-        (e_l, r), *_ = np.linalg.lstsq(design, v, rcond=None)
-        error = float(np.mean((v - design @ (e_l, r)) ** 2))
+        if base is None:
+            (e_l, r), *_ = np.linalg.lstsq(np.stack([np.ones_like(x), x], axis=1), v, rcond=None)
+        else:  # the line passes through the baseline: depolarised cells rectify, and would move the intercept
+            r = float(np.dot(x - base[1], v - base[0]) / max(np.dot(x - base[1], x - base[1]), 1e-12))
+            e_l = base[0] - r * base[1]
+        error = float(np.mean((v - e_l - r * x) ** 2))
         if r > 0 and error < best[0]:
             best = (error, float(e_l), float(r), float(tau))
     _, e_l, r, tau = best
     return e_l, float(np.clip(r, 20, 1000)), tau
+
+
+def _baseline(recording: Recording, keep: Sequence[np.ndarray]) -> tuple[float, float] | None:
+    """(mV, nA) before the stimuli: medians over the quiet parts of 10 ms or more; None if no sweep has one."""
+    volts, amps = [], []
+    for sweep, subthreshold in zip(recording.sweeps, keep, strict=True):
+        if sweep.current is None:
+            continue
+        quiet = quiet_part(sweep.current, recording.dt)
+        if quiet * recording.dt >= QUIET and quiet < len(sweep.current) and np.any(subthreshold[:quiet]):
+            volts.append(float(np.median(sweep.voltage[:quiet][subthreshold[:quiet]])))
+            amps.append(baseline_current(sweep, recording.dt))
+    return (float(np.median(volts)), float(np.median(amps))) if volts else None
 
 
 def _repolarised(v: np.ndarray, peak: int, dt: float) -> int:

@@ -157,8 +157,8 @@ class _Operations:
         source, x = self.trace.nodes[arg].q, self.values[arg]
         shift = source.f_bits - node.q.f_bits
         unclamped = shape_of(unsaturated(node.q, self.trace.intervals[arg], source))
-        # half up: the first bit that falls away is the carry
-        value = (x >> shift) + x[shift - 1] if rounds(self.trace, index) else x << -shift
+        # half up: the first bit that falls away is the carry (beyond the operand, its sign)
+        value = (x >> shift) + x.shift_right(shift - 1)[:1] if rounds(self.trace, index) else x << -shift
         if self.trace.nodes[arg].op == "mul":
             held = self._named(index, unclamped, "_product")
             with self.m.If(self.clock == self.plan.start[index]):

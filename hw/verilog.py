@@ -59,18 +59,18 @@ def _header(neuron: Neuron, name: str) -> str:
         ("rst", "in", "1", "", "synchronous reset: every register returns to its code below"),
         ("i_valid", "in", "1", "", "an input sample is offered"),
         ("i_ready", "out", "1", "", "a step starts at the clock edge where i_valid and i_ready are high"),
-        ("i", "in", str(dp.current.width), str(dp.current), f"input current, nA, positive depolarises: +-{dp.i_span:g}"),
+        ("i", "in", str(dp.current.width), str(dp.current), f"input current, nA, -{dp.i_span:g} to {dp.i_span:g}"),
         ("o_valid", "out", "1", "", "a result is offered; it stands until it is taken"),
         ("o_ready", "in", "1", "", "the result is taken at the clock edge where o_valid and o_ready are high"),
         ("o_v", "out", str(dp.readout.width), str(dp.readout), "membrane potential to show, mV"),
         ("o_spike", "out", "1", "", "1: the step ended in a spike"),
     ]
     for state, q in dp.states.items():
-        ports.append((f"state_{state}", "out", str(q.width), str(q), f"{_with_unit(states[state])}"))
+        ports.append((f"state_{state}", "out", str(q.width), str(q), _with_unit(states[state])))
     widths = [q.width for q in (*dp.coefficients.values(), *dp.states.values())]
     ports += [
         ("cfg_valid", "in", "1", "", "a register write is offered"),
-        ("cfg_ready", "out", "1", "", "written at the clock edge where cfg_valid and cfg_ready are high: between steps"),
+        ("cfg_ready", "out", "1", "", "written at the clock edge where both are high, which is between steps"),
         ("cfg_addr", "in", str(len(neuron.cfg_addr)), "", "address, see below"),
         ("cfg_data", "in", str(max(widths)), "", "the code, sign-extended: the low bits of the register's width count"),
     ]
@@ -119,7 +119,7 @@ def testbench(
     outputs = [("o_v", dp.readout.width), ("o_spike", 1), *((f"state_{s}", q.width) for s, q in dp.states.items())]
     widths = [dp.current.width, *(width for _, width in outputs)]
     total = sum(widths)
-    vectors = []
+    vectors: list[str] = []
     for row in zip(current, v, spikes, states, strict=True):
         word = 0
         for code, width in zip((*row[:3], *row[3]), widths, strict=True):

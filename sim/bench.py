@@ -7,6 +7,7 @@ registers) in address order, `current_k` (steps, segments) and `stalls_k`; `port
 
 import os
 import random
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -26,7 +27,8 @@ async def play(dut):
     job = np.load(os.environ["SPIKEFAB_JOB"])
     bench = Bench(dut, [str(name) for name in job["ports"]], int(job["interval"]))
     await bench.reset()
-    answers, fresh = {}, True
+    fresh = True
+    answers: dict[str, Any] = {}
     for k in range(int(job["stimuli"])):
         registers, current = job[f"registers_{k}"].tolist(), job[f"current_{k}"]
         answers[f"answers_{k}"] = recorded = np.full((*current.shape, len(bench.ports)), UNKNOWN)

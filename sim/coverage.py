@@ -7,7 +7,7 @@ still open. It knows no model and asks only the exact reference.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,10 +56,9 @@ def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     nodes = dp.trace.nodes
     node = nodes[goal.node]
     formats = [nodes[a].q for a in node.args]
-    values = [np.asarray(codes[a]) for a in node.args]
+    values: list[Any] = [np.asarray(codes[a]) for a in node.args]
     if goal.what == "saturate":
         shift = formats[0].f_bits - node.q.f_bits
-        # the least operands that round to beyond the format
         if goal.side == "high":
             return np.maximum(0, node.q.hi + 1 - rounded_shift(values[0], shift))
         return np.maximum(0, rounded_shift(values[0], shift) - (node.q.lo - 1))

@@ -20,8 +20,9 @@ from spikefab.hw.cache import cache_dir
 from spikefab.hw.errors import ToolError, UsageError
 from spikefab.hw.tools import require_tool, rtlil_to_verilog, simulator_env
 
-COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator, by cocotb's name: the tool that compiles
 TOP = "dut"
+COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator, by cocotb's name: the tool that compiles
+PRODUCTS = {"verilator": TOP, "icarus": "sim.vvp"}  # what of a build a run needs
 OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}
 # Verilator's own library takes four fifths of a build and is the same for every design: its objects are kept as well.
 LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
@@ -35,7 +36,9 @@ getattr(get_runner(simulator), method)(**options)
 """
 
 
-def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: Callable[[str], None] | None = None) -> Path:
+def build(
+    rtlil: str, simulator: str, *, folder: Path | None = None, progress: Callable[[str], None] | None = None
+) -> Path:
     """The folder with the compiled simulation of a design, module `dut`: found by content in `folder`, else made.
 
     `folder` is by default the cache. A build appears there whole or not at all.
@@ -76,7 +79,9 @@ def build(rtlil: str, simulator: str, *, folder: Path | None = None, progress: C
             for name in LIBRARY:
                 shutil.copy2(target / name, Path(scratch) / "library" / name)
             _keep(Path(scratch) / "library", library)
-        _keep(target, built)
+        (Path(scratch) / "product").mkdir()
+        (target / PRODUCTS[simulator]).rename(Path(scratch) / "product" / PRODUCTS[simulator])
+        _keep(Path(scratch) / "product", built)
     log.unlink(missing_ok=True)
     return built
 

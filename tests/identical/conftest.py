@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.models import MODELS
 

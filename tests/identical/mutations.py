@@ -105,7 +105,7 @@ def mutations(neuron: Neuron) -> Iterator[tuple[str, Neuron]]:
     for index in live:
         if nodes[index].op in ("ge", "gt"):
             yield one(f"compare {index}: {nodes[index].op} exchanged", index, swapped_compare)
-    select = [i for i in live if nodes[i].op == "select"][0]
+    select = next(i for i in live if nodes[i].op == "select")
     yield one(f"select {select}: sides exchanged", select, swapped_operands)
     tables = {nodes[i].attr[1]: i for i in live if nodes[i].op == "table"}
     for k, index in tables.items():
@@ -129,4 +129,6 @@ def mutations(neuron: Neuron) -> Iterator[tuple[str, Neuron]]:
     products = [i for i in live if nodes[i].op == "mul" and nodes[nodes[i].args[0]].op == "input"]
     other = next(i for i in inputs.values() if nodes[i].q.width == nodes[nodes[products[0]].args[0]].q.width
                  and i not in nodes[products[0]].args)  # fmt: skip
-    yield one(f"product {products[0]} of another register", products[0], lambda n, emit: n._replace(args=(other, n.args[1])))
+    yield one(
+        f"product {products[0]} of another register", products[0], lambda n, emit: n._replace(args=(other, n.args[1]))
+    )

@@ -1,6 +1,7 @@
 """The regression against itself: it must fail on every defect that is planted in the hardware."""
 
 import pytest
+
 from spikefab.hw.errors import MismatchError
 from spikefab.sim.verify import play, prepare, require_exact
 

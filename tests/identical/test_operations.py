@@ -13,6 +13,7 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from spikefab.hw.fixed import Q
 from spikefab.hw.lower import _Operations
 from spikefab.hw.schedule import schedule
@@ -22,7 +23,7 @@ from spikefab.sim import coverage, reference
 
 WORD = 24
 VECTORS = 24
-FUZZ = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FUZZ = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 # -- the oracle ------------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ def test_one_operation(op, data):
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
-@settings(FUZZ, max_examples=8)
+@settings(FUZZ, max_examples=25)
 @given(data=st.data())
 def test_one_operation_in_hardware(op, data):
     qs = data.draw(st.tuples(formats(), formats()))
@@ -232,7 +233,7 @@ def test_one_operation_in_hardware(op, data):
     agree(trace, data.draw(inputs(*qs)), hardware=True)
 
 
-@settings(FUZZ, max_examples=40)
+@settings(FUZZ, max_examples=120)
 @given(data=st.data())
 def test_programs_in_hardware(data):
     """A dozen operations on each other's results, scheduled on one multiplier."""

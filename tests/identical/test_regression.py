@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab.hw.errors import UsageError
 from spikefab.hw.interval import saturations
 from spikefab.hw.models import LIFNeuron

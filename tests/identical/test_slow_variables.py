@@ -1,6 +1,7 @@
 """A slow variable moves at every word: what the guard bits below a state's word are for."""
 
 import numpy as np
+
 from spikefab.hw.models import AdExNeuron, IzhikevichNeuron
 from spikefab.sim import reference
 

@@ -80,12 +80,16 @@ def test_regular_spiking_adapts(integrate, fixed_point):
 
 
 @pytest.mark.parametrize("fixed_point", [False, True])
-def test_rheobase_of_the_paper(integrate, fixed_point):
-    """For a slow ramp or step the threshold current lies near (g_L + a)(V_T - E_L - Delta_T + Delta_T a/g_L)."""
+def test_fires_from_the_hopf_current_on(fixed_point):
+    """Rest loses its stability where g_L (exp((V - V_T)/Delta_T) - 1)/C = 1/tau_w, as a/g_L > C/(g_L tau_w).
+
+    The current that holds V there is (g_L + a)(V - E_L) - g_L Delta_T exp(...). A step reaches threshold a little
+    before, as w lags behind V.
+    """
     p = REGULAR
-    hopf = (p["g_L"] + p["a"]) * (
-        p["V_T"] - p["E_L"] - p["Delta_T"] + p["Delta_T"] * np.log(1 + p["C"] / p["g_L"] / p["tau_w"])
-    ) + p["Delta_T"] * p["g_L"] * (p["a"] / p["g_L"] - p["C"] / p["g_L"] / p["tau_w"])
+    slope = 1 + p["C"] / p["g_L"] / p["tau_w"]
+    v = p["V_T"] + p["Delta_T"] * np.log(slope)
+    hopf = (p["g_L"] + p["a"]) * (v - p["E_L"]) - p["g_L"] * p["Delta_T"] * slope
     model = AdExNeuron(**REGULAR)
     neuron = model if fixed_point else model.ideal()
     assert len(spikes_of(neuron, 1.1 * hopf)) >= 1

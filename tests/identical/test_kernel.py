@@ -1,0 +1,125 @@
+"""The compiled batch kernel against the readable reference: the same integers, bit for bit, from any register content."""
+
+import numpy as np
+import pytest
+from spikefab.hw.datapath import datapath
+from spikefab.sim import coverage, kernels, reference
+
+
+def ends(formats):
+    formats = list(formats.values())
+    return np.array([q.lo for q in formats]), np.array([q.hi for q in formats])
+
+
+def anything(formats, shape, rng):
+    """Codes (*shape, formats): uniform over all codes, a quarter of them at an end."""
+    lo, hi = ends(formats)
+    codes = rng.integers(lo, hi, (*shape, len(lo)), endpoint=True)
+    extreme = np.where(rng.random(codes.shape) < 0.5, lo, hi)
+    return np.where(rng.random(codes.shape) < 0.25, extreme, codes)
+
+
+def sensible(dp, n, rng):
+    """Codes (n, coefficients) of parameters around the model's defaults."""
+    params = {name: np.clip(p.default * rng.uniform(0.7, 1.3, n), *p.bounds) for name, p in dp.model.params().items()}
+    return dp.quantise(params)
+
+
+def currents(dp, sweeps, steps, rng):
+    codes = rng.integers(dp.current.lo, dp.current.hi, (sweeps, steps), endpoint=True)
+    codes[0] = np.where(rng.random(steps) < 0.5, dp.current.lo, dp.current.hi)
+    codes[-1] = np.abs(codes[-1] + 1)  # most neurons fire on it
+    return codes
+
+
+def expected(dp, codes, states, current):
+    """Read-out mV (N, S, T), spikes (N, S, T) and end states by the reference, for codes (N, ...), current (S, T)."""
+    every = np.broadcast_to(current.T[:, None], (current.shape[1], len(codes), len(current)))
+    v, spikes, path = reference.run(dp, states, codes[:, None], every)
+    return dp.readout.decode(v).transpose(1, 2, 0), spikes.transpose(1, 2, 0), path.transpose(1, 2, 0, 3)
+
+
+def assert_identical(dp, codes, states, current, length=None):
+    steps = current.shape[1]
+    length = np.full(len(current), steps) if length is None else length
+    batch = kernels.simulate(dp, codes, current, initial=states, length=length, max_spikes=steps, trace=True)
+    v, spikes, path = expected(dp, codes, states, current)
+    for s, n in enumerate(length):
+        assert np.array_equal(batch.trace[:, s, :n], v[:, s, :n])
+        assert np.array_equal(batch.end[:, s], path[:, s, n - 1])
+        assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
+        for k in range(len(codes)):
+            found = batch.spikes[k, s, : batch.count[k, s]]
+            assert np.array_equal(found, np.flatnonzero(spikes[k, s, :n]))
+    return int(batch.count.sum())
+
+
+def test_any_register_content(kind, word):
+    rng = np.random.default_rng(word)
+    dp = datapath(kind, word, 0.1, 1.0)
+    codes = anything(dp.coefficients, (37,), rng)  # no multiple of the lanes
+    assert_identical(dp, codes, anything(dp.states, (37, 3), rng), currents(dp, 3, 60, rng))
+
+
+def test_sensible_neurons_and_unequal_sweeps(kind, word):
+    rng = np.random.default_rng(word)
+    dp = datapath(kind, word, 0.05, 2.0)
+    codes = sensible(dp, 20, rng)
+    states = np.repeat(dp.rest(codes)[:, None], 3, axis=1)
+    length = np.array([250, 1, 600])
+    assert assert_identical(dp, codes, states, currents(dp, 3, 600, rng), length) > 40
+
+
+def test_saturations(kind, word):
+    """The registers that the hardware's regression draws: among them are steps that saturate, at nearly every resize."""
+    rng = np.random.default_rng(0)
+    dp = datapath(kind, word, 0.1, 1.0)
+    states, codes, current = coverage.draw(dp, rng, 512)
+    wanted = {goal for goal in coverage.goals(dp) if goal.what == "saturate"}
+    met = coverage.reached(dp, states, codes, current, wanted)
+    assert len(met) >= 0.8 * len(wanted) >= 4
+    for part in np.array_split(np.arange(512), 8):  # each candidate under its own current, and under its neighbours'
+        start = np.repeat(states[part][:, None], len(part), axis=1)
+        assert_identical(dp, codes[part], start, current[part][:, None])
+
+
+def test_error_sums(kind):
+    rng = np.random.default_rng(5)
+    dp = datapath(kind, 18, 0.1, 1.0)
+    codes, current, length = sensible(dp, 5, rng), currents(dp, 2, 300, rng), np.array([300, 200])
+    states = np.repeat(dp.rest(codes)[:, None], 2, axis=1)
+    data, outside = rng.normal(-60, 10, (2, 300)), (rng.random((2, 300)) < 0.8) * 1.0
+    batch = kernels.simulate(dp, codes, current, length=length, data=data, outside=outside, clip=-55.0, max_spikes=1)
+    assert batch.trace is None
+    v, spikes, _ = expected(dp, codes, states, current)
+    assert batch.count.max() > 1  # more spikes than there is room for are still counted
+    for s, n in enumerate(length):
+        error = v[:, s, :n] - data[s, :n]
+        limited = np.minimum(v[:, s, :n], -55.0) - np.minimum(data[s, :n], -55.0)
+        # sums of floats in another order
+        assert batch.square[:, s] == pytest.approx((error**2).sum(axis=1), rel=1e-12)
+        assert batch.masked[:, s] == pytest.approx((outside[s, :n] * limited**2).sum(axis=1), rel=1e-12)
+        assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
+
+
+def test_settle_is_200_ms_of_the_baseline_from_rest(kind, word):
+    rng = np.random.default_rng(word)
+    dp = datapath(kind, word, 0.5, 1.0)
+    codes = sensible(dp, 6, rng)
+    baseline = dp.current.encode(np.array([0.1, 0.0, 0.1, -0.3]))
+    states = np.repeat(dp.rest(codes)[:, None], 4, axis=1)
+    _, _, path = expected(dp, codes, states, np.repeat(baseline[:, None], 400, axis=1))
+    assert np.array_equal(kernels.settle(dp, codes, baseline), path[:, :, -1])
+
+
+def test_batches_do_not_mix_candidates(kind):
+    """A candidate alone, and the same one anywhere in a larger batch."""
+    rng = np.random.default_rng(2)
+    dp = datapath(kind, 18, 0.1, 1.0)
+    codes, current = sensible(dp, 33, rng), currents(dp, 2, 500, rng)
+    together = kernels.simulate(dp, codes, current, max_spikes=500, trace=True)
+    for k in (0, 15, 16, 32):
+        alone = kernels.simulate(dp, codes[k], current, max_spikes=500, trace=True)
+        assert np.array_equal(alone.trace[0], together.trace[k])
+        assert np.array_equal(alone.spikes[0], together.spikes[k])
+        assert np.array_equal(alone.square[0], together.square[k])
