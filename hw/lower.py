@@ -188,7 +188,8 @@ class _Operations:
                 reduce(lambda row, c: (row << c[0].width) | (c[1] & ((1 << c[0].width) - 1)), reversed(entry), 0)
                 for entry in zip(*[[(c.q, word) for word in c.words] for c in table.columns], strict=True)
             ]
-            memory = Memory(shape=unsigned(table.width), depth=table.entries, init=rows)
+            # synthesis would spend hundreds of cells on a small table
+            memory = Memory(shape=unsigned(table.width), depth=table.entries, init=rows, attrs={"ram_style": "block"})
             self.m.submodules[f"table_{table.name}_{index}"] = memory
             port = memory.read_port()
             (arg,) = node.args

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab.fit.measure import measure
 from spikefab.fit.recording import Recording
 from spikefab.fit.spikes import find_spikes

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab.fit.recording import Recording
 from spikefab.fit.spikes import find_spikes
 from spikefab.fit.split import Part, split, stimuli

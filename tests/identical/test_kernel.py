@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab.hw.datapath import datapath
 from spikefab.sim import coverage, kernels, reference
 

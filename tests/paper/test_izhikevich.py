@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab import IzhikevichNeuron
 
 RS = {"C": 0.100, "k": 0.0007, "v_r": -60, "v_t": -40, "v_peak": 35, "a": 0.03, "b": -0.002, "c": -50, "d": 0.100}

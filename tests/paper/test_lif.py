@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from spikefab import LIFNeuron
 
 CELL = {"tau_m": 15.0, "R_m": 120.0, "V_th": -48.0, "V_reset": -62.0, "E_L": -71.0, "t_ref": 3.0, "V_peak": 20.0}

@@ -1,0 +1,250 @@
+"""What a fit promises: results that simulate to the last digit, the same bytes for the same seed, plain refusals."""
+
+import json
+from types import SimpleNamespace
+
+import numba
+import numpy as np
+import pytest
+
+from spikefab import Recording, fit
+from spikefab.fit.results import FitResults
+from spikefab.hw.datapath import WORDS, datapath
+from spikefab.hw.errors import FileError, RecordingError, UsageError
+from spikefab.hw.models import MODELS, get_model
+
+DT, BUDGET = 0.1, 200
+SCORES = {
+    "rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability", "combined_score",
+    "spikes_data", "spikes_model",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def single(membrane):
+    """One sweep of 1.5 s with a dozen spikes, that begins under a holding current."""
+    current = np.full(15000, 0.02)
+    current[1000:7000], current[8000:14000] = 0.24, 0.3
+    data = SimpleNamespace(voltage=membrane(current, DT, 0.3, before=0.02), current=current)
+    data.results = fit(voltage=data.voltage, current=current, dt=DT, budget=BUDGET)
+    return data
+
+
+@pytest.fixture(scope="module")
+def several(membrane, steps):
+    """Steps of five amplitudes under three holding currents, of unequal length."""
+    currents = [
+        steps([a], DT, 200 + 20 * k, before=0.01 * (k % 3))[0] for k, a in enumerate((0.1, 0.2, 0.24, 0.28, 0.32))
+    ]
+    voltages = [membrane(i, DT, 0.3, k, i[0]) for k, i in enumerate(currents)]
+    data = SimpleNamespace(recording=Recording.from_arrays(voltages, currents, DT), voltages=voltages)
+    data.results = fit(data.recording, dt=DT, budget=BUDGET, word=16)
+    return data
+
+
+def test_every_model_once_best_first(single, several):
+    for results in (single.results, several.results):
+        assert sorted(r.model_name for r in results) == sorted(MODELS)
+        scores = [r.combined_score for r in results]
+        assert scores == sorted(scores)
+        assert results.best is results[0]
+        assert not results.interrupted
+
+
+def test_run_gives_voltage_and_rmse_to_the_last_digit(single):
+    for result in single.results:
+        voltage = result.create_model().run(result.current)
+        assert np.array_equal(voltage, result.simulated_voltage)
+        assert float(np.sqrt(np.mean((single.voltage - voltage) ** 2))) == result.rmse
+        assert np.array_equal(result.current, single.current)
+
+
+def test_step_gives_the_same_as_run(single):
+    for result in single.results:
+        model = result.create_model()
+        # as far as the second spike, and a little beyond
+        stretch = round(result.spikes[0][1] / DT) + 50
+        stepped, fired = [], []
+        for k, i in enumerate(result.current[:stretch]):
+            stepped.append(model.step(i))
+            if model.spiked:
+                fired.append(k * DT)
+        assert stepped == result.simulated_voltage[:stretch].tolist()
+        assert fired == result.spikes[0][:2].tolist()
+        model.reset()
+        assert np.array_equal(model.run(result.current), result.simulated_voltage)
+
+
+def test_each_sweep_simulates_from_its_own_state(several):
+    for result in several.results:
+        voltages = [result.create_model(k).run(i) for k, i in enumerate(result.current)]
+        for voltage, simulated in zip(voltages, result.simulated_voltage, strict=True):
+            assert np.array_equal(voltage, simulated)
+        error = np.concatenate(several.voltages) - np.concatenate(voltages)
+        assert float(np.sqrt(np.mean(error**2))) == result.rmse
+    # sweeps of one holding current begin alike, and those of another do not
+    initial = several.results.best.initial
+    assert initial[0] == initial[3] != initial[1] == initial[4] != initial[2]
+
+
+def test_a_resampled_recording_simulates_over_its_current(membrane):
+    current = np.zeros(8000)
+    current[1000:7000] = 0.25
+    voltage = membrane(current, 0.05)
+    (result,) = fit(voltage=voltage, current=current, dt=0.05, budget=100, models=["lif"])
+    assert result.dt == 0.05
+    recording = Recording.from_arrays(voltage, current, 0.05)
+    (result,) = fit(recording, dt=0.1, budget=100, models=["lif"])
+    assert len(result.current) == 4000
+    assert np.array_equal(result.create_model().run(result.current), result.simulated_voltage)
+
+
+def test_codes_stand_exactly_for_the_parameters(single, several):
+    for result in (*single.results, *several.results):
+        dp = datapath(get_model(result.model_name), result.word, result.dt, result.i_span)
+        assert dict(zip(dp.coefficients, dp.quantise(result.params)[0].tolist(), strict=True)) == result.codes
+        assert result.create_model().values == result.params
+        assert set(result.formats) == {*dp.coefficients, *dp.states, "i", "o_v"}
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_of_codes_give_the_codes_again(name, word):
+    dp = datapath(MODELS[name], word, DT, 1.0)
+    rng = np.random.default_rng(word)
+    draws = {n: rng.uniform(*p.bounds, 2000) for n, p in dp.model.params().items()}
+    codes = dp.quantise(draws)
+    assert np.array_equal(dp.quantise(dp.dequantise(codes)), codes)
+
+
+def test_scores_are_those_of_the_design(single, several):
+    for result in (*single.results, *several.results):
+        for scores in (result.train, result.held_out, result.ideal["train"], result.ideal["held_out"]):
+            assert set(scores) == SCORES
+        assert set(result.ideal) == {"train", "held_out"}
+        assert result.validated
+        assert result.combined_score == result.held_out["combined_score"]
+        assert result.masked_rmse == result.held_out["masked_rmse"]
+    # of the four amplitudes that evoke spikes the third is held out
+    assert several.results.to_dict()["input"]["held_out"] == [3]
+
+
+def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
+    threads = numba.get_num_threads()
+    files = []
+    try:
+        for k, count in enumerate((1, min(2, threads), 1)):
+            numba.set_num_threads(count)
+            again = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET)
+            files.append(again.save(tmp_path / f"{k}.json").read_bytes())
+    finally:
+        numba.set_num_threads(threads)
+    assert files[0] == files[1] == files[2] == single.results.save(tmp_path / "first.json").read_bytes()
+
+
+def test_another_seed_searches_elsewhere(single):
+    other = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET, seed=1)
+    assert [r.codes for r in other] != [r.codes for r in single.results]
+
+
+def test_json_round_trip(single, tmp_path):
+    path = single.results.save(tmp_path / "deep" / "result.json")
+    assert [p.name for p in path.parent.iterdir()] == ["result.json"]  # nothing half-written beside it
+    content = json.loads(path.read_text())
+    assert set(content) >= {"schema", "results", "input", "settings"}
+    for loaded in (FitResults.load(path), FitResults.load(path.parent)):
+        assert [r.to_dict() for r in loaded] == [r.to_dict() for r in single.results] == content["results"]
+        assert loaded.settings == single.results.settings
+        for mine, original in zip(loaded, single.results, strict=True):
+            assert np.array_equal(mine.create_model().run(single.current), original.simulated_voltage)
+            assert mine.rmse == original.rmse
+
+
+def test_what_is_no_result_is_refused(tmp_path):
+    with pytest.raises(FileError, match="cannot be read"):
+        FitResults.load(tmp_path / "absent.json")
+    for text in ("", "[]", '{"schema": 1}', '{"settings": {}, "results": [{"model_name": "LIFNeuron"}]}'):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(FileError, match=r"not a result\.json"):
+            FitResults.load(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_interrupt_keeps_the_best_so_far(single, after):
+    """Ctrl-C in the first model's search, and in the second's."""
+    seen = []
+
+    def progress(model, evaluations, budget, loss):
+        seen.append((model, evaluations, loss))
+        if len({name for name, *_ in seen}) == after:
+            raise KeyboardInterrupt
+
+    results = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET, progress=progress)
+    assert results.interrupted
+    assert results.to_dict()["interrupted"]
+    assert len(results) == after
+    for result in results:
+        assert np.array_equal(result.create_model().run(result.current), result.simulated_voltage)
+    last, evaluations, _ = seen[-1]
+    assert results.evaluations[last] == evaluations < BUDGET
+
+
+def test_silent_recording_is_fitted_below_threshold(membrane, steps):
+    currents = steps([-0.1, 0.05, 0.1], DT)
+    recording = Recording.from_arrays([membrane(i, DT, 0.2) for i in currents], currents, DT)
+    notices = []
+    results = fit(recording, budget=400, notice=notices.append)
+    assert any("no spikes" in text for text in notices)
+    assert len(results) == len(MODELS)
+    assert not results.best.validated
+    assert results.best.train["spikes_model"] == 0
+    assert results.best.masked_rmse < 1.0
+
+
+def test_short_single_sweep_is_not_validated(membrane, steps):
+    (current,) = steps([0.25], DT)
+    notices = []
+    results = fit(voltage=membrane(current, DT), current=current, dt=DT, budget=100, notice=notices.append)
+    assert any("not validated" in text for text in notices)
+    for result in results:
+        assert not result.validated
+        assert result.held_out is None
+        assert result.ideal["held_out"] is None
+        assert result.combined_score == result.train["combined_score"]
+    json.dumps(results.to_dict(), allow_nan=False)
+
+
+def test_top_k_and_chosen_models(single):
+    chosen = fit(voltage=single.voltage, current=single.current, dt=DT, budget=100, models=["adex", "LIF"], top_k=1)
+    assert len(chosen) == 1
+    assert set(chosen.evaluations) == {"AdExNeuron", "LIFNeuron"}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"models": ["Izikevich"]}, UsageError, "did you mean IzhikevichNeuron"),
+        ({"models": []}, UsageError, "no model"),
+        ({"word": 20}, UsageError, "word 20"),
+        ({"budget": 0}, UsageError, "at least 1"),
+        ({"top_k": 0}, UsageError, "at least 1"),
+        ({"dt": 5.0}, UsageError, "dt = 5"),
+        ({"dt": -0.1}, UsageError, "positive"),
+        ({"current": None}, UsageError, "injected current"),
+        ({"current": np.zeros(15000)}, RecordingError, "zero"),
+        ({"current": np.ones(100)}, UsageError, "15000 samples of voltage but 100 of current"),
+        ({"voltage": None}, UsageError, "either a recording"),
+        ({"voltage": np.full(15000, np.nan)}, RecordingError, "not a number"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(single, options, error, match):
+    given = {"voltage": single.voltage, "current": single.current, "dt": DT, "budget": 100}
+    with pytest.raises(error, match=match):
+        fit(**{**given, **options})
+
+
+def test_unknown_parameters_are_refused():
+    with pytest.raises(UsageError, match="did you mean tau_m"):
+        get_model("lif")(taum=10.0)
+    with pytest.raises(UsageError, match="outside"):
+        get_model("adex")(tau_w=1e4)

@@ -1,0 +1,112 @@
+"""The search: where it looks, that its loss is the score, and that it finds what is there."""
+
+import numpy as np
+import pytest
+
+from spikefab.fit import scores
+from spikefab.fit.fitting import assess
+from spikefab.fit.loss import COARSE, COARSE_WEIGHT, Loss
+from spikefab.fit.recording import Recording
+from spikefab.fit.search import search
+from spikefab.fit.space import PEAKS, Space, bounds, measured_value
+from spikefab.fit.task import Task
+from spikefab.hw.datapath import datapath
+from spikefab.hw.models import MODELS
+
+DT = 0.1
+
+
+@pytest.fixture(scope="module")
+def task(membrane, steps):
+    """Sweeps of unequal length, silent and spiking ones."""
+    currents = [steps([a], DT, 200 + 30 * k)[0] for k, a in enumerate((-0.1, 0.1, 0.2, 0.24, 0.28, 0.32))]
+    voltages = [membrane(i, DT, 0.3, k) for k, i in enumerate(currents)]
+    return Task.of(Recording.from_arrays(voltages, currents, DT), DT)
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS, scope="module")
+def dp(request, task):
+    return datapath(request.param, 18, DT, task.i_span)
+
+
+@pytest.fixture
+def space(dp, task):
+    params = dp.model.params()
+    constants = {n: measured_value(n, params[n], task.measured) for n in params}
+    return Space.of(dp, tuple(n for n in params if n not in PEAKS), task.measured, constants)
+
+
+def test_box_lies_in_what_is_possible(dp, task):
+    for name, param in dp.model.params().items():
+        lo, hi = bounds(name, param, task.measured)
+        assert param.bounds[0] <= lo < hi <= param.bounds[1]
+        assert param.bounds[0] <= measured_value(name, param, task.measured) <= param.bounds[1]
+
+
+def test_cube_and_parameters_are_one_map(space):
+    x = np.random.default_rng(0).random((50, len(space.names)))
+    physical = space.physical(x)
+    for k, row in enumerate(x):
+        assert space.point({n: v[k] for n, v in physical.items()}) == pytest.approx(row, abs=1e-9)
+    corners = space.physical(np.array([np.zeros(len(space.names)), np.ones(len(space.names))]))
+    for k, name in enumerate(space.names):
+        assert corners[name] == pytest.approx([space.lo[k], space.hi[k]])
+    assert np.array_equal(space.codes(x + 5), space.codes(np.ones_like(x)))  # outside is the nearest side
+
+
+def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
+    """Batch sums against the readable scores of the traces, sweep by sweep."""
+    x = np.random.default_rng(1).random((400, len(space.names)))
+    codes = space.codes(x)
+    losses = Loss(dp, task)(codes)
+    best = np.argsort(losses)[:3]
+    for k in (*best, 0, 1):
+        result = assess(dp, task, codes[k])
+        total = 0.0
+        for part in task.split.train:
+            data, model = task.part_spikes(part), result.spikes[part.sweep]
+            one = task.score([part], result.voltages, result.spikes)
+            coarse = scores.timing(data, model, COARSE * scores.timing_tau(data, task.noise))
+            total += (3 * one["combined_score"] + COARSE_WEIGHT * coarse) / (3 + COARSE_WEIGHT)
+        assert losses[k] == pytest.approx(total / len(task.split.train), rel=1e-12)
+
+
+def test_found_is_the_best_that_was_seen(dp, task):
+    seen = []
+    found = search(dp, task, budget=300, seed=3, progress=lambda n, loss: seen.append((n, loss)))
+    evaluations, losses = np.array(seen).T
+    assert np.all(np.diff(evaluations) > 0)
+    assert np.all(np.diff(losses) <= 0)
+    assert found.evaluations == evaluations[-1] <= 300
+    assert found.loss == losses[-1] == Loss(dp, task)(found.codes[None])[0]
+    assert not found.interrupted
+
+
+@pytest.mark.parametrize("budget", [1, 50, 100])
+def test_small_budgets_are_kept(task, budget):
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
+    assert 0 < search(dp, task, budget=budget, seed=0).evaluations <= budget
+
+
+def test_interrupt_returns_the_best_so_far(dp, task):
+    seen = []
+
+    def progress(evaluations, loss):
+        seen.append(loss)
+        if evaluations >= 150:
+            raise KeyboardInterrupt
+
+    found = search(dp, task, budget=1000, seed=0, progress=progress)
+    assert found.interrupted
+    assert found.evaluations < 1000
+    assert found.loss == seen[-1] == Loss(dp, task)(found.codes[None])[0]
+
+
+def test_finds_a_leaky_cell(task):
+    """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
+    result = assess(dp, task, search(dp, task, budget=3000, seed=0).codes)
+    assert result.held_out["combined_score"] < 0.15
+    assert result.held_out["spikes_model"] == pytest.approx(result.held_out["spikes_data"], abs=1)
+    assert result.params["R_m"] == pytest.approx(120, rel=0.1)
+    assert result.params["E_L"] == pytest.approx(-70, abs=1)
