@@ -27,7 +27,18 @@ def row(model: str, word: int, board: str, seeds: int) -> dict:
         for seed in range(1, seeds + 1):
             reports.append(build(MODELS[model](word=word), board, Path(folder) / str(seed), seed=seed).as_dict())
     clocks = [r["mhz"] for r in reports]
-    kept = ("model", "word", "board", "cells", "multipliers", "block_rams", "clock_mhz", "interval", "latency", "neurons")
+    kept = (
+        "model",
+        "word",
+        "board",
+        "cells",
+        "multipliers",
+        "block_rams",
+        "clock_mhz",
+        "interval",
+        "latency",
+        "neurons",
+    )
     return {k: reports[0][k] for k in kept} | {
         "mhz_median": round(statistics.median(clocks), 1),
         "mhz_least": round(min(clocks), 1),

@@ -94,7 +94,8 @@ def izhikevich(p: Params, v: float, w: float, i: float) -> list[float]:
 
 def adex(p: Params, v: float, w: float, i: float) -> list[float]:
     x = v - p["E_L"]
-    upstroke = p["g_L"] * p["Delta_T"] * np.exp((v - p["V_T"]) / p["Delta_T"])
+    # the solver's trial steps go beyond `level`, to where an exponential overflows
+    upstroke = p["g_L"] * p["Delta_T"] * np.exp(min((v - p["V_T"]) / p["Delta_T"], 30))
     return [(upstroke - p["g_L"] * x - w + i) / p["C"], (p["a"] * x - w) / p["tau_w"]]
 
 
@@ -170,12 +171,6 @@ def noise_stimulus(rng: np.random.Generator, mean: float, sigma: float) -> tuple
     return np.concatenate([[0.0], np.arange(50.0, 1001.0)]), np.concatenate([[0.0, 0.0], mean + sigma * level[1:]])
 
 
-def sampled(knots: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """The current as an amplifier records it: its mean over each DT, here the value in the middle."""
-    middle = (np.arange(round(knots[-1] / DT)) + 0.5) * DT
-    return np.interp(middle, knots, current)
-
-
 def amplitude_for(cell: Cell, p: Params, count: int) -> float | None:
     """The least step, nA, that evokes `count` spikes, within 2 %; None beyond 2 nA."""
     low, high = 0.0, 2.0
@@ -202,7 +197,9 @@ def make_recording(cell: Cell, rng: np.random.Generator, noisy: bool) -> tuple[P
         sweeps = [step_stimulus(amplitude) for amplitude in amplitudes]
     made = [simulate(cell, p, *sweep) for sweep in sweeps]
     voltages = [v + rng.normal(0, NOISE, len(v)) for v, _ in made]
-    recording = Recording.from_arrays(voltages, [sampled(*sweep) for sweep in sweeps], DT)
+    # an amplifier records the mean over each sample: of a line, its value in the middle
+    currents = [np.interp((np.arange(len(v)) + 0.5) * DT, *sweep) for v, sweep in zip(voltages, sweeps, strict=True)]
+    recording = Recording.from_arrays(voltages, currents, DT)
     found = [find_spikes(v, DT) for v in voltages]
     if [len(f) for f in found] != [len(times) for _, times in made]:
         return None  # doublets within a millisecond
@@ -241,12 +238,8 @@ def run_draw(name: str, draw: int, budget: int) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpus": os.cpu_count(),
-        "processor": names[0] if names else platform.processor(),
-        "system": platform.system(),
-    }
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return {"cpus": os.cpu_count(), "processor": name}
 
 
 def report(rows: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:

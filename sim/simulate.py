@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,11 +128,24 @@ def _run(simulator: str, method: str, options: Mapping[str, object], env: Mappin
         raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
     # Under pytest the runner would read the results itself.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
+    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])]
     with log.open("w") as output:
-        status = subprocess.run(
-            [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])],
-            env=quiet, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-        ).returncode  # fmt: skip
+        # In a group of its own: compilers and simulators that it started end with it when the user interrupts.
+        process = subprocess.Popen(
+            command,
+            env=quiet,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            log.unlink()
+            raise
     if status != 0:
         verb = "compile the design" if method == "build" else "run the simulation"
         raise ToolError(f"{simulator} could not {verb}: see {log}.")

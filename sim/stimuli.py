@@ -18,7 +18,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.neuron import Neuron
 
-from . import coverage, reference
+from . import coverage, kernels
 
 SPIKES = 50  # over the segments with the neuron's own parameters
 RANDOM_STEPS = 50  # of a segment with random registers: most of them soon stand at an end
@@ -74,7 +74,7 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
             current = make(dp, steps, rng, recorded)[:, None]
             if kind in ("noise", "steps"):
                 current = np.rint(current * amplitudes).astype(np.int64)
-            spikes = reference.run(dp, states, coefficients, current)[1].sum(axis=0)
+            spikes = kernels.simulate(dp, coefficients, current.T, initial=states, max_spikes=1).count[0]
             # the least amplitude that gives three quarters of the most spikes: neither silent nor always refractory
             chosen = np.flatnonzero(4 * spikes >= 3 * spikes.max())[-1]
             found.append(Stimulus(kind, states, coefficients, current[:, chosen : chosen + 1]))

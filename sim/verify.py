@@ -31,7 +31,7 @@ class Plan:
 def prepare(neuron: Neuron, *, steps: int = 20_000, seed: int = 0, current=None) -> Plan:
     """The vectors of a regression: at least `steps` steps; `current` (T,) nA: a recorded one to play besides."""
     plan, missed = stimuli(neuron, steps, seed, current)
-    return Plan(neuron, plan, [_golden(neuron.datapath, stimulus) for stimulus in plan], missed)
+    return Plan(neuron, plan, _golden(neuron.datapath, plan), missed)
 
 
 def play(
@@ -102,10 +102,20 @@ def _ports(dp: Datapath) -> list[str]:
     return ["o_valid", "o_v", "o_spike", *(f"state_{name}" for name in dp.states)]
 
 
-def _golden(dp: Datapath, stimulus: Stimulus) -> np.ndarray:
-    """The reference's answer, (steps, segments, ports)."""
-    v, spikes, states = reference.run(dp, stimulus.states, stimulus.coefficients, stimulus.current)
-    return np.concatenate([np.stack([np.ones_like(v), v, spikes], axis=-1), states], axis=-1)
+def _golden(dp: Datapath, plan: Sequence[Stimulus]) -> list[np.ndarray]:
+    """The reference's answers, (steps, segments, ports) each; stimuli of one length run side by side."""
+    answers: dict[int, np.ndarray] = {}
+    for length in {len(s.current) for s in plan}:
+        group = [k for k, s in enumerate(plan) if len(s.current) == length]
+        states, coefficients = (
+            np.concatenate([getattr(plan[k], n) for k in group]) for n in ("states", "coefficients")
+        )
+        current = np.concatenate([plan[k].current for k in group], axis=1)
+        v, spikes, path = reference.run(dp, states, coefficients, current)
+        every = np.concatenate([np.stack([np.ones_like(v), v, spikes], axis=-1), path], axis=-1)
+        ends = np.cumsum([plan[k].current.shape[1] for k in group])
+        answers.update(zip(group, np.split(every, ends[:-1], axis=1), strict=True))
+    return [answers[k] for k in range(len(plan))]
 
 
 def _job(design: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:

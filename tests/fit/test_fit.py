@@ -22,9 +22,9 @@ SCORES = {
 
 @pytest.fixture(scope="module")
 def single(membrane):
-    """One sweep of 1.5 s with a dozen spikes, that begins under a holding current."""
-    current = np.full(15000, 0.02)
-    current[1000:7000], current[8000:14000] = 0.24, 0.3
+    """One sweep of a second with two steps, that begins under a holding current."""
+    current = np.full(10000, 0.02)
+    current[1000:5000], current[5500:9500] = 0.24, 0.3
     data = SimpleNamespace(voltage=membrane(current, DT, 0.3, before=0.02), current=current)
     data.results = fit(voltage=data.voltage, current=current, dt=DT, budget=BUDGET)
     return data
@@ -231,10 +231,10 @@ def test_top_k_and_chosen_models(single):
         ({"dt": 5.0}, UsageError, "dt = 5"),
         ({"dt": -0.1}, UsageError, "positive"),
         ({"current": None}, UsageError, "injected current"),
-        ({"current": np.zeros(15000)}, RecordingError, "zero"),
-        ({"current": np.ones(100)}, UsageError, "15000 samples of voltage but 100 of current"),
+        ({"current": np.zeros(10000)}, RecordingError, "zero"),
+        ({"current": np.ones(100)}, UsageError, "10000 samples of voltage but 100 of current"),
         ({"voltage": None}, UsageError, "either a recording"),
-        ({"voltage": np.full(15000, np.nan)}, RecordingError, "not a number"),
+        ({"voltage": np.full(10000, np.nan)}, RecordingError, "not a number"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(single, options, error, match):

@@ -105,7 +105,7 @@ def test_interrupt_returns_the_best_so_far(dp, task):
 def test_finds_a_leaky_cell(task):
     """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
-    result = assess(dp, task, search(dp, task, budget=3000, seed=0).codes)
+    result = assess(dp, task, search(dp, task, budget=6000, seed=0).codes)
     assert result.held_out["combined_score"] < 0.15
     assert result.held_out["spikes_model"] == pytest.approx(result.held_out["spikes_data"], abs=1)
     assert result.params["R_m"] == pytest.approx(120, rel=0.1)

@@ -12,7 +12,8 @@ from spikefab.hw.models import MODELS
 
 def pytest_generate_tests(metafunc):
     """`kind` and `word`: every model at every word."""
-    if "kind" in metafunc.fixturenames:
+    given = str([mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")])
+    if "kind" in metafunc.fixturenames and "kind" not in given:
         metafunc.parametrize("kind", MODELS.values(), ids=MODELS)
     if "word" in metafunc.fixturenames:
         metafunc.parametrize("word", WORDS)

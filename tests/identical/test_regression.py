@@ -1,12 +1,14 @@
 """RTL == reference, at every step, on every state, read-out and spike: three models, three words, both simulators."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from spikefab.hw.errors import UsageError
+from spikefab.hw.errors import ToolError, UsageError
 from spikefab.hw.interval import saturations
 from spikefab.hw.models import LIFNeuron
-from spikefab.sim import coverage
+from spikefab.sim import coverage, simulate
 from spikefab.sim.stimuli import stimuli
 from spikefab.sim.verify import require_exact, verify
 
@@ -57,6 +59,15 @@ def test_a_build_is_reused_and_nothing_is_left_behind(tmp_path, monkeypatch):
     assert sum("compiling" in text for text in said) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["builds"]
     assert sorted(path.name.split("-")[0] for path in builds.iterdir()) == ["library", "verilator"]
+
+
+def test_a_build_that_breaks_says_where_its_log_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulate, "rtlil_to_verilog", lambda rtlil: "module dut(; endmodule")
+    with pytest.raises(ToolError, match=r"verilator could not compile the design: see .*\.log") as caught:
+        simulate.build("broken", "verilator", folder=tmp_path)
+    log = Path(str(caught.value).split("see ")[1].rstrip("."))
+    assert "syntax error" in log.read_text()
+    assert list(tmp_path.iterdir()) == [log]
 
 
 def test_unknown_simulator():

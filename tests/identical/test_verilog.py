@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikefab.hw.errors import UsageError
-from spikefab.hw.models import MODELS, LIFNeuron
+from spikefab.hw.models import MODELS, AdExNeuron, LIFNeuron
 from spikefab.hw.tools import find_tool, simulator_env
 from spikefab.hw.verilog import registers, to_verilog
 from spikefab.sim.export import export_verilog
@@ -30,6 +30,11 @@ def export(neuron, folder, **options):
     return export_verilog(neuron, np.clip(current, -neuron.datapath.i_span, neuron.datapath.i_span), folder, **options)
 
 
+@pytest.mark.parametrize(
+    ("kind", "simulator"),
+    [*((kind, "icarus") for kind in MODELS.values()), (AdExNeuron, "verilator")],
+    indirect=["simulator"],
+)
 def test_pass_and_fail(kind, simulator, tmp_path):
     design, bench = export(kind(word=16), tmp_path, steps=250)
     name = kind.__name__
