@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test lint types constraints accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
-	$(BIN)/spikefab demo $(FILE) --out out/demo
+	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -133,13 +133,13 @@ def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
     threads = numba.get_num_threads()
     files = []
     try:
-        for k, count in enumerate((1, min(2, threads), 1)):
+        for k, count in enumerate((1, min(2, threads))):
             numba.set_num_threads(count)
             again = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET)
             files.append(again.save(tmp_path / f"{k}.json").read_bytes())
     finally:
         numba.set_num_threads(threads)
-    assert files[0] == files[1] == files[2] == single.results.save(tmp_path / "first.json").read_bytes()
+    assert files[0] == files[1] == single.results.save(tmp_path / "first.json").read_bytes()
 
 
 def test_another_seed_searches_elsewhere(single):

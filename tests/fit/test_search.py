@@ -59,8 +59,7 @@ def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
     x = np.random.default_rng(1).random((400, len(space.names)))
     codes = space.codes(x)
     losses = Loss(dp, task)(codes)
-    best = np.argsort(losses)[:3]
-    for k in (*best, 0, 1):
+    for k in (int(np.argmin(losses)), 0, 1):
         result = assess(dp, task, codes[k])
         total = 0.0
         for part in task.split.train:

@@ -1,4 +1,4 @@
-"""Brette & Gerstner 2005, J. Neurophysiol. 94:3637: equations 1-3, the parameters under figure 2, and the bursting variant."""
+"""Brette & Gerstner 2005, J. Neurophysiol. 94:3637: equations 1-3, its regular-spiking cell and the bursting variant."""
 
 import numpy as np
 import pytest

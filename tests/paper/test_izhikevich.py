@@ -1,4 +1,4 @@
-"""Izhikevich 2007, Dynamical Systems in Neuroscience, ch. 8: equations 8.5-8.6, and the cells of figures 8.12 and 8.17."""
+"""Izhikevich 2007, Dynamical Systems in Neuroscience, ch. 8 (p. 274 on): equations 8.5-8.6, two cortical cells."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,10 @@ def test_spikes_converge_at_first_order(integrate, order, cell, i_nA):
 
 @pytest.mark.parametrize("fixed_point", [False, True])
 def test_regular_spiking_cell(integrate, fixed_point):
-    """Figure 8.12: silent at rest and below 52 pA, tonic at 70 pA; the stronger the step, the more it adapts."""
+    """Silent at rest and below the rheobase, tonic above; the stronger the step, the more it adapts.
+
+    A resting state exists while k x (x - 20 mV) - b x + I has a root: up to (20 k + b)^2 / 4k = 51.4 pA.
+    """
     model = IzhikevichNeuron(**RS)
     neuron = model if fixed_point else model.ideal()
     assert not len(spikes_of(neuron, 0.0))
@@ -83,7 +86,7 @@ def test_regular_spiking_cell(integrate, fixed_point):
 
 @pytest.mark.parametrize("fixed_point", [False, True])
 def test_intrinsically_bursting_cell(integrate, fixed_point):
-    """Figure 8.17: a burst at the onset of a strong step, then single spikes several times as far apart."""
+    """A burst at the onset of a strong step, then single spikes several times as far apart."""
     model = IzhikevichNeuron(**IB)
     neuron = model if fixed_point else model.ideal()
     for i_nA, burst in ((0.5, 2), (0.6, 3), (0.7, 4)):

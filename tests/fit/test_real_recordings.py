@@ -1,0 +1,33 @@
+"""Fits of real recordings, judged on what was held out. The folder of recordings is in SPIKEFAB_DATA."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from spikefab.fit import fit
+from spikefab.fit.readers import read
+
+DATA = os.environ.get("SPIKEFAB_DATA")
+pytestmark = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA does not name the folder of real recordings")
+
+
+def test_regular_spiking_cell():
+    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"))
+    assert len(results) == 3
+    best = results.best
+    assert best.model_name in {"AdExNeuron", "IzhikevichNeuron"}
+    s = best.held_out
+    # 0.76 is chance; the same cell's spikes at the next amplitude score 0.55, the mean of both neighbours 0.34
+    assert s["timing"] < 0.6
+    assert abs(s["spikes_model"] - s["spikes_data"]) <= 0.2 * s["spikes_data"]
+    # rounding costs less than the fit's own error, by far
+    assert abs(best.ideal["held_out"]["combined_score"] - s["combined_score"]) < 0.02
+
+
+def test_pyramidal_cell_from_text():
+    results = fit(read(Path(DATA) / "neuroptimus" / "ca3_pc_v2_4_with_current.csv"), budget=3000)
+    assert {r.model_name for r in results} == {"LIFNeuron", "IzhikevichNeuron", "AdExNeuron"}
+    for result in results:
+        assert result.held_out is not None
+        assert 0 <= result.combined_score < 2
