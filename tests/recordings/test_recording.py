@@ -1,0 +1,216 @@
+"""Recordings in memory: arrays, resampling, baselines, stimulus windows and doubts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
+from spikefab.hw.errors import RecordingError, UsageError
+
+DATA = os.environ.get("SPIKEFAB_DATA")
+real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
+
+
+def data(name):
+    return Path(str(DATA)) / name
+
+
+def trace(n=400, seed=0):
+    """A noisy rest at -65 mV, and a step of current."""
+    v = -65 + np.random.default_rng(seed).normal(0, 1, n).round(3)
+    i = np.where((np.arange(n) >= 100) & (np.arange(n) < 300), 0.1, 0.0)
+    return v, i
+
+
+V, STEP = trace()
+
+
+# Arrays
+
+
+def test_arrays_that_make_a_recording():
+    for voltage, current in (
+        (V, STEP),
+        ([V, V], [STEP, STEP]),
+        (np.stack([V, V]), STEP),
+        ([V, V[:300]], [STEP, STEP[:300]]),
+        (V, None),
+    ):
+        recording = Recording.from_arrays(voltage, current, 0.1)
+        assert recording.sweeps[0].voltage.shape == (400,)
+        assert recording.source == "arrays"
+    assert Recording.from_arrays(V.tolist(), STEP.tolist(), 0.1).sweeps[0].window == (10.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("voltage", "current", "dt", "kind", "sentence"),
+    [
+        (V, STEP[:-1], 0.1, UsageError, "400 samples of voltage but 399 of current"),
+        ([V, V], [STEP, STEP, STEP], 0.1, UsageError, "2 sweeps of voltage but 3 of current"),
+        (np.append(V[:-1], np.nan), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        ([V, V], [STEP, np.full(400, np.inf)], 0.1, RecordingError, "current is not a number at sample 0 of sweep 1"),
+        ([], [], 0.1, RecordingError, "voltage is empty"),
+        (V, [], 0.1, RecordingError, "current is empty"),
+        (V, STEP, 0.0, UsageError, "positive number of ms"),
+        (V, STEP, float("nan"), UsageError, "positive number of ms"),
+        (np.zeros((2, 2, 2)), None, 0.1, UsageError, "shape"),
+        ("volts", None, 0.1, UsageError, "numbers in an array"),
+        (5.0, None, 0.1, UsageError, "numbers in an array"),
+    ],
+)
+def test_arrays_that_do_not(voltage, current, dt, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        Recording.from_arrays(voltage, current, dt)
+
+
+def test_require_fit():
+    Recording.from_arrays(V, np.full(400, 0.3), 0.1).require_fit()  # a constant current is a stimulus
+    with pytest.raises(RecordingError, match="zero throughout"):
+        Recording.from_arrays(V, 0 * STEP, 0.1).require_fit()
+    with pytest.raises(RecordingError, match="none was given"):
+        Recording.from_arrays(V, None, 0.1).require_fit()
+    with pytest.raises(RecordingError, match=r"No sweep .* is left"):
+        Recording.from_arrays(V, STEP, 0.1).select([])
+    with pytest.raises(RecordingError, match="no sweeps"):
+        Recording((), 0.1).require_fit()
+
+
+# Resampling
+
+
+def test_resampling_keeps_charge_and_shape():
+    rng = np.random.default_rng(0)
+    t = np.arange(0, 500, 0.05)
+    v = -65 + 10 * np.sin(t / 8) + 3 * np.cos(t / 2.5)
+    i = rng.normal(0, 1, len(t))
+    recording = Recording.from_arrays(v, i, 0.05)
+    assert recording.resample(0.05) is recording
+    for dt in (0.1, 0.2, 0.08, 0.025, 0.0333333):
+        new = recording.resample(dt)
+        w, j = new.sweeps[0].voltage, new.sweeps[0].current
+        assert len(w) == len(j) == int(np.floor(t[-1] / dt + 1e-6)) + 1
+        assert new.notes == (f"resampled from 0.05 to {dt:g} ms",)
+        s = np.arange(len(w)) * dt
+        middle = (s > 20) & (s < 480)
+        np.testing.assert_allclose(w[middle], (-65 + 10 * np.sin(s / 8) + 3 * np.cos(s / 2.5))[middle], atol=0.02)
+        charge = np.concatenate(([0], np.cumsum(i * 0.05)))
+        whole = int(500 / dt + 1e-6) - 1
+        expected = np.interp(np.arange(whole + 1) * dt, np.arange(len(t) + 1) * 0.05, charge)
+        np.testing.assert_allclose(np.cumsum(j)[:whole] * dt, expected[1:], atol=1e-9)
+
+
+def test_resampling_ends_cleanly():
+    recording = Recording.from_arrays(np.full(1001, -65.0), np.full(1001, 0.1), 0.05)
+    for dt in (0.1, 0.3, 0.01, 0.07):
+        sweep = recording.resample(dt).sweeps[0]
+        np.testing.assert_allclose(sweep.voltage, -65, atol=1e-9)
+        np.testing.assert_allclose(sweep.current, 0.1, atol=1e-12)
+
+
+def test_resampling_removes_what_would_alias():
+    t = np.arange(0, 1000, 0.02)
+    new = Recording.from_arrays(-65 + np.sin(2 * np.pi * 9.0 * t), None, 0.02).resample(0.1)  # 9 kHz, above 5 kHz
+    assert np.std(new.sweeps[0].voltage[100:-100]) < 0.01
+
+
+def test_resampling_does_not_smear_a_spike():
+    t = np.arange(0, 100, 0.05)
+    v = -65 + 100 * np.exp(-0.5 * ((t - 50) / 0.25) ** 2)
+    new = Recording.from_arrays(v, None, 0.05).resample(0.1).sweeps[0].voltage
+    np.testing.assert_allclose(new, v[::2], atol=1.0)
+
+
+# Baseline, window, kind of stimulus
+
+
+def test_baseline_and_window_of_a_step():
+    rng = np.random.default_rng(0)
+    i = np.where((np.arange(10_000) >= 156) & (np.arange(10_000) < 5156), 0.3, -0.07)
+    for noise in (0.0, 0.004):
+        noisy = i + rng.normal(0, noise, len(i)) if noise else i
+        sweep = Recording.from_arrays(np.zeros(10_000), noisy, 0.1).sweeps[0]
+        assert quiet_part(noisy, 0.1) == pytest.approx(156, abs=1)
+        assert baseline_current(sweep, 0.1) == pytest.approx(-0.07, abs=0.002)
+        assert sweep.window == pytest.approx((15.6, 515.6), abs=0.11)
+
+
+def test_baseline_without_a_quiet_part():
+    i = np.cumsum(np.random.default_rng(0).normal(0, 0.05, 5000))
+    sweep = Recording.from_arrays(np.zeros(5000), i, 0.1).sweeps[0]
+    assert i[:100].min() <= baseline_current(sweep, 0.1) <= i[:100].max()
+    assert baseline_current(Recording.from_arrays(V, None, 0.1).sweeps[0], 0.1) == 0.0
+
+
+def test_windows():
+    dt, n = 0.1, 10_000
+    t = np.arange(n) * dt
+    assert stimulus_window(np.zeros(n), dt) is None
+    assert stimulus_window(np.full(n, 0.2), dt) is None
+    pulse_and_step = np.where((t >= 20) & (t < 70), -0.1, 0.0) + np.where((t >= 300) & (t < 800), 0.05, 0.0)
+    assert stimulus_window(pulse_and_step, dt) == pytest.approx((300.0, 800.0))
+    train = np.where((t >= 200) & (t < 700) & (t % 20 < 5), 0.3, 0.0)
+    assert stimulus_window(train, dt) == pytest.approx((200.0, 685.0), abs=0.11)
+
+
+def test_noise_is_told_from_steps():
+    rng = np.random.default_rng(0)
+    n, ou = 20_000, [0.0]
+    for x in rng.normal(0, 0.05, n - 1):
+        ou.append(ou[-1] * (1 - 0.1 / 3) + x)
+    step = np.where((np.arange(n) > 2000) & (np.arange(n) < 9000), 0.3, 0.0)
+    v = np.zeros(n)
+    assert is_noise(Recording.from_arrays(v, np.array(ou), 0.1))
+    assert not is_noise(Recording.from_arrays(v, step, 0.1))
+    assert not is_noise(Recording.from_arrays(v, step + rng.normal(0, 0.005, n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, np.linspace(0, 1, n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, np.zeros(n), 0.1))
+    assert not is_noise(Recording.from_arrays(v, None, 0.1))
+
+
+# Doubts
+
+
+def spiking(offset=0.0):
+    """Five sweeps of steps 0.1-0.5 nA with a spike every 50 ms; `offset` MOhm of unbalanced bridge."""
+    dt, n = 0.1, 5000
+    t = np.arange(n) * dt
+    voltages, currents = [], []
+    for k in range(5):
+        i = np.where((t >= 50) & (t < 450), 0.1 * (k + 1), 0.0)
+        v = -70 + 10 * i / 0.5 + np.random.default_rng(k).normal(0, 0.2, n)
+        for time in np.arange(80, 440, 50.0):
+            v += 90 * np.exp(-0.5 * ((t - time) / 0.4) ** 2)
+        voltages.append(v + offset * i)
+        currents.append(i)
+    return np.array(voltages), np.array(currents), dt
+
+
+def only(recording, word):
+    warnings = recording.warnings()
+    return len(warnings) == 1 and word in warnings[0]
+
+
+def test_doubts():
+    v, i, dt = spiking()
+    assert Recording.from_arrays(v, i, dt).warnings() == ()
+    assert only(Recording.from_arrays(v + 50, i, dt), "rests at -20 mV")
+    assert "may be in V" in Recording.from_arrays(v / 1000, i, dt).warnings()[0]
+    assert only(Recording.from_arrays(v, i * 1000, dt), "may be in pA")
+    assert only(Recording.from_arrays(v[:, :700], i[:, :700], dt), "no spikes")
+    assert only(Recording.from_arrays(np.minimum(v, 0.0), i, dt), "clipped above 0.0 mV")
+    assert only(Recording.from_arrays(np.maximum(v, -69.9), i, dt), "clipped below -69.9 mV")
+    bridged = Recording.from_arrays(*spiking(offset=60.0))
+    assert only(bridged, "bridge was not balanced")
+    coarse = Recording.from_arrays(v, i, dt).resample(0.25)
+    assert only(coarse, "4 kHz")
+
+
+def test_a_mask_over_half_is_a_doubt():
+    dt, n = 0.1, 3000
+    t = np.arange(n) * dt
+    v = np.full(n, -65.0) + np.random.default_rng(0).normal(0, 0.1, n)
+    for time in np.arange(6, 295, 4.0):
+        v += 80 * np.exp(-0.5 * ((t - time) / 0.3) ** 2)
+    assert any("cover" in w for w in Recording.from_arrays(v, np.full(n, 0.5), dt).warnings())
