@@ -1,20 +1,10 @@
 """Recordings in memory: arrays, resampling, baselines, stimulus windows and doubts."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
 from spikefab.hw.errors import RecordingError, UsageError
-
-DATA = os.environ.get("SPIKEFAB_DATA")
-real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
-
-
-def data(name):
-    return Path(str(DATA)) / name
 
 
 def trace(n=400, seed=0):
