@@ -58,7 +58,7 @@ def search(
         return values
 
     try:
-        x, values = _screen(space, evaluate, constants, min(SCREEN, max(64, budget // 4)), seed)
+        x, values = _screen(space, evaluate, constants, min(SCREEN, budget, max(64, budget // 4)), seed)
         _evolve(space, evaluate, lambda: int(REFINE * budget) - loss.evaluations, x, values, SIGMA, seed)
         best = space.point({n: float(v) for n, v in dp.dequantise(found.codes).items()})
         _evolve(
