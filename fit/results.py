@@ -147,6 +147,7 @@ class FitResults(list[FitResult]):
         super().__init__()
         self.task = task
         self.settings = settings or {}
+        self.input: dict[str, Any] | None = None if task is None else _about(task)
         self.interrupted = False
         self.evaluations: dict[str, int] = {}
 
@@ -156,25 +157,10 @@ class FitResults(list[FitResult]):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `result.json`; a rerun with the same seed gives the same bytes."""
-        task = self.task
-        about = None
-        if task is not None:
-            recording = task.recording
-            about = {
-                "source": Path(recording.source).name,
-                "sha256": recording.sha256,
-                "sweeps": len(recording.sweeps),
-                "dt": recording.dt,
-                "current_origin": recording.current_origin,
-                "i_span": task.i_span,
-                "split": task.split.how,
-                "held_out": sorted({p.sweep for p in task.split.held_out}),
-                "notes": list(task.notes),
-            }
         return {
             "schema": SCHEMA,
             "results": [r.to_dict() for r in self],
-            "input": about,
+            "input": self.input,
             "settings": self.settings,
             "evaluations": self.evaluations,
             "interrupted": self.interrupted,
@@ -197,6 +183,8 @@ class FitResults(list[FitResult]):
         try:
             content = json.loads(path.read_text())
             results = cls(settings=content["settings"])
+            results.input, results.interrupted = content["input"], content["interrupted"]
+            results.evaluations = content["evaluations"]
             results.extend(FitResult.from_dict(d) for d in content["results"])
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror}.") from None
@@ -206,3 +194,19 @@ class FitResults(list[FitResult]):
 
     def __repr__(self) -> str:
         return "\n".join(f"{k}. {result!r}" for k, result in enumerate(self, 1)) or "<no results>"
+
+
+def _about(task: "Task") -> dict[str, Any]:
+    """What was fitted, for `result.json`."""
+    recording = task.recording
+    return {
+        "source": Path(recording.source).name,
+        "sha256": recording.sha256,
+        "sweeps": len(recording.sweeps),
+        "dt": recording.dt,
+        "current_origin": recording.current_origin,
+        "i_span": task.i_span,
+        "split": task.split.how,
+        "held_out": sorted({p.sweep for p in task.split.held_out}),
+        "notes": list(task.notes),
+    }
