@@ -14,7 +14,7 @@ from spikefab.sim import ideal, kernels
 
 from .recording import Recording
 from .results import FitResult, FitResults
-from .search import search
+from .search import Found, search
 from .task import Task
 
 BUDGET = 20_000  # evaluations a model
@@ -79,37 +79,44 @@ def fit(
         if notice is not None:
             notice(text)
     for model in dict.fromkeys(chosen):
-        dp = datapath(model, word, dt, task.i_span)
-        kernels.announce(dp, notice)
         name = model.__name__
-        found = search(
-            dp,
-            task,
-            budget=budget,
-            seed=seed,
-            progress=None if progress is None else partial(_tell, progress, name, budget),
-        )
-        if found.evaluations:
-            results.evaluations[name] = found.evaluations
+        best: tuple[Datapath, Found] | None = None
+        spent = 0
+        for k, choice in enumerate(model.tried):
+            dp = datapath(model.variant(**choice), word, dt, task.i_span)
+            kernels.announce(dp, notice)
+            share = budget * (k + 1) // len(model.tried) - budget * k // len(model.tried)
+            tell = None if progress is None else partial(_tell, progress, name, budget, spent)
+            found = search(dp, task, budget=share, seed=seed, progress=tell)
+            spent += found.evaluations
+            if found.evaluations and (best is None or found.loss < best[1].loss):
+                best = dp, found
+            results.interrupted = found.interrupted
+            if found.interrupted:
+                break
+        if best is not None:
+            results.evaluations[name] = spent
+            dp, found = best
             try:
                 results.append(assess(dp, task, found.codes))
             except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
                 results.append(assess(dp, task, found.codes))
-                found.interrupted = True
-        if found.interrupted:
-            results.interrupted = True
+                results.interrupted = True
+        if results.interrupted:
             break
     results.sort(key=lambda r: r.combined_score)
     del results[top_k:]
+    for result in results:
+        result.ideal = ideal_scores(datapath(result.model, word, dt, task.i_span), task, result.params)
     return results
 
 
-def _tell(progress: Progress, name: str, budget: int, evaluations: int, loss: float) -> None:
-    progress(name, evaluations, budget, loss)
+def _tell(progress: Progress, name: str, budget: int, spent: int, evaluations: int, loss: float) -> None:
+    progress(name, spent + evaluations, budget, loss)
 
 
 def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
-    """Simulate codes (coefficients,) over every sweep of a task, in fixed point and in float64, and score both."""
+    """Simulate codes (coefficients,) over every sweep of a task and score them; `ideal_scores` are for those kept."""
     sweeps = task.recording.sweeps
     initial = kernels.settle(dp, codes[None], dp.current.encode(task.baselines))
     voltage, spikes = [], []
@@ -130,6 +137,7 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
     exact = {n: float(v) for n, v in dp.dequantise(codes).items()}
     return FitResult(
         model_name=dp.model.__name__,
+        settings=dict(dp.model.chosen),
         params=exact,
         codes=dict(zip(dp.coefficients, map(int, codes), strict=True)),
         initial=[dict(zip(dp.states, map(int, row), strict=True)) for row in initial[0]],
@@ -138,7 +146,7 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
         i_span=dp.i_span,
         train=train,
         held_out=task.score(task.split.held_out, voltage, spikes),
-        ideal=_ideal_scores(dp, task, exact),
+        ideal={},
         currents=[np.asarray(s.current) for s in sweeps],
         voltages=voltage,
         spikes=spikes,
@@ -146,7 +154,7 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
     )
 
 
-def _ideal_scores(dp: Datapath, task: Task, params: Mapping[str, float]) -> dict[str, Any]:
+def ideal_scores(dp: Datapath, task: Task, params: Mapping[str, float]) -> dict[str, Any]:
     """The same scores for the same parameters in float64."""
     coefficients = ideal.real_coefficients(dp, dict(params))
     longest = max(len(s.voltage) for s in task.recording.sweeps)

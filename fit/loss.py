@@ -9,10 +9,12 @@ from spikefab.hw.datapath import Datapath
 from spikefab.sim import kernels
 
 from . import scores
+from .space import READ_OUT
 from .task import Task
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
+PROBE = 8.0  # mV per unit of x, while its read-out is solved
 
 
 @njit(parallel=True, cache=True)
@@ -46,6 +48,7 @@ class Loss:
         task, parts = self.task, self.task.split.train
         steps = max(p.stop for p in parts)
         shape = (len(parts), steps)
+        self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0
         self.current, self.data, self.outside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.length = np.array([p.stop for p in parts])
         self.baseline = np.empty(len(parts))
@@ -63,6 +66,38 @@ class Loss:
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
         self.most = 2 * max(len(t) for t in times) + 50
         self.evaluations = 0
+
+    def read_out(self, codes: np.ndarray) -> np.ndarray:
+        """The same codes with the read-out V_0 + S x solved, where the model has one.
+
+        Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
+        kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
+        """
+        if not set(READ_OUT) <= set(self.dp.coefficients):
+            return codes
+        names, codes = list(self.dp.coefficients), codes.copy()
+        offset, scale = (names.index(name) for name in READ_OUT)
+        q = self.dp.coefficients["S"]
+        unit = 2.0 ** round(np.log2(PROBE))
+        codes[:, offset], codes[:, scale] = 0, q.encode(unit)
+        batch = kernels.simulate(
+            self.dp,
+            codes,
+            self.current,
+            initial=kernels.settle(self.dp, codes, self.baseline),
+            length=self.length,
+            data=self.data,
+            outside=self.inside,
+            max_spikes=1,
+            regress=True,
+        )
+        x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
+        v = self.data.sum() / self.length.sum()
+        lo, hi = self.dp.params["S"].bounds
+        S = np.clip((xv - x * v) / np.maximum(xx - x * x, 1e-12), lo, hi)
+        codes[:, scale] = q.encode(S)
+        codes[:, offset] = self.dp.coefficients["V_0"].encode(v - q.decode(codes[:, scale]) * x)
+        return codes
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Losses (N,) of codes (N, coefficients)."""

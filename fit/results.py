@@ -29,6 +29,7 @@ class FitResult:
     """
 
     model_name: str
+    settings: dict[str, Any]
     params: dict[str, float]
     codes: dict[str, int]
     initial: list[dict[str, int]]
@@ -92,12 +93,17 @@ class FitResult:
         return self.voltages[0] if len(self.voltages) == 1 else self.voltages
 
     @property
+    def model(self) -> type[Neuron]:
+        """The class of the neuron, in the variant that was fitted."""
+        return get_model(self.model_name).variant(**self.settings)
+
+    @property
     def _datapath(self):
-        return datapath(get_model(self.model_name), self.word, self.dt, self.i_span)
+        return datapath(self.model, self.word, self.dt, self.i_span)
 
     def create_model(self, sweep: int = 0) -> Neuron:
         """The fitted neuron, in the state in which `sweep` begins; `reset()` returns to it."""
-        return get_model(self.model_name)(
+        return self.model(
             codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span
         )
 
@@ -125,14 +131,14 @@ class FitResult:
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
         names = (
-            "model_name params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
+            "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
         )
         names += " gamma validated train held_out ideal"
-        return {name: getattr(self, name) for name in names.split()} | {"scheme": get_model(self.model_name).scheme}
+        return {name: getattr(self, name) for name in names.split()} | {"scheme": self.model.scheme}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
-        names = ("model_name", "params", "codes", "initial", "word", "dt", "i_span", "train", "held_out", "ideal")
+        names = ("model_name", "settings", "params", "codes", "initial", "word", "dt", "i_span", "train", "held_out", "ideal")
         return cls(**{name: d[name] for name in names}, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 
 from .loss import Loss
-from .space import PEAKS, Space, measured_value
+from .space import UNSEARCHED, Space, measured_value
 from .task import Task
 
 SCREEN = 1024  # points of the Sobol screen
@@ -39,15 +39,15 @@ def search(
     progress: Callable[[int, float], None] | None = None,
 ) -> Found:
     """Minimise the training loss of one model within `budget` evaluations. Ctrl-C ends it with the best so far."""
-    params = dp.model.params()
+    params = dp.params
     constants = {n: measured_value(n, params[n], task.measured) for n in params}
     loss = Loss(dp, task)
-    # what a spike's peak shows is the recording's, and no search improves on it
-    space = Space.of(dp, tuple(n for n in params if n not in PEAKS), task.measured, constants)
+    # a spike's peak and level are the recording's, and a read-out is solved
+    space = Space.of(dp, tuple(n for n in params if n not in UNSEARCHED), task.measured, constants)
     found = Found(space.codes(space.point(constants))[0], np.inf, 0)
 
     def evaluate(x: np.ndarray) -> np.ndarray:
-        codes = space.codes(x)
+        codes = loss.read_out(space.codes(x))
         values = loss(codes)
         best = int(np.argmin(values))
         if values[best] < found.loss:
@@ -82,7 +82,7 @@ def _screen(
     with warnings.catch_warnings():  # a number of points that is no power of two is meant
         warnings.simplefilter("ignore", UserWarning)
         x = qmc.Sobol(len(space.names), scramble=True, seed=seed).random(points)
-    measured = [k for k, n in enumerate(space.names) if not space.dp.model.params()[n].free]
+    measured = [k for k, n in enumerate(space.names) if not space.dp.params[n].free]
     x[::2, measured] = space.point(constants)[measured]
     values = np.concatenate([evaluate(part) for part in np.array_split(x, max(1, points // 256))])
     order = np.argsort(values, kind="stable")

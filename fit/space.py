@@ -11,39 +11,65 @@ from .measure import Measured
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
 NEAR = 8.0  # mV, either way, for measured potentials
+FAR = 20.0  # mV, for a leak whose reversal the cell does not rest at
 THRESHOLD = (-40.0, 10.0)  # mV around the median onset
 COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
 JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
 THRESHOLDS = {"V_th", "V_T", "v_t", "V_c"}
+ABOVE_REST = {"y_th", "omega"}  # thresholds counted from E_L
 RESETS = {"V_reset", "c"}
+RESETS_ABOVE = {"y_reset"}
 RESTS = {"E_L", "v_r"}
 PEAKS = {"V_peak", "v_peak"}
+LEVELS = {"V_spike"}
+READ_OUT = ("V_0", "S")  # solved, see `loss.Loss.read_out`
+UNSEARCHED = PEAKS | LEVELS | set(READ_OUT)
 
 
-def bounds(name: str, param: Param, m: Measured) -> tuple[float, float]:
-    """The range searched for a parameter: around what was measured, within what is possible at all."""
+def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
+    """The range searched for a parameter: around what was measured, within what is possible at all.
+
+    Of a conductance that is bounded by the capacitance, the range of their ratio.
+    """
+    param = dp.params[name]
     lo, hi = param.bounds
+    spiking = "V_spike" in dp.params  # V_T then shifts the gates, and E_L is not where such a cell rests
     passive = {"C": m.C, "g_L": 1 / m.R, "R_m": m.R, "tau_m": m.tau}
+    if param.per_nF is not None:
+        return param.per_nF
     if name in passive:
         lo, hi = max(lo, passive[name] / FACTOR), min(hi, passive[name] * FACTOR)
-    elif name in THRESHOLDS and m.onset is not None:
+    elif name in THRESHOLDS and m.onset is not None and not spiking:
         lo, hi = max(lo, m.onset + THRESHOLD[0]), min(hi, m.onset + THRESHOLD[1])
+    elif name in ABOVE_REST and param.unit == "mV" and m.onset is not None:
+        lo, hi = max(lo, m.onset - m.E_L + THRESHOLD[0]), min(hi, m.onset - m.E_L + THRESHOLD[1])
     elif name in RESETS and m.reset is not None and m.trough is not None:
         # a broad spike is still falling t_ref after it: the trough bounds what a reset can be from below
         lo, hi = max(lo, min(m.trough, m.E_L) - NEAR), min(hi, m.reset + NEAR)
+    elif name in RESETS_ABOVE and m.reset is not None and m.trough is not None:
+        lo, hi = max(lo, min(m.trough - m.E_L, 0) - NEAR), min(hi, m.reset - m.E_L + NEAR)
     elif name in RESTS:
-        lo, hi = max(lo, m.E_L - NEAR), min(hi, m.E_L + NEAR)
+        near = FAR if spiking else NEAR
+        lo, hi = max(lo, m.E_L - near), min(hi, m.E_L + near)
     elif param.unit == "uS":
         lo, hi = max(lo, COUPLING[0] / m.R), min(hi, COUPLING[1] / m.R)
     elif param.unit == "nA":
         lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
+    elif param.unit == "mV/(ms nA)":
+        lo, hi = max(lo, 1 / (FACTOR * m.C)), min(hi, FACTOR / m.C)
     return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
 
 
 def measured_value(name: str, param: Param, m: Measured) -> float:
     """The value of a constant that is measured and not searched at first."""
     known: dict[str, float | None] = {"t_ref": m.t_ref}
-    for names, known_value in ((RESTS, m.E_L), (PEAKS, m.peak), (THRESHOLDS, m.onset), (RESETS, m.reset)):
+    for names, known_value in (
+        (RESTS, m.E_L),
+        (PEAKS, m.peak),
+        (LEVELS, m.half),
+        (THRESHOLDS, m.onset),
+        (RESETS, m.reset),
+    ):
         known.update(dict.fromkeys(names, known_value))
     value = known.get(name)
     return param.default if value is None else float(np.clip(value, *param.bounds))
@@ -51,35 +77,44 @@ def measured_value(name: str, param: Param, m: Measured) -> float:
 
 @dataclass(frozen=True)
 class Space:
-    """A model's searched parameters and the values of the others. Points are rows of the unit cube."""
+    """A model's searched parameters and the values of the others. Points are rows of the unit cube.
+
+    Where `ratio`, a dimension is the parameter over the capacitance.
+    """
 
     dp: Datapath
     names: tuple[str, ...]
     lo: np.ndarray
     hi: np.ndarray
     log: np.ndarray
+    ratio: np.ndarray
     others: Mapping[str, float]
 
     @classmethod
     def of(cls, dp: Datapath, names: tuple[str, ...], m: Measured, others: Mapping[str, float]) -> "Space":
-        params = dp.model.params()
-        ends = [bounds(n, params[n], m) for n in names]
+        params = dp.params
+        ends = [bounds(dp, n, m) for n in names]
         lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
         log = np.array([params[n].log for n in names])
-        return cls(dp, names, lo, hi, log, {n: v for n, v in others.items() if n not in names})
+        ratio = np.array([params[n].per_nF is not None for n in names])
+        return cls(dp, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
 
     def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters (N,) by name of points (N, dimensions)."""
         x = np.clip(x, 0, 1)
         value = self.lo + x * (self.hi - self.lo)
         value[:, self.log] = np.exp(self._logs[0] + x[:, self.log] * (self._logs[1] - self._logs[0]))
-        return {n: value[:, k] for k, n in enumerate(self.names)} | {
+        found = {n: value[:, k] for k, n in enumerate(self.names)} | {
             n: np.full(len(x), v) for n, v in self.others.items()
         }
+        return found | {n: found[n] * found["C"] for n, r in zip(self.names, self.ratio, strict=True) if r}
 
     def point(self, params: Mapping[str, float]) -> np.ndarray:
         """The point (dimensions,) of parameters, at the nearest side of the cube if outside."""
-        value = np.clip([params[n] for n in self.names], self.lo, self.hi)
+        value = np.array([params[n] for n in self.names])
+        if self.ratio.any():
+            value[self.ratio] /= params["C"]
+        value = np.clip(value, self.lo, self.hi)
         x = (value - self.lo) / (self.hi - self.lo)
         x[self.log] = (np.log(value[self.log]) - self._logs[0]) / (self._logs[1] - self._logs[0])
         return x

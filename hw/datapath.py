@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +26,8 @@ class State:
 
     `slowest` (ms): the slowest time constant that moves it. It sets the guard bits below the word: with a coefficient
     k a difference of `operand_span` stands still below 2**(log2(1/k) - 1 - g) codes of the operand.
-    `rest`: the coefficient that is its resting value, else 0.
+    `rest`: the coefficient that is its resting value, else 0 (a model with `resting` says it by formula).
+    `unit` "steps" makes a counter, "flag" one bit. `only`: the (setting, value) under which it exists.
     """
 
     unit: str
@@ -36,11 +37,17 @@ class State:
     operand_span: float | None = None
     rest: str | None = None
     doc: str = ""
+    only: tuple[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Param:
-    """A physical parameter. `free`: searched by default; otherwise measured from the recording and refined late."""
+    """A physical parameter. `free`: searched by default; otherwise measured from the recording and refined late.
+
+    `per_input`: its bounds are those of its product with the input's span. `per_nF`: bounds of a conductance over the
+    capacitance, within which a search keeps. `only`: the (setting, value) under which it
+    exists.
+    """
 
     default: float
     unit: str
@@ -49,6 +56,9 @@ class Param:
     log: bool = False
     source: str = ""
     doc: str = ""
+    per_input: bool = False
+    per_nF: tuple[float, float] | None = None
+    only: tuple[str, Any] | None = None
 
 
 def guard_bits(slowest: float, dt: float) -> int:
@@ -62,6 +72,10 @@ class Datapath:
     def __init__(self, model: "type[Neuron]", word: int, dt: float, i_span: float):
         self.model, self.word, self.dt, self.i_span = model, word, dt, i_span
         self.current = Q.covering(i_span, word)
+        self.params: dict[str, Param] = {
+            name: replace(p, bounds=(p.bounds[0] / i_span, p.bounds[1] / i_span)) if p.per_input else p
+            for name, p in model.params().items()
+        }
         self.coefficients = self._coefficient_formats()
         self.states = {name: self._state_format(s) for name, s in model.states().items()}
         self.trace = Trace(word)
@@ -83,6 +97,8 @@ class Datapath:
         return f"Datapath({self.model.__name__}, word={self.word}, dt={self.dt}, i_span={self.i_span})"
 
     def _state_format(self, state: State) -> Q:
+        if state.unit == "flag":
+            return Q(2, 0)
         if state.unit == "steps":
             return Q.covering(state.span / self.dt + 1, math.ceil(math.log2(state.span / self.dt + 1)) + 1)
         scale = self.i_span if state.per_input else 1
@@ -92,7 +108,7 @@ class Datapath:
 
     def _coefficient_formats(self) -> dict[str, Q]:
         """Formats that cover the whole parameter box: its corners, and the middle of each edge."""
-        params = self.model.params()
+        params = self.params
         ends = [p.bounds for p in params.values()]
         corners = np.array(list(itertools.product(*ends))).T
         inner = np.array([np.linspace(lo, hi, 9) for lo, hi in ends])
@@ -114,10 +130,8 @@ class Datapath:
 
         A value that no code stands for is held at the register's end: compare with `dequantise` to see it.
         """
-        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.model.params()))
-        values = self.model.coefficients(
-            SimpleNamespace(**dict(zip(self.model.params(), arrays, strict=True))), self.dt
-        )
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.params))
+        values = self.model.coefficients(SimpleNamespace(**dict(zip(self.params, arrays, strict=True))), self.dt)
         return np.stack([q.encode(values[name]) for name, q in self.coefficients.items()], axis=-1)
 
     def dequantise(self, codes) -> dict[str, np.ndarray]:
@@ -129,6 +143,11 @@ class Datapath:
     def rest(self, codes) -> np.ndarray:
         """State codes (..., states) at rest, from coefficient codes (..., coefficients)."""
         codes = np.asarray(codes, dtype=np.int64)
+        if self.model.resting is not None:
+            values = self.model.resting(SimpleNamespace(**self.dequantise(codes)))
+            return np.stack(
+                [np.broadcast_to(q.encode(values[n]), codes.shape[:-1]) for n, q in self.states.items()], axis=-1
+            )
         columns = []
         for name, state in self.model.states().items():
             if state.rest is None:

@@ -42,6 +42,10 @@ class Neuron(wiring.Component):
     are its outputs, `reset()` returns to the initial state, `ideal()` gives the same neuron in float64.
     """
 
+    settings: ClassVar[Mapping[str, tuple]] = {}  # structural choices: their values, the default first
+    chosen: ClassVar[Mapping[str, Any]] = {}  # the choices of this variant
+    tried: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # the variants that a fit tries
+    resting: ClassVar[Callable[[SimpleNamespace], dict[str, Any]] | None] = None  # states at rest, of parameters
     whole_steps: ClassVar[frozenset[str]] = frozenset()  # coefficients that count steps
     fastest: ClassVar[
         Mapping[str, float]
@@ -52,7 +56,17 @@ class Neuron(wiring.Component):
     scheme: ClassVar[str]
     _states: ClassVar[dict[str, State]]
     _params: ClassVar[dict[str, Param]]
+    _all_states: ClassVar[dict[str, State]]  # of every variant
+    _every: ClassVar[dict[str, Param]] = {}
+    _variants: ClassVar[dict[tuple, "type[Neuron]"]]
     best_for: ClassVar[str]
+
+    def __new__(cls, *args: Any, src_loc_at: int = 0, **given: Any):
+        choice = {k: v for k, v in given.items() if k in cls.settings}
+        for p in (cls._every[k] for k in given if k in cls._every):
+            if p.only is not None:  # a parameter that only a variant has asks for that variant
+                choice.setdefault(*p.only)
+        return super().__new__(cls.variant(**choice), src_loc_at=src_loc_at + 1)
 
     def __init__(
         self,
@@ -62,10 +76,11 @@ class Neuron(wiring.Component):
         i_span: float | None = None,
         codes: Mapping[str, int] | None = None,
         initial: Mapping[str, int] | None = None,
-        **params: float,
+        **params: Any,
     ):
-        """`params` in physical units, or `codes` (by coefficient) instead; `initial` state codes, else rest."""
+        """`params` in physical units and settings, or `codes` (by coefficient) instead; `initial` state codes, else rest."""
         kind = type(self)
+        params = {name: value for name, value in params.items() if name not in kind.settings}
         self.datapath: Datapath = datapath(kind, word, dt, i_span)
         self.word, self.dt = word, self.datapath.dt
         self._codes = self._quantised(params) if codes is None else self._given(codes, self.datapath.coefficients)
@@ -109,13 +124,44 @@ class Neuron(wiring.Component):
     def equations(dp: Datapath, s: SimpleNamespace, c: SimpleNamespace, i: Value) -> dict[str, Value]:
         """One step: next states by name, `.v` to show and `.spike`, of states, coefficients and the input current."""
 
+    @staticmethod
+    def shown(s: SimpleNamespace, p: SimpleNamespace) -> float:
+        """mV of states and parameters, in their units, before the first step."""
+        return next(iter(vars(s).values()))
+
+    @classmethod
+    def adapted(cls) -> dict[str, Param]:
+        """The parameters that are others under the settings of this variant."""
+        return {}
+
     def __init_subclass__(cls, **kwargs: Any):
-        # Declarations leave the class's own names: a state may be called v, and `neuron.v` is the read-out.
-        cls._states = {k: v for k, v in vars(cls).items() if isinstance(v, State)}
-        cls._params = {k: v for k, v in vars(cls).items() if isinstance(v, Param)}
-        for name in (*cls._states, *cls._params):
-            delattr(cls, name)
         super().__init_subclass__(**kwargs)
+        if "chosen" not in vars(cls):
+            # Declarations leave the class's own names: a state may be called v, and `neuron.v` is the read-out.
+            cls._all_states = {k: v for k, v in vars(cls).items() if isinstance(v, State)}
+            cls._every = {k: v for k, v in vars(cls).items() if isinstance(v, Param)}
+            for name in (*cls._all_states, *cls._every):
+                delattr(cls, name)
+            cls.chosen = {name: values[0] for name, values in cls.settings.items()}
+            cls._variants = {tuple(cls.chosen.values()): cls}
+        there = {(None, None), *cls.chosen.items()}
+        cls._states = {k: s for k, s in cls._all_states.items() if (s.only or (None, None)) in there}
+        every = {**cls._every, **cls.adapted()}
+        cls._params = {k: p for k, p in every.items() if (p.only or (None, None)) in there}
+
+    @classmethod
+    def variant(cls, **choice: Any) -> "type[Neuron]":
+        """This model under other settings: a class of the same name, one for each choice."""
+        for name, value in choice.items():
+            if name not in cls.settings or value not in cls.settings[name]:
+                offered = "; ".join(f"{n}: {', '.join(map(str, values))}" for n, values in cls.settings.items())
+                raise UsageError(f"{cls.__name__} has no setting {name} = {value}: there are {offered or 'none'}.")
+        chosen = {**cls.chosen, **choice}
+        key = tuple(chosen.values())
+        if key not in cls._variants:
+            body = {"chosen": chosen, "__doc__": cls.__doc__, "__module__": cls.__module__}
+            cls._variants[key] = type(cls.__name__, (cls,), body)
+        return cls._variants[key]
 
     @classmethod
     def states(cls) -> dict[str, State]:
@@ -142,7 +188,7 @@ class Neuron(wiring.Component):
         kind = type(self)
         for name, value in params.items():
             kind.check_parameter(name)
-            lo, hi = kind.params()[name].bounds
+            lo, hi = self.datapath.params[name].bounds
             # a hundredth beyond: the code nearest to a bound may stand for a value just outside it
             if not lo - 1e-2 * abs(lo) <= value <= hi + 1e-2 * abs(hi):
                 unit = kind.params()[name].unit

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from .fixed import Q
+from .interval import rounded_shift
 from .trace import Value
 
 
@@ -36,13 +37,16 @@ class Table:
         return sum(c.q.width for c in self.columns)
 
 
-def linear(name: str, function: Callable, entries: int, word: int) -> Table:
-    """(value, slope) pairs of one word each for `function(z)`, z = 0..entries, so that one read serves an interpolation."""
+def linear(name: str, function: Callable, entries: int, word: int, span: float | None = None) -> Table:
+    """(value, slope) pairs of one word each for `function(z)`, z = 0..entries, so that one read serves an interpolation.
+
+    `span`: the values keep to -span..span, and what is at its upper end is one code less.
+    """
     ends = np.array([function(float(z)) for z in range(entries + 1)])
     value, slope = ends[:-1], np.diff(ends)
     columns = []
-    for values in (value, slope):
-        q = Q.covering(float(np.max(np.abs(values))) * (1 + 2.0 ** (1 - word)), word)
+    for values, limit in ((value, span), (slope, None)):
+        q = Q.covering(limit or float(np.max(np.abs(values))) * (1 + 2.0 ** (1 - word)), word)
         columns.append(Column(q, tuple(int(c) for c in q.encode(values))))
     return Table(name, function, tuple(columns))
 
@@ -50,7 +54,12 @@ def linear(name: str, function: Callable, entries: int, word: int) -> Table:
 def interpolate(table: Table, z: Value) -> Value:
     """table(z) for z in entries: value + slope * frac(z), in the format of the value (one integer bit more)."""
     value, slope = (z.trace.add("table", (z,), column.q, (table, k)) for k, column in enumerate(table.columns))
-    return value + (slope * z.frac()).resize(value.q)
+    rise = (slope * z.frac()).resize(value.q)
+    # each entry's value goes with its own slope: the greatest value never meets the greatest slope
+    (heights, slopes), f_bits = (c.words for c in table.columns), z.q.f_bits + slope.q.f_bits - value.q.f_bits
+    ends = [v + rounded_shift(s * ((1 << z.q.f_bits) - 1), f_bits) for v, s in zip(heights, slopes, strict=True)]
+    q = Q(value.q.i_bits + 1, value.q.f_bits)
+    return z.trace.add("add", (value, rise), q, known=(min(*heights, *ends), max(*heights, *ends)))
 
 
 # 32 entries with linear interpolation are good for 15 bits; the error falls with the square of their number.

@@ -46,11 +46,18 @@ class Trace:
         self.outputs: dict[str, int] = {}
         self._seen: dict[Node, int] = {}
 
-    def add(self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None) -> "Value":
-        """Append an operation (or find the identical one) and prove that it cannot leave its format."""
+    def add(
+        self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None, known: Interval | None = None
+    ) -> "Value":
+        """Append an operation (or find the identical one) and prove that it cannot leave its format.
+
+        `known`: bounds that hold because its operands go together, where each on its own would allow more.
+        """
         node = Node(op, tuple(a.index for a in args), q, attr)
         if node not in self._seen:
             bounds = interval_of(node, [self.intervals[a] for a in node.args], [self.nodes[a].q for a in node.args])
+            if known is not None:
+                bounds = max(bounds[0], known[0]), min(bounds[1], known[1])
             if bounds[0] < q.lo or bounds[1] > q.hi:
                 raise AssertionError(f"{op} reaches {bounds}, outside {q}")
             if max(-bounds[0], bounds[1]) >> EXACT_BITS:

@@ -67,11 +67,14 @@ def trace_step(dp: Datapath) -> Step:
         elif node.op == "frac":
             text = f"{expr[args[0]]} - floor({scaled(args[0], -f)}) * {step.constant(2.0**f)}"
         elif node.op == "resize":
-            assert node.attr is None, "the batch kernel has no wrapping resize yet"
             text = scaled(args[0], node.q.f_bits - f)
             if rounds(dp.trace, index):
                 text = f"floor({text} + 0.5)"
-            if saturates(dp.trace, index):
+            if node.attr == "wrap":
+                step.lines.append(f"n{index} = {text}")
+                lo, span, inverse = (step.constant(x) for x in (node.q.lo, 2.0**node.q.width, 2.0**-node.q.width))
+                text = f"n{index} - floor((n{index} - {lo}) * {inverse}) * {span}"
+            elif saturates(dp.trace, index):
                 text = f"min(max({text}, {step.constant(node.q.lo)}), {step.constant(node.q.hi)})"
         elif node.op in ("ge", "gt"):
             a, b = align(args)
@@ -117,6 +120,7 @@ def kernel({arguments}):
                 {load_states}
                 square_[l] = 0.0
                 masked_[l] = 0.0
+                sum_[l] = sum2_[l] = product_[l] = 0.0
             for t in range(length[sweep]):
                 i = current[sweep, t]
                 target = data[sweep, t]
@@ -133,6 +137,11 @@ def kernel({arguments}):
                     square_[l] += error * error
                     error = min(v, clip) - limited
                     masked_[l] += weight * (error * error)
+                if regress:
+                    for l in range({lanes}):
+                        sum_[l] += weight * v_[l]
+                        sum2_[l] += weight * (v_[l] * v_[l])
+                        product_[l] += weight * (v_[l] * target)
                 if traced:
                     for l in range({lanes}):
                         trace[sweep, t, first + l] = v_[l]
@@ -149,6 +158,9 @@ def kernel({arguments}):
             for l in range({lanes}):
                 square[sweep, first + l] = square_[l]
                 masked[sweep, first + l] = masked_[l]
+                sums[0, sweep, first + l] = sum_[l]
+                sums[1, sweep, first + l] = sum2_[l]
+                sums[2, sweep, first + l] = product_[l]
                 {store_states}
 """
 
@@ -158,8 +170,9 @@ def kernel_source(dp: Datapath, step: Step) -> str:
     states, coefficients = list(dp.states), list(dp.coefficients)
     tables = [f"t{k}" for k in range(len(step.tables))]
     names = [*(f"s_{n}" for n in states), *(f"c_{n}" for n in coefficients), "v", "spike", "square", "masked"]
+    names += ["sum", "sum2", "product"]
     first = ["K", *tables, "codes", "start", "current", "length", "data", "outside", "clip", "lsb"]
-    last = ["square", "masked", "count", "spikes", "end", "traced", "trace"]
+    last = ["square", "masked", "sums", "regress", "count", "spikes", "end", "traced", "trace"]
 
     def block(lines, depth: int) -> str:
         return ("\n" + " " * depth).join(lines)

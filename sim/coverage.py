@@ -81,8 +81,8 @@ def reached(dp: Datapath, states, coefficients, current, among: Iterable[Goal]) 
 def shown(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     """Whether an output of each step, (N,), tells this operation from one that got this very case wrong.
 
-    Wrong is: wrapped for saturated, `>` for `>=` and the reverse, the other operand selected, an upper bit of a table's
-    word (the lower half of a slope can be rounded away whatever it is multiplied by).
+    Wrong is: wrapped for saturated, `>` for `>=` and the reverse, the other operand selected, a table's word an
+    eighth of its format away, towards the other sign (less of a slope can be rounded away whatever it is multiplied by).
     """
     nodes = dp.trace.nodes
     node = nodes[goal.node]
@@ -95,7 +95,8 @@ def shown(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     elif goal.what == "select":
         wrong = reference.RULES["select"](node, formats, 1 - operands[0], *operands[1:])
     else:
-        wrong = codes[goal.node] ^ (1 << (node.q.width - 3))
+        word = np.asarray(codes[goal.node])
+        wrong = word + np.where(word < 0, 1, -1) * (1 << (node.q.width - 3))
     changed = {goal.node: wrong}
     for index in dp.trace.live():
         node = nodes[index]
@@ -185,7 +186,15 @@ class _Search:
         if not still:
             return
         codes = self.evaluate(rows)
-        hits = np.stack([self.misses(g, codes, len(rows)) == 0 for g in still])
+        shows: dict[int, np.ndarray] = {}  # of a table's word, whichever it is: one look serves all its entries
+        hits = np.empty((len(still), len(rows)), dtype=bool)
+        for k, goal in enumerate(still):
+            if goal.what == "read":
+                if goal.node not in shows:
+                    shows[goal.node] = np.broadcast_to(shown(self.dp, goal, codes), len(rows))
+                hits[k] = (distance(self.dp, goal, codes) == 0) & shows[goal.node]
+            else:
+                hits[k] = self.misses(goal, codes, len(rows)) == 0
         while hits.any():
             best = int(hits.sum(axis=0).argmax())
             self.chosen.append(rows[best])

@@ -4,6 +4,7 @@ Nothing is rounded and tables are the functions they stand for; what clamps in h
 ceiling of an exponential is part of the scheme. Time step and scheme are those of the hardware.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -62,14 +63,14 @@ def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], cur
 
 def real_coefficients(dp: Datapath, params: dict[str, Any]) -> dict[str, Any]:
     """Coefficients as real numbers, of physical parameters."""
-    from types import SimpleNamespace
-
     values = dp.model.coefficients(SimpleNamespace(**params), dp.dt)
     return {n: np.round(x) if n in dp.model.whole_steps else x for n, x in values.items()}
 
 
 def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
     """States at rest, in their units."""
+    if dp.model.resting is not None:
+        return dp.model.resting(SimpleNamespace(**dp.model.parameters(SimpleNamespace(**coefficients), dp.dt)))
     return {n: 0.0 if s.rest is None else coefficients[s.rest] for n, s in dp.model.states().items()}
 
 

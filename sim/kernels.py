@@ -22,13 +22,15 @@ class Batch:
 
     count (N, S) spikes; spikes (N, S, max_spikes) the steps that spiked, the first `count` of each row valid (at most
     max_spikes); square (N, S) sum of squared error, mV^2; masked (N, S) the same where `outside` is 1, both voltages
-    limited at `clip`; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
+    limited at `clip`; sums (N, S, 3) of v, v^2 and v times the data where `outside` is 1, for the regression of the data on
+    v, zeros unless it was asked for; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
     """
 
     count: np.ndarray
     spikes: np.ndarray
     square: np.ndarray
     masked: np.ndarray
+    sums: np.ndarray
     end: np.ndarray
     trace: np.ndarray | None
 
@@ -73,13 +75,14 @@ def simulate(
     outside: np.ndarray | None = None,
     clip: float = np.inf,
     max_spikes: int = 1000,
+    regress: bool = False,
     trace: bool = False,
 ) -> Batch:
     """Run N candidates over S sweeps.
 
     codes (N, coefficients) and current (S, T) are codes; initial (N, S, states) or (N, states) state codes, rest if
     None; length (S,) steps of each sweep, T if None; data (S, T) mV and outside (S, T) 0 or 1 feed the error sums.
-    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 3)) bytes, and 8 N S T with `trace`.
+    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 6)) bytes, and 8 N S T with `trace`.
     """
     codes = np.atleast_2d(np.asarray(codes))
     current = np.atleast_2d(np.asarray(current, dtype=np.float64))
@@ -91,7 +94,7 @@ def simulate(
     rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
     zeros = np.zeros_like(current)
     lengths = np.full(sweeps, steps) if length is None else np.asarray(length)
-    square, masked = np.empty((sweeps, padded)), np.empty((sweeps, padded))
+    square, masked, sums = (np.empty((*n, sweeps, padded)) for n in ((), (), (3,)))
     count = np.zeros((sweeps, padded), dtype=np.int64)
     spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
     end = np.empty((k, sweeps, padded))
@@ -111,6 +114,8 @@ def simulate(
         dp.readout.lsb,
         square,
         masked,
+        sums,
+        regress,
         count,
         spikes,
         end,
@@ -122,6 +127,7 @@ def simulate(
         spikes.transpose(1, 0, 2)[:n],
         square.T[:n],
         masked.T[:n],
+        sums.transpose(2, 1, 0)[:n],
         end.transpose(2, 1, 0)[:n].astype(np.int64),
         volts.transpose(2, 0, 1)[:n] if trace else None,
     )

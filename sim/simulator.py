@@ -1,5 +1,6 @@
 """A user's simulator of one neuron: `step`, `run`, `v`, `spiked`, over the exact reference or the float64 ideal."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class Simulator:
 
     def reset(self) -> None:
         self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
-        self.v = next(iter(self.state.values()))  # the membrane potential is the first state of a model
+        self.v = float(self.neuron.shown(SimpleNamespace(**self.state), SimpleNamespace(**self.neuron.values)))
         self.spiked = False
         self.spikes: np.ndarray = np.empty(0)
 
@@ -70,7 +71,7 @@ class Ideal:
     def reset(self) -> None:
         initial = self.neuron.initial
         self.state: dict[str, Any] = {n: float(q.decode(initial[n])) for n, q in self.dp.states.items()}
-        self.v = self.neuron.v
+        self.v = float(self.neuron.shown(SimpleNamespace(**self.state), SimpleNamespace(**self.neuron.values)))
         self.spiked = False
         self.spikes: np.ndarray = np.empty(0)
 

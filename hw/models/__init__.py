@@ -5,10 +5,33 @@ import difflib
 from ..errors import UsageError
 from ..neuron import Neuron
 from .adex import AdExNeuron
+from .alpha import AlphaNeuron
+from .exp_if import ExpIFNeuron
+from .hodgkin_huxley import HodgkinHuxleyNeuron
 from .izhikevich import IzhikevichNeuron
+from .lapicque import LapicqueNeuron
 from .lif import LIFNeuron
+from .mat import MATNeuron
+from .morris_lecar import MorrisLecarNeuron
+from .quadratic_if import QuadraticIFNeuron
+from .resonate_and_fire import ResonateAndFireNeuron
 
-MODELS: dict[str, type[Neuron]] = {m.__name__: m for m in (LIFNeuron, IzhikevichNeuron, AdExNeuron)}
+MODELS: dict[str, type[Neuron]] = {
+    m.__name__: m
+    for m in (
+        LapicqueNeuron,
+        LIFNeuron,
+        QuadraticIFNeuron,
+        ExpIFNeuron,
+        AdExNeuron,
+        IzhikevichNeuron,
+        HodgkinHuxleyNeuron,
+        MorrisLecarNeuron,
+        AlphaNeuron,
+        ResonateAndFireNeuron,
+        MATNeuron,
+    )
+}
 
 
 def get_model(name: str) -> type[Neuron]:
@@ -23,4 +46,4 @@ def get_model(name: str) -> type[Neuron]:
     raise UsageError(f"there is no model {name!r}: {hint}")
 
 
-__all__ = ["MODELS", "AdExNeuron", "IzhikevichNeuron", "LIFNeuron", "get_model"]
+__all__ = ["MODELS", "get_model", *MODELS]

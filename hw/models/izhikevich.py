@@ -1,6 +1,10 @@
 """Izhikevich's simple model of choice."""
 
+import math
+from typing import Any
+
 from ..datapath import Param, State
+from ..errors import UsageError
 from ..neuron import Neuron
 from ..trace import select
 
@@ -14,6 +18,7 @@ class IzhikevichNeuron(Neuron):
     Forward Euler; u moves with the old v.
 
     Source: Izhikevich 2007, Dynamical Systems in Neuroscience, eqs. 8.5-8.6; defaults p. 274 (regular spiking).
+    `from_2003` makes the neurons of Izhikevich 2003.
     Not: the book's FS (cubic u'), LTS and TC rules, where peak and reset move with u.
     """
 
@@ -34,6 +39,23 @@ class IzhikevichNeuron(Neuron):
     v_r = Param(-60.0, "mV", (-100, -30), free=False, doc="resting potential")
     v_t = Param(-40.0, "mV", (-75, 20), free=False, doc="instantaneous threshold")
     v_peak = Param(35.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
+
+    @classmethod
+    def from_2003(cls, a: float, b: float, c: float, d: float, **options: Any) -> "IzhikevichNeuron":
+        """The neuron of Izhikevich 2003: v' = .04 v^2 + 5 v + 140 - u + I; u' = a (b v - u); v >= 30: v <- c, u <- u + d.
+
+        It is this model exactly, with v_r its resting potential: the lower root of .04 v^2 + 5 v + 140 = b v. As
+        .04 v^2 + 5 v + 140 - b v_r is zero there and its roots add up to -5/.04, it is .04 (v - v_r)(v - v_t) with
+        v_t = -125 - v_r; the u of this model is C (u - b v_r). C = 0.05 nF keeps all of the paper's cells inside the
+        bounds: k = .04 C, b C, d C, and one unit of the paper's I is 0.05 nA. `options`: dt, word, i_span, initial.
+        """
+        if b > 5 - math.sqrt(0.16 * 140):
+            raise UsageError(f"the neuron of 2003 has no resting potential with b = {b}: take b <= 0.267.")
+        C = 0.05
+        v_r = (b - 5 - math.sqrt((5 - b) ** 2 - 0.16 * 140)) / 0.08
+        return cls(
+            C=C, k=0.04 * C, a=a, b=b * C, c=c, d=d * C, v_r=v_r, v_t=-125 - v_r, v_peak=30.0, **options
+        )  # fmt: skip
 
     @staticmethod
     def coefficients(p, dt):

@@ -9,10 +9,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AdExNeuron": "hw.models",
-    "IzhikevichNeuron": "hw.models",
-    "LIFNeuron": "hw.models",
-    "MODELS": "hw.models",
+    **dict.fromkeys(
+        (
+            "AdExNeuron",
+            "AlphaNeuron",
+            "ExpIFNeuron",
+            "FitzHughNagumoNeuron",
+            "HindmarshRoseNeuron",
+            "HodgkinHuxleyNeuron",
+            "IzhikevichNeuron",
+            "LIFNeuron",
+            "LapicqueNeuron",
+            "MATNeuron",
+            "MODELS",
+            "MorrisLecarNeuron",
+            "QuadraticIFNeuron",
+            "ResonateAndFireNeuron",
+            "ThetaNeuron",
+        ),
+        "hw.models",
+    ),
     "Recording": "fit.recording",
     "SpikefabError": "hw.errors",
     "extract_features": "fit.features",

@@ -106,10 +106,10 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
 
 
 def show_parameters(screen: Screen, best: "FitResult") -> None:
-    from spikefab.hw.models import get_model
+    from spikefab.hw.datapath import datapath
 
     rows = []
-    for name, p in get_model(best.model_name).params().items():
+    for name, p in datapath(best.model, best.word, best.dt, best.i_span).params.items():
         value = best.params[name]
         lo, hi = p.bounds
         # within a thousandth of the range is on the bound, whatever the code next to it stands for

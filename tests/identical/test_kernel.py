@@ -22,7 +22,7 @@ def anything(formats, shape, rng):
 
 def sensible(dp, n, rng):
     """Codes (n, coefficients) of parameters around the model's defaults."""
-    params = {name: np.clip(p.default * rng.uniform(0.7, 1.3, n), *p.bounds) for name, p in dp.model.params().items()}
+    params = {name: np.clip(p.default * rng.uniform(0.7, 1.3, n), *p.bounds) for name, p in dp.params.items()}
     return dp.quantise(params)
 
 
@@ -64,7 +64,7 @@ def test_any_register_content(kind, word):
 
 def test_sensible_neurons_and_unequal_sweeps(kind, word):
     rng = np.random.default_rng(word)
-    dp = datapath(kind, word, 0.05, 2.0)
+    dp = datapath(kind, word, 0.2)
     codes = sensible(dp, 20, rng)
     states = np.repeat(dp.rest(codes)[:, None], 3, axis=1)
     length = np.array([250, 1, 600])
@@ -86,11 +86,11 @@ def test_saturations(kind, word):
 
 def test_error_sums(kind):
     rng = np.random.default_rng(5)
-    dp = datapath(kind, 18, 0.1, 1.0)
+    dp = datapath(kind, 18, 0.5)
     codes, current, length = sensible(dp, 5, rng), currents(dp, 2, 300, rng), np.array([300, 200])
     states = np.repeat(dp.rest(codes)[:, None], 2, axis=1)
     data, outside = rng.normal(-60, 10, (2, 300)), (rng.random((2, 300)) < 0.8) * 1.0
-    batch = kernels.simulate(dp, codes, current, length=length, data=data, outside=outside, clip=-55.0, max_spikes=1)
+    batch = kernels.simulate(dp, codes, current, length=length, data=data, outside=outside, clip=-55.0, max_spikes=1, regress=True)
     assert batch.trace is None
     v, spikes, _ = expected(dp, codes, states, current)
     assert batch.count.max() > 1  # more spikes than there is room for are still counted
@@ -100,6 +100,8 @@ def test_error_sums(kind):
         # sums of floats in another order
         assert batch.square[:, s] == pytest.approx((error**2).sum(axis=1), rel=1e-12)
         assert batch.masked[:, s] == pytest.approx((outside[s, :n] * limited**2).sum(axis=1), rel=1e-12)
+        wanted = np.stack([(outside[s, :n] * y).sum(axis=1) for y in (v[:, s, :n], v[:, s, :n] ** 2, v[:, s, :n] * data[s, :n])])
+        assert batch.sums[:, s].T == pytest.approx(wanted, rel=1e-12)
         assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
 
 

@@ -1,0 +1,88 @@
+"""Leaky integrate-and-fire behind an alpha-function synapse."""
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..neuron import Neuron
+from ..trace import select
+
+
+class AlphaNeuron(Neuron):
+    """Leaky integrate-and-fire whose input current passes an alpha function, as if through a synapse.
+
+        tau_s y1' = I - y1;   tau_s y2' = y1 - y2
+        tau_m V' = -(V - E_L) + R_m y2;   V >= V_th: V <- V_reset, held for t_ref
+
+    A pulse of current of area 1 makes y2 = t/tau_s^2 exp(-t/tau_s), which peaks after tau_s. Each stage is exact for
+    the mean of what drives it over the step, so what is lost is of the second order in dt. y1 and y2 go on while V is
+    held.
+
+    Source: Rall 1967, J. Neurophysiol. 30:1138 (the alpha function); Gerstner et al. 2014, Neuronal Dynamics,
+    eqs. 1.5-1.9 (the membrane).
+    Not: a conductance: y2 is a current. With tau_s far below dt it is the plain LIF.
+    """
+
+    scheme = "exponential, of the mean drive: second order"
+    best_for = "regular firing behind a slow or filtered input"
+    whole_steps = frozenset({"n_ref"})
+
+    V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
+    y1 = State("nA", span=1, operand_span=2, per_input=True, slowest=20, doc="input filtered once")
+    y2 = State("nA", span=1, operand_span=2, per_input=True, slowest=20, doc="input filtered twice: synaptic current")
+    hold = State("steps", span=30, doc="steps left of the refractory time")
+
+    tau_m = Param(20.0, "ms", (2, 60), log=True, doc="membrane time constant")
+    R_m = Param(100.0, "MOhm", (20, 1000), log=True, doc="input resistance")
+    tau_s = Param(2.0, "ms", (0.2, 20), log=True, doc="synaptic time constant")
+    V_th = Param(-50.0, "mV", (-75, 20), doc="threshold")
+    E_L = Param(-70.0, "mV", (-100, -30), free=False, doc="resting potential")
+    V_reset = Param(-65.0, "mV", (-110, 0), free=False, doc="reset")
+    t_ref = Param(2.0, "ms", (0, 30), free=False, doc="refractory time")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k_m": -np.expm1(-dt / p.tau_m),
+            "R_m": p.R_m,
+            "k_s": -np.expm1(-dt / p.tau_s),
+            "V_th": p.V_th,
+            "E_L": p.E_L,
+            "V_reset": p.V_reset,
+            "n_ref": p.t_ref / dt,
+            "V_peak": p.V_peak,
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        return {
+            "tau_m": -dt / np.log1p(-c.k_m),
+            "R_m": c.R_m,
+            "tau_s": -dt / np.log1p(-c.k_s),
+            "V_th": c.V_th,
+            "E_L": c.E_L,
+            "V_reset": c.V_reset,
+            "t_ref": c.n_ref * dt,
+            "V_peak": c.V_peak,
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        nA = dp.i_span
+        y1 = (s.y1 + (c.k_s * (i - s.y1).word(2 * nA)).like(s.y1)).like(s.y1)
+        mean = (s.y1 + y1).times2(-1)
+        y2 = (s.y2 + (c.k_s * (mean - s.y2).word(2 * nA)).like(s.y2)).like(s.y2)
+        mean = (s.y2 + y2).times2(-1)
+        drive = ((c.E_L - s.V).word(512) + (c.R_m * mean.word(nA)).word(512)).word(512)
+        V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
+        held = s.hold > 0
+        V = select(held, c.V_reset, V)
+        spike = select(held, 0, V >= c.V_th)
+        return {
+            "V": select(spike, c.V_reset, V),
+            "y1": y1,
+            "y2": y2,
+            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
+            ".v": select(spike, c.V_peak, V.word(128)),
+            ".spike": spike,
+        }

@@ -1,0 +1,97 @@
+"""Hindmarsh and Rose's bursting neuron."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..gates import crossing
+from ..neuron import Neuron
+from .fitzhugh_nagumo import lowest_root
+
+
+class HindmarshRoseNeuron(Neuron):
+    """Hindmarsh-Rose: a cubic membrane x, fast recovery y and slow adaptation z, all without units.
+
+        tau x' = y - x^3 + b x^2 - z + k_I I + I_0;   tau y' = 1 - d x^2 - y;   tau z' = r (s (x - x_R) - z)
+        V = V_0 + S x;   spike: V rises through V_spike, armed again 15 mV below it
+
+    Forward Euler; all move with the old x. It is stable where dt < tau/9 (x at rest decays at 17/tau), and spikes are
+    wider the longer the step.
+
+    Source: Hindmarsh & Rose 1984, Proc. R. Soc. Lond. B 221:87, eqs. 1-3 with a = c = 1; s, x_R and r of its figures, r
+    being 0.001 to 0.006 there. With the defaults 1 nA is the paper's unit of current: it bursts from 1.4 nA on, and
+    fires tonically from 3.3.
+    Not: with a role for x_R that I_0 does not have: it is a constant unless freed.
+    """
+
+    scheme = "forward Euler"
+    best_for = "bursts on a slow rhythm, and the change from bursts to tonic firing as the current grows"
+    fastest = {"k_z": 20.0}
+
+    x = State("", span=4, operand_span=32, slowest=10, doc="membrane")
+    y = State("", span=64, operand_span=32, slowest=10, doc="fast recovery")
+    z = State("", span=16, operand_span=32, slowest=20000, doc="slow adaptation")
+    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+
+    b = Param(3.0, "", (2, 4), doc="square term of the membrane")
+    d = Param(5.0, "", (3, 7), doc="strength of the fast recovery")
+    r = Param(0.006, "", (5e-4, 0.05), log=True, doc="speed of adaptation over that of the membrane")
+    s = Param(4.0, "", (2, 6), doc="strength of adaptation")
+    tau = Param(1.0, "ms", (0.1, 10), log=True, doc="time constant of the membrane")
+    k_I = Param(1.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
+    I_0 = Param(1.0, "", (-10, 10), doc="constant drive")
+    x_R = Param(-1.6, "", (-2, -1), free=False, doc="x at which adaptation is zero")
+    V_0 = Param(-30.0, "mV", (-100, 40), free=False, doc="read-out at x = 0")
+    S = Param(25.0, "mV", (1, 60), free=False, doc="read-out of one unit of x")
+    V_spike = Param(-5.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k": dt / p.tau,
+            "k_z": dt * p.r / p.tau,
+            **{name: getattr(p, name) for name in ("b", "d", "s", "k_I", "I_0", "x_R", "V_0", "S", "V_spike")},
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        return {
+            "b": c.b,
+            "d": c.d,
+            "r": c.k_z / c.k,
+            "s": c.s,
+            "tau": dt / c.k,
+            **{name: getattr(c, name) for name in ("k_I", "I_0", "x_R", "V_0", "S", "V_spike")},
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        x = s.x.word(4)
+        x2 = (x * x).word(16)
+        cubic = (x2 * (c.b - x).word(8)).like(s.y)
+        drive = (c.k_I * i).word(32) + c.I_0
+        rate = ((s.y + cubic) + (drive - s.z.like(s.y))).word(32)
+        recovery = (1 - (c.d * x2).like(s.y) - s.y).word(32)
+        pull = ((c.s * (s.x - c.x_R).word(8)).word(32) - s.z).word(32)
+        x = (s.x + (c.k * rate).like(s.x)).like(s.x)
+        v = (c.V_0 + (c.S * x.word(4)).word(256)).word(128)
+        spike, armed = crossing(v, c.V_spike, s.armed)
+        return {
+            "x": x,
+            "y": (s.y + (c.k * recovery).like(s.y)).like(s.y),
+            "z": (s.z + (c.k_z * pull).like(s.z)).like(s.z),
+            "armed": armed,
+            ".v": v,
+            ".spike": spike,
+        }
+
+    @staticmethod
+    def shown(s, p):
+        return p.V_0 + p.S * s.x
+
+    @staticmethod
+    def resting(p: SimpleNamespace):
+        """The lowest fixed point: x^3 + (d - b) x^2 + s (x - x_R) - 1 - I_0 = 0."""
+        x = lowest_root(p.d - p.b, p.s, -p.s * p.x_R - 1 - p.I_0)
+        return {"x": x, "y": 1 - p.d * x**2, "z": p.s * (x - p.x_R), "armed": np.ones_like(x)}

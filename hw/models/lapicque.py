@@ -1,0 +1,50 @@
+"""Lapicque's integrate-and-fire."""
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..neuron import Neuron
+from ..trace import select
+
+
+class LapicqueNeuron(Neuron):
+    """Leaky integrate-and-fire that starts again from rest after each spike.
+
+        tau_m V' = -(V - E_L) + R_m I;   V >= V_th: V <- E_L
+
+    The leak is exact: V += (1 - exp(-dt/tau_m)) (E_L + R_m I - V), so dt costs nothing below threshold.
+
+    Source: Lapicque 1907 (translated in Brunel & van Rossum 2007, Biol. Cybern. 97:341); Gerstner et al. 2014, Neuronal
+    Dynamics, eqs. 1.5-1.9, with the resting potential as the reset.
+    Not: refractory, adapting or bursting, or with an upstroke of its own: on the step of a spike it shows V_peak.
+    """
+
+    scheme = "exact exponential"
+    best_for = "regular firing with the fewest parameters"
+
+    V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
+
+    tau_m = Param(20.0, "ms", (2, 60), log=True, doc="membrane time constant")
+    R_m = Param(100.0, "MOhm", (20, 1000), log=True, doc="input resistance")
+    V_th = Param(-50.0, "mV", (-75, 20), doc="threshold")
+    E_L = Param(-70.0, "mV", (-100, -30), free=False, doc="resting potential, and reset")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {"k_m": -np.expm1(-dt / p.tau_m), "R_m": p.R_m, "V_th": p.V_th, "E_L": p.E_L, "V_peak": p.V_peak}
+
+    @staticmethod
+    def parameters(c, dt):
+        return {"tau_m": -dt / np.log1p(-c.k_m), "R_m": c.R_m, "V_th": c.V_th, "E_L": c.E_L, "V_peak": c.V_peak}
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        drive = ((c.E_L - s.V).word(512) + (c.R_m * i).word(512)).word(512)
+        V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
+        spike = V >= c.V_th
+        return {
+            "V": select(spike, c.E_L, V),
+            ".v": select(spike, c.V_peak, V.word(128)),
+            ".spike": spike,
+        }

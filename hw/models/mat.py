@@ -1,0 +1,94 @@
+"""Multi-timescale adaptive threshold."""
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..fixed import Q
+from ..neuron import Neuron
+from ..trace import select
+
+TAU_1, TAU_2 = 10.0, 200.0  # ms, the same for every cell in the paper
+
+
+class MATNeuron(Neuron):
+    """Leaky integrator without reset under a threshold that every spike lifts.
+
+        tau_m V' = -(V - E_L) + R_m I
+        V >= E_L + omega + h1 + h2, and the last spike is t_ref ago: h1 <- h1 + alpha_1, h2 <- h2 + alpha_2
+        tau_1 h1' = -h1, tau_1 = 10 ms;   tau_2 h2' = -h2, tau_2 = 200 ms
+
+    All three are exact at any dt. The decays of h1 and h2 are constants of the datapath, the nearest of one word.
+
+    Source: Kobayashi, Tsubo & Shinomoto 2009, Front. Comput. Neurosci. 3:9; defaults are its authors' regular-spiking
+    cell (37, 2 and 19 mV). Theirs, as alpha_1, alpha_2, omega: intrinsically bursting 7.5, 1.5, 19; fast spiking
+    10, 0.2, 10.
+    Not: with the voltage of a spike: V does not know of it, so only its times, and V between them, can be fitted. The
+    paper's chattering cell (alpha_1 = -0.5) is outside the bounds.
+    """
+
+    scheme = "exact exponential"
+    best_for = "spike times of adapting and bursting cells under fluctuating currents"
+    whole_steps = frozenset({"n_ref"})
+
+    V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
+    h1 = State("mV", span=256, slowest=TAU_1, doc="fast part of the threshold")
+    h2 = State("mV", span=256, slowest=TAU_2, doc="slow part of the threshold")
+    hold = State("steps", span=30, doc="steps left of the refractory time")
+
+    tau_m = Param(5.0, "ms", (2, 60), log=True, doc="membrane time constant")
+    R_m = Param(50.0, "MOhm", (20, 1000), log=True, doc="input resistance")
+    alpha_1 = Param(37.0, "mV", (0, 60), doc="lift of the fast threshold by a spike")
+    alpha_2 = Param(2.0, "mV", (-1, 8), doc="lift of the slow threshold by a spike")
+    omega = Param(19.0, "mV", (2, 40), doc="threshold without spikes, above rest")
+    E_L = Param(-65.0, "mV", (-100, -30), free=False, doc="resting potential")
+    t_ref = Param(2.0, "ms", (0, 30), free=False, doc="least interval between spikes")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k_m": -np.expm1(-dt / p.tau_m),
+            "R_m": p.R_m,
+            "alpha_1": p.alpha_1,
+            "alpha_2": p.alpha_2,
+            "omega": p.omega,
+            "E_L": p.E_L,
+            "n_ref": p.t_ref / dt,
+            "V_peak": p.V_peak,
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        return {
+            "tau_m": -dt / np.log1p(-c.k_m),
+            "R_m": c.R_m,
+            "alpha_1": c.alpha_1,
+            "alpha_2": c.alpha_2,
+            "omega": c.omega,
+            "E_L": c.E_L,
+            "t_ref": c.n_ref * dt,
+            "V_peak": c.V_peak,
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        drive = ((c.E_L - s.V).word(512) + (c.R_m * i).word(512)).word(512)
+        V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
+        h1, h2 = (_decayed(dp, h, tau) for h, tau in ((s.h1, TAU_1), (s.h2, TAU_2)))
+        left = select(s.hold > 0, (s.hold - 1).like(s.hold), 0)
+        spike = select(left > 0, 0, V >= (c.E_L + c.omega) + (h1 + h2))
+        return {
+            "V": V,
+            "h1": h1 + select(spike, c.alpha_1, 0),
+            "h2": h2 + select(spike, c.alpha_2, 0),
+            "hold": select(spike, c.n_ref, left),
+            ".v": select(spike, c.V_peak, V.word(128)),
+            ".spike": spike,
+        }
+
+
+def _decayed(dp, h, tau):
+    """h after one step. The constant is a whole code with its point moved: it may need more than 30 fraction bits."""
+    k = -np.expm1(-dp.dt / tau)
+    q = Q.covering(k, dp.word)
+    return h - (dp.trace.const(int(q.encode(k))).times2(-q.f_bits) * h.word(256)).like(h)

@@ -1,0 +1,122 @@
+"""Morris and Lecar's barnacle muscle fibre, a two-dimensional model of excitability."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..gates import ENTRIES, Channel, at_rest, crossing, gate, index, membrane, over, power_of_two
+from ..neuron import Neuron
+from ..tables import interpolate, linear
+
+SPAN = 8.0  # of y = (V - V_1)/V_2 and (V - V_3)/V_4; beyond, a gate is within 1e-7 of 0 or 1
+
+
+def activation(y):
+    return (1 + np.tanh(y)) / 2
+
+
+@cache
+def gate_tables(word: int):
+    """(activation, cosh(y/2)) over y in -8..8."""
+    n = 2 * ENTRIES[word]
+    opened = linear("activation", over(-SPAN, SPAN, n, activation), n, word, span=1)
+    return opened, linear("cosh", over(-SPAN, SPAN, n, lambda y: np.cosh(y / 2)), n, word, span=32)
+
+
+class MorrisLecarNeuron(Neuron):
+    """Morris-Lecar: instantaneous calcium, slow potassium, leak.
+
+        C V' = g_Ca m_inf (E_Ca - V) + g_K w (E_K - V) + g_L (E_L - V) + I
+        w' = phi (w_inf - w) cosh((V - V_3)/(2 V_4))
+        m_inf = (1 + tanh((V - V_1)/V_2))/2,  w_inf = (1 + tanh((V - V_3)/V_4))/2
+        spike: V rises through V_spike, armed again 15 mV below it
+
+    w first, then V with the new w, each exactly while the other holds; the tables end at |V - V_3| = 8 V_4.
+    The defaults are class II, a hundredth of the published square centimetre: 0.9 nA are 90 uA/cm2.
+
+    Source: Morris & Lecar 1981, eqs. 9-10; Rinzel & Ermentrout 1998, table 7.1 (class II: as given here;
+    class I: g_Ca 0.04, V_3 12, V_4 17.4, phi .0667).
+    Not: a sodium spike: its spikes are broad and their height falls with the current.
+    """
+
+    scheme = "exponential Euler, gate first"
+    best_for = "broad spikes, calcium spikes, and the two kinds of onset: at any rate or at a rate of its own"
+    fastest = {"k_Ca": 1.0, "k_K": 1 / 2, "k_L": 1 / 0.5}
+
+    V = State("mV", span=128, slowest=60, doc="membrane potential")
+    w = State("", span=1, slowest=200, doc="potassium activation")
+    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+
+    C = Param(0.2, "nF", (0.015, 2), log=True, doc="capacitance")
+    g_Ca = Param(0.044, "uS", (0.00075, 2), log=True, per_nF=(0.05, 1), doc="calcium conductance")
+    g_K = Param(0.08, "uS", (0.0015, 4), log=True, per_nF=(0.1, 2), doc="potassium conductance")
+    g_L = Param(0.02, "uS", (0.0003, 1), log=True, per_nF=(0.02, 0.5), doc="leak conductance")
+    V_2 = Param(18.0, "mV", (5, 30), doc="width of the calcium activation")
+    V_3 = Param(2.0, "mV", (-40, 30), doc="half activation of potassium")
+    V_4 = Param(30.0, "mV", (5, 35), doc="width of the potassium activation")
+    phi = Param(0.04, "1/ms", (0.005, 0.5), log=True, doc="rate of potassium")
+    V_1 = Param(-1.2, "mV", (-40, 30), free=False, doc="half activation of calcium")
+    E_Ca = Param(120.0, "mV", (60, 150), free=False, doc="calcium reversal")
+    E_K = Param(-84.0, "mV", (-105, -60), free=False, doc="potassium reversal")
+    E_L = Param(-60.0, "mV", (-100, -30), free=False, doc="leak reversal")
+    V_spike = Param(0.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k_I": dt / p.C,
+            "k_Ca": dt * p.g_Ca / p.C,
+            "k_K": dt * p.g_K / p.C,
+            "k_L": dt * p.g_L / p.C,
+            "steep_2": 1 / p.V_2,
+            "steep_4": 1 / p.V_4,
+            "k_w": dt * p.phi,
+            **{name: getattr(p, name) for name in ("V_1", "V_3", "E_Ca", "E_K", "E_L", "V_spike")},
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        C = dt / c.k_I
+        return {
+            "C": C,
+            "g_Ca": c.k_Ca * C / dt,
+            "g_K": c.k_K * C / dt,
+            "g_L": c.k_L * C / dt,
+            "V_2": 1 / c.steep_2,
+            "V_4": 1 / c.steep_4,
+            "phi": c.k_w / dt,
+            **{name: getattr(c, name) for name in ("V_1", "V_3", "E_Ca", "E_K", "E_L", "V_spike")},
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        opened, speed = gate_tables(dp.word)
+        most = power_of_two(dp.dt * 3.5)  # 3.5 uS per nF
+
+        def entry(middle, steepness):
+            return index((steepness * (s.V - middle).word(256)).word(SPAN), SPAN, opened.entries)
+
+        m = interpolate(opened, entry(c.V_1, c.steep_2)).word(1)
+        w = gate(s.w, entry(c.V_3, c.steep_4), opened, speed, c.k_w, power_of_two(dp.dt * 0.5 * 27.4))
+        channels = (
+            Channel(c.E_Ca, ((c.k_Ca, m),), power_of_two(dp.dt)),  # 1 uS per nF
+            Channel(c.E_K, ((c.k_K, w.word(1)),), power_of_two(2 * dp.dt)),
+        )
+        V = membrane(s.V, channels, c.k_L, c.E_L, c.k_I * i, dp.dt, most)
+        spike, armed = crossing(V, c.V_spike, s.armed)
+        return {"V": V, "w": w, "armed": armed, ".v": V.word(128), ".spike": spike}
+
+    @staticmethod
+    def resting(p: SimpleNamespace):
+        """The lowest potential at which no current flows, and w there."""
+
+        def w_inf(V):
+            return activation((V - p.V_3) / p.V_4)
+
+        def inward(V):
+            calcium = p.g_Ca * activation((V - p.V_1) / p.V_2) * (p.E_Ca - V)
+            return calcium + p.g_K * w_inf(V) * (p.E_K - V) + p.g_L * (p.E_L - V)
+
+        return at_rest(inward, lambda V: {"w": w_inf(V)}, np.minimum(p.E_K, p.E_L))

@@ -1,0 +1,76 @@
+"""Quadratic integrate-and-fire."""
+
+from ..datapath import Param, State
+from ..neuron import Neuron
+from ..trace import select
+
+
+class QuadraticIFNeuron(Neuron):
+    """Quadratic integrate-and-fire: what is left of any neuron near a saddle-node, where it begins to fire.
+
+        C V' = k (V - E_L)(V - V_c) + I;   V >= V_peak: V <- V_reset, held for t_ref
+
+    Forward Euler. Without input it rests at E_L, and fires by itself from V_c on; it fires tonically above
+    I = k (V_c - E_L)^2/4. Its resistance at rest is 1/(k (V_c - E_L)), its time constant C times that.
+
+    Source: Ermentrout & Kopell 1986; Gerstner et al. 2014, Neuronal Dynamics, ch. 5.3; defaults are the regular-spiking
+    cell of Izhikevich 2007, p. 274, without its recovery (so it does not adapt).
+    Not: adapting; with the sharp onset of a real spike: ExpIF has one more parameter for that.
+    """
+
+    scheme = "forward Euler"
+    best_for = "regular firing that begins at arbitrarily low rates, and a spike with an upstroke"
+    whole_steps = frozenset({"n_ref"})
+    fastest = {"k_q": 1 / 0.04}
+
+    V = State("mV", span=128, slowest=60, rest="E_L", doc="membrane potential")
+    hold = State("steps", span=30, doc="steps left of the refractory time")
+
+    C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
+    k = Param(0.0007, "uS/mV", (0.00005, 0.004), log=True, doc="gain of the quadratic")
+    V_c = Param(-40.0, "mV", (-75, 20), doc="potential from which it fires without input")
+    V_reset = Param(-50.0, "mV", (-110, 0), doc="reset")
+    E_L = Param(-60.0, "mV", (-100, -30), free=False, doc="resting potential")
+    V_peak = Param(35.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
+    t_ref = Param(0.0, "ms", (0, 30), free=False, doc="refractory time")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k_I": dt / p.C,
+            "k_q": dt * p.k / p.C,
+            "V_c": p.V_c,
+            "V_reset": p.V_reset,
+            "E_L": p.E_L,
+            "V_peak": p.V_peak,
+            "n_ref": p.t_ref / dt,
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        C = dt / c.k_I
+        return {
+            "C": C,
+            "k": c.k_q * C / dt,
+            "V_c": c.V_c,
+            "V_reset": c.V_reset,
+            "E_L": c.E_L,
+            "V_peak": c.V_peak,
+            "t_ref": c.n_ref * dt,
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        x = (s.V - c.E_L).word(128)
+        slope = (c.k_q * x).word(128 * 2.0 ** (c.k_q.q.i_bits - 1))  # all that k_q can make of 128 mV, at any dt
+        quadratic = (slope * (s.V - c.V_c).word(128)).like(s.V)
+        V = (s.V + (quadratic + (c.k_I * i).like(s.V))).like(s.V)
+        held = s.hold > 0
+        V = select(held, c.V_reset, V)
+        spike = select(held, 0, V >= c.V_peak)
+        return {
+            "V": select(spike, c.V_reset, V),
+            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
+            ".v": select(spike, c.V_peak, V.word(128)),
+            ".spike": spike,
+        }

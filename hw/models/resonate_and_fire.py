@@ -1,0 +1,82 @@
+"""Resonate-and-fire."""
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..neuron import Neuron
+from ..trace import select
+
+
+class ResonateAndFireNeuron(Neuron):
+    """A damped oscillator with a threshold: it prefers inputs at its own frequency.
+
+        x' = b x - omega y + k_I I;   y' = omega x + b y;   V = E_L + y
+        y >= y_th: x <- 0, y <- y_reset
+
+    which is z' = (b + i omega) z + k_I I for z = x + i y, z <- i y_reset. The rotation by exp((b + i omega) dt) is
+    exact, as increments of which the coefficients are small; half of the step's input comes before it and half after it,
+    which is of the second order in dt.
+
+    Source: Izhikevich 2001, Neural Networks 14:883; b/omega is its -1/10 by default, at 40 Hz. Its reset is the threshold
+    itself (z <- i at Im z = 1), from where a strong input fires it again within a ms: by default it starts from rest.
+    Not: refractory (the reset takes that place), or with an upstroke: on the step of a spike it shows V_peak.
+    """
+
+    scheme = "exact rotation between half kicks: second order"
+    best_for = "subthreshold oscillation, resonance, rebound spikes and a preference for a rhythm of the input"
+
+    y = State("mV", span=128, slowest=200, doc="voltage-like: membrane potential above rest")
+    x = State("mV", span=128, slowest=200, doc="current-like")
+
+    b = Param(-0.025, "1/ms", (-1, -0.01), doc="damping")
+    omega = Param(0.25, "rad/ms", (0.005, 1), log=True, doc="angular frequency of the oscillation")
+    k_I = Param(10.0, "mV/(ms nA)", (0.5, 70), log=True, doc="gain of the input, such as 1/C")
+    y_th = Param(15.0, "mV", (1, 80), doc="threshold above rest")
+    y_reset = Param(0.0, "mV", (-40, 60), doc="reset above rest")
+    E_L = Param(-65.0, "mV", (-100, -30), free=False, doc="resting potential")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        turned = np.exp((p.b + 1j * p.omega) * dt)
+        return {
+            "kappa": p.k_I * dt / 2,
+            "a": 1 - turned.real,
+            "B": turned.imag,
+            "y_th": p.y_th,
+            "y_reset": p.y_reset,
+            "E_L": p.E_L,
+            "V_peak": p.V_peak,
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        return {
+            "b": np.log(np.hypot(1 - c.a, c.B)) / dt,
+            "omega": np.arctan2(c.B, 1 - c.a) / dt,
+            "k_I": 2 * c.kappa / dt,
+            "y_th": c.y_th,
+            "y_reset": c.y_reset,
+            "E_L": c.E_L,
+            "V_peak": c.V_peak,
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        kick = (c.kappa * i).like(s.x)
+        x, y = (s.x + kick).word(128), s.y.word(128)
+        x_lost = (c.a * x).like(s.x) + (c.B * y).like(s.x)
+        y_gained = (c.B * x).like(s.y) - (c.a * y).like(s.y)
+        x = ((s.x + kick.times2(1)) - x_lost).like(s.x)
+        y = (s.y + y_gained).like(s.y)
+        spike = y >= c.y_th
+        return {
+            "y": select(spike, c.y_reset, y),
+            "x": select(spike, 0, x),
+            ".v": select(spike, c.V_peak, (c.E_L + y).word(128)),
+            ".spike": spike,
+        }
+
+    @staticmethod
+    def shown(s, p):
+        return p.E_L + s.y

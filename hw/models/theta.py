@@ -1,0 +1,93 @@
+"""Ermentrout and Kopell's theta neuron."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..datapath import Param, State
+from ..gates import index, over
+from ..neuron import Neuron
+from ..tables import interpolate, linear
+from ..trace import select
+
+LIMIT = 8.0  # of y = tan(theta/2) in the read-out
+ENTRIES = {16: 256, 18: 512, 24: 1024}  # of a whole turn
+
+
+def limited_tan(phase):
+    """tan(theta/2) within -8..8, of theta/pi."""
+    return np.clip(np.tan(phase * (np.pi / 2)), -LIMIT, LIMIT)
+
+
+@cache
+def phase_tables(word: int):
+    """(cos(theta), limited tan(theta/2)) over theta/pi in -1..1."""
+    n = ENTRIES[word]
+    cosine = linear("cos", over(-1, 1, n, lambda phase: np.cos(phase * np.pi)), n, word, span=1)
+    return cosine, linear("tan", over(-1, 1, n, limited_tan), n, word, span=LIMIT)
+
+
+class ThetaNeuron(Neuron):
+    """The theta neuron: a phase on a circle, which is quadratic integrate-and-fire whose spike takes no time.
+
+        tau theta' = (1 - cos theta) + (1 + cos theta)(eta + k_I I);   spike at theta = pi
+        V = V_0 + S y,  y = tan(theta/2) within -8..8;  on the step of a spike V_peak
+
+    Forward Euler of theta. With y = tan(theta/2) it is tau y' = y^2 + eta + k_I I, from -infinity to infinity. It fires
+    tonically where eta + k_I I > 0, at sqrt(eta + k_I I)/(pi tau); else it rests at y = -sqrt(-eta - k_I I).
+    eta + k_I I is limited at 16. The state is theta/pi, in half turns: it wraps forwards, and stays at -1 if inhibition
+    would turn it back through pi.
+
+    Source: Ermentrout & Kopell 1986, SIAM J. Appl. Math. 46:233; Ermentrout 1996, Neural Comput. 8:979, eq. 2.1.
+    Not: adapting; with a reset to choose: it begins again from -8 S below V_0.
+    """
+
+    scheme = "forward Euler"
+    best_for = "regular firing that begins at arbitrarily low rates, from three parameters"
+
+    phase = State("half turns", span=1, operand_span=32, slowest=100 * np.pi, doc="theta/pi")
+
+    tau = Param(5.0, "ms", (1, 100), log=True, doc="time constant")
+    eta = Param(-0.25, "", (-1, 1), doc="constant drive: below 0 it rests, above it fires by itself")
+    k_I = Param(2.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
+    V_0 = Param(-64.0, "mV", (-100, 40), free=False, doc="read-out at theta = 0")
+    S = Param(2.0, "mV", (0.1, 15), free=False, doc="read-out of one unit of y")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
+
+    @staticmethod
+    def coefficients(p, dt):
+        return {
+            "k": dt / (np.pi * p.tau),
+            **{name: getattr(p, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
+        }
+
+    @staticmethod
+    def parameters(c, dt):
+        return {
+            "tau": dt / (np.pi * c.k),
+            **{name: getattr(c, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
+        }
+
+    @staticmethod
+    def equations(dp, s, c, i):
+        cosine, tan = phase_tables(dp.word)
+        drive = ((c.k_I * i).word(16) + c.eta).word(16)
+        cos = interpolate(cosine, index(s.phase, 1.0, cosine.entries)).word(1)
+        # (1 - cos) + (1 + cos) drive, with one product
+        speed = ((1 + drive) - (cos * (1 - drive).word(16)).word(16)).word(32)
+        ahead = s.phase + (c.k * speed).like(s.phase)
+        spike = ahead >= 1
+        phase = select(spike, ahead.wrap(s.phase.q), ahead.like(s.phase))
+        y = interpolate(tan, index(phase, 1.0, tan.entries)).word(LIMIT)
+        v = (c.V_0 + (c.S * y).word(128)).word(128)
+        return {"phase": phase, ".v": select(spike, c.V_peak, v), ".spike": spike}
+
+    @staticmethod
+    def shown(s, p):
+        return p.V_0 + p.S * limited_tan(s.phase)
+
+    @staticmethod
+    def resting(p: SimpleNamespace):
+        """The stable fixed point at y = -sqrt(-eta); where it fires without input there is none, and theta is 0."""
+        return {"phase": -2 / np.pi * np.arctan(np.sqrt(np.maximum(-p.eta, 0)))}

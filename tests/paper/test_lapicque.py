@@ -1,0 +1,103 @@
+"""Lapicque 1907 (in Brunel & van Rossum 2007, Biol. Cybern. 97:341): the membrane, strength and duration, frequency."""
+
+import numpy as np
+import pytest
+
+import spikefab.sim  # noqa: F401
+from spikefab.hw.models.lapicque import LapicqueNeuron
+
+CELL = {"tau_m": 15.0, "R_m": 120.0, "V_th": -48.0, "E_L": -71.0, "V_peak": 20.0}
+
+
+def membrane(p, i_nA):
+    """tau_m V' = -(V - E_L) + R_m I"""
+    return lambda y: [(-(y[0] - p["E_L"]) + p["R_m"] * i_nA) / p["tau_m"]]
+
+
+def period(p, drive):
+    """ms between spikes under a constant drive R I of so many mV: tau ln(R I / (R I - theta)), theta = V_th - E_L."""
+    return p["tau_m"] * np.log(drive / (drive - (p["V_th"] - p["E_L"])))
+
+
+@pytest.mark.parametrize("dt", [0.05, 0.1, 0.5])
+def test_exact_below_threshold_at_any_step(integrate, dt):
+    ideal = LapicqueNeuron(**CELL, dt=dt).ideal()
+    p = ideal.neuron.values
+    start = [p["E_L"]]
+    for i_nA, milliseconds in ((0.1, 20), (-0.4, 13), (0.0, 5), (0.17, 40)):
+        voltage = ideal.run(np.full(round(milliseconds / dt), i_nA))
+        spikes, start = integrate(membrane(p, i_nA), start, milliseconds, p["V_th"], lambda y: [p["E_L"]])
+        assert not len(spikes)
+        assert not len(ideal.spikes)
+        assert voltage[-1] == pytest.approx(start[0], abs=1e-7)  # the tolerance of solve_ivp
+
+
+def test_spikes_converge_with_the_step(integrate):
+    """A spike is seen at the end of its step, so the n-th is late by at most n steps: first order."""
+    current, duration = 0.31, 150.0
+    for dt in (0.4, 0.1, 0.025):
+        ideal = LapicqueNeuron(**CELL, dt=dt).ideal()
+        p = ideal.neuron.values
+        ideal.run(np.full(round(duration / dt), current))
+        exact, _ = integrate(membrane(p, current), [p["E_L"]], duration, p["V_th"], lambda y, p=p: [p["E_L"]])
+        late = ideal.spikes + dt - exact[: len(ideal.spikes)]  # step k ends at (k + 1) dt
+        assert len(exact) - len(ideal.spikes) in (0, 1)
+        assert len(ideal.spikes) >= 9
+        assert np.all(late >= -1e-9)
+        assert np.all(late <= np.arange(1, len(late) + 1) * dt + 1e-9)
+
+
+@pytest.mark.parametrize("fixed_point", [False, True])
+def test_frequency_against_current_is_the_closed_form(fixed_point):
+    """One step of rounding up per interval and no more; in fixed point the drive is rounded to its codes as well."""
+    dt = 0.1
+    model = LapicqueNeuron(**CELL, dt=dt)
+    p = model.values
+    # E_L - V and R_m I are words that span 512 mV, and I is one that spans the input: half a code each
+    rounding = 512 / 2**17 + p["R_m"] * model.datapath.current.lsb / 2 if fixed_point else 0.0
+    rheobase = (p["V_th"] - p["E_L"]) / p["R_m"]
+    neuron = model if fixed_point else model.ideal()
+    for i_nA in (0.98 * rheobase, 1.02 * rheobase, 0.25, 0.5, 1.0, 3.5):
+        neuron.reset()
+        neuron.run(np.full(3000, i_nA))
+        if i_nA < rheobase:
+            assert not len(neuron.spikes)
+            continue
+        intervals = np.diff([-dt, *neuron.spikes])  # the first as well: it starts from where a spike leaves it
+        assert len(intervals) >= 3
+        drive = p["R_m"] * i_nA
+        assert intervals.min() >= period(p, drive + rounding) - 1e-9
+        assert intervals.max() < period(p, drive - rounding) + dt + 1e-9
+
+
+@pytest.mark.parametrize("fixed_point", [False, True])
+def test_strength_and_duration(fixed_point):
+    """What Lapicque was after: a pulse of d ms fires from rheobase / (1 - exp(-d/tau)) on, twice the rheobase at the
+    chronaxie, tau ln 2. One part in a thousand of 23 mV is 23 uV, four times what the words of the drive can lose."""
+    dt = 0.1
+    model = LapicqueNeuron(**CELL, dt=dt)
+    p = model.values
+    rheobase = (p["V_th"] - p["E_L"]) / p["R_m"]
+    neuron = model if fixed_point else model.ideal()
+    for steps in (10, 40, round(p["tau_m"] * np.log(2) / dt), 300):
+        threshold = rheobase / -np.expm1(-steps * dt / p["tau_m"])
+        for strength, fires in ((0.999, 0), (1.001, 1)):
+            neuron.reset()
+            pulse = np.full(steps, strength * threshold)
+            neuron.run(np.concatenate([pulse, np.zeros(100)]))
+            assert len(neuron.spikes) == fires
+    assert threshold < 1.2 * rheobase  # a long pulse is as good as a step
+
+
+def test_fixed_point_stays_with_the_ideal():
+    rng = np.random.default_rng(1)
+    steady = np.full(5000, 0.25)
+    noise = 0.2 + 0.4 * np.repeat(rng.normal(size=500), 10)
+    for current in (steady, noise):
+        model = LapicqueNeuron(**CELL, word=18)
+        ideal = model.ideal()
+        shown, wanted = model.run(current), ideal.run(current)
+        assert len(model.spikes) == len(ideal.spikes) > 10
+        assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+        before = slice(0, round(ideal.spikes[0] / 0.1) - 1)
+        assert np.abs(shown - wanted)[before].max() < 0.01
