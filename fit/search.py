@@ -9,7 +9,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 
 from .loss import Loss
-from .space import UNSEARCHED, Space, measured_value
+from .space import Space, measured_value, unsearched
 from .task import Task
 
 SCREEN = 1024  # points of the Sobol screen
@@ -42,8 +42,8 @@ def search(
     params = dp.params
     constants = {n: measured_value(n, params[n], task.measured) for n in params}
     loss = Loss(dp, task)
-    # a spike's peak and level are the recording's, and a read-out is solved
-    space = Space.of(dp, tuple(n for n in params if n not in UNSEARCHED), task.measured, constants)
+    held = unsearched(params)
+    space = Space.of(dp, tuple(n for n in params if n not in held), task.measured, constants)
     found = Found(space.codes(space.point(constants))[0], np.inf, 0)
 
     def evaluate(x: np.ndarray) -> np.ndarray:

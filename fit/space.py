@@ -13,6 +13,7 @@ FACTOR = 3.0  # either way, for what a subthreshold regression measures
 NEAR = 8.0  # mV, either way, for measured potentials
 FAR = 20.0  # mV, for a leak whose reversal the cell does not rest at
 THRESHOLD = (-40.0, 10.0)  # mV around the median onset
+LEVEL = 10.0  # mV above E_L, the least level of a spike
 COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
 JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
 THRESHOLDS = {"V_th", "V_T", "v_t", "V_c"}
@@ -23,7 +24,15 @@ RESTS = {"E_L", "v_r"}
 PEAKS = {"V_peak", "v_peak"}
 LEVELS = {"V_spike"}
 READ_OUT = ("V_0", "S")  # solved, see `loss.Loss.read_out`
-UNSEARCHED = PEAKS | LEVELS | set(READ_OUT)
+
+
+def unsearched(params: Mapping[str, Param]) -> set[str]:
+    """What the recording says and no search improves on: a spike's peak and level, and a read-out, which is solved.
+
+    The level of a model with a read-out is searched: its spikes may be shown lower than the recording's.
+    """
+    solved = set(READ_OUT) <= set(params)
+    return PEAKS | ({*READ_OUT} if solved else LEVELS)
 
 
 def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
@@ -48,6 +57,8 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
         lo, hi = max(lo, min(m.trough, m.E_L) - NEAR), min(hi, m.reset + NEAR)
     elif name in RESETS_ABOVE and m.reset is not None and m.trough is not None:
         lo, hi = max(lo, min(m.trough - m.E_L, 0) - NEAR), min(hi, m.reset - m.E_L + NEAR)
+    elif name in LEVELS and m.half is not None:
+        lo, hi = max(lo, m.E_L + LEVEL), min(hi, m.half)
     elif name in RESTS:
         near = FAR if spiking else NEAR
         lo, hi = max(lo, m.E_L - near), min(hi, m.E_L + near)

@@ -19,9 +19,8 @@ import numpy as np
 
 from .fixed import Q
 from .tables import Table, interpolate, linear
-from .trace import Value, select
+from .trace import Value
 
-REARM = 15.0  # mV below the level of a spike's crossing
 STEEPEST = 4.0  # phi dt/tau is limited here: a gate then moves 98 % of the way in a step
 # the error of linear interpolation falls with the square of their number
 ENTRIES = {16: 256, 18: 512, 24: 1024}
@@ -101,13 +100,6 @@ def membrane(
         total = reduce(lambda a, b: (a + b).word(share), parts)
         moved = moved + (total * (channel.reversal - V).word(256)).like(V)
     return (V + moved).like(V)
-
-
-def crossing(v: Value, level: Value, armed: Value) -> tuple[Value, Value]:
-    """(spike, armed): v reaches `level` from below; armed again once v is 15 mV lower."""
-    up = armed > 0
-    spike = select(up, v >= level, 0)
-    return spike, select(spike, 0, select(v <= level - REARM, 1, up))
 
 
 def power_of_two(x: float) -> float:

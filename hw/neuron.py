@@ -186,14 +186,19 @@ class Neuron(wiring.Component):
 
     def _quantised(self, params: Mapping[str, float]) -> dict[str, int]:
         kind = type(self)
-        for name, value in params.items():
+        for name in params:
             kind.check_parameter(name)
-            lo, hi = self.datapath.params[name].bounds
-            # a hundredth beyond: the code nearest to a bound may stand for a value just outside it
-            if not lo - 1e-2 * abs(lo) <= value <= hi + 1e-2 * abs(hi):
-                unit = kind.params()[name].unit
-                raise UsageError(f"{kind.__name__}: {name} = {value} {unit} is outside {lo}..{hi} {unit}.")
         wanted = {**kind.defaults(), **params}
+        with np.errstate(all="ignore"):  # of values that are refused below
+            row = self.datapath.quantise(wanted)[0]
+        for name, value in params.items():
+            lo, hi = self.datapath.params[name].bounds
+            # what a register stands for may lie just outside: its code is then that of the bound, or a hundredth away
+            near = lo - 1e-2 * abs(lo) <= value <= hi + 1e-2 * abs(hi)
+            inside = {**wanted, name: np.clip(value, lo, hi)}
+            if not near and not (np.isfinite(value) and np.array_equal(row, self.datapath.quantise(inside)[0])):
+                unit = kind.params()[name].unit
+                raise UsageError(f"{kind.__name__}: {name} = {value} {unit} is outside {lo:g}..{hi:g} {unit}.")
         for name, value in kind.coefficients(SimpleNamespace(**wanted), self.dt).items():
             q = self.datapath.coefficients[name]
             if not q.lo - 0.5 <= value / q.lsb <= q.hi + 1:
@@ -201,7 +206,6 @@ class Neuron(wiring.Component):
                     f"{kind.__name__}: these parameters need {name} = {value:.4g}, beyond the {q.hi * q.lsb:.4g} that its "
                     f"register holds at dt = {self.dt} ms: take a smaller dt or slower parameters."
                 )
-        row = self.datapath.quantise(wanted)[0]
         return dict(zip(self.datapath.coefficients, map(int, row), strict=True))
 
     def _given(self, codes: Mapping[str, int], formats: Mapping[str, Any]) -> dict[str, int]:

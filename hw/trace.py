@@ -46,9 +46,7 @@ class Trace:
         self.outputs: dict[str, int] = {}
         self._seen: dict[Node, int] = {}
 
-    def add(
-        self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None, known: Interval | None = None
-    ) -> "Value":
+    def add(self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None, known: Interval | None = None) -> "Value":
         """Append an operation (or find the identical one) and prove that it cannot leave its format.
 
         `known`: bounds that hold because its operands go together, where each on its own would allow more.

@@ -4,21 +4,30 @@ Nothing is rounded and tables are the functions they stand for; what clamps in h
 ceiling of an exponential is part of the scheme. Time step and scheme are those of the hardware.
 """
 
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from spikefab.hw.datapath import Datapath
+from spikefab.hw.schedule import saturates
+
+
+@cache
+def _plan(dp: Datapath) -> tuple[list[int], list[bool]]:
+    """The live operations, and of all whether it is a resize that can meet what its format does not hold."""
+    clamps = [node.op == "resize" and saturates(dp.trace, index) for index, node in enumerate(dp.trace.nodes)]
+    return dp.trace.live(), clamps
 
 
 def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], current, *, tables: bool = False):
     """One step in real units: (next states by name, v in mV, spike). Numbers or arrays that broadcast."""
-    nodes = dp.trace.nodes
+    nodes, (live, clamps) = dp.trace.nodes, _plan(dp)
     inputs = {("current", "i"): current}
     inputs |= {("state", n): x for n, x in states.items()} | {("coefficient", n): x for n, x in coefficients.items()}
     x: list[Any] = [None] * len(nodes)
-    for index in dp.trace.live():
+    for index in live:
         node = nodes[index]
         a = [x[k] for k in node.args]
         op = node.op
@@ -40,7 +49,10 @@ def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], cur
             x[index] = a[0] - np.floor(a[0])
         elif op == "resize":
             low, high = node.q.lo * node.q.lsb, node.q.hi * node.q.lsb
-            x[index] = (a[0] - low) % (2 * -low) + low if node.attr == "wrap" else np.clip(a[0], low, high)
+            if node.attr == "wrap":
+                x[index] = (a[0] - low) % (2 * -low) + low
+            else:
+                x[index] = np.minimum(np.maximum(a[0], low), high) if clamps[index] else a[0]
         elif op == "ge":
             x[index] = a[0] >= a[1]
         elif op == "gt":
@@ -51,7 +63,7 @@ def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], cur
             x[index] = a[0] * np.exp2(a[1])
         elif op == "table":
             table, column = node.attr
-            z = np.clip(a[0], 0, table.entries)
+            z = np.minimum(np.maximum(a[0], 0), table.entries)
             if tables:
                 words = np.array(table.columns[column].words) * table.columns[column].q.lsb
                 x[index] = words[np.minimum(z, table.entries - 1).astype(int)]

@@ -7,6 +7,8 @@ from ..neuron import Neuron
 from .adex import AdExNeuron
 from .alpha import AlphaNeuron
 from .exp_if import ExpIFNeuron
+from .fitzhugh_nagumo import FitzHughNagumoNeuron
+from .hindmarsh_rose import HindmarshRoseNeuron
 from .hodgkin_huxley import HodgkinHuxleyNeuron
 from .izhikevich import IzhikevichNeuron
 from .lapicque import LapicqueNeuron
@@ -15,6 +17,7 @@ from .mat import MATNeuron
 from .morris_lecar import MorrisLecarNeuron
 from .quadratic_if import QuadraticIFNeuron
 from .resonate_and_fire import ResonateAndFireNeuron
+from .theta import ThetaNeuron
 
 MODELS: dict[str, type[Neuron]] = {
     m.__name__: m
@@ -27,7 +30,10 @@ MODELS: dict[str, type[Neuron]] = {
         IzhikevichNeuron,
         HodgkinHuxleyNeuron,
         MorrisLecarNeuron,
+        FitzHughNagumoNeuron,
+        HindmarshRoseNeuron,
         AlphaNeuron,
+        ThetaNeuron,
         ResonateAndFireNeuron,
         MATNeuron,
     )

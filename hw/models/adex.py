@@ -4,13 +4,25 @@ import numpy as np
 
 from ..datapath import Param, State
 from ..neuron import Neuron
+from ..spiking import fire
 from ..tables import exp2
-from ..trace import select
+from ..trace import Value, select
 
 LOG2E = 1 / np.log(2)
 CEILING = 8  # octaves: the upstroke is clamped below 2**8 mV a step
 RANGE = 16  # the exponent of two is kept in -RANGE..RANGE, its upper end being the ceiling
 FOLD = 2 ** (RANGE - CEILING)
+
+
+def folded(Delta_T, k_L):
+    """V_T - V_E, mV: the factor k_L Delta_T of the exponential, folded into its argument."""
+    return Delta_T * np.log(k_L * Delta_T * FOLD)
+
+
+def upstroke(V: Value, c) -> Value:
+    """mV a step of dt g_L Delta_T/C exp((V - V_T)/Delta_T), in the format of V, from the registers slope and V_E."""
+    y = (c.slope * (V - c.V_E).word(128)).word(RANGE)
+    return exp2(y).times2(CEILING - RANGE).like(V)
 
 
 class AdExNeuron(Neuron):
@@ -56,7 +68,7 @@ class AdExNeuron(Neuron):
             "k_I": dt / p.C,
             "k_L": k_L,
             "slope": LOG2E / p.Delta_T,
-            "V_E": p.V_T - p.Delta_T * np.log(k_L * p.Delta_T * FOLD),
+            "V_E": p.V_T - folded(p.Delta_T, k_L),
             "a": p.a,
             "k_w": -np.expm1(-dt / p.tau_w),
             "b": p.b,
@@ -73,7 +85,7 @@ class AdExNeuron(Neuron):
             "C": C,
             "g_L": c.k_L * C / dt,
             "Delta_T": Delta_T,
-            "V_T": c.V_E + Delta_T * np.log(c.k_L * Delta_T * FOLD),
+            "V_T": c.V_E + folded(Delta_T, c.k_L),
             "a": c.a,
             "tau_w": -dt / np.log1p(-c.k_w),
             "b": c.b,
@@ -88,19 +100,9 @@ class AdExNeuron(Neuron):
         nA = 4 * dp.i_span
         u = (s.V - c.E_L).word(128)
         leak = (c.k_L * u).like(s.V)
-        y = (c.slope * (s.V - c.V_E).word(128)).word(RANGE)
-        upstroke = exp2(y).times2(CEILING - RANGE).like(s.V)
         drive = (c.k_I * (i - s.w).word(nA)).like(s.V)
-        V = (s.V + ((upstroke - leak) + drive)).like(s.V)
+        V = (s.V + ((upstroke(s.V, c) - leak) + drive)).like(s.V)
         pull = ((c.a * u).word(nA) - s.w).word(nA)
         w = (s.w + (c.k_w * pull).like(s.w)).like(s.w)
-        held = s.hold > 0
-        V = select(held, c.V_reset, V)
-        spike = select(held, 0, V >= c.V_peak)
-        return {
-            "V": select(spike, c.V_reset, V),
-            "w": select(spike, (w + c.b).like(s.w), w),
-            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
-            ".v": select(spike, c.V_peak, V.word(128)),
-            ".spike": spike,
-        }
+        spike, fired = fire(V, s.hold, threshold=c.V_peak, reset=c.V_reset, n_ref=c.n_ref, peak=c.V_peak)
+        return {**fired, "w": select(spike, (w + c.b).like(s.w), w)}

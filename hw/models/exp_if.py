@@ -1,12 +1,9 @@
 """Exponential integrate-and-fire."""
 
-import numpy as np
-
 from ..datapath import Param, State
 from ..neuron import Neuron
-from ..tables import exp2
-from ..trace import select
-from .adex import CEILING, FOLD, LOG2E, RANGE
+from ..spiking import fire
+from .adex import LOG2E, folded, upstroke
 
 
 class ExpIFNeuron(Neuron):
@@ -47,7 +44,7 @@ class ExpIFNeuron(Neuron):
             "k_I": dt / p.C,
             "k_L": k_L,
             "slope": LOG2E / p.Delta_T,
-            "V_E": p.V_T - p.Delta_T * np.log(k_L * p.Delta_T * FOLD),
+            "V_E": p.V_T - folded(p.Delta_T, k_L),
             "V_reset": p.V_reset,
             "E_L": p.E_L,
             "V_peak": p.V_peak,
@@ -61,7 +58,7 @@ class ExpIFNeuron(Neuron):
             "C": C,
             "g_L": c.k_L * C / dt,
             "Delta_T": Delta_T,
-            "V_T": c.V_E + Delta_T * np.log(c.k_L * Delta_T * FOLD),
+            "V_T": c.V_E + folded(Delta_T, c.k_L),
             "V_reset": c.V_reset,
             "E_L": c.E_L,
             "V_peak": c.V_peak,
@@ -71,15 +68,5 @@ class ExpIFNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         leak = (c.k_L * (s.V - c.E_L).word(128)).like(s.V)
-        y = (c.slope * (s.V - c.V_E).word(128)).word(RANGE)
-        upstroke = exp2(y).times2(CEILING - RANGE).like(s.V)
-        V = (s.V + ((upstroke - leak) + (c.k_I * i).like(s.V))).like(s.V)
-        held = s.hold > 0
-        V = select(held, c.V_reset, V)
-        spike = select(held, 0, V >= c.V_peak)
-        return {
-            "V": select(spike, c.V_reset, V),
-            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
-            ".v": select(spike, c.V_peak, V.word(128)),
-            ".spike": spike,
-        }
+        V = (s.V + ((upstroke(s.V, c) - leak) + (c.k_I * i).like(s.V))).like(s.V)
+        return fire(V, s.hold, threshold=c.V_peak, reset=c.V_reset, n_ref=c.n_ref, peak=c.V_peak)[1]

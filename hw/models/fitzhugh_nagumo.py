@@ -5,15 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..datapath import Param, State
-from ..gates import crossing
 from ..neuron import Neuron
+from ..spiking import crossing
 
 
 def lowest_root(b, c, d):
     """The least real root of x^3 + b x^2 + c x + d, of numbers or arrays: in closed form."""
     p, q = (c - b**2 / 3) / 3, (b * (2 * b**2 / 9 - c) / 3 + d) / 2  # of t = x + b/3: t^3 + 3 p t + 2 q
     inside = q**2 + p**3
-    u = np.cbrt(-q - np.copysign(np.sqrt(np.maximum(inside, 0)), q))  # of the two cube roots the larger: no cancellation
+    u = np.cbrt(
+        -q - np.copysign(np.sqrt(np.maximum(inside, 0)), q)
+    )  # of the two cube roots the larger: no cancellation
     single = u - p / np.where(u == 0, 1, u)
     r = np.sqrt(np.maximum(-p, 0))
     angle = np.arccos(np.clip(-q / np.where(r == 0, 1, r**3), -1, 1))
@@ -93,6 +95,6 @@ class FitzHughNagumoNeuron(Neuron):
 
     @staticmethod
     def resting(p: SimpleNamespace):
-        """Where the nullclines cross: b x^3/3 + (1 - b) x + a = 0, the leftmost if they do so three times."""
+        """Where the nullclines cross, which within the bounds is once: x^3/3 + (1/b - 1) x + a/b = 0."""
         x = lowest_root(0.0, 3 * (1 / p.b - 1), 3 * p.a / p.b)
         return {"x": x, "w": (x + p.a) / p.b, "armed": np.ones_like(x)}

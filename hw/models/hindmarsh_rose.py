@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..datapath import Param, State
-from ..gates import crossing
 from ..neuron import Neuron
+from ..spiking import crossing
 from .fitzhugh_nagumo import lowest_root
 
 
@@ -38,7 +38,7 @@ class HindmarshRoseNeuron(Neuron):
     d = Param(5.0, "", (3, 7), doc="strength of the fast recovery")
     r = Param(0.006, "", (5e-4, 0.05), log=True, doc="speed of adaptation over that of the membrane")
     s = Param(4.0, "", (2, 6), doc="strength of adaptation")
-    tau = Param(1.0, "ms", (0.1, 10), log=True, doc="time constant of the membrane")
+    tau = Param(2.0, "ms", (0.1, 10), log=True, doc="time constant of the membrane")
     k_I = Param(1.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
     I_0 = Param(1.0, "", (-10, 10), doc="constant drive")
     x_R = Param(-1.6, "", (-2, -1), free=False, doc="x at which adaptation is zero")
@@ -71,15 +71,16 @@ class HindmarshRoseNeuron(Neuron):
         x2 = (x * x).word(16)
         cubic = (x2 * (c.b - x).word(8)).like(s.y)
         drive = (c.k_I * i).word(32) + c.I_0
-        rate = ((s.y + cubic) + (drive - s.z.like(s.y))).word(32)
-        recovery = (1 - (c.d * x2).like(s.y) - s.y).word(32)
+        recovery = ((1 - (c.d * x2).like(s.y)) - s.y).word(32)
+        y = (s.y + (c.k * recovery).like(s.y)).like(s.y)
+        rate = ((drive - s.z.like(s.y) + cubic) + y).word(32)
         pull = ((c.s * (s.x - c.x_R).word(8)).word(32) - s.z).word(32)
         x = (s.x + (c.k * rate).like(s.x)).like(s.x)
         v = (c.V_0 + (c.S * x.word(4)).word(256)).word(128)
         spike, armed = crossing(v, c.V_spike, s.armed)
         return {
             "x": x,
-            "y": (s.y + (c.k * recovery).like(s.y)).like(s.y),
+            "y": y,
             "z": (s.z + (c.k_z * pull).like(s.z)).like(s.z),
             "armed": armed,
             ".v": v,

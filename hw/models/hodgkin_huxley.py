@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..datapath import Param, State
-from ..gates import ENTRIES, STEEPEST, Channel, at_rest, crossing, gate, index, membrane, over, power_of_two
+from ..gates import ENTRIES, STEEPEST, Channel, at_rest, gate, index, membrane, over, power_of_two
 from ..neuron import Neuron
+from ..spiking import crossing
 from ..tables import linear
 
 SQUID, CORTEX = "1952", "traub-miles"
@@ -102,7 +103,9 @@ class HodgkinHuxleyNeuron(Neuron):
     """
 
     scheme = "exponential Euler, gates first"
-    best_for = "the shape of the spike, and block at strong currents; with traub-miles and g_M cortical cells that adapt"
+    best_for = (
+        "the shape of the spike, and block at strong currents; with traub-miles and g_M cortical cells that adapt"
+    )
     settings = {"kinetics": (SQUID, CORTEX), "m_current": (False, True)}
     tried = ({"kinetics": SQUID}, {"kinetics": CORTEX})
     i_span = 16.0
@@ -128,9 +131,7 @@ class HodgkinHuxleyNeuron(Neuron):
     phi_h = Param(1.0, "", PHI, log=True, doc="speed of h")
     phi_n = Param(1.0, "", PHI, log=True, doc="speed of n")
     V_spike = Param(0.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
-    g_M = Param(
-        0.07, "uS", (0, 0.6), per_nF=(0, 0.3), doc="slow potassium conductance", only=("m_current", True)
-    )
+    g_M = Param(0.07, "uS", (0, 0.6), per_nF=(0, 0.3), doc="slow potassium conductance", only=("m_current", True))
     tau_max = Param(
         608.0, "ms", TAU_MAX, free=False, log=True, doc="slowest time constant of p", only=("m_current", True)
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..datapath import Param, State
 from ..neuron import Neuron
-from ..trace import select
+from ..spiking import fire
 
 
 class LIFNeuron(Neuron):
@@ -61,12 +61,4 @@ class LIFNeuron(Neuron):
     def equations(dp, s, c, i):
         drive = ((c.E_L - s.V).word(512) + (c.R_m * i).word(512)).word(512)
         V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
-        held = s.hold > 0
-        V = select(held, c.V_reset, V)
-        spike = select(held, 0, V >= c.V_th)
-        return {
-            "V": select(spike, c.V_reset, V),
-            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
-            ".v": select(spike, c.V_peak, V.word(128)),
-            ".spike": spike,
-        }
+        return fire(V, s.hold, threshold=c.V_th, reset=c.V_reset, n_ref=c.n_ref, peak=c.V_peak)[1]

@@ -19,11 +19,11 @@ class MATNeuron(Neuron):
 
     All three are exact at any dt. The decays of h1 and h2 are constants of the datapath, the nearest of one word.
 
-    Source: Kobayashi, Tsubo & Shinomoto 2009, Front. Comput. Neurosci. 3:9; defaults are its authors' regular-spiking
-    cell (37, 2 and 19 mV). Theirs, as alpha_1, alpha_2, omega: intrinsically bursting 7.5, 1.5, 19; fast spiking
-    10, 0.2, 10.
-    Not: with the voltage of a spike: V does not know of it, so only its times, and V between them, can be fitted. The
-    paper's chattering cell (alpha_1 = -0.5) is outside the bounds.
+    Source: Kobayashi, Tsubo & Shinomoto 2009, Front. Comput. Neurosci. 3:9; defaults are the regular-spiking cell of its
+    authors' page. Their code for figure 5B (ModelDB 226422) has alpha_1, alpha_2, omega = 30, 2, 20 for it; 7.5, 1.5, 19
+    for an intrinsically bursting and 10, 0.2, 10 for a fast-spiking cell.
+    Not: with the voltage of a spike: V does not know of it, so only spike times, and V between them, can be fitted.
+    Their chattering cell (alpha_1 = -0.5) is outside the bounds.
     """
 
     scheme = "exact exponential"

@@ -2,7 +2,7 @@
 
 from ..datapath import Param, State
 from ..neuron import Neuron
-from ..trace import select
+from ..spiking import fire
 
 
 class QuadraticIFNeuron(Neuron):
@@ -65,12 +65,4 @@ class QuadraticIFNeuron(Neuron):
         slope = (c.k_q * x).word(128 * 2.0 ** (c.k_q.q.i_bits - 1))  # all that k_q can make of 128 mV, at any dt
         quadratic = (slope * (s.V - c.V_c).word(128)).like(s.V)
         V = (s.V + (quadratic + (c.k_I * i).like(s.V))).like(s.V)
-        held = s.hold > 0
-        V = select(held, c.V_reset, V)
-        spike = select(held, 0, V >= c.V_peak)
-        return {
-            "V": select(spike, c.V_reset, V),
-            "hold": select(spike, c.n_ref, select(held, (s.hold - 1).like(s.hold), 0)),
-            ".v": select(spike, c.V_peak, V.word(128)),
-            ".spike": spike,
-        }
+        return fire(V, s.hold, threshold=c.V_peak, reset=c.V_reset, n_ref=c.n_ref, peak=c.V_peak)[1]

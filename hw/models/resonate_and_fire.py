@@ -17,8 +17,8 @@ class ResonateAndFireNeuron(Neuron):
     exact, as increments of which the coefficients are small; half of the step's input comes before it and half after it,
     which is of the second order in dt.
 
-    Source: Izhikevich 2001, Neural Networks 14:883; b/omega is its -1/10 by default, at 40 Hz. Its reset is the threshold
-    itself (z <- i at Im z = 1), from where a strong input fires it again within a ms: by default it starts from rest.
+    Source: Izhikevich 2001, Neural Networks 14:883; defaults are ours, at 40 Hz and b/omega = -1/10. The paper's reset is
+    the threshold itself (z <- i at Im z = 1), from where a strong input fires it again within a ms or two: here rest.
     Not: refractory (the reset takes that place), or with an upstroke: on the step of a spike it shows V_peak.
     """
 

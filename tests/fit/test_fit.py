@@ -26,7 +26,7 @@ def single(membrane):
     current = np.full(10000, 0.02)
     current[1000:5000], current[5500:9500] = 0.24, 0.3
     data = SimpleNamespace(voltage=membrane(current, DT, 0.3, before=0.02), current=current)
-    data.results = fit(voltage=data.voltage, current=current, dt=DT, budget=BUDGET)
+    data.results = fit(voltage=data.voltage, current=current, dt=DT, budget=BUDGET, top_k=len(MODELS))
     return data
 
 
@@ -38,7 +38,7 @@ def several(membrane, steps):
     ]
     voltages = [membrane(i, DT, 0.3, k, i[0]) for k, i in enumerate(currents)]
     data = SimpleNamespace(recording=Recording.from_arrays(voltages, currents, DT), voltages=voltages)
-    data.results = fit(data.recording, dt=DT, budget=BUDGET, word=16)
+    data.results = fit(data.recording, dt=DT, budget=BUDGET, word=16, top_k=len(MODELS))
     return data
 
 
@@ -101,7 +101,7 @@ def test_a_resampled_recording_simulates_over_its_current(membrane):
 
 def test_codes_stand_exactly_for_the_parameters(single, several):
     for result in (*single.results, *several.results):
-        dp = datapath(get_model(result.model_name), result.word, result.dt, result.i_span)
+        dp = datapath(result.model, result.word, result.dt, result.i_span)
         assert dict(zip(dp.coefficients, dp.quantise(result.params)[0].tolist(), strict=True)) == result.codes
         assert result.create_model().values == result.params
         assert set(result.formats) == {*dp.coefficients, *dp.states, "i", "o_v"}
@@ -112,7 +112,7 @@ def test_codes_stand_exactly_for_the_parameters(single, several):
 def test_parameters_of_codes_give_the_codes_again(name, word):
     dp = datapath(MODELS[name], word, DT, 1.0)
     rng = np.random.default_rng(word)
-    draws = {n: rng.uniform(*p.bounds, 2000) for n, p in dp.model.params().items()}
+    draws = {n: rng.uniform(*p.bounds, 2000) for n, p in dp.params.items()}
     codes = dp.quantise(draws)
     assert np.array_equal(dp.quantise(dp.dequantise(codes)), codes)
 
@@ -194,7 +194,7 @@ def test_silent_recording_is_fitted_below_threshold(membrane, steps):
     currents = steps([-0.1, 0.05, 0.1], DT)
     recording = Recording.from_arrays([membrane(i, DT, 0.2) for i in currents], currents, DT)
     notices = []
-    results = fit(recording, budget=400, notice=notices.append)
+    results = fit(recording, budget=400, top_k=len(MODELS), notice=notices.append)
     assert any("no spikes" in text for text in notices)
     assert len(results) == len(MODELS)
     assert not results.best.validated

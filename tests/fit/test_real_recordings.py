@@ -7,13 +7,14 @@ import pytest
 
 from spikefab.fit import fit
 from spikefab.fit.readers import read
+from spikefab.hw.models import MODELS
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA does not name the folder of real recordings")
 
 
 def test_regular_spiking_cell():
-    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"))
+    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"), models=["LIF", "AdEx", "Izhikevich"])
     assert len(results) == 3
     best = results.best
     assert best.model_name in {"AdExNeuron", "IzhikevichNeuron"}
@@ -26,8 +27,8 @@ def test_regular_spiking_cell():
 
 
 def test_pyramidal_cell_from_text():
-    results = fit(read(Path(DATA) / "neuroptimus" / "ca3_pc_v2_4_with_current.csv"), budget=3000)
-    assert {r.model_name for r in results} == {"LIFNeuron", "IzhikevichNeuron", "AdExNeuron"}
+    results = fit(read(Path(DATA) / "neuroptimus" / "ca3_pc_v2_4_with_current.csv"), budget=600, top_k=len(MODELS))
+    assert {r.model_name for r in results} == set(MODELS)
     for result in results:
         assert result.held_out is not None
         assert 0 <= result.combined_score < 2

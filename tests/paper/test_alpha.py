@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.alpha import AlphaNeuron
+from spikefab import AlphaNeuron
 
 CELL = {
     "tau_m": 15.0, "R_m": 120.0, "tau_s": 3.0, "V_th": -48.0, "E_L": -71.0, "V_reset": -62.0, "t_ref": 3.0,
@@ -137,6 +136,6 @@ def test_fixed_point_stays_with_the_ideal():
         ideal = model.ideal()
         shown, wanted = model.run(current), ideal.run(current)
         assert len(model.spikes) == len(ideal.spikes) > 10
-        assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+        assert np.abs(model.spikes - ideal.spikes).max() < 0.11  # one step: a crossing at its very end
         before = slice(0, round(ideal.spikes[0] / 0.1) - 1)
         assert np.abs(shown - wanted)[before].max() < 0.01

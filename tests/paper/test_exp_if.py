@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.exp_if import ExpIFNeuron
+from spikefab import ExpIFNeuron
 
 CELL = {
     "C": 0.1, "g_L": 0.01, "Delta_T": 3.48, "V_T": -59.9, "V_reset": -68.0, "E_L": -65.0, "V_peak": 20.0, "t_ref": 1.7,
@@ -124,6 +123,7 @@ def test_fixed_point_stays_with_the_ideal():
     for current in (steady, noise):
         model = ExpIFNeuron(**CELL, word=18)
         ideal = model.ideal()
-        model.run(current), ideal.run(current)
+        model.run(current)
+        ideal.run(current)
         assert len(model.spikes) == len(ideal.spikes) > 20
-        assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+        assert np.abs(model.spikes - ideal.spikes).max() < 0.11  # one step: a crossing at its very end

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.lapicque import LapicqueNeuron
+from spikefab import LapicqueNeuron
 
 CELL = {"tau_m": 15.0, "R_m": 120.0, "V_th": -48.0, "E_L": -71.0, "V_peak": 20.0}
 
@@ -98,6 +97,6 @@ def test_fixed_point_stays_with_the_ideal():
         ideal = model.ideal()
         shown, wanted = model.run(current), ideal.run(current)
         assert len(model.spikes) == len(ideal.spikes) > 10
-        assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+        assert np.abs(model.spikes - ideal.spikes).max() < 0.11  # one step: a crossing at its very end
         before = slice(0, round(ideal.spikes[0] / 0.1) - 1)
         assert np.abs(shown - wanted)[before].max() < 0.01

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.mat import MATNeuron
+from spikefab import MATNeuron
 
 PASSIVE = {"tau_m": 5.0, "R_m": 50.0, "E_L": -65.0, "t_ref": 2.0, "V_peak": 20.0}
 RS, IB, FS = (
@@ -112,7 +111,13 @@ def test_adapts_to_the_steady_interval(fixed_point, cell):
 def test_firing_patterns(fixed_point):
     """One current, and the threshold alone makes the pattern: alpha_1 says how soon a spike can follow, alpha_2 how much
     slower the last ones come than the first."""
-    cells = {"RS": RS, "IB": IB, "FS": FS, "IB, alpha_1": {**IB, "alpha_1": 30.0}, "RS, alpha_2": {**RS, "alpha_2": 0.0}}
+    cells = {
+        "RS": RS,
+        "IB": IB,
+        "FS": FS,
+        "IB, alpha_1": {**IB, "alpha_1": 30.0},
+        "RS, alpha_2": {**RS, "alpha_2": 0.0},
+    }
     found = {}
     for name, cell in cells.items():
         model = MATNeuron(**cell, i_span=1.0)
@@ -146,7 +151,7 @@ def test_no_interval_is_shorter_than_the_refractory_time(fixed_point, t_ref):
 
 
 def test_fixed_point_stays_with_the_ideal():
-    """Spikes can be a step apart and more: where the threshold falls by 0.1 mV/ms, 0.01 mV are a step."""
+    """Where the threshold falls by 0.1 mV/ms, the 0.01 mV that words hide are a step: spikes may be two apart."""
     rng = np.random.default_rng(1)
     steady = np.full(3000, I_NA)
     noise = 0.5 + 0.4 * np.repeat(rng.normal(size=300), 10)
@@ -156,6 +161,6 @@ def test_fixed_point_stays_with_the_ideal():
             ideal = model.ideal()
             shown, wanted = model.run(current), ideal.run(current)
             assert len(model.spikes) == len(ideal.spikes) >= 9
-            assert np.abs(model.spikes - ideal.spikes).max() <= 0.3
+            assert np.abs(model.spikes - ideal.spikes).max() < 0.21
             quiet = (shown != model.values["V_peak"]) & (wanted != model.values["V_peak"])
             assert np.abs(shown - wanted)[quiet].max() < 0.01  # to the end: V knows of no spike

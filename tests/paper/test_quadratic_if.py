@@ -4,8 +4,7 @@
 import numpy as np
 import pytest
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.quadratic_if import QuadraticIFNeuron
+from spikefab import QuadraticIFNeuron
 
 CELL = {"C": 0.1, "k": 0.0007, "V_c": -40.0, "V_reset": -50.0, "E_L": -60.0, "V_peak": 35.0, "t_ref": 0.0}
 
@@ -121,6 +120,7 @@ def test_fixed_point_stays_with_the_ideal():
     for current in (steady, noise):
         model = QuadraticIFNeuron(**CELL, word=18)
         ideal = model.ideal()
-        model.run(current), ideal.run(current)
+        model.run(current)
+        ideal.run(current)
         assert len(model.spikes) == len(ideal.spikes) > 10
-        assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+        assert np.abs(model.spikes - ideal.spikes).max() < 0.11  # one step: a crossing at its very end

@@ -1,10 +1,9 @@
-"""Izhikevich 2001, Neural Networks 14:883: resonate-and-fire. Its cell is z' = (-1 + 10 i) z, z <- i where Im z reaches 1."""
+"""Izhikevich 2001, Neural Networks 14:883: resonate-and-fire, with its reset (z <- i where Im z reaches 1) and others."""
 
 import numpy as np
 import pytest
 
-import spikefab.sim  # noqa: F401
-from spikefab.hw.models.resonate_and_fire import ResonateAndFireNeuron
+from spikefab import ResonateAndFireNeuron
 
 CELL = {"b": -0.025, "omega": 0.25, "k_I": 10.0, "y_th": 15.0, "y_reset": 15.0, "E_L": -65.0, "V_peak": 30.0}
 CYCLE = 2 * np.pi / CELL["omega"]  # ms
@@ -21,7 +20,6 @@ def solve(integrate, p, i_nA, duration, start=(0.0, 0.0)):
 
 def gain(p, frequency):
     """mV/nA of y under exp(i W t): y'' - 2 b y' + (b^2 + omega^2) y = omega k_I I."""
-    p = {k: float(v) for k, v in p.items()}
     return p["k_I"] * p["omega"] / np.abs(p["omega"] ** 2 + p["b"] ** 2 - frequency**2 - 2j * p["b"] * frequency)
 
 
@@ -136,7 +134,7 @@ def test_rebound(fixed_point):
     neuron = model if fixed_point else model.ideal()
     t = np.arange(0, CYCLE, 0.01)
     z = 1j * p["k_I"] / (p["omega"] - 1j * p["b"]) * np.exp((p["b"] + 1j * p["omega"]) * t)
-    threshold = p["y_th"] / z.imag.min()  # nA, negative: of the step under which z was at rest, z = -k_I I / (b + i omega)
+    threshold = p["y_th"] / z.imag.min()  # nA, negative: of the step under which z was -k_I I / (b + i omega)
     held, free = np.ones(4000), np.zeros(1000)
     for strength, fires in ((0.99, 0), (1.01, 1)):
         # from rest, slowly: the onset itself must not ring
@@ -156,6 +154,6 @@ def test_fixed_point_stays_with_the_ideal():
             ideal = model.ideal()
             shown, wanted = model.run(current), ideal.run(current)
             assert len(model.spikes) == len(ideal.spikes) > 10
-            assert np.abs(model.spikes - ideal.spikes).max() <= 0.2
+            assert np.abs(model.spikes - ideal.spikes).max() < 0.11  # one step: a crossing at its very end
             before = slice(0, round(ideal.spikes[0] / 0.1) - 1)
             assert np.abs(shown - wanted)[before].max() < 0.01

@@ -1,0 +1,66 @@
+"""The tutorial runs: the page section by section, and the notebook made of it in a kernel of its own."""
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "tutorial.md").read_text()
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
+CELL = "pyABF/18713001.abf"
+REAL = "A real cell"
+
+
+def spec():
+    """docs/make_notebook.py"""
+    found = importlib.util.spec_from_file_location("make_notebook", ROOT / "docs" / "make_notebook.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def link_recording(folder: Path) -> bool:
+    data = os.environ.get("SPIKEFAB_DATA")
+    if data:
+        (folder / Path(CELL).name).symlink_to(Path(data) / CELL)
+    return bool(data)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder to work in, and the names that the sections share."""
+    return tmp_path_factory.mktemp("tutorial"), {}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_page(section, desk, monkeypatch, capsys):
+    folder, namespace = desk
+    monkeypatch.chdir(folder)
+    if section == REAL and not link_recording(folder):
+        pytest.skip("the recordings are not here: set SPIKEFAB_DATA")
+    for block in re.findall(r"^```python\n(.*?)^```", SECTIONS[section], flags=re.MULTILINE | re.DOTALL):
+        exec(compile(block, f"tutorial.md: {section}", "exec"), namespace)
+    if section == "Fit every model":  # a neuron wins its own recording
+        assert [len(namespace["results"]), namespace["best"].model_name] == [5, "HodgkinHuxleyNeuron"]
+        assert namespace["features"]["spike_count"] == 3
+        assert not namespace["best"].validated
+    with capsys.disabled():
+        print(f"\n{section}:\n{capsys.readouterr().out}", end="")
+
+
+def test_notebook_is_the_page():
+    assert (ROOT / "examples" / "tutorial.ipynb").read_text() == spec().text(), "run `make notebook`"
+
+
+def test_notebook_runs(tmp_path, capsys):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.from_dict(spec().notebook(PAGE))
+    if not link_recording(tmp_path):  # without recordings the rest still runs
+        titles = ["".join(cell.source).startswith(f"## {REAL}") for cell in notebook.cells]
+        notebook.cells = notebook.cells[: titles.index(True)] if True in titles else notebook.cells
+    nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    with capsys.disabled():
+        print(f"\nnotebook: {sum(c.cell_type == 'code' for c in notebook.cells)} cells ran")
