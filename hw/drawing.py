@@ -2,12 +2,15 @@
 
 from html import escape
 
+from .datapath import Datapath
 from .layout import Box, Layout, Port, Wire
-from .trace import Trace
+from .schedule import saturates
+from .trace import Node
 
-ROW, CLOCK, TRACK = 10, 36, 4  # pixels: of a row, of a clock, between wires that turn in one channel
+ROW, CLOCK, TRACK = 10, 40, 4  # pixels: of a row, of a clock, between wires that turn in one channel
 SIDE, TOP, BELOW = 70, 34, 40
-SIGNS = {"add": "+", "sub": "−", "mul": "×", "ge": "≥", "gt": ">", "select": "?", "shift": "≪", "resize": ""}
+SIGNS = {"add": "+", "sub": "−", "mul": "×", "ge": "≥", "gt": ">", "select": "?", "shift": "≪"}
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FILLS = {"mul": "#d1495b", "table": "#edae49", "resize": "#ffffff"}
 PLAIN = "#dfe6ee"
 KINDS = {"state": "#30638e", "coefficient": "#6b7280", "current": "#2e7d4f"}
@@ -21,9 +24,9 @@ LEGEND = (
 )
 
 
-def draw(trace: Trace, title: str) -> str:
-    """An SVG document. Operations hold the upper operand first, `?` the condition, then what holds where it is 1 and 0."""
-    return _Drawing(Layout(trace), title).text()
+def draw(dp: Datapath) -> str:
+    """An SVG document: names and formats on it, interval and number of each operation under the pointer."""
+    return _Drawing(Layout(dp.trace), f"{dp.model.__name__}, word {dp.word}, dt {dp.dt:g} ms").text()
 
 
 class _Drawing:
@@ -106,7 +109,9 @@ class _Drawing:
             if min(rows) < max(rows):
                 path.append(f"M{x[at]:g} {self.y(min(rows)):g}V{self.y(max(rows)):g}")
             inner = {r for r in rows if min(rows) < r < max(rows)} | ({wire.row} if first < at < last else set())
-            dots += [f'<circle cx="{x[at]:g}" cy="{self.y(r):g}" r="1.8" fill="{self._colour(wire.node)}"/>' for r in inner]
+            dots += [
+                f'<circle cx="{x[at]:g}" cy="{self.y(r):g}" r="1.8" fill="{self._colour(wire.node)}"/>' for r in inner
+            ]
         for box, port in wire.readers:
             y = self.y(box.port_rows()[port])
             path.append(f"M{x[box.start]:g} {y:g}H{self.right[box.start // 2]:g}")
@@ -120,7 +125,7 @@ class _Drawing:
     def _box(self, box: Box) -> list[str]:
         ports = [self._port(box, port, row) for port, row in zip(box.ports, box.port_rows(), strict=True)]
         if not box.tall:
-            return [*ports, self._name(box)]
+            return [self._name(box), *ports]
         top, height = self.y(box.row) - ROW / 2, 3 * ROW
         parts = []
         edge = self.right[box.start // 2]
@@ -128,51 +133,45 @@ class _Drawing:
             stop = self.left[self.layout.plan.ready[index]] if index != box.nodes[-1] else self.left[box.stop // 2]
             parts.append(self._part(index, edge, top, stop - edge, height))
             edge = stop
-        return [*ports, *parts]
+        return [*parts, *ports]
 
     def _part(self, index: int, x: float, y: float, width: float, height: float) -> str:
         node = self.trace.nodes[index]
-        fill = FILLS.get(node.op, PLAIN)
-        label = {"resize": str(node.q), "table": node.attr[0].name if node.op == "table" else ""}.get(node.op)
-        label = SIGNS[node.op] if label is None else label
-        small = node.op in ("resize", "table")
-        size = 8 if small else 13
-        room = width - 4
-        squeezed = f' textLength="{room:g}" lengthAdjust="spacingAndGlyphs"' if 0.56 * size * len(label) > room else ""
-        ends = ' text-decoration="underline"' if node.op == "resize" and self._saturates(index) else ""
+        label = _label(node)
+        size = round(min(8 if node.op in ("resize", "table") else 13, (width - 3) / (0.55 * max(1, len(label)))), 1)
         weight = ' font-weight="bold" fill="#ffffff"' if node.op == "mul" else ""
+        clamps = node.op == "resize" and node.attr != "wrap" and saturates(self.trace, index)
+        bar = f'<path d="M{x + width - 1.5:g} {y:g}v{height:g}" stroke="{INK}" stroke-width="3"/>' if clamps else ""
         return (
-            f'<g>{self._about(index)}<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{fill}" '
-            f'stroke="{INK}" stroke-width="0.6"/><text x="{x + width / 2:g}" y="{y + height / 2 + size / 2.9:.4g}" '
-            f'text-anchor="middle" font-size="{size}"{weight}{ends}{squeezed}>{escape(label)}</text></g>'
+            f'<g>{self._about(index)}<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'fill="{FILLS.get(node.op, PLAIN)}" stroke="{INK}" stroke-width="0.6"/>{bar}'
+            f'<text x="{x + width / 2:g}" y="{y + height / 2 + round(size / 2.9):g}" '
+            f'text-anchor="middle" font-size="{size:g}"{weight}>{escape(label)}</text></g>'
         )
-
-    def _saturates(self, index: int) -> bool:
-        from .schedule import saturates
-
-        return saturates(self.trace, index) and self.trace.nodes[index].attr != "wrap"
 
     def _port(self, box: Box, port: Port, row: int) -> str:
-        """A name or number in place of a wire, and what wires do on the way."""
+        """A name or number in place of a wire, and what happens to the point on the way, inside the box."""
         x, right, y = self.left[box.start // 2], self.right[box.start // 2], self.y(row)
-        made = [self._change(index) for index in reversed(port.wires)]
-        done = " ".join(text for text in made if text)
-        if not self.layout.is_tag(box, port):
-            return f'<text x="{x - 1:g}" y="{y - 2:g}" text-anchor="end" font-size="7">{escape(done)}</text>' if done else ""
-        node = self.trace.nodes[port.source]
-        name = node.attr[1] if node.op == "input" else f"{node.attr * node.q.lsb:g}"
-        colour = self._colour(port.source) if node.op == "input" else INK
-        return (
-            f'<g>{self._about(port.source)}<path d="M{x:g} {y:g}H{right:g}" stroke="{colour}" stroke-width="1.2"/>'
-            f'<text x="{x - 1:g}" y="{y + 3:g}" text-anchor="end" font-size="8.5" fill="{colour}">{escape(name)}'
-            f"{escape(' ' + done) if done else ''}</text></g>"
-        )
-
-    def _change(self, index: int) -> str:
-        node = self.trace.nodes[index]
-        if node.op == "point":
-            return f"×2^{node.attr}"
-        return node.op if node.op != "resize" else "wrap" * (node.attr == "wrap")
+        drawn = []
+        node, wires = self.trace.nodes[port.source], [self.trace.nodes[index] for index in reversed(port.wires)]
+        if node.op == "const" and all(wire.op == "point" for wire in wires):  # its value says it all
+            node, wires = (wires or [node])[-1]._replace(op="const", attr=node.attr), []
+        if self.layout.is_tag(box, port):
+            name = node.attr[1] if node.op == "input" else f"{node.attr * node.q.lsb:.4g}"
+            colour = self._colour(port.source) if node.op == "input" else INK
+            drawn.append(
+                f'<g>{self._about(port.source)}<path d="M{x:g} {y:g}H{right:g}" stroke="{colour}" stroke-width="1.2"/>'
+                f'<text x="{x - 1:g}" y="{y + 2:g}" text-anchor="end" font-size="8.5" fill="{colour}">{escape(name)}'
+                "</text></g>"
+            )
+        change = " ".join(text for text in map(_change, wires) if text)
+        if change:
+            below = -6 if len(box.ports) == 1 else 2.5
+            colour = PAPER if self.trace.nodes[box.nodes[0]].op == "mul" else INK
+            drawn.append(
+                f'<text x="{right + 2:g}" y="{y + below:g}" font-size="6.5" fill="{colour}">{escape(change)}</text>'
+            )
+        return "".join(drawn)
 
     def _name(self, box: Box) -> str:
         y = self.y(box.row)
@@ -185,17 +184,20 @@ class _Drawing:
             x, about = self.right[-1], self._about(box.ports[0].source)
             colour, width = (INK if "." in box.name else KINDS["state"]), SIDE - 6.0
         return (
-            f'<g>{about}<rect x="{x:g}" y="{y - 7.5:g}" width="{width:g}" height="15" rx="3" fill="{colour}"/>'
+            f'<g>{about}<rect x="{x:g}" y="{y - 6:g}" width="{width:g}" height="12" rx="3" fill="{colour}"/>'
             f'<text x="{x + width / 2:g}" y="{y + 3.2:g}" text-anchor="middle" fill="#ffffff">{escape(name)}</text></g>'
         )
 
     def _about(self, index: int) -> str:
         """What a pointer shows."""
         node, (low, high) = self.trace.nodes[index], self.trace.intervals[index]
-        what = {"input": lambda: " ".join(node.attr), "table": lambda: f"table {node.attr[0].name}, column {node.attr[1]}"}
-        name = what.get(node.op, lambda: node.op)()
-        lsb = node.q.lsb
-        return f"<title>{escape(f'#{index} {name}: {node.q}, {low * lsb:.6g} .. {high * lsb:.6g}')}</title>"
+        name = node.op
+        if node.op == "input":
+            name = " ".join(node.attr)
+        elif node.op == "table":
+            name = f"table {node.attr[0].name}, column {node.attr[1]}"
+        ends = f"{low * node.q.lsb:.6g} .. {high * node.q.lsb:.6g}"
+        return f"<title>{escape(f'#{index} {name}: {node.q}, {ends}')}</title>"
 
     def _legend(self) -> list[str]:
         y, x, parts = self.height - 14, 8.0, []
@@ -203,6 +205,19 @@ class _Drawing:
             parts.append(f'<rect x="{x:g}" y="{y - 8:g}" width="9" height="9" rx="2" fill="{colour}"/>')
             parts.append(f'<text x="{x + 13:g}" y="{y:g}">{name}</text>')
             x += 13 + 5.2 * len(name) + 12
-        text = "Q(i, f): rounded to; underlined: can saturate. Upper operand first; ? takes the second where the first is 1."
+        text = "Q(i, f): what is rounded to it; bar: can saturate. Upper operand first; ? takes the second where the first is 1."
         parts.append(f'<text x="{x:g}" y="{y:g}">{text}</text>')
         return parts
+
+
+def _label(node: Node) -> str:
+    if node.op == "resize":
+        return str(node.q)
+    return node.attr[0].name if node.op == "table" else SIGNS[node.op]
+
+
+def _change(node: Node) -> str:
+    """What an operation that costs nothing does to the code that passes."""
+    if node.op == "point":
+        return "×2" + str(node.attr).translate(SUPERSCRIPTS)
+    return node.op if node.op != "resize" else "wrap" * (node.attr == "wrap")

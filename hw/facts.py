@@ -24,6 +24,15 @@ class Doc(NamedTuple):
     source: str
     limits: str
 
+    def terms(self, model: type[Neuron]) -> list[tuple[str, str]]:
+        """What is said in a line each."""
+        return [
+            ("Best for", f"{model.best_for}."),
+            ("What it is not", self.limits),
+            ("Scheme", f"{model.scheme}."),
+            ("Source", self.source),
+        ]
+
 
 class Listing(NamedTuple):
     """A table: its first `left` columns are text. `note`: a sentence or more to read it by."""
@@ -126,13 +135,19 @@ def _parameters(model: type[Neuron]) -> Listing:
         )
     if any(p.per_nF is not None for p in params.values()):
         notes.append("Bounds a nF are those of the conductance over the capacitance: a search keeps within them.")
+    every = {**params, **{n: p for n, p in model._every.items() if n not in params}}
     return Listing(
         "Parameters",
         ("parameter", "unit", "meaning", "kind", "default", "bounds"),
-        [(n, p.unit, p.doc, "free" if p.free else "measured", f"{p.default:g}", _span(p)) for n, p in params.items()],
+        [(n, p.unit, p.doc, _kind(p), f"{p.default:g}", _span(p)) for n, p in every.items()],
         4,
         " ".join(notes),
     )
+
+
+def _kind(p: Param) -> str:
+    only = f", with {p.only[0]} {p.only[1]}" if p.only else ""
+    return ("free" if p.free else "measured") + only
 
 
 def _states(model: type[Neuron], paths: dict[int, Datapath]) -> Listing:
@@ -179,9 +194,11 @@ def _formats(model: type[Neuron], paths: dict[int, Datapath]) -> Listing:
 
 
 def _costs(paths: dict[int, Datapath]) -> Listing:
-    costs = [cost(dp) | {"saturations": len(saturations(dp.trace))} for dp in paths.values()]
-    for c in costs:
-        c["interval"] = c["latency"]
+    costs = [cost(dp) for dp in paths.values()]
+    costs = [
+        c | {"interval": c["latency"], "saturations": len(saturations(dp.trace))}
+        for c, dp in zip(costs, paths.values(), strict=True)
+    ]
     return Listing(
         "Cost of a step",
         ("", *_words()),
@@ -203,7 +220,8 @@ def _saturations(dp: Datapath) -> Listing:
         (arg,) = node.args
         low, high = unsaturated(node.q, trace.intervals[arg], trace.nodes[arg].q)
         reaches = f"{low * node.q.lsb:.4g} .. {high * node.q.lsb:.4g}"
-        rows.append((f"#{index}", expression(trace, index), " and ".join(ends), reaches, str(node.q)))
+        what = f"#{arg}" if arg in sides else expression(trace, arg)
+        rows.append((f"#{index}", what, " and ".join(ends), reaches, str(node.q)))
     return Listing(
         f"Saturations that can happen, at word {dp.word}",
         ("operation", "of", "at its end", "could reach", "is held in"),
@@ -216,7 +234,8 @@ def _saturations(dp: Datapath) -> Listing:
 
 def _settings(model: type[Neuron]) -> Listing:
     tried = [", ".join(f"{k} {v}" for k, v in choice.items()) for choice in model.tried if choice]
-    note = f"A fit tries {' and '.join(tried)}." if tried else "A fit takes the first of each."
+    note = "All that is above is for the first of each. "
+    note += f"A fit tries {' and '.join(tried)}." if tried else "A fit tries no other."
     rows = []
     for name, values in model.settings.items():
         for value in values:
@@ -229,13 +248,12 @@ def _settings(model: type[Neuron]) -> Listing:
 
 def _differences(model: type[Neuron], variant: type[Neuron]) -> str:
     base, other = model.params(), variant.params()
-    added = [n for n in other if n not in base] + [
-        f"the state {n}" for n in variant.states() if n not in model.states()
-    ]
+    added = [n for n in other if n not in base]
+    added += [f"the state {n} ({s.doc})" for n, s in variant.states().items() if n not in model.states()]
     changed = []
     for n, p in other.items():
         if n in base and p != base[n]:
-            moved = "" if p.bounds == base[n].bounds else f" in {_span(p)}"
+            moved = "" if p.bounds == base[n].bounds else f" within {_span(p)}"
             changed.append(f"{n} {p.default:g}{moved}")
     parts = [f"has {', '.join(added)}"] * bool(added) + [f"defaults {', '.join(changed)}"] * bool(changed)
     return "; ".join(parts) or "the same parameters"

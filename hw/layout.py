@@ -38,7 +38,11 @@ class Box:
     row: int = 0
 
     def port_rows(self) -> list[int]:
-        return [self.row + k for k in ((), (1,), (0, 2), (0, 1, 2))[len(self.ports)]] if self.tall else [self.row] * len(self.ports)
+        return (
+            [self.row + k for k in ((), (1,), (0, 2), (0, 1, 2))[len(self.ports)]]
+            if self.tall
+            else [self.row] * len(self.ports)
+        )
 
     def out_rows(self) -> list[int]:
         return [self.row + k for k in ((), (1,), (0, 2))[len(self.outs)]] if self.tall else [self.row] * len(self.outs)
@@ -120,7 +124,12 @@ class Layout:
                 continue
             if node.op == "table":  # its columns are one memory
                 chains.setdefault((node.attr[0].name, node.args), []).append(i)
-            elif node.op == "resize" and node.args[0] in chains and users[node.args[0]] == [i] and node.args[0] not in kept:
+            elif (
+                node.op == "resize"
+                and node.args[0] in chains
+                and users[node.args[0]] == [i]
+                and node.args[0] not in kept
+            ):
                 chains[i] = [*chains.pop(node.args[0]), i]
             else:
                 chains[i] = [i]
@@ -217,11 +226,14 @@ class Layout:
                 first = box.row + TALL
             else:
                 self._settle(box, round(sum(fed) / len(fed)) - 1 if fed else 0)
-            for wire, row in ((sources[o], row) for o, row in zip(box.outs, box.out_rows(), strict=True) if o in sources):
+            for wire, row in (
+                (sources[o], row) for o, row in zip(box.outs, box.out_rows(), strict=True) if o in sources
+            ):
                 self._settle(wire, row)
         items: list[Box | Wire] = [*self.boxes, *(w for w in self.wires if w.ends[0] < w.ends[1])]
         for _ in range(PASSES):
-            if not any([self._improve(item, around.get(id(item)) or [item]) for item in items]):  # type: ignore[list-item]
+            moved = [self._improve(item, around.get(id(item)) or [item]) for item in items]  # type: ignore[list-item]
+            if not any(moved):
                 break
 
     def _improve(self, item: Box | Wire, wires: list[Wire]) -> bool:

@@ -29,6 +29,13 @@ class Step:
         self.constants.append(float(value))
         return f"k{len(self.constants) - 1}"
 
+    def read(self, index: str, table: np.ndarray) -> str:
+        """One entry of a table. All lie one behind the other in one array: with one each, LLVM would have to check at run
+        time that none of them overlaps what the lanes write, and gives up on vectors when there are too many."""
+        start = self.constant(sum(map(len, self.tables)))
+        self.tables.append(table)
+        return f"T[int32({index} + {start})]"
+
 
 def trace_step(dp: Datapath) -> Step:
     """Statements for one step, and the expression of each output by name."""
@@ -84,14 +91,13 @@ def trace_step(dp: Datapath) -> Step:
             text = f"{a} if {expr[args[0]]} == 1.0 else {b}"
         elif node.op == "table":
             table, column = node.attr
-            step.tables.append(np.array(table.columns[column].words, dtype=np.float64))
             last = step.constant(table.entries - 1)
             z = f"min(max(floor({scaled(args[0], -f)}), 0.0), {last})"
-            text = f"t{len(step.tables) - 1}[int32({z})]"
+            text = step.read(z, np.array(table.columns[column].words, dtype=np.float64))
         elif node.op == "shift":
             lo, hi = dp.trace.intervals[args[1]]
-            step.tables.append(2.0 ** np.arange(hi - lo + 1))
-            text = f"{expr[args[0]]} * t{len(step.tables) - 1}[int32({expr[args[1]]} - {step.constant(node.attr)})]"
+            distance = f"{expr[args[1]]} - {step.constant(node.attr)}"
+            text = f"{expr[args[0]]} * {step.read(distance, 2.0 ** np.arange(hi - lo + 1))}"
         else:
             raise AssertionError(f"no kernel rule for {node.op}")
         expr[index] = f"n{index}"
@@ -112,15 +118,15 @@ def kernel({arguments}):
     for block in prange(codes.shape[1] // {lanes}):
         first = block * {lanes}
         {constants}
-        {allocations}
+        L = np.empty(({rows}, {lanes}))
         for l in range({lanes}):
             {load_coefficients}
         for sweep in range(current.shape[0]):
             for l in range({lanes}):
                 {load_states}
-                square_[l] = 0.0
-                masked_[l] = 0.0
-                sum_[l] = sum2_[l] = product_[l] = 0.0
+                {r_square} = 0.0
+                {r_masked} = 0.0
+                {r_sum} = {r_sum2} = {r_product} = 0.0
             for t in range(length[sweep]):
                 i = current[sweep, t]
                 target = data[sweep, t]
@@ -130,37 +136,37 @@ def kernel({arguments}):
                     {read}
                     {statements}
                     {write}
-                    v = {v} * lsb
-                    v_[l] = v
-                    spike_[l] = {spike}
+                    v = {out_v} * lsb
+                    {r_v} = v
+                    {r_spike} = {out_spike}
                     error = v - target
-                    square_[l] += error * error
+                    {r_square} += error * error
                     error = min(v, clip) - limited
-                    masked_[l] += weight * (error * error)
+                    {r_masked} += weight * (error * error)
                 if regress:
                     for l in range({lanes}):
-                        sum_[l] += weight * v_[l]
-                        sum2_[l] += weight * (v_[l] * v_[l])
-                        product_[l] += weight * (v_[l] * target)
+                        {r_sum} += weight * {r_v}
+                        {r_sum2} += weight * ({r_v} * {r_v})
+                        {r_product} += weight * ({r_v} * target)
                 if traced:
                     for l in range({lanes}):
-                        trace[sweep, t, first + l] = v_[l]
+                        trace[sweep, t, first + l] = {r_v}
                 fired = 0.0
                 for l in range({lanes}):
-                    fired += spike_[l]
+                    fired += {r_spike}
                 if fired > 0.0:
                     for l in range({lanes}):
-                        if spike_[l] > 0.0:
+                        if {r_spike} > 0.0:
                             n = count[sweep, first + l]
                             if n < spikes.shape[2]:
                                 spikes[sweep, first + l, n] = t
                             count[sweep, first + l] = n + 1
             for l in range({lanes}):
-                square[sweep, first + l] = square_[l]
-                masked[sweep, first + l] = masked_[l]
-                sums[0, sweep, first + l] = sum_[l]
-                sums[1, sweep, first + l] = sum2_[l]
-                sums[2, sweep, first + l] = product_[l]
+                square[sweep, first + l] = {r_square}
+                masked[sweep, first + l] = {r_masked}
+                sums[0, sweep, first + l] = {r_sum}
+                sums[1, sweep, first + l] = {r_sum2}
+                sums[2, sweep, first + l] = {r_product}
                 {store_states}
 """
 
@@ -168,26 +174,28 @@ def kernel({arguments}):
 def kernel_source(dp: Datapath, step: Step) -> str:
     """Text of a module with one function, `kernel`: all candidates over all sweeps (see `kernels.simulate`)."""
     states, coefficients = list(dp.states), list(dp.coefficients)
-    tables = [f"t{k}" for k in range(len(step.tables))]
-    names = [*(f"s_{n}" for n in states), *(f"c_{n}" for n in coefficients), "v", "spike", "square", "masked"]
-    names += ["sum", "sum2", "product"]
-    first = ["K", *tables, "codes", "start", "current", "length", "data", "outside", "clip", "lsb"]
+    sums = ["v", "spike", "square", "masked", "sum", "sum2", "product"]
+    names = [*(f"s_{n}" for n in states), *(f"c_{n}" for n in coefficients), *sums]
+    first = ["K", "T", "codes", "start", "current", "length", "data", "outside", "clip", "lsb"]
     last = ["square", "masked", "sums", "regress", "count", "spikes", "end", "traced", "trace"]
 
     def block(lines, depth: int) -> str:
         return ("\n" + " " * depth).join(lines)
 
+    # rows of one array, for the same reason as `Step.read`
+    row = {name: f"L[{k}, l]" for k, name in enumerate(names)}
     return TEMPLATE.format(
         arguments=", ".join([*first, *last]),
         lanes=LANES,
+        rows=len(names),
         constants=block((f"k{k} = K[{k}]" for k in range(len(step.constants))), 8),
-        allocations=block((f"{n}_ = np.empty({LANES})" for n in names), 8),
-        load_coefficients=block((f"c_{n}_[l] = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 12),
-        load_states=block((f"s_{n}_[l] = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 16),
-        read=block((f"{n} = {n}_[l]" for n in names[: len(states) + len(coefficients)]), 20),
+        load_coefficients=block((f"{row['c_' + n]} = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 12),
+        load_states=block((f"{row['s_' + n]} = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 16),
+        read=block((f"{n} = {row[n]}" for n in names[: len(states) + len(coefficients)]), 20),
         statements=block(step.lines, 20),
-        write=block((f"s_{n}_[l] = {step.outputs[n]}" for n in states), 20),
-        v=step.outputs[".v"],
-        spike=step.outputs[".spike"],
-        store_states=block((f"end[{k}, sweep, first + l] = s_{n}_[l]" for k, n in enumerate(states)), 16),
+        write=block((f"{row['s_' + n]} = {step.outputs[n]}" for n in states), 20),
+        out_v=step.outputs[".v"],
+        out_spike=step.outputs[".spike"],
+        store_states=block((f"end[{k}, sweep, first + l] = {row['s_' + n]}" for k, n in enumerate(states)), 16),
+        **{f"r_{name}": row[name] for name in sums},
     )

@@ -103,7 +103,7 @@ def simulate(
     source, name = _source(dp)
     _load(name, source).kernel(
         np.array(step.constants),
-        *step.tables,
+        np.concatenate([*step.tables, np.zeros(1)]),
         np.ascontiguousarray(codes[rows].T, dtype=np.float64),
         np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
         current,

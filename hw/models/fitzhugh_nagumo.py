@@ -74,7 +74,7 @@ class FitzHughNagumoNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         x, w = s.x.word(4), s.w.word(16)
-        cubic = (x * (3 - (x * x).word(16)).word(16)).word(32)
+        cubic = (x * (3 - (x * x).word(16)).word(32)).word(32)
         push = (c.k_I * i).word(16) - w
         rate = (cubic + (push + push.times2(1))).word(32)
         recovery = ((s.x + c.a) - (c.b * w).word(8)).word(8)

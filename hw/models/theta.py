@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..datapath import Param, State
+from ..fixed import Q
 from ..gates import index, over
 from ..neuron import Neuron
 from ..tables import interpolate, linear
@@ -22,10 +23,10 @@ def limited_tan(phase):
 
 @cache
 def phase_tables(word: int):
-    """(cos(theta), limited tan(theta/2)) over theta/pi in -1..1."""
+    """(cos^2(theta/2), limited tan(theta/2)) over theta/pi in -1..1."""
     n = ENTRIES[word]
-    cosine = linear("cos", over(-1, 1, n, lambda phase: np.cos(phase * np.pi)), n, word, span=1)
-    return cosine, linear("tan", over(-1, 1, n, limited_tan), n, word, span=LIMIT)
+    cos2 = linear("cos2", over(-1, 1, n, lambda phase: np.cos(phase * (np.pi / 2)) ** 2), n, word, span=1)
+    return cos2, linear("tan", over(-1, 1, n, limited_tan), n, word, span=LIMIT)
 
 
 class ThetaNeuron(Neuron):
@@ -46,7 +47,7 @@ class ThetaNeuron(Neuron):
     scheme = "forward Euler"
     best_for = "regular firing that begins at arbitrarily low rates, from three parameters"
 
-    phase = State("half turns", span=1, operand_span=32, slowest=100 * np.pi, doc="theta/pi")
+    phase = State("half turns", span=1, operand_span=16, slowest=50 * np.pi, doc="theta/pi")
 
     tau = Param(5.0, "ms", (1, 100), log=True, doc="time constant")
     eta = Param(-0.25, "", (-1, 1), doc="constant drive: below 0 it rests, above it fires by itself")
@@ -58,24 +59,25 @@ class ThetaNeuron(Neuron):
     @staticmethod
     def coefficients(p, dt):
         return {
-            "k": dt / (np.pi * p.tau),
+            "k": 2 * dt / (np.pi * p.tau),
             **{name: getattr(p, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
         }
 
     @staticmethod
     def parameters(c, dt):
         return {
-            "tau": dt / (np.pi * c.k),
+            "tau": 2 * dt / (np.pi * c.k),
             **{name: getattr(c, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
         }
 
     @staticmethod
     def equations(dp, s, c, i):
-        cosine, tan = phase_tables(dp.word)
+        cos2, tan = phase_tables(dp.word)
         drive = ((c.k_I * i).word(16) + c.eta).word(16)
-        cos = interpolate(cosine, index(s.phase, 1.0, cosine.entries)).word(1)
-        # (1 - cos) + (1 + cos) drive, with one product
-        speed = ((1 + drive) - (cos * (1 - drive).word(16)).word(16)).word(32)
+        # one code of phase below pi is one above it, and the table is the same there
+        at = index(s.phase.wrap(Q.covering(1, dp.word)), 1.0, cos2.entries)
+        # (1 - cos) + (1 + cos) drive = 2 (1 - cos^2(theta/2) (1 - drive))
+        speed = (1 - (interpolate(cos2, at).word(1) * (1 - drive).word(16)).word(16)).word(16)
         ahead = s.phase + (c.k * speed).like(s.phase)
         spike = ahead >= 1
         phase = select(spike, ahead.wrap(s.phase.q), ahead.like(s.phase))

@@ -119,6 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_recording(c)
     c = command("models", "views:models", "List the models, or show one")
     c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron")
+    c.add_argument("--draw", type=Path, metavar="FILE", help="write the data flow of NAME at word 18 as SVG")
     c = command("boards", "views:boards", "List the boards")
 
     c = command("verify", "commands:verify", "Compare hardware and reference, bit for bit")

@@ -117,7 +117,8 @@ def show_parameters(screen: Screen, best: "FitResult") -> None:
         # a refractory time or an adaptation of 0 is simply not there
         note = "at its bound" if near and value else "" if p.free else "measured, refined"
         rows.append((name, p.unit, p.doc, note, f"{value:.5g}"))
-    title = f"{best.model_name}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
+    choice = "".join(f", {name.replace('_', ' ')} {value}" for name, value in best.settings.items() if value)
+    title = f"{best.model_name}{choice}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
     screen.table(title, ("parameter", "unit", "meaning", "", "value"), rows, left=4)
 
 

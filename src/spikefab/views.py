@@ -1,13 +1,15 @@
 """The commands that only look: info, features, models, boards."""
 
-import inspect
 from argparse import Namespace
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
-from spikefab.hw.errors import RecordingError
+from spikefab.hw.errors import FileError, RecordingError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spikefab.fit.recording import Recording
     from spikefab.hw.neuron import Neuron
 
@@ -113,10 +115,13 @@ def features(args: Namespace, screen: Screen) -> int:
 
 
 def models(args: Namespace, screen: Screen) -> int:
+    from spikefab.hw import facts
     from spikefab.hw.models import MODELS, get_model
 
     if args.name:
-        return _model(get_model(args.name), screen)
+        return _model(get_model(args.name), args.draw, screen)
+    if args.draw is not None:
+        raise UsageError("--draw needs the name of a model.")
     screen.table(
         "Models",
         ("model", "best for", "free", "measured", "source"),
@@ -126,75 +131,41 @@ def models(args: Namespace, screen: Screen) -> int:
                 m.best_for,
                 ", ".join(n for n, p in m.params().items() if p.free),
                 ", ".join(n for n, p in m.params().items() if not p.free),
-                _source(m),
+                facts.doc(m).source,
             )
             for name, m in MODELS.items()
         ],
         left=5,
     )
     screen.say("spikefab models NAME shows one.")
-    screen.result({"models": [_model_dict(m) for m in MODELS.values()]})
+    screen.result({"models": [facts.summary(m) for m in MODELS.values()]})
     return 0
 
 
-def _model(model: "type[Neuron]", screen: Screen) -> int:
-    from spikefab.hw.cost import cost
-    from spikefab.hw.datapath import WORDS, datapath
+def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int:
+    from spikefab.hw import facts
+    from spikefab.hw.datapath import datapath
+    from spikefab.hw.drawing import draw
 
-    screen.say(f"{model.__name__}: {inspect.getdoc(model)}")
+    if drawing is not None:
+        try:
+            drawing.write_text(draw(datapath(model, facts.WORD)))
+        except OSError as error:
+            raise FileError(f"{drawing} cannot be written: {error.strerror}.") from None
+    doc = facts.doc(model)
+    screen.say(f"{model.__name__}: {doc.title}")
+    for text in (indent(doc.equations, "    "), *doc.remarks):
+        screen.say(f"\n{text}")
     screen.say()
-    screen.say(f"Scheme: {model.scheme}. Best for: {model.best_for}.")
-    screen.table(
-        "Parameters",
-        ("parameter", "unit", "meaning", "kind", "default", "bounds"),
-        [
-            (n, p.unit, p.doc, "free" if p.free else "measured", f"{p.default:g}", "{:g} .. {:g}".format(*p.bounds))
-            for n, p in model.params().items()
-        ],
-        left=4,
-    )
-    paths = {word: datapath(model, word) for word in WORDS}  # type: ignore[arg-type]
-    costs = {word: cost(dp) for word, dp in paths.items()}
-    words = [f"word {word}" for word in WORDS]
-    screen.table(
-        "Formats at dt 0.1 ms: Q(integer bits with the sign, fraction bits)",
-        ("register", *words),
-        [(name, *(dp.formats[name] for dp in paths.values())) for name in paths[WORDS[0]].formats],
-    )
-    rows = [(name.replace("_", " "), *(f"{costs[word][name]:,}" for word in WORDS)) for name in costs[WORDS[0]]]
-    screen.table("Cost of one step, counted without synthesis", ("", *words), rows)
-    screen.say("latency is in clocks from input to result on one shared multiplier; a step starts as often.")
-    more = {
-        "doc": inspect.getdoc(model),
-        "scheme": model.scheme,
-        "best_for": model.best_for,
-        "formats": {word: dp.formats for word, dp in paths.items()},
-        "cost": {word: {**c, "interval": c["latency"]} for word, c in costs.items()},
-    }
-    screen.result({"models": [_model_dict(model) | more]})
+    for name, text in doc.terms(model):
+        screen.say(f"{name}: {text}")
+    for listing in facts.listings(model):
+        screen.table(listing.title, listing.columns, listing.rows, listing.left)
+        screen.say(listing.note)
+    screen.say()
+    screen.say(f"Its data flow is drawn in {drawing}." if drawing else "--draw FILE.svg draws its data flow.")
+    screen.result({"models": [facts.details(model) | ({"drawing": str(drawing)} if drawing else {})]})
     return 0
-
-
-def _model_dict(model: "type[Neuron]") -> dict[str, Any]:
-    def entries(free: bool) -> list[dict[str, Any]]:
-        return [
-            {"name": n, "unit": p.unit, "bounds": list(p.bounds), "default": p.default, "doc": p.doc}
-            for n, p in model.params().items()
-            if p.free == free
-        ]
-
-    return {
-        "name": model.__name__,
-        "free": entries(True),
-        "measured": entries(False),
-        "source": _source(model),
-    }
-
-
-def _source(model: "type[Neuron]") -> str:
-    """The paragraph of a model's page that begins with Source."""
-    paragraphs = (inspect.getdoc(model) or "").split("\nSource: ")
-    return " ".join(paragraphs[1].split("\nNot: ")[0].split()) if len(paragraphs) > 1 else ""
 
 
 def boards(args: Namespace, screen: Screen) -> int:

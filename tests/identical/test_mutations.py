@@ -3,9 +3,14 @@
 import pytest
 
 from spikefab.hw.errors import MismatchError
+from spikefab.hw.models import AdExNeuron, IzhikevichNeuron, LIFNeuron, ThetaNeuron
 from spikefab.sim.verify import play, prepare, require_exact
 
+# every operation is in one of them: an exponential's shift, a wrapping phase, tables in a row
+KINDS = [LIFNeuron, IzhikevichNeuron, AdExNeuron, ThetaNeuron]
 
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_mutation_is_caught(kind, mutate):
     neuron = kind(word=16)
     plan = prepare(neuron, steps=600)

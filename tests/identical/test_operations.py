@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from spikefab.hw.fixed import Q
 from spikefab.hw.lower import _Operations
+from spikefab.hw.models import MODELS
 from spikefab.hw.schedule import schedule
 from spikefab.hw.tables import Column, Table
 from spikefab.hw.trace import Trace, Value, select
@@ -271,3 +272,13 @@ def test_no_register_content_leaves_its_interval(kind, word):
             assert np.max(codes[index]) <= hi
             assert dp.trace.nodes[index].q.lo <= lo
             assert hi <= dp.trace.nodes[index].q.hi
+
+
+def test_the_fuzz_knows_every_operation_of_the_models():
+    used = set()
+    for model in MODELS.values():
+        for choice in model.tried:
+            nodes = model.variant(**choice)().datapath.trace.nodes
+            used |= {"wrap" if node.op == "resize" and node.attr else node.op for node in nodes}
+    assert used - {"input", "const"} <= set(OPERATIONS)
+    assert {"wrap", "table", "shift", "floor", "frac"} <= used
