@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types constraints accept clean
+.PHONY: demo test lint types constraints model-pages notebook accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
 	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/tutorial
+	$(BIN)/python -m pytest -v tests/tutorial
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -24,6 +25,12 @@ types: $(READY)
 
 constraints: $(READY)
 	$(BIN)/python -m spikefab.boards.constraints constraints
+
+model-pages: $(READY)               ## docs/models/, from the models
+	$(BIN)/python docs/make_models.py
+
+notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutorial.md
+	$(BIN)/python docs/make_notebook.py
 
 accept: $(READY)                    ## hours: the proofs whose dated results are committed
 	$(BIN)/python benchmarks/accept_verify.py benchmarks/results/verify.json

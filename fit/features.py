@@ -33,18 +33,20 @@ def extract_features(
 
     The stimulus window is found in the current, else in the voltage. Floats; nan where the recording does not show it.
 
-    spike_count       spikes of all sweeps, by the rule of `find_spikes` firing_rate       Hz, spikes within the
-    windows of the sweeps that fire, over the length of these windows isi_cv            standard deviation of the
-    intervals over their mean, mean over sweeps with three spikes or more adaptation_ratio  last interval over first,
-    mean over the same sweeps: 1 is regular, above 1 adapts rheobase          nA above the baseline, the lowest
-    current of a sweep at which it fires latency           ms from the start of the stimulus to its first spike,
-    median over sweeps ap_height         mV, eFEL's AP_amplitude, median over spikes like the next three (by our own
-    onset if it has none) ap_width          ms, spike_half_width ap_threshold      mV, AP_begin_voltage ahp_depth
-    mV, AHP_depth: lowest voltage after the spike, above the resting voltage v_rest            mV, voltage_base:
-    before the stimulus (the 20th percentile where there is no before), median over sweeps input_resistance  MOhm,
-    ohmic_input_resistance_vb_ssse, median over sweeps without spikes (hyperpolarised, if any) tau_m             ms,
-    decay_time_constant_after_stim, else time_constant, of the same sweeps sag_ratio         sag_ratio1 of the most
-    hyperpolarised sweep: 0 without a sag
+    * spike_count: spikes of all sweeps, by the rule of `find_spikes`
+    * firing_rate: Hz, spikes within the windows of the sweeps that fire, over the length of these windows
+    * isi_cv: standard deviation of the intervals over their mean, mean over sweeps with three spikes or more
+    * adaptation_ratio: last interval over first, mean over the same sweeps: 1 is regular, above 1 adapts
+    * rheobase: nA above the baseline, the lowest current of a sweep at which it fires
+    * latency: ms from the start of the stimulus to its first spike, median over sweeps
+    * ap_height: mV, eFEL's AP_amplitude, median over spikes like the next three (by our own onset if it has none)
+    * ap_width: ms, spike_half_width
+    * ap_threshold: mV, AP_begin_voltage
+    * ahp_depth: mV, AHP_depth: lowest voltage after the spike, above the resting voltage
+    * v_rest: mV, voltage_base: before the stimulus (the 20th percentile where there is no before), median over sweeps
+    * input_resistance: MOhm, ohmic_input_resistance_vb_ssse, median over sweeps without spikes (hyperpolarised, if any)
+    * tau_m: ms, decay_time_constant_after_stim, else time_constant, of the same sweeps
+    * sag_ratio: sag_ratio1 of the most hyperpolarised sweep: 0 without a sag
 
     `extra` takes further names of eFEL, each the mean of all its values. Raises UsageError for a name that eFEL does
     not have, and what Recording.from_arrays raises.

@@ -19,7 +19,7 @@ FALLING = -2.0  # V/s: slower than this, a spike's fast repolarisation is over
 class Measured:
     """Constants of a cell: mV, MOhm, ms, nF. Those of spikes are None for a recording without any.
 
-    drive: nA, the largest departure of the current from its baseline.
+    drive: nA, the largest departure of the current from its baseline. passive: whether R and tau were seen at all.
     """
 
     E_L: float
@@ -32,6 +32,7 @@ class Measured:
     peak: float | None
     half: float | None
     t_ref: float
+    passive: bool = True
 
     @property
     def C(self) -> float:
@@ -54,8 +55,8 @@ def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np
     return baseline + lfilter([k], [1, k - 1], current - baseline)
 
 
-def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float]:
-    """(E_L mV, R MOhm, tau ms): the passive membrane that explains the subthreshold samples best, all sweeps together.
+def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float, bool]:
+    """(E_L mV, R MOhm, tau ms, whether they were seen at all): the passive membrane that explains the subthreshold samples best, all sweeps together.
 
     The response to the whole current is simulated for each tau and regressed on the voltage, so recording noise does not
     bias it as it does a regression of V(t + dt) on V(t). Spikes pull the voltage: 15 ms after each are left out (3 ms
@@ -89,8 +90,8 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
         error = float(np.mean((v - e_l - r * x) ** 2))
         if r > 0 and error < best[0]:
             best = (error, float(e_l), float(r), float(tau))
-    _, e_l, r, tau = best
-    return e_l, float(np.clip(r, 20, 1000)), tau
+    error, e_l, r, tau = best
+    return e_l, float(np.clip(r, 20, 1000)), tau, error < np.inf
 
 
 def _baseline(recording: Recording, keep: Sequence[np.ndarray]) -> tuple[float, float] | None:
@@ -123,14 +124,14 @@ def _repolarised(v: np.ndarray, peak: int, dt: float) -> int:
 def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
     """Constants of the cell from the (training) sweeps of a recording and their spikes."""
     dt = recording.dt
-    e_l, r, tau = membrane(recording, spikes)
+    e_l, r, tau, seen = membrane(recording, spikes)
     drive = max(
         float(np.max(np.abs(s.current - baseline_current(s, dt)))) for s in recording.sweeps if s.current is not None
     )
     drive = drive or max(float(np.max(np.abs(s.current))) for s in recording.sweeps if s.current is not None)
     intervals = np.concatenate([np.diff(p.time) for p in spikes])
     if not any(len(p) for p in spikes):
-        return Measured(e_l, r, tau, drive, None, None, None, None, None, 0.0)
+        return Measured(e_l, r, tau, drive, None, None, None, None, None, 0.0, seen)
     waits, resets = [], []
     for sweep, found in zip(recording.sweeps, spikes, strict=True):
         ends = [*found.onset_index[1:], len(sweep.voltage) - 1][: len(found)]
@@ -155,4 +156,5 @@ def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
         peak=median("peak_voltage"),
         half=median("half_voltage"),
         t_ref=t_ref,
+        passive=seen,
     )

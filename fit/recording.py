@@ -175,16 +175,18 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
 def is_noise(recording: Recording) -> bool:
     """Whether the stimulus fluctuates all along (in-vivo-like noise) instead of stepping, ramping or swinging slowly.
 
-    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own 20 ms
-    average.
+    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own average
+    over 20 ms, or over a twentieth of a sweep that is shorter than 400 ms: the edges of one step are no noise.
     """
     currents = [sweep.current for sweep in recording.sweeps if sweep.current is not None]
     if not currents:
         return False
     from scipy.ndimage import uniform_filter1d
 
-    width = _samples(20.0, recording.dt)
-    away = [np.abs(i - uniform_filter1d(i, width, mode="nearest")) for i in currents]
+    away = []
+    for i in currents:
+        width = min(_samples(20.0, recording.dt), max(1, len(i) // 20))
+        away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest")))
     low, high = np.percentile(np.concatenate(currents), [1, 99])
     return bool(high > low and np.median(np.concatenate(away)) > 0.04 * (high - low))
 

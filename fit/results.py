@@ -103,9 +103,7 @@ class FitResult:
 
     def create_model(self, sweep: int = 0) -> Neuron:
         """The fitted neuron, in the state in which `sweep` begins; `reset()` returns to it."""
-        return self.model(
-            codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span
-        )
+        return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
 
     def verify(self, **options: Any) -> list[dict[str, Any]]:
         """Run the hardware against the reference (`spikefab.sim.verify.verify`); raises MismatchError if they differ."""
@@ -130,15 +128,25 @@ class FitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
-        names = (
-            "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
-        )
+        names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
         names += " gamma validated train held_out ideal"
         return {name: getattr(self, name) for name in names.split()} | {"scheme": self.model.scheme}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
-        names = ("model_name", "settings", "params", "codes", "initial", "word", "dt", "i_span", "train", "held_out", "ideal")
+        names = (
+            "model_name",
+            "settings",
+            "params",
+            "codes",
+            "initial",
+            "word",
+            "dt",
+            "i_span",
+            "train",
+            "held_out",
+            "ideal",
+        )
         return cls(**{name: d[name] for name in names}, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:

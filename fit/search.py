@@ -9,7 +9,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 
 from .loss import Loss
-from .space import Space, measured_value, unsearched
+from .space import Space, start, unsearched
 from .task import Task
 
 SCREEN = 1024  # points of the Sobol screen
@@ -40,7 +40,7 @@ def search(
 ) -> Found:
     """Minimise the training loss of one model within `budget` evaluations. Ctrl-C ends it with the best so far."""
     params = dp.params
-    constants = {n: measured_value(n, params[n], task.measured) for n in params}
+    constants = start(dp, task.measured)
     loss = Loss(dp, task)
     held = unsearched(params)
     space = Space.of(dp, tuple(n for n in params if n not in held), task.measured, constants)
@@ -84,6 +84,7 @@ def _screen(
         x = qmc.Sobol(len(space.names), scramble=True, seed=seed).random(points)
     measured = [k for k, n in enumerate(space.names) if not space.dp.params[n].free]
     x[::2, measured] = space.point(constants)[measured]
+    x[0] = space.point(constants)
     values = np.concatenate([evaluate(part) for part in np.array_split(x, max(1, points // 256))])
     order = np.argsort(values, kind="stable")
     return x[order], values[order]

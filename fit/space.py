@@ -10,6 +10,7 @@ from spikefab.hw.datapath import Datapath, Param
 from .measure import Measured
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
+FACTOR_GATED = 6.0  # the same, of a model whose gates are half open at rest
 NEAR = 8.0  # mV, either way, for measured potentials
 FAR = 20.0  # mV, for a leak whose reversal the cell does not rest at
 THRESHOLD = (-40.0, 10.0)  # mV around the median onset
@@ -43,11 +44,12 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
     param = dp.params[name]
     lo, hi = param.bounds
     spiking = "V_spike" in dp.params  # V_T then shifts the gates, and E_L is not where such a cell rests
-    passive = {"C": m.C, "g_L": 1 / m.R, "R_m": m.R, "tau_m": m.tau}
+    passive = _passive(m)
     if param.per_nF is not None:
         return param.per_nF
     if name in passive:
-        lo, hi = max(lo, passive[name] / FACTOR), min(hi, passive[name] * FACTOR)
+        factor = FACTOR_GATED if spiking else FACTOR
+        lo, hi = max(lo, passive[name] / factor), min(hi, passive[name] * factor)
     elif name in THRESHOLDS and m.onset is not None and not spiking:
         lo, hi = max(lo, m.onset + THRESHOLD[0]), min(hi, m.onset + THRESHOLD[1])
     elif name in ABOVE_REST and param.unit == "mV" and m.onset is not None:
@@ -62,28 +64,38 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
     elif name in RESTS:
         near = FAR if spiking else NEAR
         lo, hi = max(lo, m.E_L - near), min(hi, m.E_L + near)
-    elif param.unit == "uS":
+    elif param.unit == "uS" and m.passive:
         lo, hi = max(lo, COUPLING[0] / m.R), min(hi, COUPLING[1] / m.R)
     elif param.unit == "nA":
         lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
-    elif param.unit == "mV/(ms nA)":
+    elif param.unit == "mV/(ms nA)" and m.passive:
         lo, hi = max(lo, 1 / (FACTOR * m.C)), min(hi, FACTOR / m.C)
     return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
 
 
-def measured_value(name: str, param: Param, m: Measured) -> float:
-    """The value of a constant that is measured and not searched at first."""
-    known: dict[str, float | None] = {"t_ref": m.t_ref}
-    for names, known_value in (
-        (RESTS, m.E_L),
-        (PEAKS, m.peak),
-        (LEVELS, m.half),
-        (THRESHOLDS, m.onset),
-        (RESETS, m.reset),
-    ):
-        known.update(dict.fromkeys(names, known_value))
-    value = known.get(name)
-    return param.default if value is None else float(np.clip(value, *param.bounds))
+def _passive(m: Measured) -> dict[str, float]:
+    return {"C": m.C, "g_L": 1 / m.R, "R_m": m.R, "tau_m": m.tau} if m.passive else {}
+
+
+def start(dp: Datapath, m: Measured) -> dict[str, float]:
+    """Where a search starts: what was measured, and the model's own defaults for the rest."""
+    params = dp.params
+    known: dict[str, float | None] = {"t_ref": m.t_ref, **_passive(m)}
+    for names, value in ((RESTS, m.E_L), (PEAKS, m.peak), (LEVELS, m.half), (RESETS, m.reset)):
+        known.update(dict.fromkeys(names, value))
+    spiking = "V_spike" in params
+    if spiking:  # its leak is not all that makes it rest where it does
+        known.update(g_L=None, E_L=None)
+    else:
+        known.update(dict.fromkeys(THRESHOLDS, m.onset))
+    found = {}
+    for name, p in params.items():
+        value = known.get(name)
+        found[name] = p.default if value is None else float(np.clip(value, *p.bounds))
+    for name, p in params.items():  # a conductance goes with the capacitance
+        if p.per_nF is not None:
+            found[name] = p.default / params["C"].default * found["C"]
+    return found
 
 
 @dataclass(frozen=True)

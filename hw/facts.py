@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .cost import cost
+from . import cost
 from .datapath import WORDS, Datapath, Param, datapath, guard_bits
 from .interval import saturations, unsaturated
 from .neuron import Neuron
@@ -39,7 +39,7 @@ class Listing(NamedTuple):
 
     title: str
     columns: Sequence[str]
-    rows: list[Sequence[str]]
+    rows: Sequence[Sequence[str]]
     left: int
     note: str = ""
 
@@ -94,7 +94,7 @@ def summary(model: type[Neuron]) -> dict[str, Any]:
 def details(model: type[Neuron]) -> dict[str, Any]:
     """`summary` and all else that the tables say, for a program."""
     paths = {word: datapath(model, word) for word in WORDS}
-    costs = {word: cost(dp) for word, dp in paths.items()}
+    costs = {word: cost.cost(dp) for word, dp in paths.items()}
     parts = doc(model)
     return summary(model) | {
         "title": parts.title,
@@ -194,7 +194,7 @@ def _formats(model: type[Neuron], paths: dict[int, Datapath]) -> Listing:
 
 
 def _costs(paths: dict[int, Datapath]) -> Listing:
-    costs = [cost(dp) for dp in paths.values()]
+    costs = [cost.cost(dp) for dp in paths.values()]
     costs = [
         c | {"interval": c["latency"], "saturations": len(saturations(dp.trace))}
         for c, dp in zip(costs, paths.values(), strict=True)
@@ -240,7 +240,7 @@ def _settings(model: type[Neuron]) -> Listing:
     for name, values in model.settings.items():
         for value in values:
             variant = model.variant(**{name: value})
-            c = cost(datapath(variant, WORD))
+            c = cost.cost(datapath(variant, WORD))
             changes = "the default" if variant is model else _differences(model, variant)
             rows.append((name, str(value), changes, *(f"{c[key]:,}" for key in COUNTED)))
     return Listing("Settings", ("setting", "value", "against the default", *_names(COUNTED)), rows, 3, note)

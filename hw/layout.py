@@ -13,6 +13,7 @@ from .trace import Trace
 
 NEAR = 2  # clocks: a register that is read later stands beside its reader, without a wire
 TALL = 3  # rows of a box, and one below it
+SIDES = ((), (1,), (0, 2), (0, 1, 2))  # its rows in which so many wires end
 PASSES = 30
 REACH = 14  # rows that a box or a wire may move in one pass
 TURN = 1.5  # what a turn costs, in rows
@@ -38,14 +39,13 @@ class Box:
     row: int = 0
 
     def port_rows(self) -> list[int]:
-        return (
-            [self.row + k for k in ((), (1,), (0, 2), (0, 1, 2))[len(self.ports)]]
-            if self.tall
-            else [self.row] * len(self.ports)
-        )
+        return self._rows(len(self.ports))
 
     def out_rows(self) -> list[int]:
-        return [self.row + k for k in ((), (1,), (0, 2))[len(self.outs)]] if self.tall else [self.row] * len(self.outs)
+        return self._rows(len(self.outs))
+
+    def _rows(self, count: int) -> list[int]:
+        return [self.row + k for k in SIDES[count]] if self.tall else [self.row] * count
 
     @property
     def tall(self) -> bool:
@@ -117,19 +117,18 @@ class Layout:
     def _operations(self) -> Iterator[Box]:
         nodes, users = self.trace.nodes, self.trace.users()
         kept = set(self.trace.outputs.values())
+
+        def alone(i: int) -> bool:
+            return len(users[i]) == 1 and i not in kept
+
         chains: dict[object, list[int]] = {}
         for i in self.trace.live():
             node = nodes[i]
             if node.op in ("input", "const") or self.is_wire(i):
                 continue
             if node.op == "table":  # its columns are one memory
-                chains.setdefault((node.attr[0].name, node.args), []).append(i)
-            elif (
-                node.op == "resize"
-                and node.args[0] in chains
-                and users[node.args[0]] == [i]
-                and node.args[0] not in kept
-            ):
+                chains.setdefault((node.attr[0], node.args), []).append(i)
+            elif node.op == "resize" and node.args[0] in chains and alone(node.args[0]):
                 chains[i] = [*chains.pop(node.args[0]), i]
             else:
                 chains[i] = [i]
@@ -254,6 +253,7 @@ class Layout:
         """Drop rows that nothing is in."""
         used = sorted({row for row, _ in self._cells})
         index = {row: k for k, row in enumerate(used)}
-        for item in (*self.boxes, *self.wires):
+        items: list[Box | Wire] = [*self.boxes, *self.wires]
+        for item in items:
             item.row = index.get(item.row, 0)
         self.rows = len(used)

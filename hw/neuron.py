@@ -45,7 +45,7 @@ class Neuron(wiring.Component):
     settings: ClassVar[Mapping[str, tuple]] = {}  # structural choices: their values, the default first
     chosen: ClassVar[Mapping[str, Any]] = {}  # the choices of this variant
     tried: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # the variants that a fit tries
-    resting: ClassVar[Callable[[SimpleNamespace], dict[str, Any]] | None] = None  # states at rest, of parameters
+    resting: ClassVar[Any] = None  # where a formula says it: the states at rest, a function of parameters
     whole_steps: ClassVar[frozenset[str]] = frozenset()  # coefficients that count steps
     fastest: ClassVar[
         Mapping[str, float]

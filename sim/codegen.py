@@ -79,8 +79,8 @@ def trace_step(dp: Datapath) -> Step:
                 text = f"floor({text} + 0.5)"
             if node.attr == "wrap":
                 step.lines.append(f"n{index} = {text}")
-                lo, span, inverse = (step.constant(x) for x in (node.q.lo, 2.0**node.q.width, 2.0**-node.q.width))
-                text = f"n{index} - floor((n{index} - {lo}) * {inverse}) * {span}"
+                low, span, inverse = (step.constant(x) for x in (node.q.lo, 2.0**node.q.width, 2.0**-node.q.width))
+                text = f"n{index} - floor((n{index} - {low}) * {inverse}) * {span}"
             elif saturates(dp.trace, index):
                 text = f"min(max({text}, {step.constant(node.q.lo)}), {step.constant(node.q.hi)})"
         elif node.op in ("ge", "gt"):

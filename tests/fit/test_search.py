@@ -8,7 +8,7 @@ from spikefab.fit.fitting import assess
 from spikefab.fit.loss import COARSE, COARSE_WEIGHT, Loss
 from spikefab.fit.recording import Recording
 from spikefab.fit.search import search
-from spikefab.fit.space import Space, bounds, measured_value, unsearched
+from spikefab.fit.space import Space, bounds, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
@@ -31,9 +31,8 @@ def dp(request, task):
 
 @pytest.fixture
 def space(dp, task):
-    params = dp.params
-    constants = {n: measured_value(n, params[n], task.measured) for n in params}
-    return Space.of(dp, tuple(n for n in params if n not in unsearched(params)), task.measured, constants)
+    searched = tuple(n for n in dp.params if n not in unsearched(dp.params))
+    return Space.of(dp, searched, task.measured, start(dp, task.measured))
 
 
 def test_box_lies_in_what_is_possible(dp, task):
@@ -41,7 +40,7 @@ def test_box_lies_in_what_is_possible(dp, task):
         lo, hi = bounds(dp, name, task.measured)
         if param.per_nF is None:
             assert param.bounds[0] <= lo < hi <= param.bounds[1]
-        assert param.bounds[0] <= measured_value(name, param, task.measured) <= param.bounds[1]
+        assert param.bounds[0] <= start(dp, task.measured)[name] <= param.bounds[1]
 
 
 def test_cube_and_parameters_are_one_map(space):

@@ -90,7 +90,9 @@ def test_error_sums(kind):
     codes, current, length = sensible(dp, 5, rng), currents(dp, 2, 300, rng), np.array([300, 200])
     states = np.repeat(dp.rest(codes)[:, None], 2, axis=1)
     data, outside = rng.normal(-60, 10, (2, 300)), (rng.random((2, 300)) < 0.8) * 1.0
-    batch = kernels.simulate(dp, codes, current, length=length, data=data, outside=outside, clip=-55.0, max_spikes=1, regress=True)
+    batch = kernels.simulate(
+        dp, codes, current, length=length, data=data, outside=outside, clip=-55.0, max_spikes=1, regress=True
+    )
     assert batch.trace is None
     v, spikes, _ = expected(dp, codes, states, current)
     assert batch.count.max() > 1  # more spikes than there is room for are still counted
@@ -100,7 +102,9 @@ def test_error_sums(kind):
         # sums of floats in another order
         assert batch.square[:, s] == pytest.approx((error**2).sum(axis=1), rel=1e-12)
         assert batch.masked[:, s] == pytest.approx((outside[s, :n] * limited**2).sum(axis=1), rel=1e-12)
-        wanted = np.stack([(outside[s, :n] * y).sum(axis=1) for y in (v[:, s, :n], v[:, s, :n] ** 2, v[:, s, :n] * data[s, :n])])
+        wanted = np.stack(
+            [(outside[s, :n] * y).sum(axis=1) for y in (v[:, s, :n], v[:, s, :n] ** 2, v[:, s, :n] * data[s, :n])]
+        )
         assert batch.sums[:, s].T == pytest.approx(wanted, rel=1e-12)
         assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
 

@@ -177,3 +177,12 @@ def test_adaptation_is_seen():
     features = extract_features(sweep.voltage, recording.dt, sweep.current)
     assert features["adaptation_ratio"] > 2
     assert features["firing_rate"] == pytest.approx(18.0)
+
+
+def test_a_short_step_is_no_noise():
+    """50 ms, most of them within 10 ms of an edge of the current: its amplitude is the rheobase of one sweep."""
+    voltage, current = np.full(500, -65.0), np.zeros(500)
+    current[50:450] = 10.0
+    for k in (120, 270):
+        voltage[k : k + 20] += 100 * np.exp(-(np.linspace(-2, 2, 20) ** 2))
+    assert extract_features(voltage, 0.1, current)["rheobase"] == 10.0

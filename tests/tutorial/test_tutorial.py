@@ -5,6 +5,8 @@ import os
 import re
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -56,11 +58,11 @@ def test_notebook_is_the_page():
 
 
 def test_notebook_runs(tmp_path, capsys):
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    notebook = nbformat.from_dict(spec().notebook(PAGE))
+    notebook = nbformat.reads(spec().text(), as_version=4)
     if not link_recording(tmp_path):  # without recordings the rest still runs
-        titles = ["".join(cell.source).startswith(f"## {REAL}") for cell in notebook.cells]
-        notebook.cells = notebook.cells[: titles.index(True)] if True in titles else notebook.cells
+        titles = [f"## {REAL}" in cell.source for cell in notebook.cells]
+        notebook.cells = notebook.cells[: titles.index(True)]
+        print("the recordings are not here (SPIKEFAB_DATA): without the last section")
     nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     with capsys.disabled():
         print(f"\nnotebook: {sum(c.cell_type == 'code' for c in notebook.cells)} cells ran")
