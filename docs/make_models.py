@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spikefab.fit.plots import DATA, MODEL, STYLE, _figure
+from spikefab.fit.plots import DATA, MODEL, STYLE, new_figure
 from spikefab.hw import facts
 from spikefab.hw.cost import cost
 from spikefab.hw.datapath import datapath
@@ -243,7 +243,7 @@ def plot(model: type[Neuron], path: Path) -> None:
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with rc_context(STYLE | {"font.size": 8, "axes.titlesize": 9}):
-        figure = _figure(3.0 * columns, 2.3 * rows)
+        figure = new_figure(3.0 * columns, 2.3 * rows)
         grid = figure.add_gridspec(2 * rows, columns, height_ratios=[3, 1] * rows)
         for k, panel in enumerate(shown):
             row, column = divmod(k, columns)

@@ -35,7 +35,7 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
     if not results:
         raise UsageError("there are no results to plot.")
     with rc_context(STYLE):
-        figure = _figure(8.0, 1.75 + 0.55 * len(results))
+        figure = new_figure(8.0, 1.75 + 0.55 * len(results))
         ax = figure.subplots()
         rows = np.arange(len(results))
         left = np.zeros(len(results))
@@ -75,7 +75,7 @@ def plot_best(results: "FitResults", path: str | Path) -> None:
     parts = _chosen(task)
     with rc_context(STYLE):
         rows = len(task.recording.sweeps)
-        figure = _figure(WIDTH + RASTER, min(8.0, max(6.2, 3.5 + 0.15 * rows)))
+        figure = new_figure(WIDTH + RASTER, min(8.0, max(6.2, 3.5 + 0.15 * rows)))
         grid = figure.add_gridspec(
             3, len(parts) + 1, height_ratios=(3.2, 1.3, 1), width_ratios=[WIDTH / len(parts)] * len(parts) + [RASTER]
         )
@@ -94,7 +94,7 @@ def plot_best(results: "FitResults", path: str | Path) -> None:
         figure.savefig(path, dpi=130)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """A figure of its own, without the global state of pyplot: a user's own figures are left alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -77,7 +77,7 @@ class Datapath:
             for name, p in model.params().items()
         }
         self.coefficients = self._coefficient_formats()
-        self.states = {name: self._state_format(s) for name, s in model.states().items()}
+        self.states = {name: self._state_format(name, s) for name, s in model.states().items()}
         self.trace = Trace(word)
         registers: dict[str, dict[str, Value]] = {
             kind: {name: self.trace.input(kind, name, q) for name, q in formats.items()}
@@ -96,11 +96,13 @@ class Datapath:
     def __repr__(self) -> str:
         return f"Datapath({self.model.__name__}, word={self.word}, dt={self.dt}, i_span={self.i_span})"
 
-    def _state_format(self, state: State) -> Q:
+    def _state_format(self, name: str, state: State) -> Q:
         if state.unit == "flag":
             return Q(2, 0)
         if state.unit == "steps":
             return Q.covering(state.span / self.dt + 1, math.ceil(math.log2(state.span / self.dt + 1)) + 1)
+        if not (state.slowest > 0 and state.span > 0):
+            raise AssertionError(f"State {name} needs a span and its slowest time constant")
         scale = self.i_span if state.per_input else 1
         q = Q.covering(state.span * scale, self.word)
         operand = Q.covering((state.operand_span or state.span) * scale, self.word)
@@ -117,6 +119,8 @@ class Datapath:
         formats = {}
         for name, value in values.items():
             largest = float(np.max(np.abs(value)))
+            if not 0 < largest < np.inf:
+                raise AssertionError(f"coefficient {name} reaches {largest} over the parameter box: it has no format")
             if name in self.model.fastest:
                 largest = min(largest, self.dt / self.model.fastest[name])
             if name in self.model.whole_steps:

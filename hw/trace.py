@@ -141,6 +141,9 @@ class Value:
         q = Q(self.q.i_bits + other.q.i_bits, self.q.f_bits + other.q.f_bits)
         return self.trace.add("mul", (self, other), q)
 
+    def __rmul__(self, other: float) -> "Value":
+        raise TypeError(f"{other} * value: make the number a coefficient, or move the point by times2")
+
     def __ge__(self, other: "Value | float") -> "Value":
         return self.trace.add("ge", (self, self._lift(other)), BOOL)
 

@@ -9,43 +9,32 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(
-        (
-            "AdExNeuron",
-            "AlphaNeuron",
-            "ExpIFNeuron",
-            "FitzHughNagumoNeuron",
-            "HindmarshRoseNeuron",
-            "HodgkinHuxleyNeuron",
-            "IzhikevichNeuron",
-            "LIFNeuron",
-            "LapicqueNeuron",
-            "MATNeuron",
-            "MODELS",
-            "MorrisLecarNeuron",
-            "QuadraticIFNeuron",
-            "ResonateAndFireNeuron",
-            "ThetaNeuron",
-        ),
-        "hw.models",
-    ),
+    "MODELS": "hw.models",
     "Recording": "fit.recording",
     "SpikefabError": "hw.errors",
     "extract_features": "fit.features",
     "read": "fit.readers",
 }
-__all__ = [*_HOMES, "fit"]
+
+
+def _models() -> dict[str, Any]:
+    import_module("spikefab.sim")  # lets models step
+    return import_module("spikefab.hw.models").MODELS
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return [*_HOMES, *_models(), "fit"]
     if name == "fit":
         return import_module("spikefab.fit")
+    if name.endswith("Neuron") and name in _models():
+        return _models()[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'spikefab' has no attribute {name!r}")
     if _HOMES[name] == "hw.models":
-        import_module("spikefab.sim")  # lets models step
+        _models()
     return getattr(import_module(f"spikefab.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__getattr__("__all__")])

@@ -11,7 +11,7 @@ from spikefab.console import Screen
 from spikefab.output import OutputFolder
 
 WORD = 16  # the UP5K multiplies 16 bits by 16
-BUDGET = 8_000  # evaluations a model: good fits, in less than a minute on two cores
+BUDGET = 3_000  # evaluations a model: good fits of all of them, in about a minute on two cores
 STEPS = 20_000  # of the regression
 
 AREA = 1.18e-4  # cm2 of membrane: 118 pF
