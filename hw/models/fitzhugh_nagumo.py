@@ -44,7 +44,7 @@ class FitzHughNagumoNeuron(Neuron):
     w = State("", span=16, operand_span=8, slowest=1000, doc="recovery")
     armed = State("flag", doc="whether the next crossing of V_spike is a spike")
 
-    a = Param(0.7, "", (0.3, 1.2), doc="x of the nullcline of recovery at w = 0, less its sign")
+    a = Param(0.7, "", (0.3, 1.2), doc="recovery is at rest at w = 0 where x = -a")
     b = Param(0.8, "", (0.2, 1.2), doc="decay of recovery")
     eps = Param(0.08, "", (0.01, 0.3), log=True, doc="speed of recovery over that of the membrane")
     tau = Param(0.5, "ms", (0.1, 10), log=True, doc="time constant of the membrane")

@@ -16,16 +16,17 @@ class HindmarshRoseNeuron(Neuron):
         tau x' = y - x^3 + b x^2 - z + k_I I + I_0;   tau y' = 1 - d x^2 - y;   tau z' = r (s (x - x_R) - z)
         V = V_0 + S x;   spike: V rises through V_spike, armed again 15 mV below it
 
-    Forward Euler; all move with the old x. It is stable where dt < tau/9 (x at rest decays at 17/tau), and spikes are
-    wider the longer the step.
+    Euler, y first: x and z move with the old x, and x with the new y. (With the old y, bursts would lose their last
+    spikes, and at dt = tau/10 be single spikes.) It is stable at rest where dt < tau/9, and under strong inhibition,
+    at x = -2.4, where dt < tau/16.
 
     Source: Hindmarsh & Rose 1984, Proc. R. Soc. Lond. B 221:87, eqs. 1-3 with a = c = 1; s, x_R and r of its figures, r
-    being 0.001 to 0.006 there. With the defaults 1 nA is the paper's unit of current: it bursts from 1.4 nA on, and
-    fires tonically from 3.3.
+    being 0.001 to 0.006 there. k_I I + I_0 is the paper's current: the defaults begin at its 1. They fire from 0.35 nA
+    on, in bursts that grow with the current, and tonically from 2.6 nA on.
     Not: with a role for x_R that I_0 does not have: it is a constant unless freed.
     """
 
-    scheme = "forward Euler"
+    scheme = "Euler, y first"
     best_for = "bursts on a slow rhythm, and the change from bursts to tonic firing as the current grows"
     fastest = {"k_z": 20.0}
 

@@ -35,10 +35,10 @@ class ThetaNeuron(Neuron):
         tau theta' = (1 - cos theta) + (1 + cos theta)(eta + k_I I);   spike at theta = pi
         V = V_0 + S y,  y = tan(theta/2) within -8..8;  on the step of a spike V_peak
 
-    Forward Euler of theta. With y = tan(theta/2) it is tau y' = y^2 + eta + k_I I, from -infinity to infinity. It fires
-    tonically where eta + k_I I > 0, at sqrt(eta + k_I I)/(pi tau); else it rests at y = -sqrt(-eta - k_I I).
-    eta + k_I I is limited at 16. The state is theta/pi, in half turns: it wraps forwards, and stays at -1 if inhibition
-    would turn it back through pi.
+    Forward Euler of theta, as tau theta'/2 = 1 - cos^2(theta/2) (1 - eta - k_I I). With y = tan(theta/2) it is
+    tau y' = y^2 + eta + k_I I, from -infinity to infinity. It fires tonically where eta + k_I I > 0, at
+    sqrt(eta + k_I I)/(pi tau); else it rests at y = -sqrt(-eta - k_I I). eta + k_I I is limited at 16.
+    The state is theta/pi, in half turns: it wraps forwards, and stays at -1 if inhibition would turn it back through pi.
 
     Source: Ermentrout & Kopell 1986, SIAM J. Appl. Math. 46:233; Ermentrout 1996, Neural Comput. 8:979, eq. 2.1.
     Not: adapting; with a reset to choose: it begins again from -8 S below V_0.
@@ -81,8 +81,8 @@ class ThetaNeuron(Neuron):
         ahead = s.phase + (c.k * speed).like(s.phase)
         spike = ahead >= 1
         phase = select(spike, ahead.wrap(s.phase.q), ahead.like(s.phase))
-        y = interpolate(tan, index(phase, 1.0, tan.entries)).word(LIMIT)
-        v = (c.V_0 + (c.S * y).word(128)).word(128)
+        y = interpolate(tan, index(phase, 1.0, tan.entries)).word(2 * LIMIT)  # the table limits it: no clamp after it
+        v = (c.V_0 + (c.S * y).word(256)).word(128)
         return {"phase": phase, ".v": select(spike, c.V_peak, v), ".spike": spike}
 
     @staticmethod

@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.models import MODELS
+from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
+
+# the largest variant is held to the same as the models
+KINDS = {**MODELS, "HodgkinHuxleyNeuron+M": HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True)}
 
 
 def pytest_generate_tests(metafunc):
     """`kind` and `word`: every model at every word."""
     given = str([mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")])
     if "kind" in metafunc.fixturenames and "kind" not in given:
-        metafunc.parametrize("kind", MODELS.values(), ids=MODELS)
+        metafunc.parametrize("kind", KINDS.values(), ids=KINDS)
     if "word" in metafunc.fixturenames:
         metafunc.parametrize("word", WORDS)
 

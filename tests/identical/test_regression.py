@@ -13,7 +13,7 @@ import pytest
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.errors import ToolError, UsageError
 from spikefab.hw.interval import saturations
-from spikefab.hw.models import MODELS, LIFNeuron
+from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron
 from spikefab.sim import coverage, simulate
 from spikefab.sim.stimuli import stimuli
 from spikefab.sim.verify import require_exact, verify
@@ -28,6 +28,7 @@ SLICE = [("verilator", kind, WORDS[k % 3]) for k, kind in enumerate(MODELS.value
     for k, kind in enumerate(MODELS.values())
     if len(kind().datapath.trace.nodes) < SMALL
 ]
+SLICE.append(("verilator", HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True), 18))
 
 
 @pytest.mark.parametrize(("tool", "kind", "bits"), SLICE, ids=lambda x: getattr(x, "__name__", None))

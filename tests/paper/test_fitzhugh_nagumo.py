@@ -158,6 +158,20 @@ def test_fixed_point_stays_with_the_ideal():
         assert np.abs(near - wanted).max() <= 0.2  # a step, and one for the grid, after 5000
 
 
+@pytest.mark.parametrize("word", [16, 18, 24])
+def test_recovery_of_a_second_moves_at_every_word(word):
+    """tau/eps = 1 s: w falls for 400 ms as in the ideal, to within a code of the word that its difference is formed in."""
+    model = FitzHughNagumoNeuron(**{**CELL, "tau": 10.0, "eps": 0.01}, word=word)
+    start = {**model.initial, "w": int(model.initial["w"] + model.datapath.states["w"].encode(0.1))}
+    model = FitzHughNagumoNeuron(word=word, codes=model.codes, initial=start)
+    ideal = model.ideal()
+    before = model.state["w"]
+    model.run(np.zeros(4000))
+    ideal.run(np.zeros(4000))
+    assert before - model.state["w"] > 0.02
+    assert abs(model.state["w"] - ideal.state["w"]) < 16 / 2**word
+
+
 def test_read_out_is_a_line_of_x_that_registers_set():
     """V = V_0 + S x of x after the step; V_0 and S change what is shown and nothing else."""
     current = 0.5 + 0.3 * np.random.default_rng(2).normal(size=2000).clip(-4, 4)

@@ -66,10 +66,10 @@ def test_onset_is_a_square_root(word):
     model = ThetaNeuron(**CELL, word=word)
     p = model.values
     rheobase, slope = -p["eta"] / p["k_I"], p["k_I"] / (np.pi * p["tau"]) ** 2
-    # half a code of the input, of k_I I and of the speed, which at theta = 0 is twice the drive: they span 4, 16 and 32;
-    # and there the table of cos, which is less than cos between its entries by pi^2 h^2/8 at most, adds to the speed
-    table = np.pi**2 / 8 * (2 / {18: 512, 24: 1024}[word]) ** 2
-    shift = 4 / 2**word + (16 / 2**word + 16 / 2**word + table / 2) / p["k_I"]
+    # half a code of the input, which spans 4; of k_I I, the drive and the product, which span 16; three of the table; and
+    # at theta = 0, where the time is spent, the table is below cos^2(theta/2) by pi^2 h^2/16 at most, as if driven
+    table = np.pi**2 / 16 * (2 / {18: 512, 24: 1024}[word]) ** 2
+    shift = 4 / 2**word + ((3 * 16 + 3) / 2**word + table) / p["k_I"]
     for above in (0.0005, 0.005, 0.01, 0.02, 0.04):
         intervals = np.diff(spikes_of(model, rheobase + above, 4.5 / np.sqrt(slope * above)))
         assert len(intervals) >= 2
@@ -88,14 +88,14 @@ def test_rests_below_threshold(word):
 
     assert model.state["phase"] == pytest.approx(rest(0.0), abs=2.0**-word)
     assert model.v == pytest.approx(p["V_0"] - p["S"] * np.sqrt(-p["eta"]), abs=1e-3)
-    table = 2.0 ** (3 - word) + {16: 7.5e-5, 18: 1.9e-5, 24: 4.7e-6}[word]  # a code, and pi^2 h^2/8 of linear cos
+    chord = np.pi**2 / 16 * (2 / {16: 256, 18: 512, 24: 1024}[word]) ** 2  # the table below cos^2(theta/2), at most
     for neuron in (model, model.ideal()):
         for i_nA in (-2.0, -0.5, 0.0, 0.05):
             assert not len(spikes_of(neuron, i_nA, 300.0))
-            # what the codes and the table of cos make of the speed, over its slope
+            # what the codes of the drive, the table and the product make of the speed, over its slope
             drive = p["eta"] + p["k_I"] * i_nA
-            code = 0 if neuron is not model else 16 / 2**word * 4 + table * (1 + abs(drive))
-            slope = 2 * np.sqrt(-drive) * np.pi
+            code = (p["k_I"] * 4 + 3 * 16) / 2**word + (3 / 2**word + chord) * (1 - drive) if neuron is model else 0.0
+            slope = np.sqrt(-drive) * np.pi
             assert neuron.state["phase"] == pytest.approx(rest(i_nA), abs=1e-8 + code / slope)
 
 
@@ -165,20 +165,21 @@ def test_read_out_is_a_line_of_the_limited_tangent():
     models = [ThetaNeuron(**{**CELL, **r}) for r in ({}, {"V_0": -40.0, "S": 7.5, "V_peak": 50.0})]
     for model in models:
         p, near = model.values, 0
+        rounding = (256 + 128) / 2**18  # half a code each of S y and of V
         for i_nA in current:
             v = model.step(i_nA)
             y = np.tan(np.pi * model.state["phase"] / 2)
             if model.spiked:
                 assert v == p["V_peak"]
                 continue
-            assert abs(v - p["V_0"]) <= 8 * p["S"] + 256 / 2**18
+            assert abs(v - p["V_0"]) <= 8 * p["S"] + rounding
             if abs(y) < 4:
                 near += 1
                 # h^2/8 of the tangent's second derivative, with 512 entries of a turn, and its slope times half a code of
-                # phase; half a code each of y, S y and V, and of the table's value and slope
+                # phase; half a code each of y, which spans 16, and of the table's value and slope, which span 8
                 bend = (2 / 512) ** 2 / 8 * np.pi**2 / 2 * (abs(y) + 0.1) * (1 + (abs(y) + 0.1) ** 2)
-                codes = p["S"] * (np.pi / 2 * (1 + y**2) / 2**18 + 3 * 8 / 2**18) + 2 * 128 / 2**18
-                assert abs(v - (p["V_0"] + p["S"] * y)) <= p["S"] * bend + codes
+                codes = np.pi / 2 * (1 + y**2) / 2**18 + (16 + 2 * 8) / 2**18
+                assert abs(v - (p["V_0"] + p["S"] * y)) <= p["S"] * (bend + codes) + rounding
             else:
                 assert abs(v - p["V_0"]) >= 3.9 * p["S"]
         assert near > 1000
