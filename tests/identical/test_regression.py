@@ -13,7 +13,7 @@ import pytest
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.errors import ToolError, UsageError
 from spikefab.hw.interval import saturations
-from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron
+from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron, ResonateAndFireNeuron
 from spikefab.sim import coverage, simulate
 from spikefab.sim.stimuli import stimuli
 from spikefab.sim.verify import require_exact, verify
@@ -62,6 +62,7 @@ def test_what_search_finds(kind):
     assert coverage.reached(dp, found.states, found.coefficients, found.current, goals) == set(goals)
 
 
+@pytest.mark.parametrize("kind", [LIFNeuron, ResonateAndFireNeuron], ids=lambda kind: kind.__name__)
 def test_same_seed_same_stimuli(kind):
     first, second = (stimuli(kind(), 400, seed=5)[0] for _ in range(2))
     for a, b in zip(first, second, strict=True):
