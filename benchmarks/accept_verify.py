@@ -2,8 +2,8 @@
 
     python benchmarks/accept_verify.py benchmarks/results/verify.json [--steps 20000] [--models LIF,AdEx]
 
-Takes an hour or two, most of it large models in Icarus. Rows that the file already has, of the same steps and version, are not run again, so that it
-can be interrupted and resumed. Ends with status 8 if anything differs.
+Takes an hour or two, most of it large models in Icarus. Rows that the file already has, of the same steps and version,
+are not run again, so that it can be interrupted and resumed. Ends with status 8 if anything differs.
 """
 
 import argparse

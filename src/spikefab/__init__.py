@@ -14,6 +14,7 @@ _HOMES = {
     "SpikefabError": "hw.errors",
     "extract_features": "fit.features",
     "read": "fit.readers",
+    "simulate": "sim.batch",
 }
 
 
