@@ -1,0 +1,96 @@
+"""Batch kernel == reference: every model and word, 50 candidates x 20,000 steps (a million), equal in every bit.
+
+    python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json [--steps 20000] [--lanes 50] [--models LIF,AdEx]
+
+A third of the candidates have parameters around the defaults, a third registers of any content, a third of these at their
+ends; each has its own input: noise, plateaus, full-scale square waves. Compared at every step: read-out and spike; and the
+states at the end of each of 20 stretches. Rows that the file has are not run again. Ends with status 8 if anything differs.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import spikefab
+from spikefab.hw.datapath import WORDS, Datapath
+from spikefab.hw.models import MODELS, get_model
+from spikefab.sim import coverage, kernels, reference
+from spikefab.sim.stimuli import CURRENTS
+
+STRETCHES = 20
+
+
+def compare(dp: Datapath, lanes: int, steps: int, seed: int) -> dict[str, int]:
+    """Steps run, spikes, and steps that differ."""
+    rng = np.random.default_rng(seed)
+    third = lanes // 3
+    spread = {n: np.clip(p.default * rng.uniform(0.7, 1.3, lanes - 2 * third), *p.bounds) for n, p in dp.params.items()}
+    sensible = dp.quantise(spread)
+    formats = [list(dp.states.values()), list(dp.coefficients.values())]
+    anything = [rng.integers([q.lo for q in f], [q.hi for q in f], (third, len(f)), endpoint=True) for f in formats]
+    extreme = coverage.draw(dp, rng, third)
+    states = np.concatenate([dp.rest(sensible), anything[0], extreme[0]])
+    codes = np.concatenate([sensible, anything[1], extreme[1]])
+    kinds = list(CURRENTS.values())
+    current = np.stack([kinds[k % len(kinds)](dp, steps, rng, None) for k in range(lanes)])
+    spikes = differ = 0
+    for part in np.array_split(np.arange(steps), STRETCHES):
+        v, fired, path = reference.run(dp, states, codes, current[:, part].T)
+        shown, seen, ends = np.empty_like(v, dtype=float), np.zeros_like(fired), np.empty_like(states)
+        # candidates have inputs of their own: one call for each of them, beside all others
+        for k in range(lanes):
+            block = np.roll(np.arange(lanes), -k)[: kernels.LANES]
+            out = kernels.simulate(
+                dp, codes[block], current[k : k + 1, part], initial=states[block], max_spikes=len(part), trace=True
+            )
+            assert out.trace is not None
+            shown[:, k], ends[k] = out.trace[0, 0], out.end[0, 0]
+            seen[out.spikes[0, 0, : out.count[0, 0]], k] = 1
+        wrong = (dp.readout.decode(v) != shown) | (fired != seen)
+        wrong[-1] |= (path[-1] != ends).any(axis=-1)
+        differ += int(wrong.sum())
+        spikes += int(fired.sum())
+        states = path[-1]
+    return {"steps": lanes * steps, "spikes": spikes, "mismatches": differ}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--lanes", type=int, default=50)
+    parser.add_argument("--models", default=",".join(MODELS))
+    options = parser.parse_args()
+    rows = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
+    for kind, word in ((get_model(name), word) for name in options.models.split(",") for word in WORDS):
+        for choice in kind.tried:
+            dp = kind.variant(**choice)(word=word).datapath
+            key = {"model": kind.__name__, "settings": choice, "word": word, "lanes": options.lanes}
+            key |= {"steps": options.lanes * options.steps, "version": spikefab.__version__}
+            if any(key.items() <= old.items() for old in rows):
+                continue
+            start = time.perf_counter()
+            rows.append(key | compare(dp, options.lanes, options.steps, seed=word))
+            print(rows[-1], f"{time.perf_counter() - start:.1f} s", flush=True)
+            result = {
+                "date": datetime.date.today().isoformat(),
+                "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+                "rows": rows,
+            }
+            scratch = options.output.with_suffix(".part")
+            scratch.write_text(json.dumps(result, indent=1) + "\n")
+            scratch.replace(options.output)
+            if rows[-1]["mismatches"]:
+                return 8
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
