@@ -46,7 +46,8 @@ def linear(name: str, function: Callable, entries: int, word: int, span: float |
     value, slope = ends[:-1], np.diff(ends)
     columns = []
     for values, limit in ((value, span), (slope, None)):
-        q = Q.covering(limit or float(np.max(np.abs(values))) * (1 + 2.0 ** (1 - word)), word)
+        largest = float(np.max(np.abs(values))) or 2.0**-word  # a function may be flat, such as a limited rate
+        q = Q.covering(limit or largest * (1 + 2.0 ** (1 - word)), word)
         columns.append(Column(q, tuple(int(c) for c in q.encode(values))))
     return Table(name, function, tuple(columns))
 

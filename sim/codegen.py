@@ -113,7 +113,9 @@ import numpy as np
 from numba import int32, njit, prange
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+# a product and the sum behind it may become one instruction: codes are exact either way, and only the last bit of the
+# error sums can depend on whether the processor has it
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath={{"contract"}})
 def kernel({arguments}):
     for block in prange(codes.shape[1] // {lanes}):
         first = block * {lanes}
