@@ -34,6 +34,7 @@ notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutoria
 
 accept: $(READY)                    ## hours: the proofs whose dated results are committed
 	$(BIN)/python benchmarks/accept_verify.py benchmarks/results/verify.json
+	$(BIN)/python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json
 	$(BIN)/python benchmarks/accept_builds.py benchmarks/results/builds.json
 	$(BIN)/python benchmarks/recovery.py benchmarks/results/recovery.json
 
