@@ -140,7 +140,7 @@ def plain(work: Work, loop: Callable) -> Callable[[], Any]:
 
 def best(contenders: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """Seconds of each, the least of `repeats`, in turns after one to warm up."""
-    seconds = {name: np.inf for name in contenders}
+    seconds = dict.fromkeys(contenders, np.inf)
     for repeat in range(repeats + 1):
         for name, run in contenders.items():
             begun = time.perf_counter()

@@ -96,7 +96,7 @@ BRIAN = {
     "ResonateAndFireNeuron": Brian(
         """dx/dt = (b*x - omega*y + k_I*I)/ms : 1
         dy/dt = (omega*x + b*y)/ms : 1""",
-        "exact", "y >= y_th", "x = 0; y = y_reset", v="E_L + y",
+        "rk2", "y >= y_th", "x = 0; y = y_reset", v="E_L + y",
     ),
     "MATNeuron": Brian(
         f"""{LEAK}
@@ -213,7 +213,10 @@ def jaxley(work: SimpleNamespace) -> dict:
 
     over_sweeps = jax.vmap(one, in_axes=(None, 0, 0, 0))
     both = jax.jit(jax.vmap(over_sweeps, in_axes=(0, None, None, None)))
-    arguments = ({n: jnp.asarray(x) for n, x in rows.items()}, *map(jnp.asarray, (work.current, work.data, work.outside)))
+    arguments = (
+        {n: jnp.asarray(x) for n, x in rows.items()},
+        *map(jnp.asarray, (work.current, work.data, work.outside)),
+    )
     fired, _ = jax.block_until_ready(both(*arguments))
     seconds = []
     for _ in range(REPEATS):

@@ -3,11 +3,11 @@
 import pytest
 
 from spikefab.hw.errors import MismatchError
-from spikefab.hw.models import AdExNeuron, LIFNeuron, ThetaNeuron
+from spikefab.hw.models import AdExNeuron, ThetaNeuron
 from spikefab.sim.verify import play, prepare, require_exact
 
 # every operation is in one of them: an exponential's shift, a wrapping phase, tables in a row
-KINDS = [LIFNeuron, AdExNeuron, ThetaNeuron]
+KINDS = [AdExNeuron, ThetaNeuron]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -67,5 +67,7 @@ def test_plain_loop_is_the_ideal(loops, name):
     for n, s in np.ndindex(8, 2):
         assert np.array_equal(spikes[n, s, : count[n, s]], np.flatnonzero(fired[:, n, s]))
     # an exponential never adds less than 6e-8 mV a step in the ideal, which an upstroke amplifies
-    assert trace == pytest.approx(v.transpose(1, 2, 0), rel=1e-6, abs=1e-3 if name in ("ExpIFNeuron", "AdExNeuron") else 1e-5)
+    assert trace == pytest.approx(
+        v.transpose(1, 2, 0), rel=1e-6, abs=1e-3 if name in ("ExpIFNeuron", "AdExNeuron") else 1e-5
+    )
     assert masked == pytest.approx((outside * (trace - data) ** 2).sum(axis=2), rel=1e-12)
