@@ -58,9 +58,9 @@ def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np
 def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float, bool]:
     """(E_L mV, R MOhm, tau ms, whether they were seen): the passive membrane that explains the subthreshold samples best.
 
-    Of all sweeps together. The response to the whole current is simulated for each tau and regressed on the voltage, so recording noise does not
-    bias it as it does a regression of V(t + dt) on V(t). Spikes pull the voltage: 15 ms after each are left out (3 ms
-    where the cell fires so fast that nothing else would be left).
+    Of all sweeps together. The response to the whole current is simulated for each tau and regressed on the voltage, so
+    recording noise does not bias it as it does a regression of V(t + dt) on V(t). Spikes pull the voltage: 15 ms after
+    each are left out (3 ms where the cell fires so fast that nothing else would be left).
     """
     dt = recording.dt
     after = AFTER
