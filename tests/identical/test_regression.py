@@ -21,7 +21,7 @@ from spikefab.sim.verify import require_exact, verify
 OWN = ("noise", "steps", "square", "recorded")
 
 
-SMALL = 100  # operations: Icarus takes minutes for more
+SMALL = 55  # operations: Icarus takes long for more
 
 SLICE = [("verilator", kind, WORDS[k % 3]) for k, kind in enumerate(MODELS.values())] + [
     ("icarus", kind, WORDS[(k + 1) % 3])
