@@ -2,9 +2,9 @@
 
     python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json [--steps 20000] [--lanes 50] [--models LIF,AdEx]
 
-A third of the candidates have parameters around the defaults, a third registers of any content, a third of these at their
-ends; each has its own input: noise, plateaus, full-scale square waves. Compared at every step: read-out and spike; and the
-states at the end of each of 20 stretches. Rows that the file has are not run again. Ends with status 8 if anything differs.
+A third of the candidates have parameters around the defaults, a third registers of any content, a third extreme ones; each
+has its own input: noise, plateaus, full-scale square waves. Compared at every step: read-out and spike; and the states at
+the end of each of 20 stretches. Rows that the file has are not run again. Ends with status 8 if anything differs.
 """
 
 import argparse

@@ -83,9 +83,11 @@ def fit(
         best: tuple[Datapath, Found] | None = None
         spent = 0
         for k, choice in enumerate(model.tried):
+            share = budget * (k + 1) // len(model.tried) - budget * k // len(model.tried)
+            if not share:
+                continue
             dp = datapath(model.variant(**choice), word, dt, task.i_span)
             kernels.announce(dp, notice)
-            share = budget * (k + 1) // len(model.tried) - budget * k // len(model.tried)
             tell = None if progress is None else partial(_tell, progress, name, budget, spent)
             found = search(dp, task, budget=share, seed=seed, progress=tell)
             spent += found.evaluations
@@ -107,7 +109,11 @@ def fit(
     results.sort(key=lambda r: r.combined_score)
     del results[top_k:]
     for result in results:
-        result.ideal = ideal_scores(datapath(result.model, word, dt, task.i_span), task, result.params)
+        try:
+            result.ideal = ideal_scores(datapath(result.model, word, dt, task.i_span), task, result.params)
+        except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
+            results.interrupted = True
+            break
     return results
 
 
@@ -146,7 +152,7 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
         i_span=dp.i_span,
         train=train,
         held_out=task.score(task.split.held_out, voltage, spikes),
-        ideal={},
+        ideal={"train": None, "held_out": None},
         currents=[np.asarray(s.current) for s in sweeps],
         voltages=voltage,
         spikes=spikes,

@@ -45,7 +45,9 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
             left += width
         for row, r in enumerate(results):
             ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
-        ideal = [(r.ideal["held_out"] or r.ideal["train"])["combined_score"] for r in results]
+        # missing where the fit was interrupted
+        known = [r.ideal["held_out"] or r.ideal["train"] or {} for r in results]
+        ideal = [scores.get("combined_score", np.nan) for scores in known]
         marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
         ax.plot(ideal, rows, "|", color="black", markersize=20, markeredgewidth=1.8, label="in float64", **marks)
         validated = all(r.validated for r in results)

@@ -22,10 +22,11 @@ SCHEMA = 1
 class FitResult:
     """One model, fitted.
 
-    `params` are physical values, exactly those that the integers `codes` stand for in `formats`. `train`, `held_out` and
-    `ideal` (the same parameters in float64) hold the scores; `rmse` is over every sample of every sweep, so that
-    re-simulating gives it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the
-    training ones where nothing was held out). A result loaded from a file has no traces.
+    `settings` are the model's structural choices, such as the kinetics. `params` are physical values, exactly those that
+    the integers `codes` stand for in `formats`. `train`, `held_out` and `ideal` (the same parameters in float64; None where
+    the fit was interrupted before) hold the scores; `rmse` is over every sample of every sweep, so that re-simulating gives
+    it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
+    nothing was held out). A result loaded from a file has no traces.
     """
 
     model_name: str
@@ -128,26 +129,14 @@ class FitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
-        names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error combined_score"
-        names += " gamma validated train held_out ideal"
+        names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
+        names += " combined_score gamma validated train held_out ideal"
         return {name: getattr(self, name) for name in names.split()} | {"scheme": self.model.scheme}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
-        names = (
-            "model_name",
-            "settings",
-            "params",
-            "codes",
-            "initial",
-            "word",
-            "dt",
-            "i_span",
-            "train",
-            "held_out",
-            "ideal",
-        )
-        return cls(**{name: d[name] for name in names}, stored_rmse=d["rmse"])
+        names = "model_name settings params codes initial word dt i_span train held_out ideal"
+        return cls(**{name: d[name] for name in names.split()}, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"

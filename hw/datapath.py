@@ -45,8 +45,7 @@ class Param:
     """A physical parameter. `free`: searched by default; otherwise measured from the recording and refined late.
 
     `per_input`: its bounds are those of its product with the input's span. `per_nF`: bounds of a conductance over the
-    capacitance, within which a search keeps. `only`: the (setting, value) under which it
-    exists.
+    capacitance, within which a search keeps. `only`: the (setting, value) under which it exists.
     """
 
     default: float

@@ -53,14 +53,17 @@ def exprel_table(most: float, word: int) -> Table:
     return linear("exprel", over(0, most, n, lambda z: exprel(-z)), n, word, span=1)
 
 
-def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value | None, top: float) -> Value:
+def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value, top: float) -> Value:
     """The gate after one step. `at`: the entry of u; `rate`: dt/tau; phi dt/tau is limited at `top` (a power of two)."""
     word = at.trace.word
-    z = interpolate(rate, at)
-    z = (phi * z.word(2.0 ** (rate.columns[0].q.i_bits - 1))).word(top) if phi is not None else z.word(top)
+    z = (phi * interpolate(rate, at).word(2.0 ** (rate.columns[0].q.i_bits - 1))).word(top)
     moved = interpolate(saturating_table(top, word), z.times2(int(math.log2(ENTRIES[word] / top)))).word(1)
-    away = (interpolate(x_inf, at) - x).word(1)
-    # 0 <= x_inf <= 1 - lsb and 0 <= moved < 1: x ends between where it was and x_inf, up to a rounding of away
+    goal = interpolate(x_inf, at)
+    away = (goal - x).word(1)
+    # moved is in 0..1 and the goal at most 1 less a code, so that x ends between where it was and the goal, up to a rounding
+    # of away: half a code of the word, which that code has room for
+    if x.trace.intervals[goal.index][1] >= 1 << goal.q.f_bits:
+        raise AssertionError(f"{x_inf.name} reaches 1: limit it at a code below")
     change = (moved * away).like(x)
     q = Q(x.q.i_bits + 1, x.q.f_bits)
     return x.trace.add("add", (x, change), q, known=(x.q.lo, x.q.hi)).like(x)

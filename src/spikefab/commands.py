@@ -91,7 +91,7 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
                 r.model_name,
                 number(r.combined_score) if r.validated else "not validated",
                 number(r.train["combined_score"]),
-                number(ideal["combined_score"]),
+                number(ideal and ideal["combined_score"]),
                 number(s["timing"]),
                 f"{s['spikes_model']}/{s['spikes_data']}",
                 number(s["masked_rmse"], 2),

@@ -4,7 +4,6 @@ Here each model at one word in Verilator and, if it is small, at another in Icar
 20,000 steps are `benchmarks/accept_verify.py`.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +30,11 @@ SLICE = [("verilator", kind, WORDS[k % 3]) for k, kind in enumerate(MODELS.value
 SLICE.append(("verilator", HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True), 18))
 
 
-@pytest.mark.parametrize(("tool", "kind", "bits"), SLICE, ids=lambda x: getattr(x, "__name__", None))
-def test_bit_exact(tool, kind, bits):
-    if tool == "icarus" and not shutil.which("iverilog"):
-        pytest.skip("Icarus Verilog is not installed: apt install iverilog")
-    neuron, simulator = kind(word=bits), tool
+@pytest.mark.parametrize(
+    ("simulator", "kind", "bits"), SLICE, indirect=["simulator"], ids=lambda x: getattr(x, "__name__", None)
+)
+def test_bit_exact(simulator, kind, bits):
+    neuron = kind(word=bits)
     checks = verify(neuron, simulator=simulator, steps=1000)
     require_exact(checks)
     assert {c["stimulus"] for c in checks} == {*OWN, "random", "corners", "stalled"}
