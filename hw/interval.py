@@ -50,7 +50,7 @@ def interval_of(node: "Node", args: Sequence[Interval], formats: Sequence) -> In
         lo, hi = unsaturated(q, args[0], formats[0])
         if node.attr == "wrap" and (lo < q.lo or hi > q.hi):
             return q.lo, q.hi
-        return max(lo, q.lo), min(hi, q.hi)
+        return min(max(lo, q.lo), q.hi), max(min(hi, q.hi), q.lo)  # all of it may lie beyond one end
     if node.op == "mul":
         ends = [a * b for a in args[0] for b in args[1]]
         return min(ends), max(ends)

@@ -50,7 +50,7 @@ def simulate(
     max_spikes  that are kept for each candidate and current; `counts` has them all
     traces      whether to keep the voltages
 
-    Each candidate starts at rest. Memory, bytes: 8 N (C + S (max_spikes / 2 + 2 K + 6)) for C coefficients and K states,
+    Each candidate starts at rest. Memory, bytes: 8 N (C + S (max_spikes / 2 + 2 K + 5)) for C coefficients and K states,
     and 8 N S T with traces. Raises UsageError for a name, a shape or a current that does not fit.
     """
     for name in params:

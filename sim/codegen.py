@@ -1,203 +1,142 @@
-"""Source text of a model's batch kernel, from its trace.
+"""Source text of a model's batch kernel: the statements of its trace within loops over candidates, sweeps and steps.
 
-The integers are computed in float64 lanes: exact, because the trace proves every intermediate below 2**53, and they
-vectorise where int64 multiplies and arithmetic shifts do not. Formats are *arguments* (scales and limits in the
-array `K`), so one compiled kernel serves every word, time step and input span of a model.
+Formats are *arguments* (scales and limits in the array `K`), so one compiled kernel serves every word, time step and input
+span of a model. A job of the parallel loop is a block of candidates on one sweep; states, coefficients and sums of its lanes
+are the rows of one array, for LLVM to see that nothing else overlaps them.
 """
 
-from dataclasses import dataclass, field
-
-import numpy as np
-
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.schedule import rounds, saturates
 
-LANES = 16
+from .statements import Step
 
-
-@dataclass
-class Step:
-    """One step of a trace as Python statements over lane scalars, with the constants and tables that they read."""
-
-    lines: list[str] = field(default_factory=list)
-    constants: list[float] = field(default_factory=list)
-    tables: list[np.ndarray] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
-
-    def constant(self, value: float) -> str:
-        """A format-dependent number, by name: never a literal, and never shared, so that the text has no format in it."""
-        self.constants.append(float(value))
-        return f"k{len(self.constants) - 1}"
-
-    def read(self, index: str, table: np.ndarray) -> str:
-        """One entry of a table. All lie one behind the other in one array: with one each, LLVM would have to check at run
-        time that none of them overlaps what the lanes write, and gives up on vectors when there are too many."""
-        start = self.constant(sum(map(len, self.tables)))
-        self.tables.append(table)
-        return f"T[int32({index} + {start})]"
-
-
-def trace_step(dp: Datapath) -> Step:
-    """Statements for one step, and the expression of each output by name."""
-    step = Step()
-    nodes = dp.trace.nodes
-    expr: dict[int, str] = {}
-
-    def scaled(index: int, power: int) -> str:
-        return f"{expr[index]} * {step.constant(2.0**power)}" if power else expr[index]
-
-    def align(args) -> list[str]:
-        fine = max(nodes[a].q.f_bits for a in args[-2:])
-        return [scaled(a, fine - nodes[a].q.f_bits) for a in args[-2:]]
-
-    for index in dp.trace.live():
-        node = nodes[index]
-        args = node.args
-        if node.op == "input":
-            kind, name = node.attr
-            expr[index] = "i" if kind == "current" else f"{kind[0]}_{name}"
-            continue
-        if node.op == "point":
-            expr[index] = expr[args[0]]
-            continue
-        if node.op == "const":
-            expr[index] = step.constant(node.attr)
-            continue
-        f = nodes[args[0]].q.f_bits
-        if node.op in ("add", "sub"):
-            a, b = align(args)
-            text = f"{a} {'+' if node.op == 'add' else '-'} {b}"
-        elif node.op == "mul":
-            text = f"{expr[args[0]]} * {expr[args[1]]}"
-        elif node.op == "floor":
-            text = f"floor({scaled(args[0], -f)})"
-        elif node.op == "frac":
-            text = f"{expr[args[0]]} - floor({scaled(args[0], -f)}) * {step.constant(2.0**f)}"
-        elif node.op == "resize":
-            text = scaled(args[0], node.q.f_bits - f)
-            if rounds(dp.trace, index):
-                text = f"floor({text} + 0.5)"
-            if node.attr == "wrap":
-                step.lines.append(f"n{index} = {text}")
-                low, span, inverse = (step.constant(x) for x in (node.q.lo, 2.0**node.q.width, 2.0**-node.q.width))
-                text = f"n{index} - floor((n{index} - {low}) * {inverse}) * {span}"
-            elif saturates(dp.trace, index):
-                text = f"min(max({text}, {step.constant(node.q.lo)}), {step.constant(node.q.hi)})"
-        elif node.op in ("ge", "gt"):
-            a, b = align(args)
-            text = f"1.0 if {a} {'>=' if node.op == 'ge' else '>'} {b} else 0.0"
-        elif node.op == "select":
-            a, b = align(args)
-            text = f"{a} if {expr[args[0]]} == 1.0 else {b}"
-        elif node.op == "table":
-            table, column = node.attr
-            last = step.constant(table.entries - 1)
-            z = f"min(max(floor({scaled(args[0], -f)}), 0.0), {last})"
-            text = step.read(z, np.array(table.columns[column].words, dtype=np.float64))
-        elif node.op == "shift":
-            lo, hi = dp.trace.intervals[args[1]]
-            distance = f"{expr[args[1]]} - {step.constant(node.attr)}"
-            text = f"{expr[args[0]]} * {step.read(distance, 2.0 ** np.arange(hi - lo + 1))}"
-        else:
-            raise AssertionError(f"no kernel rule for {node.op}")
-        expr[index] = f"n{index}"
-        step.lines.append(f"n{index} = {text}")
-    step.outputs = {name: expr[index] for name, index in dp.trace.outputs.items()}
-    return step
-
+LANES = 64
+CHUNK = 48  # steps whose spikes a lane collects as bits of a float64, before it lists them
 
 TEMPLATE = """\
-from math import floor
-
 import numpy as np
-from numba import int32, njit, prange
+from llvmlite import ir
+from numba import float64, int32, int64, njit, prange, uint32
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+floor = np.floor
 
 
-# a product and the sum behind it may become one instruction: codes are exact either way, and only the last bit of the
-# error sums can depend on whether the processor has it
+@intrinsic
+def address(typing, array):
+    def build(context, builder, signature, arguments):
+        data = make_array(array)(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, ir.IntType(64))
+
+    return int64(array), build
+
+
+@intrinsic
+def pow2(typing, n):
+    def build(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        shifted = builder.fadd(arguments[0], ir.Constant(ir.DoubleType(), 2.0**52 + 1023))
+        bits = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, 52))
+        return builder.bitcast(bits, ir.DoubleType())
+
+    return float64(float64), build
+
+
+@njit(forceinline=True, fastmath=False)
+def plus(total, x):  # without contraction: a sum of floats is the same on every machine
+    return total + x
+
+
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath={{"contract"}})
 def kernel({arguments}):
-    for block in prange(codes.shape[1] // {lanes}):
-        first = block * {lanes}
+    for job in prange(codes.shape[1] // {lanes} * current.shape[0]):
+        sweep = job % current.shape[0]
         {constants}
-        L = np.empty(({rows}, {lanes}))
-        for l in range({lanes}):
-            {load_coefficients}
-        for sweep in range(current.shape[0]):
-            for l in range({lanes}):
-                {load_states}
-                {r_square} = 0.0
-                {r_masked} = 0.0
-                {r_sum} = {r_sum2} = {r_product} = 0.0
-            for t in range(length[sweep]):
+        L = np.empty(({rows}, {lanes} + 8))
+        left = -(address(L) // 8) & 7  # begin on a line of 64 bytes: vectors across two cost twice
+        right = left + {lanes}
+        first = job // current.shape[0] * {lanes} - left
+        for l in range(left, right):
+            {coefficients}
+            {once}
+            {store_rows}
+            {load_states}
+            {r_masked} = 0.0
+            {r_sum} = {r_sum2} = {r_product} = 0.0
+        for begin in range(0, length[sweep], {chunk}):
+            for l in range(left, right):
+                {r_fired} = 0.0
+            place = 1.0
+            for t in range(begin, min(begin + {chunk}, length[sweep])):
                 i = current[sweep, t]
                 target = data[sweep, t]
                 weight = outside[sweep, t]
                 limited = min(target, clip)
-                for l in range({lanes}):
+                for l in range(left, right):
                     {read}
                     {statements}
                     {write}
-                    v = {out_v} * lsb
+                    v = {out_v}
                     {r_v} = v
-                    {r_spike} = {out_spike}
-                    error = v - target
-                    {r_square} += error * error
+                    {r_fired} += place if {out_spike} else 0.0
                     error = min(v, clip) - limited
-                    {r_masked} += weight * (error * error)
+                    {r_masked} = plus({r_masked}, weight * (error * error))
                 if regress:
-                    for l in range({lanes}):
-                        {r_sum} += weight * {r_v}
-                        {r_sum2} += weight * ({r_v} * {r_v})
-                        {r_product} += weight * ({r_v} * target)
+                    for l in range(left, right):
+                        {r_sum} = plus({r_sum}, weight * {r_v})
+                        {r_sum2} = plus({r_sum2}, weight * ({r_v} * {r_v}))
+                        {r_product} = plus({r_product}, weight * ({r_v} * target))
                 if traced:
-                    for l in range({lanes}):
+                    for l in range(left, right):
                         trace[sweep, t, first + l] = {r_v}
-                fired = 0.0
-                for l in range({lanes}):
-                    fired += {r_spike}
-                if fired > 0.0:
-                    for l in range({lanes}):
-                        if {r_spike} > 0.0:
+                place *= 2.0
+            for l in range(left, right):
+                if {r_fired} > 0.0:
+                    bits = np.int64({r_fired})
+                    t = begin
+                    while bits:
+                        if bits & 1:
                             n = count[sweep, first + l]
                             if n < spikes.shape[2]:
                                 spikes[sweep, first + l, n] = t
                             count[sweep, first + l] = n + 1
-            for l in range({lanes}):
-                square[sweep, first + l] = {r_square}
-                masked[sweep, first + l] = {r_masked}
-                sums[0, sweep, first + l] = {r_sum}
-                sums[1, sweep, first + l] = {r_sum2}
-                sums[2, sweep, first + l] = {r_product}
-                {store_states}
+                        bits >>= 1
+                        t += 1
+        for l in range(left, right):
+            masked[sweep, first + l] = {r_masked}
+            sums[0, sweep, first + l] = {r_sum}
+            sums[1, sweep, first + l] = {r_sum2}
+            sums[2, sweep, first + l] = {r_product}
+            {store_states}
 """
 
 
 def kernel_source(dp: Datapath, step: Step) -> str:
     """Text of a module with one function, `kernel`: all candidates over all sweeps (see `kernels.simulate`)."""
     states, coefficients = list(dp.states), list(dp.coefficients)
-    sums = ["v", "spike", "square", "masked", "sum", "sum2", "product"]
-    names = [*(f"s_{n}" for n in states), *(f"c_{n}" for n in coefficients), *sums]
-    first = ["K", "T", "codes", "start", "current", "length", "data", "outside", "clip", "lsb"]
-    last = ["square", "masked", "sums", "regress", "count", "spikes", "end", "traced", "trace"]
+    read = [*(f"s_{n}" for n in states), *step.rows]
+    sums = ["v", "fired", "masked", "sum", "sum2", "product"]
+    row = {name: f"L[{k}, l]" for k, name in enumerate([*read, *sums])}
 
     def block(lines, depth: int) -> str:
         return ("\n" + " " * depth).join(lines)
 
-    # rows of one array, for the same reason as `Step.read`
-    row = {name: f"L[{k}, l]" for k, name in enumerate(names)}
     return TEMPLATE.format(
-        arguments=", ".join([*first, *last]),
+        arguments="K, T, codes, start, current, length, data, outside, clip, masked, sums, regress, count, spikes, end, "
+        "traced, trace",
         lanes=LANES,
-        rows=len(names),
+        chunk=CHUNK,
+        rows=len(row),
         constants=block((f"k{k} = K[{k}]" for k in range(len(step.constants))), 8),
-        load_coefficients=block((f"{row['c_' + n]} = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 12),
-        load_states=block((f"{row['s_' + n]} = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 16),
-        read=block((f"{n} = {row[n]}" for n in names[: len(states) + len(coefficients)]), 20),
+        coefficients=block((f"c_{n} = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 12),
+        once=block(step.once, 12),
+        store_rows=block((f"{row[n]} = {n}" for n in step.rows), 12),
+        load_states=block((f"{row['s_' + n]} = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 12),
+        read=block((f"{n} = {row[n]}" for n in read), 20),
         statements=block(step.lines, 20),
         write=block((f"{row['s_' + n]} = {step.outputs[n]}" for n in states), 20),
         out_v=step.outputs[".v"],
         out_spike=step.outputs[".spike"],
-        store_states=block((f"end[{k}, sweep, first + l] = {row['s_' + n]}" for k, n in enumerate(states)), 16),
+        store_states=block((f"end[{k}, sweep, first + l] = {row['s_' + n]}" for k, n in enumerate(states)), 12),
         **{f"r_{name}": row[name] for name in sums},
     )

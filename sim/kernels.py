@@ -4,16 +4,19 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
+import llvmlite.binding as llvm
 import numpy as np
 
 from spikefab.hw.cache import cache_dir
 from spikefab.hw.datapath import Datapath
 
-from .codegen import LANES, kernel_source, trace_step
+from .codegen import LANES, kernel_source
+from .statements import trace_step
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,13 @@ class Batch:
     """What a batch of N candidates did on S sweeps.
 
     count (N, S) spikes; spikes (N, S, max_spikes) the steps that spiked, the first `count` of each row valid (at most
-    max_spikes); square (N, S) sum of squared error, mV^2; masked (N, S) the same where `outside` is 1, both voltages
-    limited at `clip`; sums (N, S, 3) of v, v^2 and v times the data where `outside` is 1, for the regression of the data on
-    v, zeros unless it was asked for; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
+    max_spikes); masked (N, S) sum of squared error, mV^2, where `outside` is 1, both voltages limited at `clip`; sums
+    (N, S, 3) of v, v^2 and v times the data where `outside` is 1, for the regression of the data on v, zeros unless it was
+    asked for; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
     """
 
     count: np.ndarray
     spikes: np.ndarray
-    square: np.ndarray
     masked: np.ndarray
     sums: np.ndarray
     end: np.ndarray
@@ -64,6 +66,17 @@ def _load(name: str, source: str) -> ModuleType:
     return module
 
 
+@contextmanager
+def _interleaved():
+    """Has LLVM write the statements of four vectors side by side: one waits less where another is not ready. Its own choice
+    is one vector after the other, at up to twice the time. The option is one of the process, so it is taken back."""
+    llvm.set_option("", "-force-vector-interleave=4")
+    try:
+        yield
+    finally:
+        llvm.set_option("", "-force-vector-interleave=0")
+
+
 def simulate(
     dp: Datapath,
     codes: np.ndarray,
@@ -82,7 +95,7 @@ def simulate(
 
     codes (N, coefficients) and current (S, T) are codes; initial (N, S, states) or (N, states) state codes, rest if
     None; length (S,) steps of each sweep, T if None; data (S, T) mV and outside (S, T) 0 or 1 feed the error sums.
-    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 6)) bytes, and 8 N S T with `trace`.
+    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 5)) bytes, and 8 N S T with `trace`.
     """
     codes = np.atleast_2d(np.asarray(codes))
     current = np.atleast_2d(np.asarray(current, dtype=np.float64))
@@ -94,25 +107,25 @@ def simulate(
     rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
     zeros = np.zeros_like(current)
     lengths = np.full(sweeps, steps) if length is None else np.asarray(length)
-    square, masked, sums = (np.empty((*n, sweeps, padded)) for n in ((), (), (3,)))
+    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
     count = np.zeros((sweeps, padded), dtype=np.int64)
     spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
     end = np.empty((k, sweeps, padded))
     volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    lsb = dp.readout.lsb  # a power of two: sums in codes are those in mV, to the last bit
     step = _step(dp)
     source, name = _source(dp)
-    _load(name, source).kernel(
+    kernel = _load(name, source).kernel
+    arguments = (
         np.array(step.constants),
         np.concatenate([*step.tables, np.zeros(1)]),
         np.ascontiguousarray(codes[rows].T, dtype=np.float64),
         np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
         current,
         lengths.astype(np.int64),
-        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
+        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64) / lsb,
         zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
-        float(clip),
-        dp.readout.lsb,
-        square,
+        float(clip) / lsb,
         masked,
         sums,
         regress,
@@ -122,14 +135,15 @@ def simulate(
         trace,
         volts,
     )
+    with nullcontext() if kernel.signatures else _interleaved():  # without a signature, it is about to be compiled
+        kernel(*arguments)
     return Batch(
         count.T[:n],
         spikes.transpose(1, 0, 2)[:n],
-        square.T[:n],
-        masked.T[:n],
-        sums.transpose(2, 1, 0)[:n],
+        masked.T[:n] * lsb**2,
+        sums.transpose(2, 1, 0)[:n] * [lsb, lsb**2, lsb**2],
         end.transpose(2, 1, 0)[:n].astype(np.int64),
-        volts.transpose(2, 0, 1)[:n] if trace else None,
+        volts.transpose(2, 0, 1)[:n] * lsb if trace else None,
     )
 
 

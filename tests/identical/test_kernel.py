@@ -1,7 +1,6 @@
 """The compiled batch kernel against the readable reference: the same integers, bit for bit, from any register content."""
 
 import numpy as np
-import pytest
 
 from spikefab.hw.datapath import datapath
 from spikefab.sim import coverage, kernels, reference
@@ -84,6 +83,10 @@ def test_saturations(kind, word):
         assert_identical(dp, codes[part], start, current[part][:, None])
 
 
+def added(terms):
+    return np.cumsum(terms, axis=-1)[..., -1]
+
+
 def test_error_sums(kind):
     rng = np.random.default_rng(5)
     dp = datapath(kind, 18, 0.5)
@@ -97,15 +100,11 @@ def test_error_sums(kind):
     v, spikes, _ = expected(dp, codes, states, current)
     assert batch.count.max() > 1  # more spikes than there is room for are still counted
     for s, n in enumerate(length):
-        error = v[:, s, :n] - data[s, :n]
         limited = np.minimum(v[:, s, :n], -55.0) - np.minimum(data[s, :n], -55.0)
-        # sums of floats in another order
-        assert batch.square[:, s] == pytest.approx((error**2).sum(axis=1), rel=1e-12)
-        assert batch.masked[:, s] == pytest.approx((outside[s, :n] * limited**2).sum(axis=1), rel=1e-12)
-        wanted = np.stack(
-            [(outside[s, :n] * y).sum(axis=1) for y in (v[:, s, :n], v[:, s, :n] ** 2, v[:, s, :n] * data[s, :n])]
-        )
-        assert batch.sums[:, s].T == pytest.approx(wanted, rel=1e-12)
+        # one step after the other, so that they are the same on every machine
+        assert np.array_equal(batch.masked[:, s], added(outside[s, :n] * limited**2))
+        for k, y in enumerate((v[:, s, :n], v[:, s, :n] ** 2, v[:, s, :n] * data[s, :n])):
+            assert np.array_equal(batch.sums[:, s, k], added(outside[s, :n] * y))
         assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
 
 
@@ -123,10 +122,10 @@ def test_batches_do_not_mix_candidates(kind):
     """A candidate alone, and the same one anywhere in a larger batch."""
     rng = np.random.default_rng(2)
     dp = datapath(kind, 18, 0.1, 1.0)
-    codes, current = sensible(dp, 33, rng), currents(dp, 2, 500, rng)
+    codes, current = sensible(dp, 70, rng), currents(dp, 2, 500, rng)
     together = kernels.simulate(dp, codes, current, max_spikes=500, trace=True)
-    for k in (0, 15, 16, 32):
+    for k in (0, 15, 63, 64, 69):
         alone = kernels.simulate(dp, codes[k], current, max_spikes=500, trace=True)
         assert np.array_equal(alone.trace[0], together.trace[k])
         assert np.array_equal(alone.spikes[0], together.spikes[k])
-        assert np.array_equal(alone.square[0], together.square[k])
+        assert np.array_equal(alone.sums[0], together.sums[k])

@@ -22,7 +22,7 @@ from spikefab.hw.schedule import schedule
 from spikefab.hw.tables import Column, Table
 from spikefab.hw.trace import Trace, Value, select
 from spikefab.sim import coverage, reference
-from spikefab.sim.codegen import trace_step
+from spikefab.sim.statements import trace_step
 
 WORD = 24
 VECTORS = 24
@@ -84,10 +84,16 @@ def exact(trace: Trace, inputs: dict[str, int]) -> dict[int, Fraction]:
 
 
 def referenced(trace: Trace, rows: list[dict[str, int]]) -> list:
-    names = {node.attr[1]: node.q for node in trace.nodes if node.op == "input"}
-    dp = SimpleNamespace(trace=trace, states={}, coefficients=names)
-    codes = np.array([[row[name] for name in names] for row in rows], dtype=np.int64).reshape(len(rows), -1)
-    return reference.evaluate(dp, np.zeros((len(rows), 0)), codes, np.zeros(len(rows)))
+    kinds = {
+        kind: {n.attr[1]: n.q for n in trace.nodes if n.op == "input" and n.attr[0] == kind}
+        for kind in ("state", "coefficient")
+    }
+    dp = SimpleNamespace(trace=trace, states=kinds["state"], coefficients=kinds["coefficient"])
+    states, coefficients = (
+        np.array([[row[name] for name in names] for row in rows], dtype=np.int64).reshape(len(rows), -1)
+        for names in kinds.values()
+    )
+    return reference.evaluate(dp, states, coefficients, np.zeros(len(rows)))
 
 
 def generated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, float]]:
@@ -96,12 +102,17 @@ def generated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, float]
     names = {
         "floor": lambda x: float(math.floor(x)),
         "int32": int,
+        "uint32": int,
+        "pow2": lambda n: 2.0**n,
         "T": np.concatenate([*step.tables, [0.0]]).tolist(),
         **{f"k{k}": value for k, value in enumerate(step.constants)},
     }
     found = []
     for row in rows:
-        lane = {f"c_{name}": float(code) for name, code in row.items()}
+        lane = {f"{kind}_{name}": float(code) for name, code in row.items() for kind in "cs"}
+        exec("\n".join(step.once), names, lane)
+        # a step sees what is kept in rows, and states
+        lane = {name: float(x) for name, x in lane.items() if name in step.rows or name[0] == "s"}
         exec("\n".join(step.lines), names, lane)
         found.append({name: eval(text, names, lane) for name, text in step.outputs.items()})
     return found
@@ -178,9 +189,11 @@ def inputs(draw, *qs: Q) -> list[dict[str, int]]:
                          min_size=VECTORS, max_size=VECTORS))  # fmt: skip
 
 
-def traced(*qs: Q) -> tuple[Trace, list[Value]]:
+def traced(draw, *qs: Q) -> tuple[Trace, list[Value]]:
+    """Inputs of which some are states, which every step reads, and some coefficients, of which a kernel makes use before."""
     trace = Trace(WORD)
-    return trace, [trace.input("coefficient", name, q) for name, q in zip("abc", qs, strict=False)]
+    kinds = st.sampled_from(("state", "coefficient"))
+    return trace, [trace.input(draw(kinds), name, q) for name, q in zip("abc", qs, strict=False)]
 
 
 def a_table(q: Q, words: list[int]) -> Table:
@@ -229,7 +242,7 @@ OPERATIONS = ("resize", "wrap", "point", "floor", "frac", "table", "shift", "sel
 @given(data=st.data())
 def test_one_operation(op, data):
     qs = data.draw(st.tuples(formats(), formats()))
-    trace, (a, b) = traced(*qs)
+    trace, (a, b) = traced(data.draw, *qs)
     try:
         result = apply(op, data.draw, a, b)
     except AssertionError:  # more than 53 bits: refused when traced
@@ -243,7 +256,7 @@ def test_one_operation(op, data):
 @given(data=st.data())
 def test_one_operation_in_hardware(op, data):
     qs = data.draw(st.tuples(formats(), formats()))
-    trace, (a, b) = traced(*qs)
+    trace, (a, b) = traced(data.draw, *qs)
     try:
         result = apply(op, data.draw, a, b)
         # a product is shared and stands for a clock: what reads it is a resize
@@ -260,7 +273,7 @@ def test_one_operation_in_hardware(op, data):
 def test_programs_in_hardware(data):
     """A dozen operations on each other's results, scheduled on one multiplier."""
     qs = data.draw(st.tuples(formats(), formats(), formats()))
-    trace, values = traced(*qs)
+    trace, values = traced(data.draw, *qs)
     for op in data.draw(st.lists(st.sampled_from(OPERATIONS), min_size=4, max_size=12)):
         a, b = (data.draw(st.sampled_from(values)) for _ in range(2))
         a, b = (v if v.q.width <= WORD else v.resize(data.draw(formats())) for v in (a, b))
