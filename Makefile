@@ -36,6 +36,7 @@ accept: $(READY)                    ## hours: the proofs whose dated results are
 	$(BIN)/python benchmarks/accept_verify.py benchmarks/results/verify.json
 	$(BIN)/python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json
 	$(BIN)/python benchmarks/accept_builds.py benchmarks/results/builds.json
+	$(BIN)/python benchmarks/accept_many.py benchmarks/results/many.json
 	$(BIN)/python benchmarks/recovery.py benchmarks/results/recovery.json
 
 $(READY): pyproject.toml

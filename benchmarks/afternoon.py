@@ -19,7 +19,7 @@ from numba import njit
 from scipy.optimize import differential_evolution
 
 from spikefab import AdExNeuron, read
-from spikefab.fit.loss import COARSE, COARSE_WEIGHT, Loss
+from spikefab.fit.loss import Loss
 from spikefab.fit.scores import _victor_purpura
 from spikefab.fit.space import bounds, start
 from spikefab.fit.task import Task
@@ -58,7 +58,7 @@ def run(x, V_peak, current, length, base, dt, spikes, voltage):
 
 
 @njit
-def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, dt):
+def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, second, weight, dt):
     """The training loss of `spikefab.fit.loss`."""
     total = 0.0
     for s in range(len(length)):
@@ -76,9 +76,9 @@ def score(counts, spikes, voltage, length, data, outside, clip, flat, times, fir
             model = spikes[s, :b] * dt
             recorded = times[first[s] : first[s + 1]]
             timing = _victor_purpura(recorded, model, 2.0 / tau[s]) / (a + b)
-            coarse = _victor_purpura(recorded, model, 2.0 / (COARSE * tau[s])) / (a + b)
-        total += volts + timing + min(1.0, abs(b - a) / max(1, a)) + COARSE_WEIGHT * coarse
-    return total / len(length) / (3.0 + COARSE_WEIGHT)
+            coarse = _victor_purpura(recorded, model, 2.0 / second[s]) / (a + b)
+        total += volts + timing + min(1.0, abs(b - a) / max(1, a)) + weight * coarse
+    return total / len(length) / (3.0 + weight)
 
 
 DATA: dict[str, Any] = {}  # of the workers, which are forked
@@ -88,7 +88,7 @@ def objective(x: np.ndarray) -> float:
     d = DATA
     counts = run(x, d["V_peak"], d["current"], d["length"], d["base"], d["dt"], d["spikes"], d["voltage"])
     value = score(counts, d["spikes"], d["voltage"], d["length"], d["data"], d["outside"], d["clip"], d["flat"],
-                  d["times"], d["first"], d["tau"], d["dt"])  # fmt: skip
+                  d["times"], d["first"], d["tau"], d["second"], d["weight"], d["dt"])  # fmt: skip
     return float(value) if np.isfinite(value) else 10.0
 
 
@@ -103,7 +103,8 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
     DATA.update(
         V_peak=constants["V_peak"], current=loss.data * 0, length=loss.length, base=task.baselines[train], dt=dt,
         spikes=np.zeros((len(train), loss.most), np.int64), voltage=np.zeros(loss.data.shape), data=loss.data,
-        outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau,
+        outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau, second=loss.second,
+        weight=loss.weight,
     )  # fmt: skip
     for k, part in enumerate(task.split.train):
         DATA["current"][k, : part.stop] = currents[part.sweep][: part.stop]

@@ -12,6 +12,13 @@ def fit(*args: Any, **kwargs: Any) -> Any:
     return run(*args, **kwargs)
 
 
+def fit_many(*args: Any, **kwargs: Any) -> Any:
+    """See `spikefab.fit.many.fit_many`; imported on first use."""
+    from .many import fit_many as run
+
+    return run(*args, **kwargs)
+
+
 class _Callable(ModuleType):
     """`from spikefab import fit` gives this module, whichever was imported first: so it can be called."""
 

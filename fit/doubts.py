@@ -24,7 +24,7 @@ def doubts(recording: Recording) -> tuple[str, ...]:
         return ()
     spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps]
     found = []
-    rest = float(np.median([_rest(sweep, dt) for sweep in sweeps]))
+    rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
     largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
     if largest < 1.0:
         found.append(f"The voltage stays within {largest:.3g} mV: it may be in V, but mV are expected.")
@@ -55,7 +55,7 @@ def doubts(recording: Recording) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _rest(sweep: Sweep, dt: float) -> float:
+def rest_of(sweep: Sweep, dt: float) -> float:
     """mV: the median voltage before the stimulus, or the 20th percentile of a sweep without 10 quiet ms."""
     quiet = 0 if sweep.current is None else quiet_part(sweep.current, dt)
     if quiet * dt >= 10.0:

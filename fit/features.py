@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefab.fit.recording import Recording, Sweep, baseline_current, denoise, is_noise
+from spikefab.fit.signs import signs
 from spikefab.fit.spikes import Spikes, find_spikes
 from spikefab.hw.errors import UsageError
 
@@ -22,6 +24,22 @@ PER_SPIKE = {
 }
 BASE = "voltage_base"
 RESISTANCE, SAG = "ohmic_input_resistance_vb_ssse", "sag_ratio1"
+UNITS = {
+    "step": "nA",
+    "firing_rate": "Hz",
+    "peak_rate": "Hz",
+    "fi_slope": "Hz/nA",
+    "rheobase": "nA",
+    "latency": "ms",
+    "ap_height": "mV",
+    "ap_width": "ms",
+    "ap_threshold": "mV",
+    "ahp_depth": "mV",
+    "v_rest": "mV",
+    "input_resistance": "MOhm",
+    "tau_m": "ms",
+    "oscillation": "mV",
+}  # the others are counts, shares and ratios
 TAUS = ("decay_time_constant_after_stim", "time_constant")  # the second where the sweep ends with its stimulus
 
 
@@ -51,19 +69,117 @@ def extract_features(
     `extra` takes further names of eFEL, each the mean of all its values. Raises UsageError for a name that eFEL does
     not have, and what Recording.from_arrays raises.
     """
+    return _features(_see(Recording.from_arrays(voltage, current, dt), extra), extra)
+
+
+def recording_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> dict[str, float]:
+    """Features of a whole recording: those of `extract_features`, and what only sweeps together or a look at the
+    stimulus can tell. Plain floats, nan where the recording does not show it.
+
+    trains  the spikes of each sweep, where they are known already (a resampled trace may lose narrow ones)
+
+    * peak_rate: Hz, of the sweep that fires fastest
+    * fi_slope: Hz per nA, of the line through the sweeps that fire (two currents at least)
+    * noise, bursts, block, rebound, resonance, oscillation: see `signs`
+    """
+    seen = _see(recording, (), trains)
+    rates = [_rate(o) for o in seen.sweeps]
+    current, rate = f_i_curve(seen.sweeps)
+    fires = rate > 0
+    slope = float("nan")
+    # repeats of one current are no curve
+    if fires.any() and np.ptp(current[fires]) > 0.05 * np.max(np.abs(current[fires])):
+        slope = float(np.polyfit(current[fires], rate[fires], 1)[0])
+    return _features(seen) | {
+        "peak_rate": max(rates, default=0.0),
+        "fi_slope": slope,
+        **signs(seen.sweeps, recording.dt, seen.noise),
+    }
+
+
+def sweep_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[dict[str, float]]:
+    """Features of each sweep by itself, as `extract_features` gives them, after `step`: nA above the baseline, nan
+    where the stimulus is no step. A sweep's rheobase is its own step, if it fires.
+    """
+    seen = _see(recording, (), trains)
+    found = []
+    for k, o in enumerate(seen.sweeps):
+        step = float("nan") if o.step is None else o.step
+        found.append({"step": step} | _features(replace(seen, sweeps=[o], values=[seen.values[k]])))
+    return found
+
+
+def f_i_curve(
+    recording: "Recording | Sequence[Observed]", times: Sequence[ArrayLike] | None = None
+) -> tuple[Floats, Floats]:
+    """The f-I curve: current (K,) nA above the baseline and rate (K,) Hz within the stimulus, sweeps in order of current.
+
+    Only sweeps whose stimulus is a step; empty where none is. `times` are other spikes for the same sweeps, (n,) ms
+    each, such as a model's. What `observe` found may be given instead of the recording, to look once for several curves.
+    """
+    sweeps = observe(recording) if isinstance(recording, Recording) else recording
+    points = []
+    for k, o in enumerate(sweeps):
+        if o.step is not None:
+            points.append((o.step, _rate(o, None if times is None else times[k])))
+    points.sort(key=lambda point: point[0])
+    current, rate = np.array(points, dtype=np.float64).reshape(-1, 2).T
+    return current, rate
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A sweep with its spikes, the window (start, stop) ms of its stimulus, and the step in nA, None for no step."""
+
+    sweep: Sweep
+    spikes: Spikes
+    window: tuple[float, float]
+    step: float | None
+
+    @property
+    def inside(self) -> Floats:
+        """(n,) ms: spikes within the window."""
+        time = self.spikes.time
+        return time[(time >= self.window[0]) & (time <= self.window[1])]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A recording's sweeps and eFEL's values of each."""
+
+    sweeps: list[Observed]
+    values: list[dict[str, Floats]]
+    dt: float
+    noise: bool
+
+
+def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[Observed]:
+    """Spikes (found, unless given), window and step of each sweep."""
+    sweeps = []
+    for k, sweep in enumerate(recording.sweeps):
+        spikes = find_spikes(sweep.voltage, recording.dt) if trains is None else trains[k]
+        window = _window(sweep, spikes, recording.dt)
+        sweeps.append(Observed(sweep, spikes, window, _amplitude(sweep, window, recording.dt)))
+    return sweeps
+
+
+def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | None = None) -> _Seen:
+    """The sweeps and eFEL's values of them. Raises UsageError for names that it does not have."""
     import efel
 
     unknown = [name for name in extra if name not in efel.get_feature_names()]
     if unknown:
         raise UsageError(f"eFEL has no feature called {', '.join(unknown)}: see efel.get_feature_names().")
-    recording = Recording.from_arrays(voltage, current, dt)
-    spikes = [find_spikes(sweep.voltage, dt) for sweep in recording.sweeps]
-    windows = [_window(sweep, s, dt) for sweep, s in zip(recording.sweeps, spikes, strict=True)]
-    steps = [_amplitude(sweep, window, dt) for sweep, window in zip(recording.sweeps, windows, strict=True)]
-    values = _efel(recording, spikes, windows, steps, [*PER_SPIKE.values(), BASE, RESISTANCE, SAG, *TAUS, *extra])
-    features = _trains(spikes, windows)
-    features["rheobase"] = _rheobase(recording, spikes, windows, steps)
-    fired = [(v, s) for v, s in zip(values, spikes, strict=True) if len(s)]
+    sweeps = observe(recording, trains)
+    names = [*PER_SPIKE.values(), BASE, RESISTANCE, SAG, *TAUS, *extra]
+    return _Seen(sweeps, _efel(sweeps, recording.dt, names), recording.dt, is_noise(recording))
+
+
+def _features(seen: _Seen, extra: Sequence[str] = ()) -> dict[str, float]:
+    sweeps, values = seen.sweeps, seen.values
+    features = _trains(sweeps)
+    features["rheobase"] = _rheobase(seen)
+    fired = [(v, o.spikes) for v, o in zip(values, sweeps, strict=True) if len(o.spikes)]
     for ours, name in PER_SPIKE.items():
         features[ours] = _median(_pooled([v for v, _ in fired], name))
     if fired:  # eFEL finds no onset in spikes of a few samples
@@ -74,49 +190,52 @@ def extract_features(
         features |= {name: _median(v) for name, v in own.items() if np.isnan(features[name])}
     rests = _pooled(values, BASE)
     # Without anything before the stimulus, where the voltage is when the cell does not fire.
-    features["v_rest"] = _median(rests if len(rests) else [np.percentile(s.voltage, 20) for s in recording.sweeps])
-    features |= _passive(values, spikes, steps)
+    features["v_rest"] = _median(rests if len(rests) else [np.percentile(o.sweep.voltage, 20) for o in sweeps])
+    features |= _passive(seen)
     for name in extra:
         found = _pooled(values, name)
         features[name] = float(np.mean(found)) if len(found) else float("nan")
     return features
 
 
-def _trains(spikes: list[Spikes], windows: list[tuple[float, float]]) -> dict[str, float]:
+def _rate(o: Observed, times: ArrayLike | None = None) -> float:
+    """Hz within the window of a sweep, of its own spikes or of others (n,) ms."""
+    inside = o.inside if times is None else np.asarray(times, dtype=np.float64)
+    return 1000 * float(np.sum((inside >= o.window[0]) & (inside <= o.window[1]))) / (o.window[1] - o.window[0])
+
+
+def _trains(sweeps: list[Observed]) -> dict[str, float]:
     """Counts, rates and intervals of the spike times."""
-    inside = [s.time[(s.time >= a) & (s.time <= b)] for s, (a, b) in zip(spikes, windows, strict=True)]
-    fired = [k for k, times in enumerate(inside) if len(times)]
-    length = sum(windows[k][1] - windows[k][0] for k in fired)
-    intervals = [np.diff(times) for times in inside if len(times) >= 3]
+    fired = [o for o in sweeps if len(o.inside)]
+    length = sum(o.window[1] - o.window[0] for o in fired)
+    intervals = [np.diff(o.inside) for o in fired if len(o.inside) >= 3]
     return {
-        "spike_count": float(sum(len(s) for s in spikes)),
-        "firing_rate": 1000 * sum(len(inside[k]) for k in fired) / length if length else 0.0,
+        "spike_count": float(sum(len(o.spikes) for o in sweeps)),
+        "firing_rate": 1000 * sum(len(o.inside) for o in fired) / length if length else 0.0,
         "isi_cv": _mean([float(np.std(d, ddof=1) / np.mean(d)) for d in intervals]),
         "adaptation_ratio": _mean([float(d[-1] / d[0]) for d in intervals]),
-        "latency": _median(np.array([inside[k][0] - windows[k][0] for k in fired])),
+        "latency": _median(np.array([o.inside[0] - o.window[0] for o in fired])),
     }
 
 
-def _rheobase(
-    recording: Recording, spikes: list[Spikes], windows: list[tuple[float, float]], steps: list[float | None]
-) -> float:
+def _rheobase(seen: _Seen) -> float:
     """nA above the baseline: the lowest step that fires, or the current of a ramp when it does; nan for noise."""
-    if is_noise(recording):
+    if seen.noise:
         return float("nan")
     found = []
-    for sweep, s, (start, stop), step in zip(recording.sweeps, spikes, windows, steps, strict=True):
-        onsets = [k for k in s.onset_index if start <= k * recording.dt <= stop]
-        if onsets and sweep.current is not None:
-            ramp = float(sweep.current[onsets[0]]) - baseline_current(sweep, recording.dt)
-            found.append(ramp if step is None else step)
+    for o in seen.sweeps:
+        onsets = [k for k in o.spikes.onset_index if o.window[0] <= k * seen.dt <= o.window[1]]
+        if onsets and o.sweep.current is not None:
+            ramp = float(o.sweep.current[onsets[0]]) - baseline_current(o.sweep, seen.dt)
+            found.append(ramp if o.step is None else o.step)
     return min(found, default=float("nan"))
 
 
-def _passive(values: list[dict[str, Floats]], spikes: list[Spikes], steps: list[float | None]) -> dict[str, float]:
+def _passive(seen: _Seen) -> dict[str, float]:
     """Resistance, time constant and sag from sweeps that step without a spike: from hyperpolarised ones, if there are
     any.
     """
-    quiet = [(step, v) for step, v, s in zip(steps, values, spikes, strict=True) if step and not len(s)]
+    quiet = [(o.step, v) for o, v in zip(seen.sweeps, seen.values, strict=True) if o.step and not len(o.spikes)]
     down = sorted((pair for pair in quiet if pair[0] < 0), key=lambda pair: pair[0])
     used = [v for _, v in down or quiet]
     resistances = _pooled(used, RESISTANCE)
@@ -128,24 +247,18 @@ def _passive(values: list[dict[str, Floats]], spikes: list[Spikes], steps: list[
     }
 
 
-def _efel(
-    recording: Recording,
-    spikes: list[Spikes],
-    windows: list[tuple[float, float]],
-    steps: list[float | None],
-    names: list[str],
-) -> list[dict[str, Floats]]:
+def _efel(sweeps: list[Observed], dt: float, names: list[str]) -> list[dict[str, Floats]]:
     """eFEL's values of each sweep, empty where it finds none."""
     import efel
 
-    half = [s.half_voltage for s in spikes if len(s)]
+    half = [o.spikes.half_voltage for o in sweeps if len(o.spikes)]
     level = float(np.median(np.concatenate(half))) if half else 0.0
     traces = []
-    for sweep, (start, stop), step in zip(recording.sweeps, windows, steps, strict=True):
-        t = np.arange(len(sweep.voltage)) * recording.dt
-        trace = {"T": t, "V": sweep.voltage, "stim_start": [start], "stim_end": [stop]}
-        traces.append(trace | ({"stimulus_current": [step]} if step else {}))
-    with _settings(Threshold=level, interp_step=float(recording.dt)):
+    for o in sweeps:
+        t = np.arange(len(o.sweep.voltage)) * dt
+        trace = {"T": t, "V": o.sweep.voltage, "stim_start": [o.window[0]], "stim_end": [o.window[1]]}
+        traces.append(trace | ({"stimulus_current": [o.step]} if o.step else {}))
+    with _settings(Threshold=level, interp_step=float(dt)):
         found = efel.get_feature_values(traces, names, raise_warnings=False)
     return [{name: _finite(values[name]) for name in names} for values in found]
 

@@ -1,5 +1,6 @@
 """From a recording to ranked models: the whole fit."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -10,14 +11,18 @@ from numpy.typing import ArrayLike
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.errors import UsageError
 from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.neuron import Neuron
 from spikefab.sim import ideal, kernels
 
 from .recording import Recording
 from .results import FitResult, FitResults
-from .search import Found, search
+from .search import Search
+from .split import RULES
 from .task import Task
 
 BUDGET = 20_000  # evaluations a model
+EARLY = 0.25  # share of the budget that every model gets
+NEAR = 1.3  # times the best model's loss by then: who is worse, and not among the first, ends early
 
 Progress = Callable[[str, int, int, float], None]
 
@@ -33,6 +38,7 @@ def fit(
     top_k: int = 5,
     budget: int = BUDGET,
     seed: int = 0,
+    held_out: str = "auto",
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> FitResults:
@@ -46,6 +52,7 @@ def fit(
     top_k      how many results to return, at most one a model
     budget     evaluations a model
     seed       the same seed gives the same result
+    held_out   what the ranking is on, `split.RULES`: "auto", "amplitudes", "tail" (the last third of each sweep), "none"
     progress   called as progress(model, evaluations, budget, best loss)
     notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
 
@@ -63,7 +70,9 @@ def fit(
     chosen = [get_model(name) for name in models] if models is not None else list(MODELS.values())
     if not chosen:
         raise UsageError(f"no model was named: there are {', '.join(MODELS)}.")
-    task = Task.of(recording, dt)
+    if held_out not in RULES:
+        raise UsageError(f"held_out is one of {', '.join(RULES)}, not {held_out}.")
+    task = Task.of(recording, dt, held_out)
     results = FitResults(
         task=task,
         settings={
@@ -72,40 +81,31 @@ def fit(
             "top_k": top_k,
             "budget": budget,
             "seed": seed,
+            "held_out": held_out,
             "models": [m.__name__ for m in chosen],
         },
     )
     for text in task.notes:
         if notice is not None:
             notice(text)
-    for model in dict.fromkeys(chosen):
-        name = model.__name__
-        best: tuple[Datapath, Found] | None = None
-        spent = 0
-        for k, choice in enumerate(model.tried):
-            share = budget * (k + 1) // len(model.tried) - budget * k // len(model.tried)
-            if not share:
-                continue
-            dp = datapath(model.variant(**choice), word, dt, task.i_span)
-            kernels.announce(dp, notice)
-            tell = None if progress is None else partial(_tell, progress, name, budget, spent)
-            found = search(dp, task, budget=share, seed=seed, progress=tell)
-            spent += found.evaluations
-            if found.evaluations and (best is None or found.loss < best[1].loss):
-                best = dp, found
-            results.interrupted = found.interrupted
-            if found.interrupted:
-                break
-        if best is not None:
-            results.evaluations[name] = spent
-            dp, found = best
+    entrants: dict[str, list[Search]] = {}
+    try:
+        for model in dict.fromkeys(chosen):
+            searches = entrants.setdefault(model.__name__, [])
+            _enter(searches, model, word, dt, task, budget, seed, progress, notice)
+        for name in _worth_all(entrants, top_k):
+            entrants[name][0].run(budget)  # the best variant's
+    except KeyboardInterrupt:
+        results.interrupted = True
+    for name, searches in entrants.items():
+        results.evaluations[name] = sum(s.evaluations for s in searches)
+        best = min(searches, key=lambda s: s.loss, default=None)
+        if best is not None and best.evaluations:
             try:
-                results.append(assess(dp, task, found.codes))
+                results.append(assess(best.dp, task, best.codes))
             except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
-                results.append(assess(dp, task, found.codes))
+                results.append(assess(best.dp, task, best.codes))
                 results.interrupted = True
-        if results.interrupted:
-            break
     results.sort(key=lambda r: r.combined_score)
     del results[top_k:]
     for result in results:
@@ -117,8 +117,43 @@ def fit(
     return results
 
 
-def _tell(progress: Progress, name: str, budget: int, spent: int, evaluations: int, loss: float) -> None:
-    progress(name, spent + evaluations, budget, loss)
+def _enter(
+    searches: list[Search],
+    model: type[Neuron],
+    word: int,
+    dt: float,
+    task: Task,
+    budget: int,
+    seed: int,
+    progress: Progress | None,
+    notice: Callable[[str], None] | None,
+) -> None:
+    """Add the searches of a model's variants and run their first part; the best, which comes first, gets the rest."""
+    variants = len(model.tried)
+    for k, choice in enumerate(model.tried):
+        share = budget * (k + 1) // variants - budget * k // variants
+        if not share:
+            continue
+        dp = datapath(model.variant(**choice), word, dt, task.i_span)
+        kernels.announce(dp, notice)
+        search = Search(dp, task, budget=share, seed=seed)
+        searches.append(search)
+        if progress is not None:
+            search.progress = partial(_tell, progress, model.__name__, budget, searches)
+        search.run(math.ceil(EARLY * share))
+    searches.sort(key=lambda s: s.loss)
+    searches[0].budget = budget - sum(s.evaluations for s in searches[1:])
+
+
+def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
+    """Models that are searched to the end, after all had their first part: the first `top_k` and whoever is near the best."""
+    order = sorted(entrants, key=lambda name: entrants[name][0].loss)
+    best = entrants[order[0]][0].loss
+    return [name for k, name in enumerate(order) if k < top_k or entrants[name][0].loss <= NEAR * best]
+
+
+def _tell(progress: Progress, name: str, budget: int, all_of: list[Search], *_: float) -> None:
+    progress(name, sum(s.evaluations for s in all_of), budget, min(s.loss for s in all_of))
 
 
 def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:

@@ -14,11 +14,15 @@ from .task import Task
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
+# ms: under noise spikes can be told to a millisecond, and models are compared by coincidences (gamma): one that a combined
+# score alone would choose fires as often as the cell, and coincides less
+FINE = 2 * scores.DELTA
+FINE_WEIGHT = 4.0
 PROBE = 8.0  # mV per unit of x, while its read-out is solved
 
 
 @njit(parallel=True, cache=True)
-def _losses(count, steps, masked, outside, flat, times, first, tau, dt, out):
+def _losses(count, steps, masked, outside, flat, times, first, tau, second, weight, dt, out):
     for n in prange(count.shape[0]):
         total = 0.0
         for s in range(count.shape[1]):
@@ -31,15 +35,15 @@ def _losses(count, steps, masked, outside, flat, times, first, tau, dt, out):
             elif a + b > 0:
                 model = steps[n, s, :b] * dt
                 timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
-                coarse = scores._victor_purpura(data, model, 2.0 / (COARSE * tau[s])) / (a + b)
+                coarse = scores._victor_purpura(data, model, 2.0 / second[s]) / (a + b)
             missing = min(1.0, abs(b - a) / max(1, a))
-            total += (volts + timing + missing + COARSE_WEIGHT * coarse) / (3.0 + COARSE_WEIGHT)
+            total += (volts + timing + missing + weight * coarse) / (3.0 + weight)
         out[n] = total / count.shape[1]
 
 
 @dataclass(eq=False)
 class Loss:
-    """Combined score over the training parts, plus a coarser timing term: 0 is perfect."""
+    """Combined score over the training parts, plus a timing term of another window: 0 is perfect."""
 
     dp: Datapath
     task: Task
@@ -64,6 +68,8 @@ class Loss:
         self.times = np.concatenate(times)
         self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
+        window, self.weight = (FINE, FINE_WEIGHT) if task.noise else (COARSE * self.tau, COARSE_WEIGHT)
+        self.second = np.broadcast_to(window, self.tau.shape).astype(np.float64)
         self.most = 2 * max(len(t) for t in times) + 50
         self.evaluations = 0
 
@@ -122,6 +128,8 @@ class Loss:
             self.times,
             self.first,
             self.tau,
+            self.second,
+            self.weight,
             self.task.dt,
             out,
         )

@@ -1,4 +1,4 @@
-"""The two pictures beside a result: the ranking, and the best model against the recording."""
+"""Pictures of a result: the ranking, and the best model against the recording."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from .task import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
     from .results import FitResult, FitResults
 
@@ -35,32 +35,8 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
     if not results:
         raise UsageError("there are no results to plot.")
     with rc_context(STYLE):
-        figure = new_figure(8.0, 1.75 + 0.55 * len(results))
-        ax = figure.subplots()
-        rows = np.arange(len(results))
-        left = np.zeros(len(results))
-        for term, (label, colour) in enumerate(TERMS):
-            width = np.array([_terms(r.judged)[term] for r in results])
-            ax.barh(rows, width, left=left, height=0.55, color=colour, label=label)
-            left += width
-        for row, r in enumerate(results):
-            ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
-        # missing where the fit was interrupted
-        known = [r.ideal["held_out"] or r.ideal["train"] or {} for r in results]
-        ideal = [scores.get("combined_score", np.nan) for scores in known]
-        marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
-        ax.plot(ideal, rows, "|", color="black", markersize=20, markeredgewidth=1.8, label="in float64", **marks)
-        validated = all(r.validated for r in results)
-        if validated:
-            train = [r.train["combined_score"] for r in results]
-            ax.plot(train, rows, "o", color="white", markeredgecolor="black", markersize=7, label="training", **marks)
-        ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
-        ax.set_ylim(len(results) - 0.5, -0.5)
-        # room for the number at the longest bar; a score far beyond 1 (nothing fits) may leave the picture
-        ax.set_xlim(0, 1.12 * min(1.5, max([*left, *ideal])))
-        basis = "held-out score" if validated else "training score (not validated)"
-        ax.set_xlabel(f"{basis}: 0 is perfect; one third each of voltage, spike times and spike count")
-        figure.legend(loc="outside upper center", ncols=5, frameon=False)
+        figure = new_figure(8.0, ranking_height(results))
+        draw_ranking(figure, results)
         figure.savefig(path, dpi=130)
 
 
@@ -70,30 +46,91 @@ def plot_best(results: "FitResults", path: str | Path) -> None:
     """
     from matplotlib import rc_context
 
-    task = results.task
-    if not results or task is None:
+    if not results or results.task is None:
         raise UsageError("there are no traces to plot: results that were loaded from a file hold none.")
-    best = results.best
-    parts = _chosen(task)
     with rc_context(STYLE):
-        rows = len(task.recording.sweeps)
-        figure = new_figure(WIDTH + RASTER, min(8.0, max(6.2, 3.5 + 0.15 * rows)))
-        grid = figure.add_gridspec(
-            3, len(parts) + 1, height_ratios=(3.2, 1.3, 1), width_ratios=[WIDTH / len(parts)] * len(parts) + [RASTER]
-        )
-        columns: list[list[Axes]] = []
-        for k, part in enumerate(parts):
-            share = columns[0] if columns else [None] * 3  # type: ignore[list-item]
-            axes: list[Axes] = []
-            for row in range(3):
-                axes.append(figure.add_subplot(grid[row, k], sharey=share[row], sharex=axes[0] if axes else None))
-            _sweep(axes, task, best, part, first=k == 0)
-            columns.append(axes)
-        _legend(columns[0][0])
-        _limit_residual(columns)
-        _raster(figure.add_subplot(grid[:, -1]), task, best, parts)
-        figure.suptitle(_title(best), fontweight="bold", fontsize=11)
+        figure = new_figure(WIDTH + RASTER, best_height(results.task))
+        draw_best(figure, results)
         figure.savefig(path, dpi=130)
+
+
+def plot(results: "FitResults") -> "Figure":
+    """Both in one figure, the best model above the ranking; the ranking alone where there are no traces."""
+    from matplotlib import rc_context
+
+    if not results:
+        raise UsageError("there are no results to plot.")
+    with rc_context(STYLE):
+        if results.task is None:
+            figure = new_figure(8.0, ranking_height(results))
+            draw_ranking(figure, results)
+            return figure
+        heights = best_height(results.task), ranking_height(results)
+        figure = new_figure(WIDTH + RASTER, sum(heights))
+        parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+        above, below = parts
+        draw_best(above, results)
+        draw_ranking(below, results)
+        return figure
+
+
+def ranking_height(results: "FitResults") -> float:
+    """Inches."""
+    return 1.75 + 0.55 * len(results)
+
+
+def best_height(task: Task) -> float:
+    """Inches."""
+    return min(8.0, max(6.2, 3.5 + 0.15 * len(task.recording.sweeps)))
+
+
+def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
+    ax = figure.subplots()
+    rows = np.arange(len(results))
+    left = np.zeros(len(results))
+    for term, (label, colour) in enumerate(TERMS):
+        width = np.array([terms(r.judged)[term] for r in results])
+        ax.barh(rows, width, left=left, height=0.55, color=colour, label=label)
+        left += width
+    for row, r in enumerate(results):
+        ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
+    # missing where the fit was interrupted
+    known = [r.ideal["held_out"] or r.ideal["train"] or {} for r in results]
+    ideal = [scores.get("combined_score", np.nan) for scores in known]
+    marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
+    ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)
+    validated = all(r.validated for r in results)
+    if validated:
+        train = [r.train["combined_score"] for r in results]
+        ax.plot(train, rows, "o", color="white", markeredgecolor=DATA, markersize=7, label="training", **marks)
+    ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
+    ax.set_ylim(len(results) - 0.5, -0.5)
+    # room for the number at the longest bar; a score far beyond 1 (nothing fits) may leave the picture
+    ax.set_xlim(0, 1.12 * min(1.5, float(np.nanmax([*left, *ideal]))))
+    basis = "held-out score" if validated else "training score (not validated)"
+    ax.set_xlabel(f"{basis}: 0 is perfect; one third each of voltage, spike times and spike count")
+    figure.legend(loc="outside upper center", ncols=5, frameon=False)
+
+
+def draw_best(figure: "FigureBase", results: "FitResults") -> None:
+    task, best = results.task, results.best
+    assert task is not None
+    parts = chosen(task)
+    grid = figure.add_gridspec(
+        3, len(parts) + 1, height_ratios=(3.2, 1.3, 1), width_ratios=[WIDTH / len(parts)] * len(parts) + [RASTER]
+    )
+    columns: list[list[Axes]] = []
+    for k, part in enumerate(parts):
+        share = columns[0] if columns else [None] * 3  # type: ignore[list-item]
+        axes: list[Axes] = []
+        for row in range(3):
+            axes.append(figure.add_subplot(grid[row, k], sharey=share[row], sharex=axes[0] if axes else None))
+        draw_sweep(axes, task, best, part, first=k == 0)
+        columns.append(axes)
+    room_for_legend(columns[0][0])
+    limit_residual(columns)
+    _raster(figure.add_subplot(grid[:, -1]), task, best, parts)
+    figure.suptitle(_title(best), fontweight="bold", fontsize=11)
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -101,12 +138,20 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            """A notebook shows it, though pyplot does not know it."""
+            from io import BytesIO
+
+            self.savefig(buffer := BytesIO(), format="png")
+            return buffer.getvalue()
+
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _terms(scores: dict[str, Any]) -> tuple[float, float, float]:
+def terms(scores: dict[str, Any]) -> tuple[float, float, float]:
     """What voltage, timing and count contribute to combined_score: they add up to it."""
     timing, count = scores["timing"] / 3, scores["count"] / 3
     return max(0.0, scores["combined_score"] - timing - count), timing, count
@@ -122,7 +167,7 @@ def _title(best: "FitResult") -> str:
     )
 
 
-def _chosen(task: Task) -> list[Part]:
+def chosen(task: Task) -> list[Part]:
     """At most four parts, spread evenly over the stimuli from weak to strong, each cut to what can be seen."""
     order = {k: rank for rank, group in enumerate(stimuli(task.recording)) for k in group}
     parts = sorted(task.split.held_out or task.split.train, key=lambda p: (order[p.sweep], p.sweep))
@@ -159,7 +204,7 @@ def _current(task: Task, part: Part) -> np.ndarray:
     return current[part.start : part.stop]
 
 
-def _sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part, first: bool) -> None:
+def draw_sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part, first: bool) -> None:
     """One column: voltages, residual, current."""
     voltage, residual, current = axes
     t = np.arange(part.start, part.stop) * task.dt
@@ -189,14 +234,14 @@ def _sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part, fi
             ax.tick_params(labelleft=False)
 
 
-def _legend(ax: "Axes") -> None:
+def room_for_legend(ax: "Axes") -> None:
     """Above the spikes: called when all columns, which share the axis, are drawn."""
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.12 * (high - low))
     ax.legend(loc="upper left", ncols=2, frameon=False, fontsize=9, borderaxespad=0, columnspacing=1, handlelength=1.4)
 
 
-def _limit_residual(columns: "list[list[Axes]]") -> None:
+def limit_residual(columns: "list[list[Axes]]") -> None:
     """One symmetric range for all columns, set by most of the residual: a shifted spike must not flatten the rest."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for c in columns for line in c[1].lines[1:]])
     values = np.abs(values[np.isfinite(values)])
@@ -218,7 +263,7 @@ def _raster(ax: "Axes", task: Task, best: "FitResult", shown: list[Part]) -> Non
     every = max(1, -(-len(sweeps) // 20))
     ax.set_yticks(rows[::every], [s.name for s in sweeps[::every]])
     ax.set_ylim(len(sweeps) - 0.4, -0.6)
-    ax.set_xlim(*_span(task, best, shown))
+    ax.set_xlim(*time_span(task, best, shown))
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("sweep")
     ax.set_title("spikes, all sweeps (shaded: held out)" if task.split.held_out else "spikes, all sweeps")
@@ -226,7 +271,7 @@ def _raster(ax: "Axes", task: Task, best: "FitResult", shown: list[Part]) -> Non
         ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", color="0.4")
 
 
-def _span(task: Task, best: "FitResult", shown: list[Part]) -> tuple[float, float]:
+def time_span(task: Task, best: "FitResult", shown: list[Part]) -> tuple[float, float]:
     """The ms of the raster: from the first spike to the last and where the stimuli are, or a stretch of long trains."""
     sweeps = task.recording.sweeps
     longest = max(len(s.voltage) for s in sweeps) * task.dt

@@ -68,7 +68,9 @@ def read_abf(path: Path, current_channel: int | None) -> Recording:
     sweeps = tuple(
         make_sweep(v, None if currents is None else currents[k], dt, str(k)) for k, v in enumerate(traces[voltage])
     )
-    return Recording(sweeps, dt, str(path), None, origin, tuple(notes))
+    unit = units[measured[0][0]] if measured else abf.dacUnits[voltage].strip() if currents is not None else ""
+    in_file = ", ".join(u for u in (units[voltage], unit) if u)
+    return Recording(sweeps, dt, str(path), None, origin, tuple(notes), in_file)
 
 
 def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:

@@ -56,6 +56,12 @@ class Column:
         """What tells this sweep from the others: 76 in V_76_mV, which pairs it with I_76_pA."""
         return "".join(re.findall(r"\d+", self.name)[:1])
 
+    @property
+    def unit(self) -> str:
+        """The unit of its values, as they stand in the file."""
+        named = {"voltage": ("V", "mV", "uV"), "current": ("A", "uA", "nA", "pA")}.get(self.kind, ())
+        return next((u for u in named if UNITS[u.lower()][1] == self.factor), "")
+
 
 def read_csv(path: Path, dt: float | None) -> Recording:
     """The recording in a text file. dt, ms, serves if the file has no time of its own.
@@ -83,7 +89,8 @@ def read_csv(path: Path, dt: float | None) -> Recording:
         for k, (v, i) in enumerate(_paired(path, voltages, currents))
     )
     origin = f"{_list(currents)} of the file" if currents else "the file holds none"
-    return Recording(sweeps, step, str(path), None, origin, tuple(notes))
+    units = ", ".join(dict.fromkeys(c.unit for c in (*voltages, *currents)))
+    return Recording(sweeps, step, str(path), None, origin, tuple(notes), units)
 
 
 def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:

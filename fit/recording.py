@@ -39,6 +39,7 @@ class Recording:
     sha256          of the file, None for arrays
     current_origin  which signal the current is, in words; without a current, why there is none
     notes           notices: what was guessed, left out or resampled while reading
+    units           what the file's numbers were in, before they became mV and nA
     """
 
     sweeps: tuple[Sweep, ...]
@@ -47,6 +48,7 @@ class Recording:
     sha256: str | None = None
     current_origin: str = "as given"
     notes: tuple[str, ...] = ()
+    units: str = "mV, nA"
 
     @classmethod
     def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
@@ -90,15 +92,22 @@ class Recording:
         for sweep in self.sweeps:
             n = int(np.floor((len(sweep.voltage) - 1) * self.dt / dt + 1e-6)) + 1
             v = _resample_voltage(sweep.voltage, self.dt, dt, n)
-            i = None if sweep.current is None else _resample_current(sweep.current, self.dt, dt, n)
+            i = None if sweep.current is None else resample_current(sweep.current, self.dt, dt, n)
             sweeps.append(replace(sweep, voltage=v, current=i))
         note = f"resampled from {self.dt:g} to {dt:g} ms"
         return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note))
 
     def select(self, indices: Sequence[int]) -> "Recording":
-        """The same recording with some of its sweeps, by position. Raises RecordingError if none is left."""
+        """The same recording with some of its sweeps, by position.
+
+        Raises RecordingError if none is left, UsageError for a sweep that is not there.
+        """
         if not indices:
             raise RecordingError(f"No sweep of {self.source} is left after the selection.")
+        beyond = [k for k in indices if not 0 <= k < len(self.sweeps)]
+        if beyond:
+            known = f"its sweeps are 0 to {len(self.sweeps) - 1}" if len(self.sweeps) > 1 else "its only one is sweep 0"
+            raise UsageError(f"{self.source} has no sweep {beyond[0]}: {known}, counted in the order of the file.")
         return replace(self, sweeps=tuple(self.sweeps[k] for k in indices))
 
     def require_fit(self) -> None:
@@ -234,13 +243,27 @@ def _resample_voltage(v: Floats, old: float, new: float, n: int) -> Floats:
     from scipy.signal import resample_poly
 
     ratio = Fraction(old / new).limit_denominator(1000)
+    if abs(float(ratio) / (old / new) - 1) * n > 0.1:  # 0.1 samples late at the end of the sweep
+        return _resample_slowly(v, old, new, n)
     # The filter's gain at rest is exact for whole ratios only: it should work on deviations from rest.
     rest = np.median(v)
     out = resample_poly(v - rest, ratio.numerator, ratio.denominator, padtype="edge") + rest
     return np.pad(out, (0, max(0, n - len(out))), mode="edge")[:n]
 
 
-def _resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
+def _resample_slowly(v: Floats, old: float, new: float, n: int) -> Floats:
+    """The same for steps in no ratio of small numbers: a symmetric low-pass, then a spline at the exact times."""
+    from scipy.interpolate import CubicSpline
+    from scipy.signal import fftconvolve, firwin
+
+    half = 10 * int(np.ceil(new / old))
+    taps = firwin(2 * half + 1, min(old / new, 0.99), window=("kaiser", 5.0))
+    smooth = fftconvolve(np.pad(v, half, mode="edge"), taps, mode="valid")
+    return CubicSpline(np.arange(len(v)) * old, smooth)(np.minimum(np.arange(n) * new, (len(v) - 1) * old))
+
+
+def resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
+    """A current (T,) nA of step `old` on n steps of `new` ms, each the mean of what flowed in it: the charge stays."""
     ratio = new / old
     if ratio > 1 and abs(ratio - round(ratio)) < 1e-9:
         step = round(ratio)

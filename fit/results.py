@@ -1,21 +1,38 @@
 """What a fit returns: one result a model, ranked, each able to simulate, verify, build and export itself."""
 
+import html
 import json
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spikefab.hw.datapath import datapath
-from spikefab.hw.errors import FileError
+from spikefab.hw.errors import FileError, ToolError
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
 
+from .recommend import outcome, recommend
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .task import Task
 
-SCHEMA = 1
+SCHEMA = 2  # of result.json, see docs/result.md: 2 adds features and recommended
+
+# What a table of the ranking shows: key of the scores, heading, digits.
+COLUMNS = (
+    ("timing", "timing", 3),
+    ("count", "count", 3),
+    ("masked_rmse", "masked rmse mV", 2),
+    ("spike_timing_error", "spike timing ms", 2),
+    ("gamma", "gamma", 2),
+)
+HEADS = ("", "model", "score", "training", "float64", *(heading for _, heading, _ in COLUMNS), "spikes")
 
 
 @dataclass(eq=False, repr=False)
@@ -127,6 +144,30 @@ class FitResult:
 
         return to_verilog(self.create_model())
 
+    def parameters(self) -> list[dict[str, Any]]:
+        """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound.
+
+        at_bound is true within a thousandth of the range, whatever the code next to the bound stands for, but not for
+        0: a refractory time or an adaptation of 0 is simply not there.
+        """
+        rows = []
+        for name, p in self._datapath.params.items():
+            value = self.params[name]
+            lo, hi = map(float, p.bounds)
+            near = min(abs(value - lo), abs(value - hi)) < 1e-3 * (hi - lo if not p.log else abs(value))
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "unit": p.unit,
+                    "meaning": p.doc,
+                    "bounds": (lo, hi),
+                    "free": p.free,
+                    "at_bound": bool(near and value),
+                }
+            )
+        return rows
+
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
         names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
@@ -155,8 +196,34 @@ class FitResults(list[FitResult]):
         self.evaluations: dict[str, int] = {}
 
     @property
+    def ended_early(self) -> list[str]:
+        """Models that were far from the best after the first part of their budget, and did not get the rest."""
+        if self.interrupted:
+            return []
+        return [name for name, spent in self.evaluations.items() if spent < self.settings["budget"]]
+
+    @property
     def best(self) -> FitResult:
         return self[0]
+
+    @cached_property
+    def features(self) -> dict[str, float]:
+        """Features of the recording (`recording_features`); empty where there is no recording to look at."""
+        if self.task is None:
+            return {}
+        from .features import recording_features
+
+        return recording_features(self.task.recording, self.task.spikes)
+
+    @cached_property
+    def recommended(self) -> list[tuple[str, str]]:
+        """The models that these features point at, (name, reason) each; see `recommend`."""
+        return recommend(self.features) if self.features else []
+
+    @property
+    def outcome(self) -> str:
+        """A sentence: where the recommended models came in the ranking."""
+        return outcome(self.recommended, [r.model_name for r in self], [*self.evaluations])
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `result.json`; a rerun with the same seed gives the same bytes."""
@@ -164,10 +231,62 @@ class FitResults(list[FitResult]):
             "schema": SCHEMA,
             "results": [r.to_dict() for r in self],
             "input": self.input,
+            "features": {name: x if math.isfinite(x) else None for name, x in self.features.items()},
+            "recommended": {
+                "models": [{"model": name, "reason": reason} for name, reason in self.recommended],
+                "outcome": self.outcome,
+            },
             "settings": self.settings,
             "evaluations": self.evaluations,
             "interrupted": self.interrupted,
         }
+
+    def to_dataframe(self) -> Any:
+        """The ranking as a pandas DataFrame, one row a model, indexed by rank; raises ToolError without pandas.
+
+        Columns: model, score (combined_score) and the scores that it is made of, as they were judged; train_score and
+        ideal_score, on the training data and in float64; validated; spikes and evaluations. Units are in the names.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ToolError("to_dataframe needs pandas: pip install pandas.") from None
+        rows = []
+        for r in self:
+            s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"] or {}
+            rows.append(
+                {
+                    "model": r.model_name,
+                    "score": s["combined_score"],
+                    "train_score": r.train["combined_score"],
+                    "ideal_score": ideal.get("combined_score"),
+                    "validated": r.validated,
+                    "timing": s["timing"],
+                    "count": s["count"],
+                    "masked_rmse_mV": s["masked_rmse"],
+                    "rmse_mV": r.rmse,
+                    "spike_timing_error_ms": s["spike_timing_error"],
+                    "gamma": s["gamma"],
+                    "spikes_model": s["spikes_model"],
+                    "spikes_data": s["spikes_data"],
+                    "evaluations": self.evaluations.get(r.model_name),
+                }
+            )
+        return pandas.DataFrame(rows, index=pandas.RangeIndex(1, len(rows) + 1, name="rank"))
+
+    def plot(self) -> "Figure":
+        """A matplotlib figure: the ranking, and the best model against the recording (unless loaded from a file, without
+        traces). Raises UsageError where there are no results.
+        """
+        from .plots import plot
+
+        return plot(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write a self-contained HTML report; results that were loaded from a file give one without traces."""
+        from .report import write_report
+
+        return write_report(self, path)
 
     def save(self, path: str | Path) -> Path:
         """Write `result.json` to a file, whole or not at all."""
@@ -188,15 +307,53 @@ class FitResults(list[FitResult]):
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]
+            # schema 1 had neither
+            features = content.get("features", {})
+            results.features = {name: math.nan if x is None else x for name, x in features.items()}
+            models = content.get("recommended", {}).get("models", [])
+            results.recommended = [(m["model"], m["reason"]) for m in models]
             results.extend(FitResult.from_dict(d) for d in content["results"])
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror}.") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise FileError(f"{path} is not a result.json of spikefab fit.") from None
         return results
 
     def __repr__(self) -> str:
-        return "\n".join(f"{k}. {result!r}" for k, result in enumerate(self, 1)) or "<no results>"
+        if not self:
+            return "<no results>"
+        table = [HEADS, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = []
+        for row in table:
+            cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join([*lines, self._basis()])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the ranking as a table."""
+        if not self:
+            return "<p>no results</p>"
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
+        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(x)}</td>' for x in row)}</tr>" for row in self._rows())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{html.escape(self._basis())}</p>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows = []
+        for rank, r in enumerate(self, 1):
+            s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"] or {}
+            scores = (r.combined_score, r.train["combined_score"], ideal.get("combined_score"))
+            values = [*(_text(x, 3) for x in scores), *(_text(s[key], digits) for key, _, digits in COLUMNS)]
+            rows.append((f"{rank}.", r.model_name, *values, f"{s['spikes_model']}/{s['spikes_data']}"))
+        return rows
+
+    def _basis(self) -> str:
+        on = "held-out data" if self.best.validated else "the data they were fitted to (not validated)"
+        return f"Scores on {on}: 0 is perfect; spikes are the model's / the recording's."
+
+
+def _text(x: float | None, digits: int) -> str:
+    return "-" if x is None else f"{x:.{digits}f}"
 
 
 def _about(task: "Task") -> dict[str, Any]:

@@ -16,6 +16,7 @@ Mask = NDArray[np.bool_]
 
 TAU = 10.0  # ms, of spike_timing_error, and of timing for noise stimuli and repeats
 DELTA = 2.0  # ms, coincidence window of gamma
+PREDICTABLE = 0.3  # reliability: below it the cell does not repeat itself, and no model can predict its spikes
 TOO_FAST = 0.8  # expected spikes of the data in +-DELTA: beyond it every train coincides with every other
 DIVERGED = -1e4  # mV, in place of a model voltage that is no number: below, as v_clip hides what is above
 WEIGHTS = (1.0, 1.0, 1.0)  # of voltage, timing and count in combined_score

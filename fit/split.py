@@ -54,21 +54,33 @@ def stimuli(recording: Recording) -> list[list[int]]:
     return sorted(groups, key=lambda g: float(coarse[g[0]].mean()))
 
 
-def split(recording: Recording, spikes: Sequence[Spikes]) -> Split:
-    """Hold out every third stimulus that evokes spikes, or the last third of a long sweep.
+RULES = ("auto", "amplitudes", "tail", "none")
 
-    Whole stimuli are held out where two or more evoke spikes: the third, the sixth, ..., but not the strongest, so that
-    no model is asked to extrapolate; of two or three, the second. Otherwise the last third of every sweep that lasts a
-    second and has six spikes is held out. A shorter recording is not split.
+
+def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") -> Split:
+    """Hold out whole stimuli, or the last third of long sweeps; `rule`:
+
+    auto        every third stimulus that evokes spikes where two or more do: the third, the sixth, ..., but not the strongest,
+                so that no model is asked to extrapolate; of two or three, the second. Otherwise as `tail`
+    amplitudes  every third stimulus, silent ones too, in order of mean current, but not the strongest
+    tail        the last third of every sweep that lasts a second and has six spikes; a shorter recording is not split
+    none        nothing
+
+    Repeats of one stimulus stay together.
     """
     whole = tuple(Part(k, 0, len(s.voltage)) for k, s in enumerate(recording.sweeps))
-    spiking = [g for g in stimuli(recording) if any(len(spikes[k]) for k in g)]
-    if len(spiking) >= 2:
-        held = {k for g in spiking[2:-1:3] or spiking[1:2] for k in g}
+    if rule == "none":
+        return Split(whole, (), "nothing was held out, as asked: not validated")
+    groups = stimuli(recording)
+    if rule == "auto":
+        groups = [g for g in groups if any(len(spikes[k]) for k in g)]
+    if rule != "tail" and len(groups) >= 2:
+        held = {k for g in groups[2:-1:3] or groups[1:2] for k in g}
         return Split(
             tuple(p for p in whole if p.sweep not in held),
             tuple(p for p in whole if p.sweep in held),
-            f"every third stimulus with spikes is held out: {len(held)} of {len(whole)} sweeps",
+            f"every third stimulus {'with spikes ' if rule == 'auto' else ''}is held out:"
+            f" {len(held)} of {len(whole)} sweeps",
         )
     long = {
         k

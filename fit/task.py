@@ -13,7 +13,7 @@ from . import scores
 from .measure import Measured, measure
 from .recording import Recording, baseline_current, is_noise
 from .spikes import Spikes, find_spikes
-from .split import Part, Split, split
+from .split import Part, Split, split, stimuli
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,9 @@ class Task:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, recording: Recording, dt: float) -> "Task":
-        """Resample to dt (ms), find spikes, split and measure. Raises RecordingError where there is nothing to fit."""
+    def of(cls, recording: Recording, dt: float, held_out: str = "auto") -> "Task":
+        """Resample to dt (ms), find spikes, split by the rule `held_out` and measure. Raises RecordingError where there is
+        nothing to fit."""
         recording.require_fit()
         found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
         notes = [*recording.warnings()]
@@ -40,7 +41,7 @@ class Task:
             spikes = tuple(
                 _moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
             )
-        parts = split(resampled, spikes)
+        parts = split(resampled, spikes, held_out)
         train = [p.sweep for p in parts.train]
         seen = resampled.select(train)
         if not parts.held_out:
@@ -103,7 +104,7 @@ class Task:
             times = spikes[p.sweep]
             lo, hi = p.start * self.dt, p.stop * self.dt
             cut.append((voltage[p.sweep][p.start : p.stop], times[(times >= lo) & (times < hi)] - lo))
-        return scores.score_sweeps(
+        found = scores.score_sweeps(
             [self.part_voltage(p) for p in parts],
             [self.part_spikes(p) for p in parts],
             [v for v, _ in cut],
@@ -113,6 +114,51 @@ class Task:
             self.flat,
             self.noise,
         )
+        return found | self.against_repeats(parts, [t for _, t in cut])
+
+    @cached_property
+    def repeats(self) -> list[list[int]]:
+        """Sweeps that received the same current: those groups that have more than one."""
+        return [group for group in stimuli(self.recording) if len(group) > 1]
+
+    def against_repeats(self, parts: Sequence[Part], spikes: Sequence[np.ndarray]) -> dict[str, float | None]:
+        """How a model's spikes (ms, one train a part) compare with what the cell's own repeats predict of each other.
+
+        reliability   mean gamma of one repeat with another; gamma_over_R: the model's mean gamma over it, for the stimuli
+                      whose reliability is .3 or more; repeat_rmse (mV): masked_rmse of one repeat against another.
+        None without repeats, for what is too fast for gamma, and (gamma_over_R) for an unpredictable cell.
+        """
+        reliabilities, ratios, errors = [], [], []
+        for group in self.repeats:
+            own = [(p, t) for p, t in zip(parts, spikes, strict=True) if p.sweep in group]
+            between, model = [], []
+            for a, fired in own:
+                span = (a.stop - a.start) * self.dt
+                model.append(scores.gamma(self.part_spikes(a), fired, scores.DELTA, span))
+                for b, _ in own:
+                    if a.sweep != b.sweep:
+                        between.append(scores.gamma(self.part_spikes(a), self.part_spikes(b), scores.DELTA, span))
+                        errors.append(self._apart(a, b))
+            told = [g for g in between if g is not None]
+            explained = [g for g in model if g is not None]
+            if told and len(told) == len(between) and len(explained) == len(model):  # else too fast for gamma
+                reliabilities.append(float(np.mean(told)))
+                if reliabilities[-1] >= scores.PREDICTABLE:
+                    ratios.append(float(np.mean(explained)) / reliabilities[-1])
+        return {
+            name: float(np.mean(values)) if values else None
+            for name, values in (
+                ("reliability", reliabilities),
+                ("gamma_over_R", ratios),
+                ("repeat_rmse", [e for e in errors if e is not None]),
+            )
+        }
+
+    def _apart(self, a: Part, b: Part) -> float | None:
+        """masked_rmse (mV) of one repeat's part against another's."""
+        n = min(a.stop - a.start, b.stop - b.start)
+        v, w = (self.part_voltage(p)[:n] for p in (a, b))
+        return scores.masked_rmse(v, w, self.part_mask(a)[:n], self.clip)
 
 
 def _moved(spikes: Spikes, old: float, new: float, n: int) -> Spikes:

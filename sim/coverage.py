@@ -22,6 +22,7 @@ CHILDREN = 512
 GLANCES = 512  # candidates of a round that are looked at for whether they show a goal
 BLIND_ROUNDS = 12
 ROUNDS = 60  # of evolution, for one goal
+SHUNNED = 2.0**60
 RESTARTS = 6  # a population can settle where a goal is reached and nothing shows it
 
 
@@ -53,6 +54,11 @@ def goals(dp: Datapath) -> list[Goal]:
 
 def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     """How far each candidate is from a goal, in codes: 0 where it is reached. `codes` from `reference.evaluate`."""
+    return np.abs(deviation(dp, goal, codes))
+
+
+def deviation(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
+    """The same with its sign: negative where a value would have to grow."""
     nodes = dp.trace.nodes
     node = nodes[goal.node]
     formats = [nodes[a].q for a in node.args]
@@ -60,16 +66,16 @@ def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     if goal.what == "saturate":
         shift = formats[0].f_bits - node.q.f_bits
         if goal.side == "high":
-            return np.maximum(0, node.q.hi + 1 - rounded_shift(values[0], shift))
+            return np.minimum(0, rounded_shift(values[0], shift) - (node.q.hi + 1))
         return np.maximum(0, rounded_shift(values[0], shift) - (node.q.lo - 1))
     if goal.what == "select":
-        return np.abs(values[0] - goal.side)
+        return values[0] - goal.side
     if goal.what == "equal":
         finest = max(q.f_bits for q in formats)
         a, b = (value << (finest - q.f_bits) for value, q in zip(values, formats, strict=True))
-        return np.abs(a - b)
+        return a - b
     table, _ = node.attr
-    return np.abs(np.clip(values[0] >> formats[0].f_bits, 0, table.entries - 1) - goal.side)
+    return np.clip(values[0] >> formats[0].f_bits, 0, table.entries - 1) - goal.side
 
 
 def reached(dp: Datapath, states, coefficients, current, among: Iterable[Goal]) -> set[Goal]:
@@ -201,9 +207,13 @@ class _Search:
             self.open -= {g for g, hit in zip(still, hits[:, best], strict=True) if hit}
             hits[hits[:, best]] = False
 
-    def misses(self, goal: Goal, codes: list, count: int) -> np.ndarray:
-        """How far each candidate is from showing a goal: twice its distance, and one more while nothing shows."""
-        far = 2.0 * np.broadcast_to(distance(self.dp, goal, codes), count)
+    def misses(self, goal: Goal, codes: list, count: int, shun: int = 0) -> np.ndarray:
+        """How far each candidate is from showing a goal: twice its distance, and one more while nothing shows.
+
+        `shun`: the sign of a deviation that counts as far off, for a goal that cannot be reached from that side.
+        """
+        away = np.broadcast_to(deviation(self.dp, goal, codes), count)
+        far = 2.0 * np.abs(away) + np.where(np.sign(away) == shun, SHUNNED, 0.0) * (away != 0)
         there = np.flatnonzero(far == 0)
         far[there] = 1
         if len(there) > GLANCES:
@@ -215,10 +225,12 @@ class _Search:
     def evolve(self, goal: Goal) -> None:
         """Towards one goal: keep the nearest, change a register or two of each, again."""
         hidden = None
-        for _ in range(RESTARTS):
-            rows = np.concatenate([self.draw(CHILDREN), *(row[None] for row in self.chosen[-CHILDREN:])])
+        for restart in range(RESTARTS):
+            # what lies between two peaks of a table is sought from either side as well: the nearer may be the wrong one
+            shun = (0, -1, 1)[restart % 3]
+            rows = np.concatenate([self.draw(CHILDREN), self.nearest(goal, shun)])
             for _ in range(ROUNDS):
-                far = self.misses(goal, self.evaluate(rows), len(rows))
+                far = self.misses(goal, self.evaluate(rows), len(rows), shun)
                 order = np.lexsort((self.rng.random(len(rows)), far))[:PARENTS]
                 parents = rows[order]
                 if far[order[0]] == 0:
@@ -232,6 +244,11 @@ class _Search:
             self.chosen.append(hidden)
             self.open.remove(goal)
             self.hidden.add(goal)
+
+    def nearest(self, goal: Goal, shun: int) -> np.ndarray:
+        """Of the rows kept so far, those nearest to a goal: one that reads an entry is a few codes from reading the next."""
+        rows = np.array(self.chosen, dtype=np.int64).reshape(-1, len(self.formats))
+        return rows[np.argsort(self.misses(goal, self.evaluate(rows), len(rows), shun), kind="stable")[:CHILDREN]]
 
     def mutate(self, rows: np.ndarray) -> np.ndarray:
         """One register of each, or two: drawn afresh, moved by a power of two, or set to the value of another."""

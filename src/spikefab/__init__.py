@@ -13,6 +13,7 @@ _HOMES = {
     "Recording": "fit.recording",
     "SpikefabError": "hw.errors",
     "extract_features": "fit.features",
+    "fit_many": "fit.many",
     "read": "fit.readers",
     "simulate": "sim.batch",
 }

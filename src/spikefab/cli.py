@@ -15,8 +15,9 @@ from spikefab.hw.errors import SpikefabError, UsageError
 INTERRUPTED = 130
 
 EXIT_CODES = """exit codes:
-  0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted, 5 a tool is missing,
-  6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted, 1 a defect of spikefab
+  0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted (one of many: the others
+  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted,
+  1 a defect of spikefab
 """
 
 
@@ -111,10 +112,15 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
     c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")
     c.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default 0)")
+    c.add_argument(
+        "--held-out", default="auto", choices=("auto", "amplitudes", "tail", "none"),
+        help="what the ranking is on: every third stimulus, or the last third of each sweep (default auto: what there is)",
+    )  # fmt: skip
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for result.json, traces and pictures")
 
-    c = command("info", "views:info", "Show what a recording holds")
+    c = command("info", "views:info", "Show what a recording holds, and what was understood of it")
     _add_recording(c)
+    c.add_argument("--picture", type=Path, metavar="OUT.png", help="draw all sweeps: voltage above current")
     c = command("features", "views:features", "Show the features of a recording")
     _add_recording(c)
     c = command("models", "views:models", "List the models, or show one")
@@ -136,6 +142,8 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--to", choices=("verilog",), required=True, help="format")
     c.add_argument("--out", type=Path, metavar="DIR", help="folder (default: this one)")
 
+    _add_many(command)
+
     c = command("doctor", "doctor:doctor", "Show versions, tools and caches, and what is missing")
     c = command(
         "demo", "demo:demo", "The whole story: recording, fit, ranking, regression, bitstream",
@@ -149,10 +157,37 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between samples, if the file has no time") -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="recording: abf, csv, tsv, txt, asc or dat")
+    parser.add_argument("file", type=Path, metavar="FILE", help="recording: abf, nwb, csv, tsv, txt, asc or dat")
     parser.add_argument("--dt", type=float, metavar="MS", help=dt)
     parser.add_argument("--current", type=Path, metavar="FILE", help="the injected current, in a file of its own")
     parser.add_argument("--current-channel", type=int, metavar="N", help="channel of an ABF that recorded the current")
+    parser.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7, counted from 0 (default: all)")
+
+
+def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
+    c = command(
+        "fit-many", "many:fit_many", "Fit models to many recordings, a result file for each",
+        "Run again, it does what is missing: cells that have a result are kept. Status 4 if some could not be fitted.",
+    )  # fmt: skip
+    c.add_argument("files", type=Path, nargs="+", metavar="DIR|FILE", help="recordings, or folders of them")
+    c.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    c.add_argument("--shard", metavar="I/N", help="every N-th file from the I-th on: one job of N in a batch queue")
+    c.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one a processor)")
+    c.add_argument("--again", action="store_true", help="fit also the cells that have a result")
+    c.add_argument("--dt", type=float, metavar="MS", help="as in fit")
+    c.add_argument("--current", type=Path, metavar="FILE", help="the injected current, one file for all recordings")
+    c.add_argument("--current-channel", type=int, metavar="N", help="channel of ABFs that recorded the current")
+    c.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7 (default: all)")
+    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
+    c.add_argument("--word", type=int, metavar="N", help="bits: 16, 18 or 24 (default 18)")
+    c.add_argument("--top", type=int, metavar="K", help="results to keep of each recording (default 5)")
+    c.add_argument("--budget", type=int, metavar="N", help="evaluations a model (default 20000)")
+    c.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same results (default 0)")
+    c = command(
+        "collect", "many:collect", "Make one table of the results of fit-many",
+        "Writes table.csv and table.json. Status 4 if some cells have no result.",
+    )  # fmt: skip
+    c.add_argument("folder", type=Path, metavar="DIR", help="the --out of fit-many")
 
 
 def _add_neuron(parser: argparse.ArgumentParser) -> None:

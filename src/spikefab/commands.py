@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
-from spikefab.hw.errors import FileError, UsageError
+from spikefab.hw.errors import FileError, RecordingError, UsageError
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
@@ -28,7 +28,8 @@ def fit(args: Namespace, screen: Screen) -> int:
 
         out = OutputFolder(args.out)
     started = time.monotonic()
-    recording = read(args.file, dt=args.dt, current=args.current, current_channel=args.current_channel)
+    given = {"dt": args.dt, "current": args.current, "current_channel": args.current_channel, "sweeps": args.sweeps}
+    recording = read(args.file, **given)
     results, timings = run_fit(
         screen,
         recording,
@@ -38,6 +39,7 @@ def fit(args: Namespace, screen: Screen) -> int:
         top_k=args.top,
         budget=args.budget,
         seed=args.seed,
+        held_out=args.held_out,
     )
     if not results:
         raise KeyboardInterrupt
@@ -61,19 +63,35 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
     """The fit with its progress on stderr; the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
 
-    ended: dict[str, float] = {}
-    began = time.monotonic()
+    seconds: dict[str, float] = {}
+    features = _recommend(screen, recording)
+    last = time.monotonic()
     with screen.fitting() as show:
 
         def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
-            ended[model] = time.monotonic()
+            nonlocal last
+            now = time.monotonic()  # models take turns: what has passed since the last word is the speaker's
+            seconds[model], last = seconds.get(model, 0.0) + now - last, now
             show(model, evaluations, budget, loss)
 
         results = fit_models(recording, progress=progress, notice=screen.notice, **options)
-    seconds = {}
-    for model, end in ended.items():
-        seconds[model], began = round(end - began, 3), end
-    return results, {"models": seconds}
+    if features:
+        results.features = features  # of the recording at its own rate: the same as were shown
+    return results, {"models": {model: round(s, 3) for model, s in seconds.items()}}
+
+
+def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
+    """Features of the recording, and a notice of the models that they point at; nothing where it cannot be fitted."""
+    from spikefab.fit.features import recording_features
+    from spikefab.fit.recommend import advice, recommend
+
+    try:
+        recording.require_fit()
+    except RecordingError:
+        return {}  # the fit says why
+    features = recording_features(recording)
+    screen.notice(advice(recommend(features)))
+    return features
 
 
 def show_fit(screen: Screen, results: "FitResults") -> None:
@@ -102,21 +120,19 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
     screen.table(f"Models ranked on {basis} (score: 0 is perfect)", headers, rows, left=2)
     if how:
         screen.say(f"{how}; float64 is the same model without rounding.")
+    if results.ended_early:
+        early = ", ".join(name.removesuffix("Neuron") for name in results.ended_early)
+        screen.say(f"Ended early, far from the best after a quarter of the budget: {early}.")
+    if results.outcome:
+        screen.say(results.outcome)
     show_parameters(screen, results.best)
 
 
 def show_parameters(screen: Screen, best: "FitResult") -> None:
-    from spikefab.hw.datapath import datapath
-
     rows = []
-    for name, p in datapath(best.model, best.word, best.dt, best.i_span).params.items():
-        value = best.params[name]
-        lo, hi = p.bounds
-        # within a thousandth of the range is on the bound, whatever the code next to it stands for
-        near = min(abs(value - lo), abs(value - hi)) < 1e-3 * (hi - lo if not p.log else abs(value))
-        # a refractory time or an adaptation of 0 is simply not there
-        note = "at its bound" if near and value else "" if p.free else "measured, refined"
-        rows.append((name, p.unit, p.doc, note, f"{value:.5g}"))
+    for p in best.parameters():
+        note = "at its bound" if p["at_bound"] else "" if p["free"] else "measured, refined"
+        rows.append((p["name"], p["unit"], p["meaning"], note, f"{p['value']:.5g}"))
     choice = "".join(f", {name.replace('_', ' ')} {value}" for name, value in best.settings.items() if value)
     title = f"{best.model_name}{choice}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
     screen.table(title, ("parameter", "unit", "meaning", "", "value"), rows, left=4)

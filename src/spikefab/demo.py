@@ -184,5 +184,6 @@ def _meanings(files: list[Path]) -> list[str]:
         "traces.npz": "recorded and simulated voltages, spikes",
         "ranking.png": "the ranking, drawn",
         "best.png": "the winner against the recording",
+        "report.html": "all of it on one page",
     }
     return [known.get(file.name, "the bitstream") for file in files]

@@ -13,7 +13,7 @@ from spikefab.hw.errors import FileError, UsageError
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
 
-FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png")
+FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html")
 
 
 class OutputFolder:
@@ -41,6 +41,7 @@ class OutputFolder:
             save_traces(results, folder / "traces.npz")
             plot_ranking(results, folder / "ranking.png")
             plot_best(results, folder / "best.png")
+            results.report(folder / "report.html")
 
         self.fill(write)
         self.written = FILES

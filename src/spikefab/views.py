@@ -13,35 +13,31 @@ if TYPE_CHECKING:
     from spikefab.fit.recording import Recording
     from spikefab.hw.neuron import Neuron
 
-UNITS = {
-    "firing_rate": "Hz",
-    "rheobase": "nA",
-    "latency": "ms",
-    "ap_height": "mV",
-    "ap_width": "ms",
-    "ap_threshold": "mV",
-    "ahp_depth": "mV",
-    "v_rest": "mV",
-    "input_resistance": "MOhm",
-    "tau_m": "ms",
-}
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def info(args: Namespace, screen: Screen) -> int:
+    from spikefab.fit.doubts import rest_of
+    from spikefab.fit.readers import parse_sweeps
     from spikefab.fit.recording import baseline_current
     from spikefab.fit.spikes import find_spikes
 
+    if args.picture is not None and args.picture.suffix.lower() not in PICTURES:
+        raise UsageError(f"{args.picture} has to end in {' or '.join(PICTURES)}.")
     recording = _read(args)
+    places = range(len(recording.sweeps)) if args.sweeps is None else parse_sweeps(args.sweeps)
     sweeps: list[dict[str, Any]] = []
-    for sweep in recording.sweeps:
+    for place, sweep in zip(places, recording.sweeps, strict=True):
         i = sweep.current
         sweeps.append(
             {
+                "number": place,
                 "name": sweep.name,
                 "samples": len(sweep.voltage),
                 "duration": len(sweep.voltage) * recording.dt,
                 "window": sweep.window,
                 "spikes": len(find_spikes(sweep.voltage, recording.dt)),
+                "rest": rest_of(sweep, recording.dt),
                 "voltage": [float(sweep.voltage.min()), float(sweep.voltage.max())],
                 "current": None if i is None else [float(i.min()), float(i.max())],
                 "baseline_current": None if i is None else baseline_current(sweep, recording.dt),
@@ -53,21 +49,32 @@ def info(args: Namespace, screen: Screen) -> int:
     except RecordingError as error:
         obstacle = str(error)
     warnings = recording.warnings()
+    if args.picture is not None:
+        from spikefab.fit.picture import picture_recording
+
+        try:
+            picture_recording(recording, args.picture)
+        except OSError as error:
+            raise FileError(f"{args.picture} cannot be written: {error.strerror}.") from None
     spikes = sum(s["spikes"] for s in sweeps)
     screen.say(
         f"{recording.source}: {len(sweeps)} sweeps, dt {recording.dt:g} ms ({1 / recording.dt:g} kHz), {spikes} spikes"
     )
+    screen.say(f"units in the file: {recording.units}")
     screen.say(f"current: {recording.current_origin}")
     screen.table(
         "",
-        ("sweep", "duration ms", "stimulus ms", "current nA", "voltage mV", "spikes"),
+        ("sweep", "name", "duration ms", "stimulus ms", "current nA", "before", "voltage mV", "rest mV", "spikes"),
         [
             (
+                str(s["number"]),
                 s["name"],
                 f"{s['duration']:.1f}",
                 "-" if s["window"] is None else "{:.1f} .. {:.1f}".format(*s["window"]),
                 "-" if s["current"] is None else "{:.3f} .. {:.3f}".format(*s["current"]),
+                number(s["baseline_current"]),
                 "{:.1f} .. {:.1f}".format(*s["voltage"]),
+                f"{s['rest']:.1f}",
                 str(s["spikes"]),
             )
             for s in sweeps
@@ -77,40 +84,69 @@ def info(args: Namespace, screen: Screen) -> int:
         screen.notice(text)
     if obstacle:
         screen.notice(obstacle)
+    if args.picture is not None:
+        screen.say(f"All sweeps are drawn in {args.picture}.")
     screen.result(
         {
             "source": recording.source,
             "sha256": recording.sha256,
             "dt": recording.dt,
+            "units": recording.units,
             "current_origin": recording.current_origin,
             "sweeps": sweeps,
             "notes": recording.notes,
             "warnings": warnings,
             "cannot_be_fitted": obstacle,
+            "picture": None if args.picture is None else str(args.picture),
         }
     )
     return 0
 
 
 def features(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.features import extract_features
+    from spikefab.fit.features import UNITS, f_i_curve, recording_features, sweep_features
+    from spikefab.fit.recommend import recommend
+    from spikefab.fit.spikes import find_spikes
 
     recording = _read(args)
-    currents = [s.current for s in recording.sweeps if s.current is not None]
-    known = len(currents) == len(recording.sweeps)
-    found = extract_features(
-        [s.voltage for s in recording.sweeps],  # type: ignore[arg-type]
-        recording.dt,
-        currents if known else None,  # type: ignore[arg-type]
-    )
+    trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
+    found = recording_features(recording, trains)
+    single = sweep_features(recording, trains)
+    recommended = recommend(found)
     for text in recording.notes:
         screen.notice(text)
-    if not known:
+    if any(s.current is None for s in recording.sweeps):
         screen.notice(f"the current is unknown ({recording.current_origin}): the stimulus was sought in the voltage.")
+    columns = {
+        "step": "step nA", "spike_count": "spikes", "firing_rate": "rate Hz", "latency": "latency ms",
+        "isi_cv": "isi cv", "adaptation_ratio": "adaptation", "ap_height": "height mV", "ap_threshold": "onset mV",
+        "v_rest": "rest mV",
+    }  # fmt: skip
+    screen.table(
+        f"{recording.source}: each sweep",
+        ("sweep", *columns.values()),
+        [
+            (s.name, *(number(x[name], 0 if name == "spike_count" else 3) for name in columns))
+            for s, x in zip(recording.sweeps, single, strict=True)
+        ],
+    )
     rows = [(name, UNITS.get(name, ""), number(x, 0 if name == "spike_count" else 3)) for name, x in found.items()]
     title = f"{recording.source}: features of {len(recording.sweeps)} sweeps"
     screen.table(title, ("feature", "unit", "value"), rows, left=2)
-    screen.result({"source": recording.source, "sweeps": len(recording.sweeps), "features": found})
+    screen.heading("Recommended from these features (a fit leaves no model out)")
+    for name, reason in recommended:
+        screen.say(f"  {name}: {reason}")
+    current, rate = f_i_curve(recording)
+    screen.result(
+        {
+            "source": recording.source,
+            "sweeps": len(recording.sweeps),
+            "features": found,
+            "per_sweep": [{"name": s.name} | x for s, x in zip(recording.sweeps, single, strict=True)],
+            "f_i": {"current": current.tolist(), "rate": rate.tolist()},
+            "recommended": [{"model": name, "reason": reason} for name, reason in recommended],
+        }
+    )
     return 0
 
 
@@ -211,4 +247,4 @@ def boards(args: Namespace, screen: Screen) -> int:
 def _read(args: Namespace) -> "Recording":
     from spikefab.fit.readers import read
 
-    return read(args.file, dt=args.dt, current=args.current, current_channel=args.current_channel)
+    return read(args.file, dt=args.dt, current=args.current, current_channel=args.current_channel, sweeps=args.sweeps)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 SCORES = {"rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability"}
-SCORES |= {"combined_score", "spikes_data", "spikes_model"}
-FILES = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png"}
+SCORES |= {"gamma_over_R", "repeat_rmse", "combined_score", "spikes_data", "spikes_model"}
+FILES = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html"}
 
 
 def test_fit_writes_its_folder_and_shows_the_ranking(spikefab, recording, tmp_path):
@@ -217,3 +217,29 @@ def test_export(spikefab, fitted, tmp_path):
         with open(design) as source, open(bench) as test:
             assert "module" in source.read()
             assert "module" in test.read()
+
+
+def test_features_of_each_sweep_and_the_models_that_they_point_at(spikefab, recording):
+    ran = spikefab("features", recording, "--json")
+    content = ran.json
+    assert [s["spike_count"] > 0 for s in content["per_sweep"]] == [False, True, True, True, True]
+    assert content["per_sweep"][0]["rheobase"] is None
+    assert content["f_i"]["current"] == pytest.approx([0.1, 0.22, 0.26, 0.31, 0.37])
+    assert content["f_i"]["rate"] == sorted(content["f_i"]["rate"])
+    assert "LIFNeuron" in [m["model"] for m in content["recommended"]]
+    text = spikefab("features", recording).out
+    assert "each sweep" in text
+    assert "LIFNeuron: The firing is regular" in text
+
+
+def test_fit_recommends_before_and_checks_after(spikefab, recording, fitted):
+    ran = spikefab("fit", recording, "--models", "lif", "--budget", "96")
+    lines = ran.err.splitlines()
+    (hint,) = [k for k, line in enumerate(lines) if "the features point at" in line]
+    assert hint < next(k for k, line in enumerate(lines) if "evaluations" in line)
+    assert "LIF came 1st" in ran.out
+    assert "LIF came 1st" in json.loads((fitted / "result.json").read_text())["recommended"]["outcome"]
+    page = (fitted / "report.html").read_text()
+    assert "cell.csv" in page
+    assert "LIF came 1st" in page
+    assert str(fitted) not in page

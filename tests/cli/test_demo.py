@@ -59,7 +59,7 @@ def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
     assert ran.code == 0
     for part in ("ranked on held-out data", "bit-exact over 20,000 steps", "from timing, not from a board", "Written"):
         assert part in ran.out
-    made = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png"}
+    made = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == made | (set() if own else {"recording.csv"})
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     if own:

@@ -9,6 +9,7 @@ import pytest
 from spikefab import __version__
 
 COMMANDS = ("fit", "info", "features", "models", "verify", "build", "export", "boards", "doctor", "demo")
+COMMANDS += ("fit-many", "collect")
 HEAVY = ("numpy", "scipy", "amaranth", "numba", "rich", "matplotlib", "efel", "pyabf")
 
 PROGRAM = """

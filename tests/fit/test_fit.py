@@ -16,7 +16,7 @@ from spikefab.hw.models import MODELS, get_model
 DT, BUDGET = 0.1, 200
 SCORES = {
     "rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability", "combined_score",
-    "spikes_data", "spikes_model",
+    "spikes_data", "spikes_model", "gamma_over_R", "repeat_rmse",
 }  # fmt: skip
 
 
@@ -263,3 +263,11 @@ def test_a_models_own_values_are_accepted(model, word):
             except UsageError:  # too fast for its register beside the other defaults, and said so
                 continue
             assert model(word=word, **neuron.values).codes == neuron.codes
+
+
+def test_far_models_end_early(several):
+    results = fit(several.recording, models=["LIF", "Theta", "FitzHughNagumo"], budget=1200, top_k=1)
+    assert results.best.model_name == "LIFNeuron"
+    assert results.evaluations["LIFNeuron"] == 1200
+    assert results.ended_early == ["ThetaNeuron", "FitzHughNagumoNeuron"]
+    assert all(300 <= results.evaluations[name] < 600 for name in results.ended_early)

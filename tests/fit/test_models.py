@@ -10,7 +10,7 @@ from spikefab.fit.loss import Loss
 from spikefab.fit.plots import plot_ranking
 from spikefab.fit.recording import Recording
 from spikefab.fit.results import FitResults
-from spikefab.fit.search import search
+from spikefab.fit.search import Search
 from spikefab.fit.space import Space, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
@@ -79,7 +79,9 @@ def test_search_looks_at_its_start(task, name):
     values = start(dp, task.measured)
     space, loss = Space.of(dp, searched, task.measured, values), Loss(dp, task)
     at_start = loss(loss.read_out(space.codes(space.point(values))))[0]
-    assert search(dp, task, budget=4, seed=0).loss <= at_start
+    search = Search(dp, task, budget=4, seed=0)
+    search.run(4)
+    assert search.loss <= at_start
 
 
 def test_both_kinetics_are_tried_and_the_better_is_kept(cortex, tmp_path):

@@ -7,7 +7,7 @@ from spikefab.fit import scores
 from spikefab.fit.fitting import assess
 from spikefab.fit.loss import COARSE, COARSE_WEIGHT, Loss
 from spikefab.fit.recording import Recording
-from spikefab.fit.search import search
+from spikefab.fit.search import Search
 from spikefab.fit.space import Space, bounds, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
@@ -75,6 +75,13 @@ def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
         assert losses[k] == pytest.approx(total / len(task.split.train), rel=1e-12)
 
 
+def search(dp, task, budget, seed=0, progress=None):
+    found = Search(dp, task, budget=budget, seed=seed)
+    found.progress = progress
+    found.run(budget)
+    return found
+
+
 def test_found_is_the_best_that_was_seen(dp, task):
     seen = []
     found = search(dp, task, budget=300, seed=3, progress=lambda n, loss: seen.append((n, loss)))
@@ -83,7 +90,17 @@ def test_found_is_the_best_that_was_seen(dp, task):
     assert np.all(np.diff(losses) <= 0)
     assert found.evaluations == evaluations[-1] <= 300
     assert found.loss == losses[-1] == Loss(dp, task)(found.codes[None])[0]
-    assert not found.interrupted
+
+
+def test_a_search_in_parts_is_the_same_search(dp, task):
+    whole = search(dp, task, budget=2500)
+    parts = Search(dp, task, budget=2500, seed=0)
+    for until in (1, 700, 701, 2000, 10_000):
+        parts.run(until)
+        assert until <= parts.evaluations or until > 2500
+    assert parts.evaluations == whole.evaluations == 2500
+    assert parts.loss == whole.loss
+    assert np.array_equal(parts.codes, whole.codes)
 
 
 @pytest.mark.parametrize("budget", [1, 50, 100])
@@ -100,8 +117,10 @@ def test_interrupt_returns_the_best_so_far(dp, task):
         if evaluations >= 150:
             raise KeyboardInterrupt
 
-    found = search(dp, task, budget=1000, seed=0, progress=progress)
-    assert found.interrupted
+    found = Search(dp, task, budget=1000, seed=0)
+    found.progress = progress
+    with pytest.raises(KeyboardInterrupt):
+        found.run(1000)
     assert found.evaluations < 1000
     assert found.loss == seen[-1] == Loss(dp, task)(found.codes[None])[0]
 

@@ -46,6 +46,20 @@ def test_every_third_stimulus_with_spikes(steps, counts, expected):
     assert all(p.start == 0 and p.stop == len(recording.sweeps[p.sweep].voltage) for p in parts.train)
 
 
+def test_rules(steps):
+    recording, spikes = recording_of(steps(0.05 * np.arange(7), DT), [0, 0, 0, 1, 2, 3, 4])
+
+    def rule(name):
+        return sorted(p.sweep for p in split(recording, spikes, name).held_out)
+
+    assert rule("auto") == [5]  # of the four with spikes, the third
+    assert rule("amplitudes") == [2, 5]  # silent ones as well
+    assert rule("tail") == rule("none") == []  # the sweeps are too short
+    long, fired = recording_of([np.full(15000, 0.2), np.full(15000, 0.3)], [6, 8])
+    assert [(p.sweep, p.start) for p in split(long, fired, "tail").held_out] == [(0, 10000), (1, 10000)]
+    assert "as asked" in split(long, fired, "none").how
+
+
 def test_amplitudes_count_and_not_the_order_of_the_file(steps):
     amplitudes = [0.4, 0.1, 0.3, 0.2, 0.5]
     recording, spikes = recording_of(steps(amplitudes, DT), [4, 1, 3, 2, 5])

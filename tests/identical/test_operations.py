@@ -316,3 +316,10 @@ def test_the_fuzz_knows_every_operation_of_the_models():
             used |= {"wrap" if node.op == "resize" and node.attr else node.op for node in nodes}
     assert used - {"input", "const"} <= set(OPERATIONS)
     assert {"wrap", "table", "shift", "floor", "frac"} <= used
+
+
+@pytest.mark.parametrize(("value", "end"), [(100.0, "hi"), (-100.0, "lo")])
+def test_what_lies_beyond_one_end_is_that_end(value, end):
+    trace, q = Trace(WORD), Q(3, 2)
+    result = trace.const(value).resize(q)
+    assert trace.intervals[result.index] == (getattr(q, end), getattr(q, end))

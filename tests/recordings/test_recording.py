@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
 from spikefab.hw.errors import RecordingError, UsageError
@@ -89,6 +91,35 @@ def test_resampling_keeps_charge_and_shape():
         whole = int(500 / dt + 1e-6) - 1
         expected = np.interp(np.arange(whole + 1) * dt, np.arange(len(t) + 1) * 0.05, charge)
         np.testing.assert_allclose(np.cumsum(j)[:whole] * dt, expected[1:], atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    old=st.floats(0.01, 0.3),
+    ratio=st.one_of(st.sampled_from([0.5, 2.0, 3.0, 2.5]), st.floats(0.2, 8.0)),
+    samples=st.integers(2_000, 20_000),
+    seed=st.integers(0, 99),
+)
+@example(old=0.05, ratio=1.999, samples=20_000, seed=0)  # in no ratio of small numbers: late at the end, if rounded
+@example(old=0.05, ratio=3.0007, samples=20_000, seed=0)  # the same with something fast in it
+def test_resampling_keeps_every_charge_and_every_time(old, ratio, samples, seed):
+    """Between any two new samples flows what flowed in the recording; slow voltages stay where they were in time; what
+    the new step cannot hold is gone, not folded.
+    """
+    new = old * ratio
+    t = np.arange(samples) * old
+    period = 40 * max(old, new)
+    fast = np.sin(2 * np.pi * t / (1.4 * new)) if ratio > 2 else 0.0
+    i = np.random.default_rng(seed).normal(0, 1, samples)
+    sweep = Recording.from_arrays(-65 + 10 * np.sin(2 * np.pi * t / period) + fast, i, old).resample(new).sweeps[0]
+    s = np.arange(len(sweep.voltage)) * new
+    assert t[-1] - new < s[-1] <= t[-1] + 1e-6 * new
+    middle = (s > 12 * max(old, new)) & (s < t[-1] - 12 * max(old, new))
+    off = sweep.voltage - (-65 + 10 * np.sin(2 * np.pi * s / period))
+    assert np.max(np.abs(off[middle])) < 0.1
+    edges = np.minimum(np.append(s, s[-1] + new), samples * old)
+    flowed = np.interp(edges, np.arange(samples + 1) * old, np.concatenate(([0], np.cumsum(i) * old)))
+    np.testing.assert_allclose(sweep.current * np.diff(edges), np.diff(flowed), atol=1e-6 * old)
 
 
 def test_resampling_ends_cleanly():

@@ -1,0 +1,176 @@
+"""Which models a recording's features point at, and why; afterwards, what came of it. No model is ever left out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from spikefab.hw.models import MODELS
+
+MOST = 5  # models recommended
+ADAPTS = 1.5  # last interval over first
+IRREGULAR = 0.5  # coefficient of variation of the intervals under a constant current
+BURSTS = 0.1  # share of the intervals that stand between bursts; a Poisson train has .17
+SAGS, RESONATES, RHYTHM = 0.15, 1.2, 0.5  # of the deflection; impedance over the one at 1 Hz; mV rms
+BLOCKS, REBOUNDS = 0.2, 0.3  # share of the sweeps
+BROAD = 3.0  # ms at half height
+
+Features = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What the features show: when, in words, and which words in a model's `best_for` answer to it."""
+
+    shown: Callable[[Features], bool]
+    reason: str  # filled in with the features
+    words: tuple[str, ...]  # the nearest first
+
+
+def _above(name: str, level: float) -> Callable[[Features], bool]:
+    return lambda f: f.get(name, math.nan) >= level  # NaN is not above anything
+
+
+def _adapts(f: Features) -> bool:
+    return f["adaptation_ratio"] >= ADAPTS and not f["noise"]
+
+
+def _bursts(f: Features) -> bool:
+    return f["isi_cv"] >= IRREGULAR and f["bursts"] >= BURSTS and not f["noise"]
+
+
+def _irregular(f: Features) -> bool:
+    # adaptation alone spreads the intervals: by about as much as a ratio of 3 does
+    return f["isi_cv"] >= IRREGULAR and not (f["bursts"] >= BURSTS or f["noise"] or f["adaptation_ratio"] >= 3)
+
+
+def _regular(f: Features) -> bool:
+    return f["isi_cv"] < IRREGULAR and f["adaptation_ratio"] < ADAPTS and not f["noise"]
+
+
+# In the order in which they count. A model is named with the first sign that its best_for answers.
+SIGNS = (
+    Sign(
+        lambda f: f["spike_count"] == 0,
+        "There are no spikes, so that only the passive membrane can be fitted, and the fewest parameters do it",
+        ("fewest parameters",),
+    ),
+    Sign(
+        lambda f: bool(f["noise"]) and f["spike_count"] > 0,
+        "The current fluctuates, and what counts are the times of the spikes under it",
+        ("fluctuating currents", "adapting"),
+    ),
+    Sign(
+        _bursts,
+        "Intervals are irregular (CV {isi_cv:.2f}) and {bursts:.0%} of them are pauses between bursts",
+        ("burst",),
+    ),
+    Sign(_irregular, "Intervals are irregular under a constant current (CV {isi_cv:.2f})", ("burst",)),
+    Sign(
+        _above("block", BLOCKS),
+        "In {block:.0%} of the firing sweeps a strong current stops the spikes (depolarisation block)",
+        ("shape of the spike, and block", "block at strong", "calcium spikes"),
+    ),
+    Sign(
+        _adapts,
+        "The firing adapts: the last interval is {adaptation_ratio:.1f} times the first",
+        ("adapting", "firing patterns"),
+    ),
+    Sign(
+        _above("resonance", RESONATES),
+        "The membrane resonates: its impedance peaks at {resonance:.1f} times the one at 1 Hz",
+        ("resonance", "shape of the spike", "after inhibition"),
+    ),
+    Sign(
+        _above("oscillation", RHYTHM),
+        "The voltage oscillates below threshold ({oscillation:.1f} mV rms)",
+        ("oscillation", "shape of the spike", "after inhibition"),
+    ),
+    Sign(
+        _above("sag_ratio", SAGS),
+        "Inhibition sags back by {sag_ratio:.0%}",
+        ("oscillation", "shape of the spike", "after inhibition"),
+    ),
+    Sign(
+        _above("rebound", REBOUNDS),
+        "The cell fires after {rebound:.0%} of the inhibiting steps",
+        ("rebound", "after inhibition"),
+    ),
+    Sign(_regular, "The firing is regular (CV {isi_cv:.2f}, without adaptation)", ("regular firing",)),
+    Sign(_above("ap_width", BROAD), "The spikes are broad ({ap_width:.1f} ms at half height)", ("broad spikes",)),
+)
+# Where no sign shows, as with one or two spikes a sweep.
+UNKNOWN = Sign(lambda f: True, "Too few spikes show how the cell fires: a simple model is safest", ("regular firing",))
+
+
+def recommend(features: Features) -> list[tuple[str, str]]:
+    """Models to expect at the top, at most five, each (name, a sentence with the reason), the strongest first.
+
+    features  of `recording_features`; nan is unknown
+
+    What a model is good for is read from its `best_for`, so that a new model is recommended as soon as it says so. Models
+    that answer more signs come first. A recommendation only: every model is still fitted.
+    """
+    signs = [s for s in SIGNS if s.shown(features)]
+    # a broad spike says nothing about how a cell fires
+    if all(s is SIGNS[-1] for s in signs):
+        signs.insert(0, UNKNOWN)
+    answers: dict[str, list[int]] = {}
+    closest: dict[str, int] = {}
+    for name, model in MODELS.items():
+        found = [k for k, s in enumerate(signs) if any(word in model.best_for for word in s.words)]
+        if found:
+            answers[name] = found
+            closest[name] = next(k for k, word in enumerate(signs[found[0]].words) if word in model.best_for)
+    # the sort is stable: among equals the order of MODELS, simple before complex
+    names = sorted(answers, key=lambda name: (answers[name][0], -len(answers[name]), closest[name]))
+    out = []
+    for name in names[:MOST]:
+        reasons = [signs[k].reason.format(**features) for k in answers[name]]
+        why = "; ".join([reasons[0], *(r[0].lower() + r[1:] for r in reasons[1:])])
+        out.append((name, f"{why}. {name.removesuffix('Neuron')} is for {MODELS[name].best_for}."))
+    return out
+
+
+def advice(recommended: Sequence[tuple[str, str]]) -> str:
+    """One sentence for a notice before a fit: the names, and the first reason."""
+    if not recommended:
+        return ""
+    names = ", ".join(_short(name) for name, _ in recommended)
+    why = recommended[0][1].split(". ")[0].split("; ")[0]
+    return f"the features point at {names} ({why[0].lower() + why[1:]}); a hint only: no model is left out."
+
+
+def outcome(recommended: Sequence[tuple[str, str]], ranked: Sequence[str], fitted: Sequence[str]) -> str:
+    """A sentence that says where the recommended models came; "" where none was recommended or nothing was fitted.
+
+    ranked  names in the order of the ranking, which may hold the best only
+    fitted  names of all models that were fitted
+    """
+    if not recommended or not ranked:
+        return ""
+    wanted = [name for name, _ in recommended]
+    places = sorted((ranked.index(name), name) for name in wanted if name in ranked)
+    beyond = [_short(n) for n in wanted if n in fitted and n not in ranked]
+    absent = [_short(n) for n in wanted if n not in fitted and n not in ranked]
+    parts = [f"{_short(name)} came {ordinal(place + 1)}" for place, name in places]
+    if beyond:
+        parts.append(f"{_and(beyond)} came after the {ordinal(len(ranked))}")
+    if absent:
+        parts.append(f"{_and(absent)} {'was' if len(absent) == 1 else 'were'} not fitted")
+    text = f"Of the recommended models, {', '.join(parts)}"
+    if ranked[0] not in wanted:
+        text += f"; the best, {_short(ranked[0])}, had not been recommended"
+    return f"{text}."
+
+
+def _short(name: str) -> str:
+    return name.removesuffix("Neuron")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def ordinal(n: int) -> str:
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

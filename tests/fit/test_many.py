@@ -1,0 +1,417 @@
+"""Many cells: whatever is killed, filled or broken on the way, the files are those of a run that nothing disturbed."""
+
+import csv
+import errno
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from spikefab import Recording, fit, fit_many, read
+from spikefab.fit.collect import collect
+from spikefab.fit.many import find
+from spikefab.fit.results import FitResults
+from spikefab.fit.workers import WorkerLost, Workers
+from spikefab.hw.errors import FileError, ToolError, UsageError
+
+DT, COUNT = 0.1, 5
+OPTIONS = {"models": ["lif", "lapicque"], "budget": 96, "seed": 3}
+COMMAND = [sys.executable, "-m", "spikefab", "fit-many", "--models", "lif,lapicque", "--budget", "96", "--seed", "3"]
+pytestmark = pytest.mark.xdist_group("many")  # one folder of recordings and one undisturbed run for all
+
+
+@pytest.fixture(scope="module")
+def write(membrane, steps):
+    """write(path, amplitudes, seed): a recording as CSV, a sweep for each amplitude (nA)."""
+
+    def make(path, amplitudes, seed):
+        currents = steps(amplitudes, DT, 150)
+        voltages = [membrane(i, DT, 0.3, 100 * seed + k) for k, i in enumerate(currents)]
+        columns = [
+            np.arange(len(currents[0])) * DT,
+            *(c for pair in zip(voltages, currents, strict=True) for c in pair),
+        ]
+        names = [name for k in range(len(currents)) for name in (f"V{k}_mV", f"I{k}_nA")]
+        np.savetxt(path, np.column_stack(columns), "%.5g", ",", header=",".join(["t_ms", *names]), comments="")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, write):
+    """Five cells, the last with more sweeps, and a file that is none."""
+    path = tmp_path_factory.mktemp("cells")
+    for k in range(COUNT):
+        write(
+            path / f"cell{k}.csv",
+            [0.1, 0.22, 0.26 + 0.01 * k] + (k == COUNT - 1) * [0.2, 0.24, 0.28, 0.3, 0.32, 0.34],
+            k,
+        )
+    (path / "bad.csv").write_text("t_ms,V_mV\n0,high\n")
+    (path / "notes.md").write_text("of no known kind")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """An undisturbed run on one process: its folder and its cells."""
+    out = tmp_path_factory.mktemp("whole")
+    return SimpleNamespace(out=out, cells=fit_many(folder, out=out, jobs=1, **OPTIONS))
+
+
+def files(out):
+    """Everything that is in the folder of cells: names and bytes."""
+    return {p.name: p.read_bytes() for p in (out / "cells").iterdir()}
+
+
+class Inline:
+    """The least that is an executor: it runs the call on the spot."""
+
+    def submit(self, function, *args):
+        value = function(*args)
+        return SimpleNamespace(done=lambda: True, result=lambda: value)
+
+
+def test_each_cell_is_what_fit_gives_and_a_bad_file_stops_nothing(folder, whole, tmp_path):
+    assert [Path(c.file).name for c in whole.cells] == ["bad.csv", *(f"cell{k}.csv" for k in range(COUNT))]
+    bad, *good = whole.cells
+    assert (bad.state, bad.exit_code) == ("failed", 3)
+    assert bad.error.startswith("bad.csv ")
+    assert bad.error.endswith(".")
+    assert json.loads((whole.out / "cells" / f"{bad.key}.error.json").read_text())["error"] == bad.error
+    assert set(files(whole.out)) == {f"{bad.key}.error.json", *(f"{c.key}.json" for c in good)}
+    for cell in good:
+        best = FitResults.load(whole.out / "cells" / f"{cell.key}.json").best
+        assert (cell.state, cell.model, cell.score) == ("done", best.model_name, best.combined_score)
+    for cell in good[-2:]:
+        path = fit(read(cell.file), **OPTIONS).save(tmp_path / "result.json")
+        assert path.read_bytes() == (whole.out / "cells" / f"{cell.key}.json").read_bytes()
+
+
+def test_resuming_keeps_what_is_valid_and_refits_what_is_not(folder, whole, tmp_path):
+    cells = fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    before = files(tmp_path)
+    assert before == files(whole.out)
+    torn, gone = (tmp_path / "cells" / f"{c.key}.json" for c in cells[1:3])
+    torn.write_bytes(torn.read_bytes()[:1000])
+    gone.unlink()
+    again = fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert [c.state for c in again] == ["failed", "done", "done", *["kept"] * (COUNT - 2)]
+    assert files(tmp_path) == before
+    assert [(c.key, c.model, c.score) for c in again] == [(c.key, c.model, c.score) for c in cells]
+    fresh = fit_many(folder / "cell0.csv", Inline(), tmp_path, resume=False, **OPTIONS)
+    assert [c.state for c in fresh] == ["done"]
+    assert files(tmp_path) == before
+
+
+def test_other_settings_and_other_content_are_other_cells(folder, tmp_path):
+    file = tmp_path / "cell.csv"
+    file.write_bytes((folder / "cell0.csv").read_bytes())
+    out = tmp_path / "out"
+    keys = {fit_many(file, Inline(), out, **OPTIONS)[0].key, fit_many(file, Inline(), out, **OPTIONS)[0].key}
+    assert len(keys) == 1
+    keys.add(fit_many(file, Inline(), out, **{**OPTIONS, "seed": 4})[0].key)
+    file.write_bytes((folder / "cell1.csv").read_bytes())
+    keys.add(fit_many(file, Inline(), out, **OPTIONS)[0].key)
+    assert {f"{key}.json" for key in keys} == set(files(out))
+    assert len(keys) == 3
+    # the list of the first run gave way to that of the last one with its settings
+    table = collect(out)
+    assert (table["done"], table["missing"], len({row["run"] for row in table["cells"]})) == (2, 0, 2)
+
+
+def test_killed_workers_cost_nothing(folder, whole, tmp_path):
+    """One that is idle, and one in the middle of a cell."""
+    killed = []
+
+    def kill(cell, finished, total):
+        if cell.state == "done" and not killed:
+            killed.extend(multiprocessing.active_children())
+            for process in killed:
+                os.kill(process.pid, signal.SIGKILL)
+
+    cells = fit_many(folder, out=tmp_path, jobs=2, progress=kill, **OPTIONS)
+    assert [process.exitcode for process in killed] == [-signal.SIGKILL] * 2
+    assert [c.state for c in cells] == ["failed", *["done"] * COUNT]
+    assert files(tmp_path) == files(whole.out)
+    assert not multiprocessing.active_children()
+
+
+def test_workers_die_alone_and_are_replaced():
+    pool = Workers(2)
+    try:
+        one, two = pool.submit(signal.raise_signal, signal.SIGKILL), pool.submit(len, "three")
+        with pytest.raises(RuntimeError, match="busy"):
+            pool.submit(len, "x")
+        with pytest.raises(WorkerLost, match="signal 9") as lost:
+            one.result()
+        assert lost.value.started
+        assert two.result() == 5
+        assert pool.submit(len, "again").result() == 5
+        with pytest.raises(RuntimeError, match="TypeError"):
+            pool.submit(len, 3).result()
+    finally:
+        pool.close()
+
+
+def test_a_cell_whose_worker_is_lost_every_time_is_recorded(folder, tmp_path):
+    tried = []
+
+    class Losing(Inline):
+        def submit(self, function, job, token):
+            if not job["path"].endswith("cell0.csv"):
+                return super().submit(function, job, token)
+            tried.append(token)
+
+            def result():
+                raise OSError("killed")
+
+            return SimpleNamespace(done=lambda: True, result=result)
+
+    cells = fit_many([folder / "cell0.csv", folder / "cell1.csv"], Losing(), tmp_path, **OPTIONS)
+    assert len(set(tried)) == 3
+    assert [(c.state, c.exit_code) for c in cells] == [("failed", 1), ("done", 0)]
+    assert "3 workers that had it were lost: killed." in cells[0].error
+    assert [c.state for c in fit_many(folder / "cell0.csv", Inline(), tmp_path, **OPTIONS)] == ["done"]
+    assert set(files(tmp_path)) == {f"{c.key}.json" for c in cells}  # the error is gone
+
+
+def start(folder, out, *more, **how):
+    return subprocess.Popen(
+        [*COMMAND, folder, "--out", out, "--jobs", "2", *more], stderr=subprocess.PIPE, text=True, **how
+    )
+
+
+def children(pid):
+    """Processes whose parent is `pid`, workers and multiprocessing's own helper."""
+    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children of a process are read from /proc")
+def test_a_killed_parent_is_resumed_to_the_same_bytes(folder, whole, tmp_path):
+    process = start(folder, tmp_path)
+    while "LIFNeuron" not in (line := process.stderr.readline()) and "Lapicque" not in line:
+        assert line, "ended before a cell did"
+    workers = children(process.pid)
+    assert workers
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers), "orphans go with the cell that they had"
+    assert len(files(tmp_path)) < len(files(whole.out))
+    assert collect(tmp_path)["missing"] > 0
+    cells = fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert "kept" in {c.state for c in cells}
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_ctrl_c_keeps_what_is_finished(folder, whole, tmp_path):
+    process = start(folder, tmp_path, start_new_session=True)
+    while "Neuron" not in process.stderr.readline():
+        pass
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    rest = process.stderr.read()
+    assert process.wait() == 130
+    assert rest.splitlines()[-1].startswith("spikefab: interrupted; what is finished is kept in ")
+    assert "Traceback" not in rest
+    there = files(tmp_path)
+    assert there.items() < files(whole.out).items()  # nothing half-written beside it
+    process.stderr.close()
+    fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_a_full_disk_loses_nothing_and_is_one_sentence(folder, whole, tmp_path, monkeypatch):
+    save, saved = FitResults.save, []
+
+    def full(self, path):
+        saved.append(path)
+        if len(saved) == 3:
+            Path(path).write_text('{"schema": ')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return save(self, path)
+
+    monkeypatch.setattr(FitResults, "save", full)
+    with pytest.raises(FileError, match="No space left on device; what is finished is kept") as told:
+        fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert str(told.value).count(". ") == 0
+    there = files(tmp_path)
+    assert len(there) == len(files(whole.out)) - 1
+    assert there.items() < files(whole.out).items()
+    assert [c.state for c in fit_many(folder, Inline(), tmp_path, **OPTIONS)].count("done") == 1
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_a_file_system_that_refuses_one_result(folder, whole, tmp_path):
+    """A limit of the kernel's own, between the sizes of the results: all are written but the largest."""
+    sizes = sorted(len(content) for content in files(whole.out).values())
+    limit = (sizes[-2] + sizes[-1]) // 2
+    process = start(folder, tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    _, told = process.communicate()
+    assert process.returncode == 3
+    assert "cannot be written: File too large; what is finished is kept" in told.splitlines()[-1]
+    assert "Traceback" not in told
+    there = files(tmp_path)
+    assert there.items() < files(whole.out).items()
+    assert len(there) == len(sizes) - 1  # the largest comes last
+    fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_shards_share_no_file_and_collect_tells_what_is_missing(folder, whole, tmp_path):
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    for path in sorted(folder.glob("*.csv"))[:4]:
+        (cells / path.name).write_bytes(path.read_bytes())
+    (cells / "same.csv").write_bytes((folder / "cell0.csv").read_bytes())  # in the first shard, cell0 in the second
+    assert [Path(f).name for f in find(cells, tmp_path)] == [
+        "bad.csv",
+        "cell0.csv",
+        "cell1.csv",
+        "cell2.csv",
+        "same.csv",
+    ]
+    written, before = [], {}
+    for index, (done, failed, missing) in ((1, (1, 1, 3)), (2, (4, 1, 0))):
+        fit_many(cells, Inline(), tmp_path / "out", shard=(index, 2), **OPTIONS)
+        now = files(tmp_path / "out")
+        assert before.items() <= now.items()
+        written.append(len(now) - len(before))
+        before = now
+        table = collect(tmp_path / "out")
+        assert (table["done"], table["failed"], table["missing"]) == (done, failed, missing)
+    assert written == [2, 2]
+    assert before.items() < files(whole.out).items()
+    rows = {Path(row["file"]).name: row for row in table["cells"]}
+    assert rows["same.csv"]["cell"] == rows["cell0.csv"]["cell"]
+    together = fit_many(cells, Inline(), tmp_path / "out", **OPTIONS)
+    assert [c.state for c in together] == ["failed", *["kept"] * 4]
+
+
+def test_the_table(folder, whole):
+    table = collect(whole.out)
+    assert (table["done"], table["failed"], table["missing"]) == (COUNT, 1, 0)
+    assert json.loads((whole.out / "table.json").read_text()) == table
+    with (whole.out / "table.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row, cell, shown in zip(table["cells"], whole.cells, rows, strict=True):
+        assert (row["file"], row["cell"], row["model"]) == (cell.file, cell.key, cell.model)
+        assert (row["error"], row["exit_code"]) == (cell.error, cell.exit_code)
+        assert (shown["file"], shown["model"], shown["error"]) == (cell.file, cell.model or "", cell.error or "")
+        for name, value in row["params"].items():
+            assert float(shown[f"param_{name}"]) == value
+        if cell.state == "done":
+            assert row["scores"]["combined_score"] == float(shown["combined_score"]) == cell.score
+    assert set(files(whole.out)) == {p.name for p in (whole.out / "cells").iterdir()}
+    with pytest.raises(FileError, match="no folder of spikefab fit-many"):
+        collect(folder)
+
+
+@pytest.mark.parametrize("kind", [ProcessPoolExecutor, ThreadPoolExecutor])
+def test_executors_of_the_standard_library(kind, folder, whole, tmp_path):
+    options = {"mp_context": multiprocessing.get_context("spawn")} if kind is ProcessPoolExecutor else {}
+    with kind(2, **options) as executor:
+        fit_many(folder, executor, tmp_path, **OPTIONS)
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_an_executor_that_breaks_keeps_what_is_finished(folder, whole, tmp_path):
+    def kill(cell, finished, total):
+        if cell.state == "done":
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor,
+        pytest.raises(ToolError, match="takes no more work"),
+    ):
+        fit_many(folder, executor, tmp_path, progress=kill, **OPTIONS)
+    assert files(tmp_path).items() < files(whole.out).items()
+    fit_many(folder, Inline(), tmp_path, **OPTIONS)
+    assert files(tmp_path) == files(whole.out)
+
+
+def test_a_dask_cluster_of_which_a_worker_is_killed(folder, whole, tmp_path):
+    from distributed import Client, LocalCluster
+
+    killed = []
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path / "dask")
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def kill(cell, finished, total):
+            if cell.state == "done" and not killed:
+                assert finished < total - 1
+                killed.append(min(client.run(os.getpid).values()))
+                os.kill(killed[0], signal.SIGKILL)
+
+        cells = fit_many(folder, client, tmp_path / "out", progress=kill, **OPTIONS)
+        assert killed
+    assert [c.state for c in cells] == ["failed", *["done"] * COUNT]
+    assert files(tmp_path / "out") == files(whole.out)
+
+
+def test_a_defect_is_recorded_with_its_traceback(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Recording, "require_fit", lambda self: [][0])
+    (cell,) = fit_many(folder / "cell0.csv", Inline(), tmp_path, **OPTIONS)
+    assert (cell.state, cell.exit_code) == ("failed", 1)
+    assert cell.error == "this is a defect of spikefab: IndexError: list index out of range."
+    (content,) = files(tmp_path).values()
+    assert "require_fit" in json.loads(content)["traceback"]
+
+
+def test_an_absent_file_is_a_failed_cell(tmp_path):
+    (cell,) = fit_many(tmp_path / "absent.csv", Inline(), tmp_path / "out", **OPTIONS)
+    assert (cell.state, cell.exit_code, cell.error) == ("failed", 3, "absent.csv does not exist.")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"out": None}, UsageError, "out=DIR"),
+        ({"recordings": []}, FileError, "no recordings"),
+        ({"recordings": [np.zeros(3)]}, UsageError, "takes paths of files, not ndarray"),
+        ({"models": ["lyf"]}, UsageError, "did you mean LIFNeuron"),
+        ({"models": []}, UsageError, "no model"),
+        ({"word": 20}, UsageError, "word 20"),
+        ({"dt": 5.0}, UsageError, "dt = 5"),
+        ({"budget": 0}, UsageError, "at least 1"),
+        ({"held_out": "half"}, UsageError, "held_out is one of"),
+        ({"bugdet": 9}, UsageError, "no option 'bugdet'"),
+        ({"seed": object()}, UsageError, "must be numbers, names"),
+        ({"shard": (3, 2)}, UsageError, "shard 3/2 does not exist"),
+        ({"jobs": 0}, UsageError, "jobs must be at least 1"),
+        ({"reading": {"current": Path("absent.csv")}}, FileError, "does not exist"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_runs(folder, tmp_path, change, error, match):
+    given = {"recordings": folder, "out": tmp_path / "out", **OPTIONS, **change}
+    with pytest.raises(error, match=match):
+        fit_many(**given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_hold_nothing_or_the_recordings(folder, tmp_path):
+    with pytest.raises(FileError, match="holds no recordings: no file of csv"):
+        fit_many(tmp_path, out=tmp_path / "out", **OPTIONS)
+    with pytest.raises(UsageError, match="choose another folder"):
+        fit_many(folder, out=folder, **OPTIONS)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="cannot be written"):
+        fit_many(folder, out=tmp_path / "file", **OPTIONS)

@@ -1,0 +1,65 @@
+"""What a cell's repeats say of the best that any model could do."""
+
+import numpy as np
+import pytest
+
+from spikefab.fit import scores
+from spikefab.fit.recording import Recording
+from spikefab.fit.split import Part
+from spikefab.fit.task import Task
+
+DT = 0.1
+
+
+def trace(times, noise=0.0, seed=0):
+    v = np.random.default_rng(seed).normal(-65, noise, 20000)
+    for t in times:
+        v[round(t / DT)] = 20.0
+    return v
+
+
+def task_of(trains, rng, noise=0.0):
+    current = rng.normal(0.2, 0.1, 20000)
+    return Task.of(Recording.from_arrays([trace(t, noise, k) for k, t in enumerate(trains)], current, DT), DT, "tail")
+
+
+def whole(task):
+    return [Part(k, 0, len(s.voltage)) for k, s in enumerate(task.recording.sweeps)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+def test_repeats_that_agree(rng):
+    times = np.sort(rng.choice(np.arange(50, 1950, 12), 40, replace=False)).astype(float)
+    jittered = [times + rng.uniform(-0.5, 0.5, len(times)) for _ in range(3)]
+    task = task_of(jittered, rng, noise=0.4)
+    same = task.against_repeats(whole(task), [times] * 3)
+    assert same["reliability"] == pytest.approx(1.0)
+    assert same["gamma_over_R"] == pytest.approx(1.0)
+    assert same["repeat_rmse"] == pytest.approx(0.4 * 2**0.5, rel=0.05)
+    half = task.against_repeats(whole(task), [times[::2]] * 3)
+    assert 0.4 < half["gamma_over_R"] < 0.75
+
+
+def test_repeats_that_share_nothing_are_unpredictable(rng):
+    task = task_of([np.sort(rng.uniform(50, 1950, 40)).round(1) for _ in range(4)], rng)
+    found = task.against_repeats(whole(task), [task.part_spikes(p) for p in whole(task)])
+    assert found["reliability"] < scores.PREDICTABLE
+    assert found["gamma_over_R"] is None  # though each train is hit by its own
+
+
+def test_too_fast_for_gamma(rng):
+    fast = np.arange(50, 1950, 4.0)
+    task = task_of([fast, fast], rng)
+    assert task.against_repeats(whole(task), [fast, fast])["reliability"] is None
+
+
+def test_different_currents_are_no_repeats(rng):
+    currents = rng.normal(0.2, 0.1, (2, 20000))
+    recording = Recording.from_arrays([trace([100.0, 200.0])] * 2, currents, DT)
+    task = Task.of(recording, DT)
+    assert task.repeats == []
+    assert set(task.against_repeats(whole(task), [np.array([100.0])] * 2).values()) == {None}
