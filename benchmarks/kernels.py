@@ -255,7 +255,7 @@ def main() -> int:
     parser.add_argument("--candidates", type=int, default=128)
     parser.add_argument("--sweeps", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     loops, threads = plain_loops(), numba.config.NUMBA_NUM_THREADS
     if options.peers is None:

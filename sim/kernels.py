@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
@@ -56,8 +57,10 @@ def compiled(dp: Datapath) -> bool:
 @cache
 def _load(name: str, source: str) -> ModuleType:
     path = cache_dir("kernels") / f"{name}.py"
-    if not path.exists():
-        path.write_text(source)
+    if not path.exists():  # whole or not at all: another process may look, and this one be killed
+        part = path.with_name(f".{name}.{os.getpid()}.part")
+        part.write_text(source)
+        part.replace(path)
     spec = importlib.util.spec_from_file_location(f"spikefab_kernel_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -10,7 +10,7 @@ from spikefab import __version__
 
 COMMANDS = ("fit", "info", "features", "models", "verify", "build", "export", "boards", "doctor", "demo")
 COMMANDS += ("fit-many", "collect")
-HEAVY = ("numpy", "scipy", "amaranth", "numba", "rich", "matplotlib", "efel", "pyabf")
+HEAVY = ("numpy", "scipy", "amaranth", "numba", "rich", "matplotlib", "efel", "pyabf", "h5py")
 
 PROGRAM = """
 import sys

@@ -21,7 +21,6 @@ from spikefab import Recording, fit, fit_many, read
 from spikefab.fit.collect import collect
 from spikefab.fit.many import find
 from spikefab.fit.results import FitResults
-from spikefab.fit.workers import WorkerLost, Workers
 from spikefab.hw.errors import FileError, ToolError, UsageError
 
 DT, COUNT = 0.1, 5
@@ -145,23 +144,6 @@ def test_killed_workers_cost_nothing(folder, whole, tmp_path):
     assert [c.state for c in cells] == ["failed", *["done"] * COUNT]
     assert files(tmp_path) == files(whole.out)
     assert not multiprocessing.active_children()
-
-
-def test_workers_die_alone_and_are_replaced():
-    pool = Workers(2)
-    try:
-        one, two = pool.submit(signal.raise_signal, signal.SIGKILL), pool.submit(len, "three")
-        with pytest.raises(RuntimeError, match="busy"):
-            pool.submit(len, "x")
-        with pytest.raises(WorkerLost, match="signal 9") as lost:
-            one.result()
-        assert lost.value.started
-        assert two.result() == 5
-        assert pool.submit(len, "again").result() == 5
-        with pytest.raises(RuntimeError, match="TypeError"):
-            pool.submit(len, 3).result()
-    finally:
-        pool.close()
 
 
 def test_a_cell_whose_worker_is_lost_every_time_is_recorded(folder, tmp_path):
