@@ -252,9 +252,9 @@ def main() -> int:
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has Brian 2 and jaxley")
     parser.add_argument("--brian", default="auto", help="its code generation: cython, numpy, cpp_standalone")
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--candidates", type=int, default=128)
+    parser.add_argument("--candidates", type=int, default=512)
     parser.add_argument("--sweeps", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     loops, threads = plain_loops(), numba.config.NUMBA_NUM_THREADS
