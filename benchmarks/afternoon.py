@@ -58,7 +58,7 @@ def run(x, V_peak, current, length, base, dt, spikes, voltage):
 
 
 @njit
-def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, second, weight, dt):
+def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, second, weights, dt):
     """The training loss of `spikefab.fit.loss`."""
     total = 0.0
     for s in range(len(length)):
@@ -77,8 +77,9 @@ def score(counts, spikes, voltage, length, data, outside, clip, flat, times, fir
             recorded = times[first[s] : first[s + 1]]
             timing = _victor_purpura(recorded, model, 2.0 / tau[s]) / (a + b)
             coarse = _victor_purpura(recorded, model, 2.0 / second[s]) / (a + b)
-        total += volts + timing + min(1.0, abs(b - a) / max(1, a)) + weight * coarse
-    return total / len(length) / (3.0 + weight)
+        missing = min(1.0, abs(b - a) / max(1, a))
+        total += weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * coarse
+    return total / len(length) / weights.sum()
 
 
 DATA: dict[str, Any] = {}  # of the workers, which are forked
@@ -88,7 +89,7 @@ def objective(x: np.ndarray) -> float:
     d = DATA
     counts = run(x, d["V_peak"], d["current"], d["length"], d["base"], d["dt"], d["spikes"], d["voltage"])
     value = score(counts, d["spikes"], d["voltage"], d["length"], d["data"], d["outside"], d["clip"], d["flat"],
-                  d["times"], d["first"], d["tau"], d["second"], d["weight"], d["dt"])  # fmt: skip
+                  d["times"], d["first"], d["tau"], d["second"], d["weights"], d["dt"])  # fmt: skip
     return float(value) if np.isfinite(value) else 10.0
 
 
@@ -104,7 +105,7 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
         V_peak=constants["V_peak"], current=loss.data * 0, length=loss.length, base=task.baselines[train], dt=dt,
         spikes=np.zeros((len(train), loss.most), np.int64), voltage=np.zeros(loss.data.shape), data=loss.data,
         outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau, second=loss.second,
-        weight=loss.weight,
+        weights=loss.weights,
     )  # fmt: skip
     for k, part in enumerate(task.split.train):
         DATA["current"][k, : part.stop] = currents[part.sweep][: part.stop]

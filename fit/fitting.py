@@ -1,7 +1,7 @@
 """From a recording to ranked models: the whole fit."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,12 @@ from spikefab.hw.models import MODELS, get_model
 from spikefab.hw.neuron import Neuron
 from spikefab.sim import ideal, kernels
 
+from .ranking import certainty
 from .recording import Recording
 from .results import FitResult, FitResults
+from .scores import WEIGHTS
 from .search import Search
+from .space import Freedom
 from .split import RULES
 from .task import Task
 
@@ -39,6 +42,10 @@ def fit(
     budget: int = BUDGET,
     seed: int = 0,
     held_out: str = "auto",
+    weights: Sequence[float] = WEIGHTS,
+    free: Iterable[str] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> FitResults:
@@ -53,6 +60,10 @@ def fit(
     budget     evaluations a model
     seed       the same seed gives the same result
     held_out   what the ranking is on, `split.RULES`: "auto", "amplitudes", "tail" (the last third of each sweep), "none"
+    weights    of voltage, timing and count in the score
+    free       parameters that are searched, in models that have them; by default all that a recording does not say
+    fixed      parameters and the values at which they are held
+    bounds     parameters and (lo, hi) to search between, instead of around what was measured
     progress   called as progress(model, evaluations, budget, best loss)
     notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
 
@@ -72,7 +83,11 @@ def fit(
         raise UsageError(f"no model was named: there are {', '.join(MODELS)}.")
     if held_out not in RULES:
         raise UsageError(f"held_out is one of {', '.join(RULES)}, not {held_out}.")
-    task = Task.of(recording, dt, held_out)
+    if len(weights) != 3 or min(weights) < 0 or not 0 < sum(weights) < math.inf:
+        raise UsageError("weights are three numbers of 0 or more, not all 0: of voltage, timing and count.")
+    freedom = Freedom(None if free is None else tuple(free), dict(fixed or {}), dict(bounds or {}))
+    freedom.check(chosen)
+    task = Task.of(recording, dt, held_out, (float(weights[0]), float(weights[1]), float(weights[2])))
     results = FitResults(
         task=task,
         settings={
@@ -82,6 +97,10 @@ def fit(
             "budget": budget,
             "seed": seed,
             "held_out": held_out,
+            "weights": list(task.weights),
+            "free": None if freedom.free is None else list(freedom.free),
+            "fixed": dict(freedom.fixed),
+            "bounds": {n: list(ends) for n, ends in freedom.bounds.items()},
             "models": [m.__name__ for m in chosen],
         },
     )
@@ -92,7 +111,7 @@ def fit(
     try:
         for model in dict.fromkeys(chosen):
             searches = entrants.setdefault(model.__name__, [])
-            _enter(searches, model, word, dt, task, budget, seed, progress, notice)
+            _enter(searches, model, word, dt, task, budget, seed, freedom, progress, notice)
         for name in _worth_all(entrants, top_k):
             entrants[name][0].run(budget)  # the best variant's
     except KeyboardInterrupt:
@@ -107,6 +126,7 @@ def fit(
                 results.append(assess(best.dp, task, best.codes))
                 results.interrupted = True
     results.sort(key=lambda r: r.combined_score)
+    _compare(results, task)
     del results[top_k:]
     for result in results:
         try:
@@ -117,6 +137,16 @@ def fit(
     return results
 
 
+def _compare(results: FitResults, task: Task) -> None:
+    """Say of each result how sure its rank is."""
+    parts = task.split.held_out or task.split.train
+    scores = [[task.score([p], r.voltages, r.spikes)["combined_score"] for p in parts] for r in results]  # type: ignore[index]
+    sure = certainty(np.array(scores).reshape(len(results), len(parts)))
+    if sure is not None and len(results) > 1:
+        for result, first, tied in zip(results, *sure, strict=True):
+            result.first, result.tied = float(first), bool(tied)
+
+
 def _enter(
     searches: list[Search],
     model: type[Neuron],
@@ -125,6 +155,7 @@ def _enter(
     task: Task,
     budget: int,
     seed: int,
+    freedom: Freedom,
     progress: Progress | None,
     notice: Callable[[str], None] | None,
 ) -> None:
@@ -136,7 +167,7 @@ def _enter(
             continue
         dp = datapath(model.variant(**choice), word, dt, task.i_span)
         kernels.announce(dp, notice)
-        search = Search(dp, task, budget=share, seed=seed)
+        search = Search(dp, task, budget=share, seed=seed, freedom=freedom)
         searches.append(search)
         if progress is not None:
             search.progress = partial(_tell, progress, model.__name__, budget, searches)

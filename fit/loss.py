@@ -22,7 +22,7 @@ PROBE = 8.0  # mV per unit of x, while its read-out is solved
 
 
 @njit(parallel=True, cache=True)
-def _losses(count, steps, masked, outside, flat, times, first, tau, second, weight, dt, out):
+def _losses(count, steps, masked, outside, flat, times, first, tau, second, weights, dt, out):
     for n in prange(count.shape[0]):
         total = 0.0
         for s in range(count.shape[1]):
@@ -37,7 +37,8 @@ def _losses(count, steps, masked, outside, flat, times, first, tau, second, weig
                 timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
                 coarse = scores._victor_purpura(data, model, 2.0 / second[s]) / (a + b)
             missing = min(1.0, abs(b - a) / max(1, a))
-            total += (volts + timing + missing + weight * coarse) / (3.0 + weight)
+            terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * coarse
+            total += terms / weights.sum()
         out[n] = total / count.shape[1]
 
 
@@ -68,7 +69,8 @@ class Loss:
         self.times = np.concatenate(times)
         self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
-        window, self.weight = (FINE, FINE_WEIGHT) if task.noise else (COARSE * self.tau, COARSE_WEIGHT)
+        window, weight = (FINE, FINE_WEIGHT) if task.noise else (COARSE * self.tau, COARSE_WEIGHT)
+        self.weights = np.array([*task.weights, weight * task.weights[1]])
         self.second = np.broadcast_to(window, self.tau.shape).astype(np.float64)
         self.most = 2 * max(len(t) for t in times) + 50
         self.evaluations = 0
@@ -129,7 +131,7 @@ class Loss:
             self.first,
             self.tau,
             self.second,
-            self.weight,
+            self.weights,
             self.task.dt,
             out,
         )

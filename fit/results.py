@@ -43,7 +43,9 @@ class FitResult:
     the integers `codes` stand for in `formats`. `train`, `held_out` and `ideal` (the same parameters in float64; None where
     the fit was interrupted before) hold the scores; `rmse` is over every sample of every sweep, so that re-simulating gives
     it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
-    nothing was held out). A result loaded from a file has no traces.
+    nothing was held out). `first` is the share of bootstrap resamples of the judged sweeps in which this model leads, `tied`
+    whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). A result loaded from a file
+    has no traces.
     """
 
     model_name: str
@@ -62,6 +64,8 @@ class FitResult:
     spikes: list[np.ndarray] = field(default_factory=list)
     data: list[np.ndarray] = field(default_factory=list)
     stored_rmse: float | None = None
+    first: float | None = None
+    tied: bool | None = None
 
     @property
     def validated(self) -> bool:
@@ -171,13 +175,14 @@ class FitResult:
     def to_dict(self) -> dict[str, Any]:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
         names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
-        names += " combined_score gamma validated train held_out ideal"
+        names += " combined_score gamma validated first tied train held_out ideal"
         return {name: getattr(self, name) for name in names.split()} | {"scheme": self.model.scheme}
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
         names = "model_name settings params codes initial word dt i_span train held_out ideal"
-        return cls(**{name: d[name] for name in names.split()}, stored_rmse=d["rmse"])
+        given = {name: d[name] for name in names.split()} | {name: d.get(name) for name in ("first", "tied")}
+        return cls(**given, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"
@@ -194,6 +199,14 @@ class FitResults(list[FitResult]):
         self.input: dict[str, Any] | None = None if task is None else _about(task)
         self.interrupted = False
         self.evaluations: dict[str, int] = {}
+
+    @property
+    def tie(self) -> str | None:
+        """In words, which models cannot be told from the first by the sweeps that they were judged on."""
+        tied = [r.model_name.removesuffix("Neuron") for r in self if r.tied]
+        if len(tied) < 2:
+            return None
+        return f"{', '.join(tied[:-1])} and {tied[-1]} cannot be told apart by these sweeps."
 
     @property
     def ended_early(self) -> list[str]:

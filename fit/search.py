@@ -8,7 +8,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 
 from .loss import Loss
-from .space import Space, start, unsearched
+from .space import Freedom, Space, start
 from .task import Task
 
 SCREEN = 1024  # points of the Sobol screen
@@ -25,14 +25,14 @@ class Search:
     codes (coefficients,) of the best so far, its loss, and the evaluations spent.
     """
 
-    def __init__(self, dp: Datapath, task: Task, *, budget: int, seed: int):
-        params = dp.params
+    def __init__(self, dp: Datapath, task: Task, *, budget: int, seed: int, freedom: Freedom | None = None):
+        freedom = freedom or Freedom()
         self.dp, self.budget = dp, budget
         self.progress: Callable[[int, float], None] | None = None
-        self._constants = start(dp, task.measured)
+        self._constants = start(dp, task.measured) | {n: v for n, v in freedom.fixed.items() if n in dp.params}
         self._score = Loss(dp, task)
-        held = unsearched(params)
-        self._space = Space.of(dp, tuple(n for n in params if n not in held), task.measured, self._constants)
+        names = freedom.searched(dp.params)
+        self._space = Space.of(dp, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = np.inf
         self._rounds = self._search(seed)

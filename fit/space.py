@@ -1,11 +1,13 @@
 """Where a search looks: a box of physical parameters, from what was measured, and its map to the unit cube and to codes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from spikefab.hw.datapath import Datapath, Param
+from spikefab.hw.errors import UsageError
+from spikefab.hw.neuron import Neuron
 
 from .measure import Measured
 
@@ -34,6 +36,51 @@ def unsearched(params: Mapping[str, Param]) -> set[str]:
     """
     solved = set(READ_OUT) <= set(params)
     return PEAKS | ({*READ_OUT} if solved else LEVELS)
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """What a user decides about the search, by names of parameters.
+
+    free    those that are searched; all that a recording does not say, if None
+    fixed   values that are held
+    bounds  (lo, hi) to search between, instead of what was measured
+    """
+
+    free: tuple[str, ...] | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def check(self, models: Iterable[type[Neuron]]) -> None:
+        """Raise UsageError for a name that none of the models has, or a value that one of them cannot take."""
+        params = [(m.__name__, m.params()) for m in models]
+        for name in (*(self.free or ()), *self.fixed, *self.bounds):
+            if not any(name in p for _, p in params):
+                raise UsageError(f"none of the models has a parameter {name}.")
+        for name in self.fixed.keys() & {*(self.free or ()), *self.bounds}:
+            raise UsageError(f"{name} cannot be fixed and searched at once.")
+        for model, p in params:
+            if not self.searched(p):
+                raise UsageError(
+                    f"{model}: no parameter is left to be searched; name models that have {self._named()}."
+                )
+        ends = {n: (v, v) for n, v in self.fixed.items()} | dict(self.bounds)
+        for name, (low, high) in ends.items():
+            if name in self.bounds and not low < high:
+                raise UsageError(f"the bounds of {name} must be two rising numbers, not {low:g} and {high:g}.")
+            for model, p in params:
+                # bounds that go with the current's span are known once there is a recording
+                if name in p and not p[name].per_input and not p[name].bounds[0] <= low <= high <= p[name].bounds[1]:
+                    lo, hi = p[name].bounds
+                    raise UsageError(f"{model}: {name} can be {lo:g} to {hi:g} {p[name].unit}.")
+
+    def _named(self) -> str:
+        return " or ".join(self.free) if self.free else "others"
+
+    def searched(self, params: Mapping[str, Param]) -> tuple[str, ...]:
+        """Names that are searched, in the model's order."""
+        held = unsearched(params) if self.free is None else params.keys() - {*self.free}
+        return tuple(n for n in params if n in self.bounds or (n not in held and n not in self.fixed))
 
 
 def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
@@ -114,12 +161,20 @@ class Space:
     others: Mapping[str, float]
 
     @classmethod
-    def of(cls, dp: Datapath, names: tuple[str, ...], m: Measured, others: Mapping[str, float]) -> "Space":
-        params = dp.params
-        ends = [bounds(dp, n, m) for n in names]
+    def of(
+        cls,
+        dp: Datapath,
+        names: tuple[str, ...],
+        m: Measured,
+        others: Mapping[str, float],
+        given: Mapping[str, tuple[float, float]] | None = None,
+    ) -> "Space":
+        """`given`: bounds of a user, instead of those that follow from what was measured."""
+        params, given = dp.params, given or {}
+        ends = [given[n] if n in given else bounds(dp, n, m) for n in names]
         lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
         log = np.array([params[n].log for n in names])
-        ratio = np.array([params[n].per_nF is not None for n in names])
+        ratio = np.array([params[n].per_nF is not None and n not in given for n in names])
         return cls(dp, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
 
     def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:

@@ -26,11 +26,20 @@ class Task:
     noise: bool
     measured: Measured
     notes: tuple[str, ...]
+    weights: tuple[float, float, float] = scores.WEIGHTS
 
     @classmethod
-    def of(cls, recording: Recording, dt: float, held_out: str = "auto") -> "Task":
-        """Resample to dt (ms), find spikes, split by the rule `held_out` and measure. Raises RecordingError where there is
-        nothing to fit."""
+    def of(
+        cls,
+        recording: Recording,
+        dt: float,
+        held_out: str = "auto",
+        weights: tuple[float, float, float] = scores.WEIGHTS,
+    ) -> "Task":
+        """Resample to dt (ms), find spikes, split by the rule `held_out` and measure.
+
+        weights: of voltage, timing and count in every combined score. Raises RecordingError where there is nothing to fit.
+        """
         recording.require_fit()
         found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
         notes = [*recording.warnings()]
@@ -53,6 +62,7 @@ class Task:
             is_noise(resampled),
             measure(seen, [spikes[k] for k in train]),
             (*resampled.notes, *notes),
+            weights,
         )
 
     @property
@@ -113,6 +123,7 @@ class Task:
             self.clip,
             self.flat,
             self.noise,
+            self.weights,
         )
         return found | self.against_repeats(parts, [t for _, t in cut])
 

@@ -107,16 +107,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     c = command("fit", "commands:fit", "Fit models to a recording and rank them")
     _add_recording(c, "ms, the time step of the hardware (default 0.1), and of a file that has no time column")
-    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
-    c.add_argument("--word", type=int, default=18, metavar="N", help="bits: 16, 18 or 24 (default 18)")
-    c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
-    c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")
-    c.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default 0)")
-    c.add_argument(
-        "--held-out", default="auto", choices=("auto", "amplitudes", "tail", "none"),
-        help="what the ranking is on: every third stimulus, or the last third of each sweep (default auto: what there is)",
-    )  # fmt: skip
-    c.add_argument("--out", type=Path, metavar="DIR", help="folder for result.json, traces and pictures")
+    _add_search(c)
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
 
     c = command("info", "views:info", "Show what a recording holds, and what was understood of it")
     _add_recording(c)
@@ -164,6 +156,26 @@ def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between sample
     parser.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7, counted from 0 (default: all)")
 
 
+def _add_search(c: argparse.ArgumentParser) -> None:
+    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
+    c.add_argument("--word", type=int, default=18, metavar="N", help="bits: 16, 18 or 24 (default 18)")
+    c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
+    c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")
+    c.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default 0)")
+    c.add_argument(
+        "--held-out", default="auto", choices=("auto", "amplitudes", "tail", "none"),
+        help="what the ranking is on: every third stimulus, or the last third of each sweep (default auto: what there is)",
+    )  # fmt: skip
+    c.add_argument("--weights", metavar="V,T,C", help="of voltage, timing and count in the score (default 1,1,1)")
+    c.add_argument(
+        "--free", metavar="A,B,...", help="parameters that are searched (default: all the recording leaves open)"
+    )
+    c.add_argument("--fix", action="append", default=[], metavar="NAME=X", help="hold a parameter; may be repeated")
+    c.add_argument(
+        "--bounds", action="append", default=[], metavar="NAME=LO:HI", help="search between; may be repeated"
+    )
+
+
 def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
     c = command(
         "fit-many", "many:fit_many", "Fit models to many recordings, a result file for each",
@@ -178,11 +190,7 @@ def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
     c.add_argument("--current", type=Path, metavar="FILE", help="the injected current, one file for all recordings")
     c.add_argument("--current-channel", type=int, metavar="N", help="channel of ABFs that recorded the current")
     c.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7 (default: all)")
-    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
-    c.add_argument("--word", type=int, metavar="N", help="bits: 16, 18 or 24 (default 18)")
-    c.add_argument("--top", type=int, metavar="K", help="results to keep of each recording (default 5)")
-    c.add_argument("--budget", type=int, metavar="N", help="evaluations a model (default 20000)")
-    c.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same results (default 0)")
+    _add_search(c)
     c = command(
         "collect", "many:collect", "Make one table of the results of fit-many",
         "Writes table.csv and table.json. Status 4 if some cells have no result.",

@@ -1,5 +1,6 @@
 """The commands that work: fit, verify, build, export."""
 
+import math
 import os
 import shlex
 import time
@@ -40,6 +41,7 @@ def fit(args: Namespace, screen: Screen) -> int:
         budget=args.budget,
         seed=args.seed,
         held_out=args.held_out,
+        **freedom(args),
     )
     if not results:
         raise KeyboardInterrupt
@@ -57,6 +59,33 @@ def fit(args: Namespace, screen: Screen) -> int:
         screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
         return INTERRUPTED
     return 0
+
+
+def freedom(args: Namespace) -> dict[str, Any]:
+    """The options of `fit` that --weights, --free, --fix and --bounds stand for."""
+
+    def numbers(text: str, what: str, separator: str, count: int) -> list[float]:
+        try:
+            found = [float(x) for x in text.split(separator)]
+        except ValueError:
+            found = []
+        if len(found) != count or not all(map(math.isfinite, found)):
+            raise UsageError(f"{what} takes {count} number{'s' if count > 1 else ''}, not {text!r}.")
+        return found
+
+    def named(given: list[str], option: str, count: int) -> dict[str, list[float]]:
+        pairs = [text.partition("=") for text in given]
+        return {name.strip(): numbers(x, f"{option} {name}=", ":", count) for name, _, x in pairs}
+
+    options: dict[str, Any] = {
+        "fixed": {name: x for name, (x,) in named(args.fix, "--fix", 1).items()},
+        "bounds": {name: (lo, hi) for name, (lo, hi) in named(args.bounds, "--bounds", 2).items()},
+    }
+    if args.free:
+        options["free"] = [name.strip() for name in args.free.split(",")]
+    if args.weights:
+        options["weights"] = numbers(args.weights, "--weights", ",", 3)
+    return options
 
 
 def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
@@ -120,6 +149,8 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
     screen.table(f"Models ranked on {basis} (score: 0 is perfect)", headers, rows, left=2)
     if how:
         screen.say(f"{how}; float64 is the same model without rounding.")
+    if results.tie:
+        screen.say(results.tie)
     if results.ended_early:
         early = ", ".join(name.removesuffix("Neuron") for name in results.ended_early)
         screen.say(f"Ended early, far from the best after a quarter of the budget: {early}.")

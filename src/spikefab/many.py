@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from spikefab.commands import freedom
 from spikefab.console import Screen, number
 from spikefab.hw.errors import UsageError
 
@@ -43,6 +44,8 @@ def fit_many(args: Namespace, screen: Screen) -> int:
             top_k=args.top,
             budget=args.budget,
             seed=args.seed,
+            held_out=args.held_out,
+            **freedom(args),
         )
     except KeyboardInterrupt:
         screen.err.print(

@@ -95,6 +95,12 @@ def test_a_current_of_another_length(spikefab, recording, tmp_path):
         (("--budget", "0"), "at least 1"),
         (("--top", "0"), "at least 1"),
         (("--current-channel", "0"), "is for ABF files"),
+        (("--fix", "tau_m"), "--fix tau_m= takes 1 number"),
+        (("--fix", "nothing=3"), "none of the models has a parameter nothing"),
+        (("--bounds", "R_m=100"), "--bounds R_m= takes 2 numbers"),
+        (("--bounds", "R_m=200:100"), "two rising numbers"),
+        (("--weights", "1,1"), "--weights takes 3 numbers"),
+        (("--free", "tau_m", "--fix", "tau_m=20"), "fixed and searched at once"),
     ],
 )
 def test_options_of_fit(spikefab, recording, tmp_path, options, sentence):

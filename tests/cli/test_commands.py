@@ -243,3 +243,16 @@ def test_fit_recommends_before_and_checks_after(spikefab, recording, fitted):
     assert "cell.csv" in page
     assert "LIF came 1st" in page
     assert str(fitted) not in page
+
+
+def test_a_search_as_the_user_wants_it(spikefab, recording, tmp_path):
+    ran = spikefab(
+        "fit", recording, "--models", "lif", "--budget", "96", "--fix", "t_ref=3", "--bounds", "R_m=100:150",
+        "--free", "V_th,R_m", "--weights", "1,2,0", "--held-out", "none", "--json",
+    )  # fmt: skip
+    assert ran.code == 0
+    (result,) = ran.json["results"]
+    assert result["params"]["t_ref"] == 3.0
+    assert 100 <= result["params"]["R_m"] <= 150
+    assert result["held_out"] is None
+    assert ran.json["settings"]["weights"] == [1.0, 2.0, 0.0]
