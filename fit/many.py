@@ -206,6 +206,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     from spikefab.hw.models import MODELS, get_model
 
     from .fitting import fit
+    from .space import Freedom
     from .split import RULES
 
     known = {n: p.default for n, p in inspect.signature(fit).parameters.items() if n not in NOT_OPTIONS}
@@ -221,6 +222,8 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError("budget and top_k must be at least 1.")
     if options["held_out"] not in RULES:
         raise UsageError(f"held_out is one of {', '.join(RULES)}, not {options['held_out']}.")
+    freedom = (options["free"], options["fixed"] or {}, options["bounds"] or {})
+    Freedom(*freedom).check([get_model(name) for name in options["models"]])
     for name in options["models"]:
         datapath(get_model(name), options["word"], options["dt"], 1.0)  # says what is wrong with word and dt
     return _plain(options)

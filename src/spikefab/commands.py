@@ -77,10 +77,11 @@ def freedom(args: Namespace) -> dict[str, Any]:
         pairs = [text.partition("=") for text in given]
         return {name.strip(): numbers(x, f"{option} {name}=", ":", count) for name, _, x in pairs}
 
-    options: dict[str, Any] = {
-        "fixed": {name: x for name, (x,) in named(args.fix, "--fix", 1).items()},
-        "bounds": {name: (lo, hi) for name, (lo, hi) in named(args.bounds, "--bounds", 2).items()},
-    }
+    options: dict[str, Any] = {}  # those that were given: what is as by default has the default's name in `fit_many`
+    if args.fix:
+        options["fixed"] = {name: x for name, (x,) in named(args.fix, "--fix", 1).items()}
+    if args.bounds:
+        options["bounds"] = {name: (lo, hi) for name, (lo, hi) in named(args.bounds, "--bounds", 2).items()}
     if args.free:
         options["free"] = [name.strip() for name in args.free.split(",")]
     if args.weights:
