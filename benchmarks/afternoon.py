@@ -19,7 +19,7 @@ from numba import njit
 from scipy.optimize import differential_evolution
 
 from spikefab import AdExNeuron, read
-from spikefab.fit.loss import Loss
+from spikefab.fit.loss import COARSE, Loss, not_coincident
 from spikefab.fit.scores import _victor_purpura
 from spikefab.fit.space import bounds, start
 from spikefab.fit.task import Task
@@ -58,7 +58,7 @@ def run(x, V_peak, current, length, base, dt, spikes, voltage):
 
 
 @njit
-def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, second, weights, dt):
+def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, span, noise, weights, dt):
     """The training loss of `spikefab.fit.loss`."""
     total = 0.0
     for s in range(len(length)):
@@ -69,16 +69,19 @@ def score(counts, spikes, voltage, length, data, outside, clip, flat, times, fir
             squares += outside[s, t] * error * error
             samples += outside[s, t]
         volts = np.sqrt(squares / samples) / flat if samples else 0.0
-        timing = coarse = 0.0
+        timing = second = 0.0
         if b > spikes.shape[1]:
-            timing = coarse = 1.0
+            timing = second = 1.0
         elif a + b > 0:
             model = spikes[s, :b] * dt
             recorded = times[first[s] : first[s + 1]]
             timing = _victor_purpura(recorded, model, 2.0 / tau[s]) / (a + b)
-            coarse = _victor_purpura(recorded, model, 2.0 / second[s]) / (a + b)
+            if noise:
+                second = not_coincident(recorded, model, span[s])
+            else:
+                second = _victor_purpura(recorded, model, 2.0 / (COARSE * tau[s])) / (a + b)
         missing = min(1.0, abs(b - a) / max(1, a))
-        total += weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * coarse
+        total += weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * second
     return total / len(length) / weights.sum()
 
 
@@ -89,7 +92,7 @@ def objective(x: np.ndarray) -> float:
     d = DATA
     counts = run(x, d["V_peak"], d["current"], d["length"], d["base"], d["dt"], d["spikes"], d["voltage"])
     value = score(counts, d["spikes"], d["voltage"], d["length"], d["data"], d["outside"], d["clip"], d["flat"],
-                  d["times"], d["first"], d["tau"], d["second"], d["weights"], d["dt"])  # fmt: skip
+                  d["times"], d["first"], d["tau"], d["span"], d["noise"], d["weights"], d["dt"])  # fmt: skip
     return float(value) if np.isfinite(value) else 10.0
 
 
@@ -104,7 +107,8 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
     DATA.update(
         V_peak=constants["V_peak"], current=loss.data * 0, length=loss.length, base=task.baselines[train], dt=dt,
         spikes=np.zeros((len(train), loss.most), np.int64), voltage=np.zeros(loss.data.shape), data=loss.data,
-        outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau, second=loss.second,
+        outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau, span=loss.span,
+        noise=task.noise,
         weights=loss.weights,
     )  # fmt: skip
     for k, part in enumerate(task.split.train):

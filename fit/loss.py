@@ -14,37 +14,50 @@ from .task import Task
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
-# ms: under noise spikes can be told to a millisecond, and models are compared by coincidences (gamma): one that a combined
-# score alone would choose fires as often as the cell, and coincides less
-FINE = 2 * scores.DELTA
-FINE_WEIGHT = 4.0
+# Under noise spikes are held to the millisecond, and models are compared by coincidences: one that the combined score alone
+# would choose fires as often as the cell and coincides less.
+GAMMA_WEIGHT = 6.0
 PROBE = 8.0  # mV per unit of x, while its read-out is solved
 
 
+@njit(cache=True)
+def not_coincident(data, model, span):
+    """1 - gamma of model spikes with data spikes over `span` ms, 0..1; 0 where the data are too fast for gamma."""
+    chance = 2 * scores.DELTA * len(data) / span
+    if chance >= scores.TOO_FAST:
+        return 0.0
+    pairs = len(scores._one_to_one(data, model, scores.DELTA)[0])
+    return min(1.0, 1.0 - (pairs - chance * len(model)) / (0.5 * (len(data) + len(model)) * (1 - chance)))
+
+
 @njit(parallel=True, cache=True)
-def _losses(count, steps, masked, outside, flat, times, first, tau, second, weights, dt, out):
+def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise, weights, dt, out):
     for n in prange(count.shape[0]):
         total = 0.0
         for s in range(count.shape[1]):
             data = times[first[s] : first[s + 1]]
             a, b = len(data), count[n, s]
             volts = np.sqrt(masked[n, s] / outside[s]) / flat if outside[s] > 0 else 0.0
-            timing = coarse = 0.0
+            timing = second = 0.0
             if b > steps.shape[2]:
-                timing = coarse = 1.0
+                timing = second = 1.0
             elif a + b > 0:
                 model = steps[n, s, :b] * dt
                 timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
-                coarse = scores._victor_purpura(data, model, 2.0 / second[s]) / (a + b)
+                if noise:
+                    second = not_coincident(data, model, span[s])
+                else:
+                    second = scores._victor_purpura(data, model, 2.0 / (COARSE * tau[s])) / (a + b)
             missing = min(1.0, abs(b - a) / max(1, a))
-            terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * coarse
+            terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * second
             total += terms / weights.sum()
         out[n] = total / count.shape[1]
 
 
 @dataclass(eq=False)
 class Loss:
-    """Combined score over the training parts, plus a timing term of another window: 0 is perfect."""
+    """Combined score over the training parts, plus a second term of the spikes: timing in a wider window, or, under noise,
+    coincidences. 0 is perfect."""
 
     dp: Datapath
     task: Task
@@ -69,9 +82,9 @@ class Loss:
         self.times = np.concatenate(times)
         self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
-        window, weight = (FINE, FINE_WEIGHT) if task.noise else (COARSE * self.tau, COARSE_WEIGHT)
-        self.weights = np.array([*task.weights, weight * task.weights[1]])
-        self.second = np.broadcast_to(window, self.tau.shape).astype(np.float64)
+        second = GAMMA_WEIGHT if task.noise else COARSE_WEIGHT
+        self.weights = np.array([*task.weights, second * task.weights[1]])
+        self.span = self.length * task.dt
         self.most = 2 * max(len(t) for t in times) + 50
         self.evaluations = 0
 
@@ -130,7 +143,8 @@ class Loss:
             self.times,
             self.first,
             self.tau,
-            self.second,
+            self.span,
+            self.task.noise,
             self.weights,
             self.task.dt,
             out,

@@ -5,7 +5,7 @@ import pytest
 
 from spikefab.fit import scores
 from spikefab.fit.fitting import assess
-from spikefab.fit.loss import COARSE, COARSE_WEIGHT, Loss
+from spikefab.fit.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
 from spikefab.fit.recording import Recording
 from spikefab.fit.search import Search
 from spikefab.fit.space import Space, bounds, start, unsearched
@@ -73,6 +73,29 @@ def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
             coarse = scores.timing(data, model, COARSE * scores.timing_tau(data, task.noise))
             total += (3 * one["combined_score"] + COARSE_WEIGHT * coarse) / (3 + COARSE_WEIGHT)
         assert losses[k] == pytest.approx(total / len(task.split.train), rel=1e-12)
+
+
+def test_under_noise_coincidences_count(membrane):
+    rng = np.random.default_rng(8)
+    current = np.clip(np.repeat(rng.normal(0.2, 0.25, 3000), 10), -0.2, 0.9)
+    task = Task.of(Recording.from_arrays(membrane(current, DT, 0.3), current, DT), DT)
+    assert task.noise
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
+    (part,) = task.split.train
+    space = Space.of(dp, ("V_th", "R_m"), task.measured, start(dp, task.measured))
+    loss, codes = Loss(dp, task), space.codes(rng.random((12, 2)))
+    compared = 0
+    for row, value in zip(codes, loss(codes), strict=True):
+        result = assess(dp, task, row)
+        fired = result.spikes[0][result.spikes[0] < part.stop * DT]
+        if len(fired) > loss.most:
+            continue
+        compared += len(fired) > 0
+        one = task.score([part], result.voltages, result.spikes)
+        gamma = scores.gamma(task.part_spikes(part), fired, scores.DELTA, part.stop * DT)
+        wanted = (3 * one["combined_score"] + GAMMA_WEIGHT * min(1.0, 1 - gamma)) / (3 + GAMMA_WEIGHT)
+        assert value == pytest.approx(wanted, rel=1e-12)
+    assert compared >= 3
 
 
 def search(dp, task, budget, seed=0, progress=None):
