@@ -83,7 +83,7 @@ def test_under_noise_coincidences_count(membrane):
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
     (part,) = task.split.train
     space = Space.of(dp, ("V_th", "R_m"), task.measured, start(dp, task.measured))
-    loss, codes = Loss(dp, task), space.codes(rng.random((12, 2)))
+    loss, codes = Loss(dp, task), space.codes(rng.random((60, 2)))
     compared = 0
     for row, value in zip(codes, loss(codes), strict=True):
         result = assess(dp, task, row)
