@@ -11,7 +11,8 @@ other, real exp, no fastmath; what does not change within a sweep is computed be
     trace (N, S, T) or None           out: mV
 
 The counter of a refractory time and the flag of a level to be crossed start at rest, whatever `start` says of them.
-Long, as each model is a loop of its own and shares nothing, as by hand. No spikefab code in here. `tests/identical/test_plain.py` holds every loop against the model's float64 ideal.
+Long, as each model is a loop of its own and shares nothing, as by hand. No spikefab code in here.
+`tests/identical/test_plain.py` holds every loop against the model's float64 ideal.
 """
 
 from math import cos, cosh, exp, expm1, pi, sin, tan, tanh
