@@ -126,7 +126,10 @@ def fit(
                 results.append(assess(best.dp, task, best.codes))
                 results.interrupted = True
     results.sort(key=lambda r: r.combined_score)
-    _compare(results, task)
+    try:
+        _compare(results, task)
+    except KeyboardInterrupt:  # the ranking stands without
+        results.interrupted = True
     del results[top_k:]
     for result in results:
         try:

@@ -89,7 +89,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     rows = np.arange(len(results))
     left = np.zeros(len(results))
     for term, (label, colour) in enumerate(TERMS):
-        width = np.array([terms(r.judged)[term] for r in results])
+        width = np.array([terms(r.judged, shares(results))[term] for r in results])
         ax.barh(rows, width, left=left, height=0.55, color=colour, label=label)
         left += width
     for row, r in enumerate(results):
@@ -108,7 +108,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     # room for the number at the longest bar; a score far beyond 1 (nothing fits) may leave the picture
     ax.set_xlim(0, 1.12 * min(1.5, float(np.nanmax([*left, *ideal]))))
     basis = "held-out score" if validated else "training score (not validated)"
-    ax.set_xlabel(f"{basis}: 0 is perfect; one third each of voltage, spike times and spike count")
+    ax.set_xlabel(f"{basis}: 0 is perfect; {shared(results)} of voltage, spike times and spike count")
     figure.legend(loc="outside upper center", ncols=5, frameon=False)
 
 
@@ -151,9 +151,22 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def terms(scores: dict[str, Any]) -> tuple[float, float, float]:
+def shares(results: "FitResults") -> tuple[float, float, float]:
+    """Of voltage, timing and count in the score: a third each, if the fit was not asked for other weights."""
+    voltage, timing, count = results.settings.get("weights") or (1.0, 1.0, 1.0)
+    total = voltage + timing + count
+    return voltage / total, timing / total, count / total
+
+
+def shared(results: "FitResults") -> str:
+    """The same in words."""
+    each = shares(results)
+    return "one third each" if len(set(each)) == 1 else ", ".join(f"{100 * x:.0f} %" for x in each)
+
+
+def terms(scores: dict[str, Any], share: tuple[float, float, float]) -> tuple[float, float, float]:
     """What voltage, timing and count contribute to combined_score: they add up to it."""
-    timing, count = scores["timing"] / 3, scores["count"] / 3
+    timing, count = share[1] * scores["timing"], share[2] * scores["count"]
     return max(0.0, scores["combined_score"] - timing - count), timing, count
 
 

@@ -12,7 +12,7 @@ from spikefab.hw.errors import FileError, UsageError
 from . import figures, scores
 from .features import UNITS
 from .page import Markup, bar, definitions, figure, join, key, page, table, tag
-from .plots import terms
+from .plots import shared, shares, terms
 from .recommend import ordinal
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
         s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"]
         pieces = [
             (x * min(1.0, full / max(r.combined_score, 1e-9)), name)
-            for x, (_, name) in zip(terms(s), TERMS, strict=True)
+            for x, (_, name) in zip(terms(s, shares(results)), TERMS, strict=True)
         ]
         rows.append(
             [
@@ -189,7 +189,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
         )
     if flat is not None:
         floor, train = judged[-1], flat["train"]
-        pieces = list(zip(terms(floor), (name for _, name in TERMS), strict=True))
+        pieces = list(zip(terms(floor, shares(results)), (name for _, name in TERMS), strict=True))
         values = [_number(floor["combined_score"]), _number(train["combined_score"]), "", *_columns(floor)]
         blanks = ["" for _ in more]
         rows.append(["", "flat line (floor)", bar(pieces, full), *values, *blanks, f"0/{floor['spikes_data']}"])
@@ -200,7 +200,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
         tag("h2", "Ranking"),
         tag(
             "p",
-            f"Ranked by the score on {on}: the mean of three errors, 0 is perfect.{kept} ★ had been recommended.",
+            f"Ranked by the score on {on}: {shared(results)} of three errors, 0 is perfect.{kept} ★ had been recommended.",
             key(TERMS),
         ),
         table([*columns, *(heading for _, heading in more), "spikes"], rows, 2, limits=int(flat is not None)),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spikefab.fit import fit
+from spikefab.fit.plots import shared, shares, terms
 from spikefab.fit.recording import Recording
 from spikefab.hw.errors import UsageError
 
@@ -43,6 +44,8 @@ def test_weights_are_those_of_the_score(recording):
     for scores in (results.best.train, results.best.held_out):
         assert scores["combined_score"] == pytest.approx(scores["count"])
     assert results.to_dict()["settings"]["weights"] == [0.0, 0.0, 2.0]
+    assert sum(terms(results.best.judged, shares(results))) == pytest.approx(results.best.combined_score)
+    assert shared(results) == "0 %, 0 %, 100 %"
 
 
 @pytest.mark.parametrize(
