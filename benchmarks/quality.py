@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from spikefab import Recording, fit, read
-from spikefab.fit.fitting import assess
+from spikefab.fit.assess import assess
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model

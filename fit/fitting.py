@@ -2,32 +2,34 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.datapath import datapath
 from spikefab.hw.errors import UsageError
 from spikefab.hw.models import MODELS, get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.sim import ideal, kernels
+from spikefab.sim import kernels
 
+from .assess import assess, ideal_scores
 from .ranking import certainty
 from .recording import Recording
-from .results import FitResult, FitResults
+from .results import FitResults
 from .scores import WEIGHTS
 from .search import Search
 from .space import Freedom
-from .split import RULES
+from .split import RULES, Part
 from .task import Task
 
 BUDGET = 20_000  # evaluations a model
-EARLY = 0.25  # share of the budget that every model gets
+EARLY = 0.25  # share of the budget that every model gets, and
+LEAST = 2000  # evaluations if there are so many: fewer say nothing of a model with ten parameters
 NEAR = 1.3  # times the best model's loss by then: who is worse, and not among the first, ends early
 
 Progress = Callable[[str, int, int, float], None]
+Callback = Callable[[str, dict[str, float], float], object]
 
 
 def fit(
@@ -42,12 +44,14 @@ def fit(
     budget: int = BUDGET,
     seed: int = 0,
     held_out: str = "auto",
+    folds: int | None = None,
     weights: Sequence[float] = WEIGHTS,
     free: Iterable[str] | None = None,
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
+    callback: Callback | None = None,
 ) -> FitResults:
     """Fit models in fixed point and rank them on what they have not seen; best first.
 
@@ -60,12 +64,17 @@ def fit(
     budget     evaluations a model
     seed       the same seed gives the same result
     held_out   what the ranking is on, `split.RULES`: "auto", "amplitudes", "tail" (the last third of each sweep), "none"
+    folds      instead of `held_out`: the stimuli that evoke spikes are dealt into so many parts, each is held out from a
+               search of its own (so much longer it takes), and the ranking is on all of them; the parameters returned are
+               of one more search, on everything
     weights    of voltage, timing and count in the score
     free       parameters that are searched, in models that have them; by default all that a recording does not say
     fixed      parameters and the values at which they are held
     bounds     parameters and (lo, hi) to search between, instead of around what was measured
     progress   called as progress(model, evaluations, budget, best loss)
     notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
+    callback   called as callback(model, parameters, loss) when a search has found better ones; where it returns True, all
+               searches end, and the best so far is returned
 
     Ctrl-C ends the search and returns the best so far, with `interrupted` set.
     Raises UsageError for options, RecordingError for a recording that cannot be fitted.
@@ -87,7 +96,9 @@ def fit(
         raise UsageError("weights are three numbers of 0 or more, not all 0: of voltage, timing and count.")
     freedom = Freedom(None if free is None else tuple(free), dict(fixed or {}), dict(bounds or {}))
     freedom.check(chosen)
-    task = Task.of(recording, dt, held_out, (float(weights[0]), float(weights[1]), float(weights[2])))
+    if folds is not None and held_out != "auto":
+        raise UsageError("give either held_out or folds.")
+    task = Task.of(recording, dt, held_out, (float(weights[0]), float(weights[1]), float(weights[2])), folds)
     results = FitResults(
         task=task,
         settings={
@@ -97,6 +108,7 @@ def fit(
             "budget": budget,
             "seed": seed,
             "held_out": held_out,
+            "folds": folds,
             "weights": list(task.weights),
             "free": None if freedom.free is None else list(freedom.free),
             "fixed": dict(freedom.fixed),
@@ -107,76 +119,137 @@ def fit(
     for text in task.notes:
         if notice is not None:
             notice(text)
-    entrants: dict[str, list[Search]] = {}
+    sweep = _Sweep([*dict.fromkeys(chosen)], word, dt, budget, top_k, seed, freedom, progress, notice, callback)
+    sweep.searches += len(task.folds)
+    found: dict[str, Search] = {}
     try:
-        for model in dict.fromkeys(chosen):
-            searches = entrants.setdefault(model.__name__, [])
-            _enter(searches, model, word, dt, task, budget, seed, freedom, progress, notice)
-        for name in _worth_all(entrants, top_k):
-            entrants[name][0].run(budget)  # the best variant's
-    except KeyboardInterrupt:
+        results.ended_early = sweep.run(task, found)
+    except (KeyboardInterrupt, _Stop):
         results.interrupted = True
-    for name, searches in entrants.items():
-        results.evaluations[name] = sum(s.evaluations for s in searches)
-        best = min(searches, key=lambda s: s.loss, default=None)
-        if best is not None and best.evaluations:
-            try:
-                results.append(assess(best.dp, task, best.codes))
-            except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
-                results.append(assess(best.dp, task, best.codes))
-                results.interrupted = True
-    results.sort(key=lambda r: r.combined_score)
+    for search in found.values():
+        try:
+            results.append(assess(search.dp, task, search.codes))
+        except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
+            results.append(assess(search.dp, task, search.codes))
+            results.interrupted = True
+    judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
     try:
-        _compare(results, task)
-    except KeyboardInterrupt:  # the ranking stands without
+        if task.folds and not results.interrupted:
+            judged = _validate(results, task, sweep)
+        results.sort(key=lambda r: r.combined_score)
+        _compare(results, task, judged)
+    except (KeyboardInterrupt, _Stop):  # the models stand without
         results.interrupted = True
+        results.sort(key=lambda r: r.combined_score)
+    results.evaluations = sweep.evaluations
     del results[top_k:]
     for result in results:
+        dp = found[result.model_name].dp
         try:
-            result.ideal = ideal_scores(datapath(result.model, word, dt, task.i_span), task, result.params)
+            result.ideal = ideal_scores(dp, task, result.params)
+            result.sensitivity = found[result.model_name].sensitivity(result.codes)
         except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
             results.interrupted = True
             break
     return results
 
 
-def _compare(results: FitResults, task: Task) -> None:
+@dataclass(frozen=True)
+class _Judged:
+    """Parts that a model is judged on, and what it did in every sweep."""
+
+    parts: Sequence[Part]
+    voltages: Sequence[np.ndarray]
+    spikes: Sequence[np.ndarray]
+
+
+def _compare(results: FitResults, task: Task, judged: Mapping[str, _Judged]) -> None:
     """Say of each result how sure its rank is."""
-    parts = task.split.held_out or task.split.train
-    scores = [[task.score([p], r.voltages, r.spikes)["combined_score"] for p in parts] for r in results]  # type: ignore[index]
-    sure = certainty(np.array(scores).reshape(len(results), len(parts)))
+    if not results:
+        return
+    scores = []
+    for result in results:
+        j = judged[result.model_name]
+        scores.append([task.score([p], j.voltages, j.spikes)["combined_score"] for p in j.parts])  # type: ignore[index]
+    sure = certainty(np.array(scores).reshape(len(results), -1))
     if sure is not None and len(results) > 1:
         for result, first, tied in zip(results, *sure, strict=True):
             result.first, result.tied = float(first), bool(tied)
 
 
-def _enter(
-    searches: list[Search],
-    model: type[Neuron],
-    word: int,
-    dt: float,
-    task: Task,
-    budget: int,
-    seed: int,
-    freedom: Freedom,
-    progress: Progress | None,
-    notice: Callable[[str], None] | None,
-) -> None:
-    """Add the searches of a model's variants and run their first part; the best, which comes first, gets the rest."""
-    variants = len(model.tried)
-    for k, choice in enumerate(model.tried):
-        share = budget * (k + 1) // variants - budget * k // variants
-        if not share:
-            continue
-        dp = datapath(model.variant(**choice), word, dt, task.i_span)
-        kernels.announce(dp, notice)
-        search = Search(dp, task, budget=share, seed=seed, freedom=freedom)
-        searches.append(search)
-        if progress is not None:
-            search.progress = partial(_tell, progress, model.__name__, budget, searches)
-        search.run(math.ceil(EARLY * share))
-    searches.sort(key=lambda s: s.loss)
-    searches[0].budget = budget - sum(s.evaluations for s in searches[1:])
+class _Stop(Exception):
+    """A callback has had enough."""
+
+
+@dataclass
+class _Sweep:
+    """Searches of all models over a task, and over each of its folds."""
+
+    models: Sequence[type[Neuron]]
+    word: int
+    dt: float
+    budget: int
+    top_k: int
+    seed: int
+    freedom: Freedom
+    progress: Progress | None
+    notice: Callable[[str], None] | None
+    callback: Callback | None
+    searches: int = 1  # how often each model is searched in all
+
+    def __post_init__(self) -> None:
+        self.evaluations: dict[str, int] = {}
+
+    def run(self, task: Task, found: dict[str, Search]) -> list[str]:
+        """Search; the best variant of each model goes into `found`, also when Ctrl-C ends it. Returns who ended early."""
+        spent = dict(self.evaluations)
+        entrants: dict[str, list[Search]] = {}
+        try:
+            for model in self.models:
+                self._enter(entrants.setdefault(model.__name__, []), model, task, spent.get(model.__name__, 0))
+            worth = _worth_all(entrants, self.top_k)
+            for name in worth:
+                entrants[name][0].run(self.budget)  # the best variant's
+            return [n for n, s in entrants.items() if n not in worth and sum(x.evaluations for x in s) < self.budget]
+        finally:
+            for name, searches in entrants.items():
+                self.evaluations[name] = spent.get(name, 0) + sum(s.evaluations for s in searches)
+                best = min(searches, key=lambda s: s.loss, default=None)
+                if best is not None and best.evaluations:
+                    found[name] = best
+
+    def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int) -> None:
+        """Add the searches of a model's variants and run their first part; the best, which comes first, gets the rest."""
+        variants = len(model.tried)
+        for k, choice in enumerate(model.tried):
+            share = self.budget * (k + 1) // variants - self.budget * k // variants
+            if not share:
+                continue
+            dp = datapath(model.variant(**choice), self.word, self.dt, task.i_span)
+            kernels.announce(dp, self.notice)
+            search = Search(dp, task, budget=share, seed=self.seed, freedom=self.freedom)
+            searches.append(search)
+            search.progress = self._telling(model.__name__, searches, spent)
+            search.run(max(math.ceil(EARLY * share), LEAST // variants))
+        searches.sort(key=lambda s: s.loss)
+        searches[0].budget = self.budget - sum(s.evaluations for s in searches[1:])
+
+    def _telling(self, name: str, searches: list[Search], spent: int) -> Callable[[int, float], None]:
+        told = np.inf
+
+        def tell(*_: object) -> None:
+            nonlocal told
+            best = min(searches, key=lambda s: s.loss)
+            if self.progress is not None:
+                done = spent + sum(s.evaluations for s in searches)
+                self.progress(name, done, self.searches * self.budget, best.loss)
+            if self.callback is not None and best.loss < told:
+                told = best.loss
+                params = {n: float(v) for n, v in best.dp.dequantise(best.codes).items()}
+                if self.callback(name, params, told) is True:
+                    raise _Stop
+
+        return tell
 
 
 def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
@@ -186,61 +259,22 @@ def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
     return [name for k, name in enumerate(order) if k < top_k or entrants[name][0].loss <= NEAR * best]
 
 
-def _tell(progress: Progress, name: str, budget: int, all_of: list[Search], *_: float) -> None:
-    progress(name, sum(s.evaluations for s in all_of), budget, min(s.loss for s in all_of))
-
-
-def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
-    """Simulate codes (coefficients,) over every sweep of a task and score them; `ideal_scores` are for those kept."""
-    sweeps = task.recording.sweeps
-    initial = kernels.settle(dp, codes[None], dp.current.encode(task.baselines))
-    voltage, spikes = [], []
-    for k, sweep in enumerate(sweeps):
-        batch = kernels.simulate(
-            dp,
-            codes,
-            dp.current.encode(sweep.current),
-            initial=initial[:, k],
-            max_spikes=len(sweep.voltage),
-            trace=True,
-        )
-        assert batch.trace is not None
-        voltage.append(batch.trace[0, 0])
-        spikes.append(batch.spikes[0, 0, : batch.count[0, 0]] * task.dt)
-    train = task.score(task.split.train, voltage, spikes)
-    assert train is not None
-    exact = {n: float(v) for n, v in dp.dequantise(codes).items()}
-    return FitResult(
-        model_name=dp.model.__name__,
-        settings=dict(dp.model.chosen),
-        params=exact,
-        codes=dict(zip(dp.coefficients, map(int, codes), strict=True)),
-        initial=[dict(zip(dp.states, map(int, row), strict=True)) for row in initial[0]],
-        word=dp.word,
-        dt=dp.dt,
-        i_span=dp.i_span,
-        train=train,
-        held_out=task.score(task.split.held_out, voltage, spikes),
-        ideal={"train": None, "held_out": None},
-        currents=[np.asarray(s.current) for s in sweeps],
-        voltages=voltage,
-        spikes=spikes,
-        data=[s.voltage for s in sweeps],
-    )
-
-
-def ideal_scores(dp: Datapath, task: Task, params: Mapping[str, float]) -> dict[str, Any]:
-    """The same scores for the same parameters in float64."""
-    coefficients = ideal.real_coefficients(dp, dict(params))
-    longest = max(len(s.voltage) for s in task.recording.sweeps)
-    current = np.zeros((longest, len(task.recording.sweeps)))
-    for k, s in enumerate(task.recording.sweeps):
-        current[: len(s.voltage), k] = s.current
-    rest = {n: np.full(current.shape[1], x) for n, x in ideal.rest(dp, coefficients).items()}
-    held = np.broadcast_to(task.baselines, (round(kernels.SETTLE / dp.dt), current.shape[1]))
-    _, _, states = ideal.run(dp, rest, coefficients, held)
-    v, fired, _ = ideal.run(dp, states, coefficients, current)
-    voltage = [v[: len(s.voltage), k] for k, s in enumerate(task.recording.sweeps)]
-    spikes = [np.flatnonzero(fired[: len(s.voltage), k]) * dp.dt for k, s in enumerate(task.recording.sweeps)]
-    parts = task.split
-    return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}
+def _validate(results: FitResults, task: Task, sweep: _Sweep) -> dict[str, _Judged]:
+    """Search every fold anew and score each model on all of them, each as it was fitted without it."""
+    voltages = {r.model_name: list(r.voltages) for r in results}
+    spikes = {r.model_name: list(r.spikes) for r in results}
+    parts: list[Part] = []
+    for held in task.folds:
+        fold, found = task.without(held), dict[str, Search]()
+        sweep.run(fold, found)
+        for name, search in found.items():
+            apart = assess(search.dp, fold, search.codes)
+            for part in fold.split.held_out:
+                voltages[name][part.sweep], spikes[name][part.sweep] = (
+                    apart.voltages[part.sweep],
+                    apart.spikes[part.sweep],
+                )
+        parts += fold.split.held_out
+    for r in results:
+        r.held_out = task.score(parts, voltages[r.model_name], spikes[r.model_name])
+    return {r.model_name: _Judged(parts, voltages[r.model_name], spikes[r.model_name]) for r in results}

@@ -16,7 +16,7 @@ COARSE = 4.0  # timing is also scored with a window this many times as wide, so 
 COARSE_WEIGHT = 0.5
 # Under noise spikes are held to the millisecond, and models are compared by coincidences: one that the combined score alone
 # would choose fires as often as the cell and coincides less.
-GAMMA_WEIGHT = 6.0
+GAMMA_WEIGHT = 4.5
 PROBE = 8.0  # mV per unit of x, while its read-out is solved
 
 

@@ -95,7 +95,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     for row, r in enumerate(results):
         ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
     # missing where the fit was interrupted
-    known = [r.ideal["held_out"] or r.ideal["train"] or {} for r in results]
+    known = [r.judged_ideal or {} for r in results]
     ideal = [scores.get("combined_score", np.nan) for scores in known]
     marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
     ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)

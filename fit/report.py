@@ -76,7 +76,7 @@ def report(results: "FitResults") -> str:
 def _head(results: "FitResults", source: str) -> Markup:
     best, s = results.best, results.best.judged
     on = "held-out data" if best.validated else "the data it was fitted to"
-    ideal = best.ideal["held_out"] or best.ideal["train"]
+    ideal = best.judged_ideal
     tiles = [
         (_short(best), "best model"),
         (_number(best.combined_score), f"score on {on}: 0 is perfect, a flat line has about 1"),
@@ -169,7 +169,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
     columns = ["", "model", "", "score", "training", "float64", "timing", "count", "masked rmse mV", "timing ms"]
     rows: list[list[object]] = []
     for rank, r in enumerate(results, 1):
-        s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"]
+        s, ideal = r.judged, r.judged_ideal
         pieces = [
             (x * min(1.0, full / max(r.combined_score, 1e-9)), name)
             for x, (_, name) in zip(terms(s, shares(results)), TERMS, strict=True)
@@ -297,6 +297,9 @@ def _precision(results: "FitResults") -> list[Markup]:
 
 def _parameters(results: "FitResults") -> list[Markup]:
     out = [tag("h2", "Parameters")]
+    if any(r.sensitivity for r in results):
+        told = "Range: where a parameter alone can move before the training loss grows by a tenth."
+        out.append(tag("p", told, css="soft"))
     for rank, r in enumerate(results, 1):
         rows = []
         for p in r.parameters():
@@ -305,12 +308,13 @@ def _parameters(results: "FitResults") -> list[Markup]:
                 flag = tag("span", "at its bound", css="warn")
             lo, hi = p["bounds"]
             value, bounds = f"{p['value']:.5g}", f"{lo:.4g} .. {hi:.4g}"
-            rows.append((p["name"], p["unit"], value, bounds, flag, tag("td", p["meaning"], css="wrap")))
+            span = "" if p["range"] is None else "{:.4g} .. {:.4g}".format(*p["range"])
+            rows.append((p["name"], p["unit"], value, span, bounds, flag, tag("td", p["meaning"], css="wrap")))
         choice = "".join(f", {name.replace('_', ' ')} {x}" for name, x in r.settings.items() if x)
         bounded = sum(p["at_bound"] for p in r.parameters())
         count = f"{bounded} of {len(rows)} at a bound" if bounded else "none at a bound"
         head = f"{rank}. {r.model_name}{choice}: word {r.word}, current within ±{r.i_span:g} nA; {count}"
-        listing = table(("name", "unit", "value", "bounds", "", "meaning"), rows, 2)
+        listing = table(("name", "unit", "value", "range", "bounds", "", "meaning"), rows, 2)
         opened = " open" if rank == 1 else ""
         out.append(Markup(f"<details{opened}>{tag('summary', head)}{listing}</details>"))
     return out

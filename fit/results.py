@@ -44,8 +44,9 @@ class FitResult:
     the fit was interrupted before) hold the scores; `rmse` is over every sample of every sweep, so that re-simulating gives
     it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
     nothing was held out). `first` is the share of bootstrap resamples of the judged sweeps in which this model leads, `tied`
-    whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). A result loaded from a file
-    has no traces.
+    whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). `sensitivity`: of each
+    parameter that was searched the (low, high) between which it alone can move before the training loss grows by a tenth.
+    A result loaded from a file has no traces.
     """
 
     model_name: str
@@ -66,6 +67,7 @@ class FitResult:
     stored_rmse: float | None = None
     first: float | None = None
     tied: bool | None = None
+    sensitivity: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def validated(self) -> bool:
@@ -76,6 +78,11 @@ class FitResult:
     def judged(self) -> dict[str, Any]:
         """The scores it is ranked by: held-out, or training where nothing was held out."""
         return self.held_out or self.train
+
+    @property
+    def judged_ideal(self) -> dict[str, Any] | None:
+        """The same scores of the same parameters in float64; None where they are not known."""
+        return self.ideal["held_out" if self.validated else "train"]
 
     @property
     def rmse(self) -> float:
@@ -149,7 +156,7 @@ class FitResult:
         return to_verilog(self.create_model())
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound.
+        """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound, range (see `sensitivity`, or None).
 
         at_bound is true within a thousandth of the range, whatever the code next to the bound stands for, but not for
         0: a refractory time or an adaptation of 0 is simply not there.
@@ -168,6 +175,7 @@ class FitResult:
                     "bounds": (lo, hi),
                     "free": p.free,
                     "at_bound": bool(near and value),
+                    "range": self.sensitivity.get(name),
                 }
             )
         return rows
@@ -176,13 +184,18 @@ class FitResult:
         """For `result.json`: numbers, names, None; no arrays, no time stamps."""
         names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
         names += " combined_score gamma validated first tied train held_out ideal"
-        return {name: getattr(self, name) for name in names.split()} | {"scheme": self.model.scheme}
+        ranges = {name: list(ends) for name, ends in self.sensitivity.items()}
+        return {name: getattr(self, name) for name in names.split()} | {
+            "sensitivity": ranges,
+            "scheme": self.model.scheme,
+        }
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
         names = "model_name settings params codes initial word dt i_span train held_out ideal"
         given = {name: d[name] for name in names.split()} | {name: d.get(name) for name in ("first", "tied")}
-        return cls(**given, stored_rmse=d["rmse"])
+        ranges = {name: (low, high) for name, (low, high) in d.get("sensitivity", {}).items()}
+        return cls(**given, sensitivity=ranges, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"
@@ -199,6 +212,8 @@ class FitResults(list[FitResult]):
         self.input: dict[str, Any] | None = None if task is None else _about(task)
         self.interrupted = False
         self.evaluations: dict[str, int] = {}
+        # far from the best after the first part of their budget: they did not get the rest
+        self.ended_early: list[str] = []
 
     @property
     def tie(self) -> str | None:
@@ -207,13 +222,6 @@ class FitResults(list[FitResult]):
         if len(tied) < 2:
             return None
         return f"{', '.join(tied[:-1])} and {tied[-1]} cannot be told apart by these sweeps."
-
-    @property
-    def ended_early(self) -> list[str]:
-        """Models that were far from the best after the first part of their budget, and did not get the rest."""
-        if self.interrupted:
-            return []
-        return [name for name, spent in self.evaluations.items() if spent < self.settings["budget"]]
 
     @property
     def best(self) -> FitResult:
@@ -251,6 +259,7 @@ class FitResults(list[FitResult]):
             },
             "settings": self.settings,
             "evaluations": self.evaluations,
+            "ended_early": self.ended_early,
             "interrupted": self.interrupted,
         }
 
@@ -266,7 +275,7 @@ class FitResults(list[FitResult]):
             raise ToolError("to_dataframe needs pandas: pip install pandas.") from None
         rows = []
         for r in self:
-            s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"] or {}
+            s, ideal = r.judged, r.judged_ideal or {}
             rows.append(
                 {
                     "model": r.model_name,
@@ -320,7 +329,8 @@ class FitResults(list[FitResult]):
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]
-            # schema 1 had neither
+            # schema 1 had none of these
+            results.ended_early = content.get("ended_early", [])
             features = content.get("features", {})
             results.features = {name: math.nan if x is None else x for name, x in features.items()}
             models = content.get("recommended", {}).get("models", [])
@@ -354,7 +364,7 @@ class FitResults(list[FitResult]):
     def _rows(self) -> list[tuple[str, ...]]:
         rows = []
         for rank, r in enumerate(self, 1):
-            s, ideal = r.judged, r.ideal["held_out"] or r.ideal["train"] or {}
+            s, ideal = r.judged, r.judged_ideal or {}
             scores = (r.combined_score, r.train["combined_score"], ideal.get("combined_score"))
             values = [*(_text(x, 3) for x in scores), *(_text(s[key], digits) for key, _, digits in COLUMNS)]
             rows.append((f"{rank}.", r.model_name, *values, f"{s['spikes_model']}/{s['spikes_data']}"))
@@ -380,6 +390,6 @@ def _about(task: "Task") -> dict[str, Any]:
         "current_origin": recording.current_origin,
         "i_span": task.i_span,
         "split": task.split.how,
-        "held_out": sorted({p.sweep for p in task.split.held_out}),
+        "held_out": sorted({p.sweep for p in task.split.held_out} | {k for fold in task.folds for k in fold}),
         "notes": list(task.notes),
     }

@@ -1,7 +1,8 @@
-"""The search of one model: a Sobol screen, CMA-ES from its best point, then again, closer, around the best so far."""
+"""The search of one model: a Sobol screen, CMA-ES from its best points, again, closer, around the best so far, then moves
+of single codes."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -15,8 +16,13 @@ SCREEN = 1024  # points of the Sobol screen
 # One large population finds the same optimum from every seed where six of 16 points each ended in one of several; it
 # also fills the kernel's lanes and threads.
 POPULATION = 96
-REFINE = 0.6  # share of the budget after which the search narrows around the best
+STALLED, GAIN = 1000, 0.99  # evaluations in which a run must come below this share of its loss, or another begins
+NEXT = 64  # screened points of which the next run begins at the one farthest from those before
+REFINE = 0.6  # share of the budget after which the search narrows around the best,
+POLISH = 0.95  # and after which it moves single codes
 SIGMA, SIGMA_REFINE = 0.2, 0.08
+MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # codes
+STRIDES, GROWN = 0.5 ** np.arange(10, 0.5, -0.5), 1.1  # of the unit cube; see `sensitivity`
 
 
 class Search:
@@ -46,8 +52,29 @@ class Search:
         while self.evaluations < min(until, self.budget) and next(self._rounds, None) is not None:
             pass
 
+    def sensitivity(self, codes: Mapping[str, int]) -> dict[str, tuple[float, float]]:
+        """(low, high) of each searched parameter between which it alone can move before the loss grows by a tenth."""
+        there = self._point(np.array([*codes.values()]))
+        away = np.concatenate([-STRIDES[::-1], [0.0], STRIDES])
+        points = np.repeat(there[None], len(there) * len(away), axis=0)
+        points[np.arange(len(points)), np.repeat(np.arange(len(there)), len(away))] += np.tile(away, len(there))
+        points = np.clip(points, 0, 1)
+        losses = self._score(self._score.read_out(self._space.codes(points))).reshape(len(there), -1)
+        physical = self._space.physical(points)
+        found, middle = {}, len(STRIDES)
+        for k, name in enumerate(self._space.names):
+            values = physical[name].reshape(len(there), -1)[k]
+            bad = losses[k] > GROWN * losses[k, middle]
+            low = middle - int(np.argmax(np.append(bad[:middle][::-1], True)))
+            high = middle + int(np.argmax(np.append(bad[middle + 1 :], True)))
+            found[name] = (float(values[low]), float(values[high]))
+        return found
+
     def _evaluate(self, x: np.ndarray) -> np.ndarray:
-        codes = self._score.read_out(self._space.codes(x))
+        return self._try(self._space.codes(x))
+
+    def _try(self, codes: np.ndarray) -> np.ndarray:
+        codes = self._score.read_out(codes)
         values = self._score(codes)
         best = int(np.argmin(values))
         if values[best] < self.loss:
@@ -59,44 +86,76 @@ class Search:
     def _search(self, seed: int) -> Iterator[bool]:
         points = min(SCREEN, self.budget, max(64, self.budget // 4))
         x = _screened(self._space, self._constants, points, seed)
-        values = []
+        found = []
         for part in np.array_split(x, max(1, points // 256)):
-            values.append(self._evaluate(part))
+            found.append(self._evaluate(part))
             yield True
-        order = np.argsort(np.concatenate(values), kind="stable")
-        wide, narrow = (lambda: int(REFINE * self.budget)), (lambda: self.budget)
-        yield from self._evolve(x[order[0]], float(np.concatenate(values)[order[0]]), SIGMA, wide, seed)
-        best = self._space.point({n: float(v) for n, v in self.dp.dequantise(self.codes).items()})
-        yield from self._evolve(best, np.inf, SIGMA_REFINE, narrow, seed + 1)
+        order = np.argsort(np.concatenate(found), kind="stable")
+        yield from self._wide(x[order], lambda: int(REFINE * self.budget), seed)
+        yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
+        yield from self._polish()
+        yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
 
-    def _evolve(
-        self, point: np.ndarray, lowest: float, sigma: float, until: Callable[[], int], seed: int
-    ) -> Iterator[bool]:
-        """CMA-ES with margin from a point, again from the best so far when it has converged, until so much is spent."""
+    def _point(self, codes: np.ndarray) -> np.ndarray:
+        return self._space.point({n: float(v) for n, v in self.dp.dequantise(codes).items()})
+
+    def _generations(
+        self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int
+    ) -> Iterator[tuple[np.ndarray, float]]:
+        """CMA-ES with margin from a point until it has converged or so much is spent: each generation's best and its loss."""
         from cmaes import CMAwM
 
         cube = np.tile([0.0, 1.0], (len(self._space.names), 1))
-        born, run = 0, None
-        while (left := until() - self.evaluations) > 0:
-            if run is None or run.should_stop():
-                born += 1
-                # a mean on a side of the cube would make CMA-ES resample without end
-                run = CMAwM(
-                    np.clip(point, 0.02, 0.98),
-                    sigma if born == 1 else sigma / 2,
-                    cube,
-                    self._space.steps,
-                    seed=1000 * seed + born,
-                    population_size=POPULATION,
-                )
+        # a mean on a side of the cube would make CMA-ES resample without end
+        run = CMAwM(np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION)
+        while (left := until() - self.evaluations) > 0 and not run.should_stop():
             asked = [run.ask() for _ in range(POPULATION)]
             values = self._evaluate(np.array([scored for scored, _ in asked[:left]]))
-            yield True
-            if len(values) < POPULATION:
+            best = int(np.argmin(values))
+            yield asked[best][0], float(values[best])
+            if len(values) == POPULATION:
+                run.tell([(told, value) for (_, told), value in zip(asked, values, strict=True)])
+
+    def _wide(self, points: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
+        """Runs from several of the screened points (best first): each until it stalls."""
+        born, begun = 0, points[:1]
+        while until() > self.evaluations:
+            born += 1
+            lowest, since = np.inf, self.evaluations
+            for _, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born):
+                yield True
+                if loss < GAIN * lowest:
+                    lowest, since = loss, self.evaluations
+                elif self.evaluations - since >= STALLED:
+                    break
+            among = points[:NEXT]
+            apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)
+            begun = np.concatenate([begun, among[[np.argmax(apart)]]])
+
+    def _narrow(self, point: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
+        """Runs around the best, each from where the last one ended."""
+        born, lowest = 0, np.inf
+        while until() > self.evaluations:
+            born += 1
+            sigma = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2
+            for at, loss in self._generations(point, sigma, until, 1000 * seed + born):
+                yield True
+                if loss < lowest:
+                    point, lowest = at, loss
+
+    def _polish(self) -> Iterator[bool]:
+        """The best with one code moved, as long as that helps."""
+        free = self._space.moved()
+        while (left := self.budget - self.evaluations) > 0:
+            before, near = self.loss, np.repeat(self.codes[None], len(free) * len(MOVES), axis=0)
+            near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
+            near = near[self._space.holds(near, self.codes)][:left]
+            if not len(near):
                 return
-            run.tell([(told, value) for (_, told), value in zip(asked, values, strict=True)])
-            if values.min() < lowest:
-                point, lowest = asked[int(np.argmin(values))][0], values.min()
+            self._try(near)
+            yield True
+            if self.loss == before:
+                return
 
 
 def _screened(space: Space, constants: dict[str, float], points: int, seed: int) -> np.ndarray:

@@ -205,6 +205,26 @@ class Space:
         """Codes (N, coefficients) of points (N, dimensions): what a point is scored as."""
         return self.dp.quantise(self.physical(np.atleast_2d(x)))
 
+    def moved(self) -> np.ndarray:
+        """Indices of the coefficients that the search moves."""
+        codes = self.codes(np.concatenate([np.zeros((1, len(self.names))), np.eye(len(self.names))]))
+        return np.flatnonzero((codes != codes[0]).any(axis=0))
+
+    def holds(self, codes: np.ndarray, around: np.ndarray) -> np.ndarray:
+        """Which codes (N, coefficients) are legal, within the bounds of the search, and keep what `around` has fixed."""
+        legal = np.ones(len(codes), dtype=bool)
+        for k, q in enumerate(self.dp.coefficients.values()):
+            legal &= (codes[:, k] >= q.lo) & (codes[:, k] <= q.hi)
+        with np.errstate(all="ignore"):
+            params, kept = self.dp.dequantise(codes), self.dp.dequantise(around)
+        for k, name in enumerate(self.names):
+            value, kept_value = (p[name] / p["C"] if self.ratio[k] else p[name] for p in (params, kept))
+            # the code nearest to an end may stand for a value beyond it
+            legal &= (value >= min(self.lo[k], kept_value)) & (value <= max(self.hi[k], kept_value))
+        for name in self.others:
+            legal &= params[name] == kept[name]
+        return legal
+
     @property
     def steps(self) -> np.ndarray:
         """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikefab.hw.errors import UsageError
+
 from .recording import Recording
 from .spikes import Spikes
 
@@ -92,3 +94,16 @@ def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") ->
     train = tuple(Part(p.sweep, 0, p.stop * 2 // 3) if p.sweep in long else p for p in whole)
     held_out = tuple(Part(p.sweep, p.stop * 2 // 3, p.stop) for p in whole if p.sweep in long)
     return Split(train, held_out, f"the last third of {len(long)} of {len(whole)} sweeps is held out")
+
+
+def deal(recording: Recording, spikes: Sequence[Spikes], folds: int) -> tuple[tuple[int, ...], ...]:
+    """Sweeps of each of so many folds: the stimuli that evoke spikes, dealt in order of mean current, repeats together.
+
+    Raises UsageError where there are fewer of them than folds.
+    """
+    groups = [g for g in stimuli(recording) if any(len(spikes[k]) for k in g)]
+    if folds < 2:
+        raise UsageError("folds must be at least 2.")
+    if len(groups) < folds:
+        raise UsageError(f"{folds} folds need as many stimuli that evoke spikes: there are {len(groups)}.")
+    return tuple(tuple(sorted(k for g in groups[first::folds] for k in g)) for first in range(folds))

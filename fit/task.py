@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from . import scores
 from .measure import Measured, measure
 from .recording import Recording, baseline_current, is_noise
 from .spikes import Spikes, find_spikes
-from .split import Part, Split, split, stimuli
+from .split import Part, Split, deal, split, stimuli
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,7 @@ class Task:
     measured: Measured
     notes: tuple[str, ...]
     weights: tuple[float, float, float] = scores.WEIGHTS
+    folds: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(
@@ -35,10 +36,12 @@ class Task:
         dt: float,
         held_out: str = "auto",
         weights: tuple[float, float, float] = scores.WEIGHTS,
+        folds: int | None = None,
     ) -> "Task":
         """Resample to dt (ms), find spikes, split by the rule `held_out` and measure.
 
-        weights: of voltage, timing and count in every combined score. Raises RecordingError where there is nothing to fit.
+        weights: of voltage, timing and count in every combined score. folds: into how many parts the stimuli are dealt for
+        `without`; this task then has all of them to train on. Raises RecordingError where there is nothing to fit.
         """
         recording.require_fit()
         found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
@@ -50,19 +53,31 @@ class Task:
             spikes = tuple(
                 _moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
             )
-        parts = split(resampled, spikes, held_out)
+        dealt = () if folds is None else deal(resampled, spikes, folds)
+        parts = split(resampled, spikes, "none" if dealt else held_out)
+        if dealt:
+            parts = replace(parts, how=f"each of {sum(map(len, dealt))} sweeps is held out once, in {folds} folds")
         train = [p.sweep for p in parts.train]
         seen = resampled.select(train)
-        if not parts.held_out:
+        if not parts.held_out and not dealt:
             notes.append(f"{parts.how}.")
-        return cls(
-            resampled,
-            spikes,
-            parts,
-            is_noise(resampled),
-            measure(seen, [spikes[k] for k in train]),
-            (*resampled.notes, *notes),
-            weights,
+        measured = measure(seen, [spikes[k] for k in train])
+        if measured.jump:
+            notes.append(
+                f"The voltage follows the current at once by {measured.jump:.0f} MOhm: the electrode was not compensated,"
+                " and no model follows it there."
+            )
+        task = cls(resampled, spikes, parts, is_noise(resampled), measured, (*resampled.notes, *notes), weights, dealt)
+        return replace(task, notes=(*task.notes, *task.limits()))
+
+    def without(self, held: Sequence[int]) -> "Task":
+        """The same with sweeps held out, and measured anew."""
+        whole = [Part(k, 0, len(s.voltage)) for k, s in enumerate(self.recording.sweeps)]
+        train = [p for p in whole if p.sweep not in held]
+        parts = Split(tuple(train), tuple(p for p in whole if p.sweep in held), self.split.how)
+        seen = [p.sweep for p in train]
+        return replace(
+            self, split=parts, measured=measure(self.recording.select(seen), [self.spikes[k] for k in seen]), folds=()
         )
 
     @property
@@ -165,6 +180,24 @@ class Task:
             )
         }
 
+    def limits(self) -> list[str]:
+        """What no model can be asked for, or no score can tell, one sentence each."""
+        parts, found = self.split.held_out or self.split.train, []
+        rates = [len(self.part_spikes(p)) / ((p.stop - p.start) * self.dt) for p in parts]
+        fast = sum(2 * scores.DELTA * rate >= scores.TOO_FAST for rate in rates)
+        if fast:
+            found.append(
+                f"Too fast: in {fast} of {len(parts)} judged sweeps every train of so many spikes would coincide with the"
+                f" cell's within {scores.DELTA:g} ms, and gamma is not given."
+            )
+        between = self.against_repeats(parts, [self.part_spikes(p) for p in parts])["reliability"]
+        if between is not None and between < scores.PREDICTABLE:
+            found.append(
+                f"Unpredictable: repeats of one stimulus predict each other's spikes with gamma {between:.2f} only, and"
+                " gamma / R is not given."
+            )
+        return found
+
     def _apart(self, a: Part, b: Part) -> float | None:
         """masked_rmse (mV) of one repeat's part against another's."""
         n = min(a.stop - a.start, b.stop - b.start)
@@ -174,8 +207,6 @@ class Task:
 
 def _moved(spikes: Spikes, old: float, new: float, n: int) -> Spikes:
     """The same spikes with their indices on another time step."""
-    from dataclasses import replace
-
     indices = {
         name: np.minimum((getattr(spikes, name) * (old / new)).round().astype(np.int64), n - 1)
         for name in ("onset_index", "peak_index", "trough_index")

@@ -166,6 +166,10 @@ def _add_search(c: argparse.ArgumentParser) -> None:
         "--held-out", default="auto", choices=("auto", "amplitudes", "tail", "none"),
         help="what the ranking is on: every third stimulus, or the last third of each sweep (default auto: what there is)",
     )  # fmt: skip
+    c.add_argument(
+        "--folds", type=int, metavar="K",
+        help="instead: hold each stimulus out once, in K folds, each searched by itself (K + 1 times as long)",
+    )  # fmt: skip
     c.add_argument("--weights", metavar="V,T,C", help="of voltage, timing and count in the score (default 1,1,1)")
     c.add_argument(
         "--free", metavar="A,B,...", help="parameters that are searched (default: all the recording leaves open)"

@@ -41,6 +41,7 @@ def fit(args: Namespace, screen: Screen) -> int:
         budget=args.budget,
         seed=args.seed,
         held_out=args.held_out,
+        folds=args.folds,
         **freedom(args),
     )
     if not results:
@@ -131,15 +132,14 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
     headers = ("", "model", "held out", "training", "float64", "timing", "spikes model/data", "masked rmse mV", "gamma")
     rows = []
     for rank, r in enumerate(results, 1):
-        ideal = r.ideal["held_out"] or r.ideal["train"]
-        s = r.judged
+        s, ideal = r.judged, r.judged_ideal
         rows.append(
             (
                 str(rank),
                 r.model_name,
                 number(r.combined_score) if r.validated else "not validated",
                 number(r.train["combined_score"]),
-                number(ideal and ideal["combined_score"]),
+                number(ideal["combined_score"] if ideal else None),
                 number(s["timing"]),
                 f"{s['spikes_model']}/{s['spikes_data']}",
                 number(s["masked_rmse"], 2),
@@ -164,10 +164,13 @@ def show_parameters(screen: Screen, best: "FitResult") -> None:
     rows = []
     for p in best.parameters():
         note = "at its bound" if p["at_bound"] else "" if p["free"] else "measured, refined"
-        rows.append((p["name"], p["unit"], p["meaning"], note, f"{p['value']:.5g}"))
+        span = "" if p["range"] is None else "{:.4g} .. {:.4g}".format(*p["range"])
+        rows.append((p["name"], p["unit"], p["meaning"], note, f"{p['value']:.5g}", span))
     choice = "".join(f", {name.replace('_', ' ')} {value}" for name, value in best.settings.items() if value)
     title = f"{best.model_name}{choice}, word {best.word}, dt {best.dt:g} ms, current within ±{best.i_span:g} nA"
-    screen.table(title, ("parameter", "unit", "meaning", "", "value"), rows, left=4)
+    screen.table(title, ("parameter", "unit", "meaning", "", "value", "range"), rows, left=4)
+    if best.sensitivity:
+        screen.say("range: where a parameter alone can move before the training loss grows by a tenth.")
 
 
 def verify(args: Namespace, screen: Screen) -> int:

@@ -45,6 +45,7 @@ def fit_many(args: Namespace, screen: Screen) -> int:
             budget=args.budget,
             seed=args.seed,
             held_out=args.held_out,
+            folds=args.folds,
             **freedom(args),
         )
     except KeyboardInterrupt:

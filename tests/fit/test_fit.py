@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from spikefab import Recording, fit
+from spikefab.fit.assess import assess
+from spikefab.fit.fitting import LEAST
+from spikefab.fit.loss import Loss
 from spikefab.fit.results import FitResults
+from spikefab.fit.search import Search
+from spikefab.fit.task import Task
 from spikefab.hw.datapath import WORDS, datapath
 from spikefab.hw.errors import FileError, RecordingError, UsageError
 from spikefab.hw.models import MODELS, get_model
@@ -266,8 +271,85 @@ def test_a_models_own_values_are_accepted(model, word):
 
 
 def test_far_models_end_early(several):
-    results = fit(several.recording, models=["LIF", "Theta", "FitzHughNagumo"], budget=1200, top_k=1)
+    results = fit(several.recording, models=["LIF", "Theta", "FitzHughNagumo"], budget=6000, top_k=1)
     assert results.best.model_name == "LIFNeuron"
-    assert results.evaluations["LIFNeuron"] == 1200
+    assert results.evaluations["LIFNeuron"] == 6000
     assert results.ended_early == ["ThetaNeuron", "FitzHughNagumoNeuron"]
-    assert all(300 <= results.evaluations[name] < 600 for name in results.ended_early)
+    assert all(LEAST <= results.evaluations[name] < 3000 for name in results.ended_early)
+    assert results.to_dict()["ended_early"] == results.ended_early
+
+
+def test_few_evaluations_judge_no_model(several):
+    results = fit(several.recording, models=["LIF", "Theta"], budget=400, top_k=1)
+    assert set(results.evaluations.values()) == {400}
+
+
+def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
+    names, budget, told = ["LIF", "AdEx"], 300, []
+    results = fit(
+        several.recording,
+        models=names,
+        budget=budget,
+        folds=2,
+        progress=lambda name, n, of, _: told.append((name, n, of)),
+    )
+    recording = several.recording
+    # four of five evoke spikes, and are dealt in turn: 1, 3 and 2, 4; the silent one is always trained on
+    assert results.task.folds == ((1, 3), (2, 4))
+    assert results.input["held_out"] == [1, 2, 3, 4]
+    assert "in 2 folds" in results.input["split"]
+    assert set(results.evaluations.values()) == {3 * budget}
+    assert max(n for _, n, _ in told) == 3 * budget == told[0][2]
+    everything = fit(recording, models=names, budget=budget, held_out="none")
+    for result in results:
+        assert result.validated
+        assert result.held_out["spikes_data"] == sum(len(s) for s in results.task.spikes)
+        assert result.codes == next(r.codes for r in everything if r.model_name == result.model_name)
+        # the same by hand
+        total = []
+        for held in results.task.folds:
+            fold = results.task.without(held)
+            found = Search(datapath(result.model, 18, DT, fold.i_span), fold, budget=budget, seed=0)
+            found.run(budget)
+            apart = assess(found.dp, fold, found.codes)
+            total += [fold.score([p], apart.voltages, apart.spikes)["combined_score"] for p in fold.split.held_out]
+        assert result.combined_score == pytest.approx(np.mean(total), rel=0.05)  # a mean of rmse is not an rmse of all
+    assert results.best.tied is not None
+    with pytest.raises(UsageError, match="there are 4"):
+        fit(recording, folds=5)
+    with pytest.raises(UsageError, match="either held_out or folds"):
+        fit(recording, folds=2, held_out="none")
+
+
+def test_callback_sees_what_improves_and_may_stop(single):
+    seen = []
+
+    def callback(model, params, loss):
+        seen.append((model, params, loss))
+        return len(seen) == 3
+
+    results = fit(voltage=single.voltage, current=single.current, dt=DT, models=["LIF"], budget=4000, callback=callback)
+    assert len(seen) == 3
+    assert seen[0][2] > seen[1][2] > seen[2][2]
+    assert results.interrupted
+    assert results.best.params == seen[-1][1]
+
+
+def test_sensitivity_is_where_the_loss_grows_by_a_tenth(several):
+    (result,) = fit(several.recording, models=["LIF"], budget=1500)
+    task = Task.of(several.recording, DT)
+    dp = datapath(result.model, 18, DT, task.i_span)
+    loss = Loss(dp, task)
+
+    def at(**changed):
+        return float(loss(dp.quantise({n: np.array([x]) for n, x in (result.params | changed).items()}))[0])
+
+    assert set(result.sensitivity) == {"tau_m", "R_m", "V_th", "V_reset", "E_L", "t_ref"}
+    for name, (low, high) in result.sensitivity.items():
+        value = result.params[name]
+        assert low <= value <= high or low == pytest.approx(value) or high == pytest.approx(value)
+        assert at(**{name: low}) <= 1.1 * at() + 1e-12
+        assert at(**{name: high}) <= 1.1 * at() + 1e-12
+    # a tenth of its range away it is another cell
+    assert at(R_m=1.3 * result.sensitivity["R_m"][1]) > 1.1 * at()
+    assert result.parameters()[0]["range"] == result.sensitivity["tau_m"]

@@ -6,6 +6,7 @@ import pytest
 from spikefab.fit.measure import measure
 from spikefab.fit.recording import Recording
 from spikefab.fit.spikes import find_spikes
+from spikefab.fit.task import Task
 
 DT = 0.1
 
@@ -70,3 +71,21 @@ def test_refractory_time_is_at_most_half_the_shortest_intervals(membrane, steps)
     m = measured(membrane, steps([0.2, 1.5], DT))
     voltage = membrane(steps([1.5], DT)[0], DT)
     assert 0 <= m.t_ref <= np.diff(find_spikes(voltage, DT).time).min() / 2 + 1e-9
+
+
+@pytest.mark.parametrize("kind", ["steps", "noise"])
+def test_an_electrodes_jump_is_no_membrane(membrane, steps, cell, kind):
+    """An electrode of 40 MOhm in series: without it in the regression R would be larger and tau shorter."""
+    fluctuating = 0.05 * np.repeat(np.random.default_rng(3).normal(size=400), 80)
+    fluctuating[:1000] = 0
+    currents = steps([-0.1, 0.05, 0.1], DT) if kind == "steps" else [fluctuating]
+    voltages = [membrane(i, DT, 0.3, k) + 40 * i for k, i in enumerate(currents)]
+    recording = Recording.from_arrays(voltages, currents, DT)
+    m = measure(recording, [find_spikes(v, DT) for v in voltages])
+    assert m.jump == pytest.approx(40, abs=3)
+    assert pytest.approx(m.R, rel=0.05) == cell["R"]
+    assert pytest.approx(m.tau, rel=0.1) == cell["tau"]
+    assert pytest.approx(m.E_L, abs=1) == cell["E_L"]
+    assert any("at once by 4" in note or "at once by 39" in note for note in Task.of(recording, DT).notes)
+    without = [membrane(i, DT, 0.3, k) for k, i in enumerate(currents)]
+    assert measure(Recording.from_arrays(without, currents, DT), [find_spikes(v, DT) for v in without]).jump == 0

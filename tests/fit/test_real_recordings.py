@@ -7,6 +7,7 @@ import pytest
 
 from spikefab.fit import fit
 from spikefab.fit.readers import read
+from spikefab.fit.task import Task
 from spikefab.hw.models import MODELS
 
 DATA = os.environ.get("SPIKEFAB_DATA")
@@ -30,3 +31,11 @@ def test_pyramidal_cell_from_text():
     for result in results:
         assert result.held_out is not None
         assert 0 <= result.combined_score < 2
+
+
+@pytest.mark.parametrize(("name", "unpredictable", "jump"), [("04", False, 13), ("05", False, 12), ("12", True, 0)])
+def test_what_a_fit_says_of_noise_recordings(name, unpredictable, jump):
+    """Set 12's repeats share nothing; the electrode of the others was not compensated, as their current's steps show."""
+    task = Task.of(read(Path(DATA) / "QSNMC2007" / f"challengeA_set{name}_4reps.csv"), 0.1)
+    assert any("Unpredictable" in note for note in task.notes) == unpredictable
+    assert task.measured.jump == pytest.approx(jump, abs=1)

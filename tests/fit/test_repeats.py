@@ -40,6 +40,7 @@ def test_repeats_that_agree(rng):
     assert same["reliability"] == pytest.approx(1.0)
     assert same["gamma_over_R"] == pytest.approx(1.0)
     assert same["repeat_rmse"] == pytest.approx(0.4 * 2**0.5, rel=0.05)
+    assert not any(note.startswith(("Too fast", "Unpredictable")) for note in task.notes)
     half = task.against_repeats(whole(task), [times[::2]] * 3)
     assert 0.4 < half["gamma_over_R"] < 0.75
 
@@ -49,12 +50,14 @@ def test_repeats_that_share_nothing_are_unpredictable(rng):
     found = task.against_repeats(whole(task), [task.part_spikes(p) for p in whole(task)])
     assert found["reliability"] < scores.PREDICTABLE
     assert found["gamma_over_R"] is None  # though each train is hit by its own
+    assert any(note.startswith("Unpredictable") for note in task.notes)
 
 
 def test_too_fast_for_gamma(rng):
     fast = np.arange(50, 1950, 4.0)
     task = task_of([fast, fast], rng)
     assert task.against_repeats(whole(task), [fast, fast])["reliability"] is None
+    assert any(note.startswith("Too fast: in 2 of 2") for note in task.notes)
 
 
 def test_different_currents_are_no_repeats(rng):

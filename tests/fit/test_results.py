@@ -39,6 +39,7 @@ def test_documented_keys_are_those_written(results):
     documented = set(re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(), flags=re.MULTILINE))
     open_ends = {key.removesuffix(".NAME") for key in documented if key.endswith(".NAME")}
     content["input"]["notes"] = content["input"]["notes"] or ["one"]
+    content["ended_early"] = content["ended_early"] or ["one"]
     content["settings"] |= {"free": ["V_th"], "fixed": {"t_ref": 2.0}, "bounds": {"R_m": [50, 100]}}
     content["results"][0]["settings"] = {"kinetics": "squid"}
     written = set()

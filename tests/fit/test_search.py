@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from spikefab.fit import scores
-from spikefab.fit.fitting import assess
+from spikefab.fit.assess import assess
 from spikefab.fit.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
 from spikefab.fit.recording import Recording
-from spikefab.fit.search import Search
-from spikefab.fit.space import Space, bounds, start, unsearched
+from spikefab.fit.search import MOVES, Search
+from spikefab.fit.space import Freedom, Space, bounds, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
@@ -151,8 +151,37 @@ def test_interrupt_returns_the_best_so_far(dp, task):
 def test_finds_a_leaky_cell(task):
     """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
-    result = assess(dp, task, search(dp, task, budget=6000, seed=0).codes)
+    result = assess(dp, task, search(dp, task, budget=8000, seed=0).codes)
     assert result.held_out["combined_score"] < 0.15
     assert result.held_out["spikes_model"] == pytest.approx(result.held_out["spikes_data"], abs=1)
     assert result.params["R_m"] == pytest.approx(120, rel=0.1)
     assert result.params["E_L"] == pytest.approx(-70, abs=1)
+
+
+def test_polishing_ends_where_no_single_code_helps(task):
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
+    found = Search(dp, task, budget=100_000, seed=0)
+    found.run(1500)
+    before = found.loss
+    for _ in found._polish():
+        pass
+    assert found.loss < before
+    free = found._space.moved()
+    assert [[*dp.coefficients][k] for k in free] == ["k_m", "R_m", "V_th", "V_reset", "E_L", "n_ref"]
+    near = np.repeat(found.codes[None], len(free) * len(MOVES), axis=0)
+    near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
+    near = near[found._space.holds(near, found.codes)]
+    assert len(near) > len(free)
+    assert Loss(dp, task)(near).min() >= found.loss
+
+
+def test_moved_codes_keep_bounds_and_what_is_fixed(task):
+    dp = datapath(MODELS["AdExNeuron"], 18, DT, task.i_span)
+    freedom = Freedom(fixed={"V_T": -50.0, "C": 0.1}, bounds={"b": (0.0, 0.01)})
+    found = Search(dp, task, budget=2000, seed=0, freedom=freedom)
+    found.run(2000)
+    params = {n: float(v) for n, v in dp.dequantise(found.codes).items()}
+    at_start = {n: float(v) for n, v in dp.dequantise(found._space.codes(found._point(found.codes))[0]).items()}
+    assert params["V_T"] == at_start["V_T"] == pytest.approx(-50, abs=0.01)
+    assert params["C"] == at_start["C"] == pytest.approx(0.1, rel=1e-3)
+    assert 0 <= params["b"] <= 0.01

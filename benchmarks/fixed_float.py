@@ -1,0 +1,375 @@
+"""What fixed point costs a fit: the same codes in float64, and the same search in float64, on three recordings.
+
+    SPIKEFAB_DATA=... python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
+        [--models LIF,AdEx] [--recordings steps,noise,barrel] [--seeds 5] [--budget 20000]
+    python benchmarks/fixed_float.py benchmarks/results/fixed_float.json --page docs/fixed-float.md    (runs nothing)
+
+Each model is fitted alone, at word 18 and dt = 0.1 ms, with `fit`'s own rule of what is held out. *Same codes*: the fixed-point
+fit's `combined_score`, and that of its parameters in the float64 ideal. *Search*: `fit` once more, with the same seed, screen,
+CMA-ES, loss and box, where neither parameters nor current nor anything computed has a format: each candidate is the ideal
+(`sim.ideal_kernel`) with the parameters of its point. Only a refractory time is still whole steps, as in the ideal, and what
+clamps in the equations still clamps.
+
+Gates, for each model and recording: the same codes differ by at most 2 % in every seed's fit, and the fixed-point search's
+median over seeds is at most 5 % above the float64 search's, both held out. Ends with status 8 if one is missed. Some hours; rows
+that the file already has, of the same settings and code, are not run again.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from spikefab import Recording, fit, read
+from spikefab.fit import assess, fitting, loss
+from spikefab.fit.results import FitResult
+from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.fixed import Q
+from spikefab.hw.models import MODELS, get_model
+from spikefab.sim import ideal_kernel
+from spikefab.sim.kernels import Batch
+
+DT, WORD = 0.1, 18
+SAME_CODES, SEARCH = 2.0, 5.0  # %
+RECORDINGS = {
+    "steps": ("pyABF/18713001.abf", "regular spiking, steps"),
+    "noise": ("QSNMC2007/challengeA_set04_4reps.csv", "L5 pyramid, in-vivo-like noise, four repeats"),
+    "barrel": ("NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb", "barrel cortex, steps"),
+}
+DECIDES = ("fit/fitting", "fit/loss", "fit/measure", "fit/scores", "fit/search", "fit/space", "fit/spikes", "fit/split",
+           "fit/task", "sim/elementary", "sim/ideal_kernel")  # fmt: skip
+Scores = dict[str, dict[str, float]]
+
+
+# -- fit, without formats --------------------------------------------------------------------------------------------
+
+
+class Unrounded(Q):
+    """A format whose codes are numbers of any size and fineness, in its units: what a search does with codes, it does with
+    them."""
+
+    def encode(self, value: Any) -> np.ndarray:
+        return np.asarray(value, dtype=np.float64) / self.lsb
+
+
+class RealDatapath(Datapath):
+    """A datapath whose registers and input are unrounded. `of`: the one with formats."""
+
+    __hash__ = None  # type: ignore[assignment]  # what keeps something for each datapath has nothing for this one
+
+    def __init__(self, of: Datapath):
+        def unrounded(q: Q) -> Q:
+            return Unrounded(q.i_bits, q.f_bits)
+
+        vars(self).update(vars(of))
+        self.of, self.current = of, unrounded(of.current)
+        self.states = {name: unrounded(q) for name, q in of.states.items()}
+        self.coefficients = {
+            name: q if name in of.model.whole_steps else unrounded(q) for name, q in of.coefficients.items()
+        }
+        self.units = [np.array([q.lsb for q in formats.values()]) for formats in (of.coefficients, of.states)]
+
+
+def simulate(dp: RealDatapath, codes: np.ndarray, current: np.ndarray, *, initial: np.ndarray, **more: Any) -> Batch:
+    """As `kernels.simulate`."""
+    each, state = dp.units
+    out = ideal_kernel.simulate(dp.of, codes * each, dp.current.decode(current), initial=initial * state, **more)
+    return replace(out, end=out.end / state)
+
+
+def settle(dp: RealDatapath, codes: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """As `kernels.settle`."""
+    each, state = dp.units
+    return ideal_kernel.settle(dp.of, codes * each, dp.current.decode(baseline)) / state
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    """Has `fit` simulate in float64. Fails where the names that it replaces are not there."""
+    engine = SimpleNamespace(simulate=simulate, settle=settle, announce=lambda *_: None)
+    with (
+        patch.object(fitting, "datapath", lambda *a: RealDatapath(datapath(*a))),
+        patch.object(fitting, "kernels", engine),
+        patch.object(assess, "kernels", engine),
+        patch.object(loss, "kernels", engine),
+        patch.object(fitting, "ideal_scores", lambda *a: {"train": None, "held_out": None}),
+    ):
+        yield
+
+
+# -- a row: one model, one recording, one seed -----------------------------------------------------------------------
+
+
+@cache
+def code() -> str:
+    """Of all that decides what a search finds: a row is kept as long as none of it changes."""
+    root = Path(fitting.__file__).parents[1]
+    said = [(root / f"{name}.py").read_text() for name in DECIDES]
+    for model in MODELS.values():
+        for choice in model.tried:
+            for node in datapath(model.variant(**choice), WORD, DT).trace.nodes:
+                attr = (node.attr[0].columns, node.attr[1]) if node.op == "table" else node.attr
+                said.append(repr((node.op, node.args, node.q, attr)))
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+def head(recording: str, model: str, seed: int, budget: int) -> dict[str, Any]:
+    """What says whether a row is the one that is wanted."""
+    return {"recording": recording, "model": model, "seed": seed, "budget": budget, "word": WORD, "dt": DT,
+            "version": version("spikefab"), "code": code()}  # fmt: skip
+
+
+def told(scores: Mapping[str, Any]) -> Scores:
+    """What a row keeps of the scores on either part."""
+    names = ("combined_score", "masked_rmse", "timing", "count", "spikes_model")
+    return {part: {name: scores[part][name] for name in names} for part in ("train", "held_out")}
+
+
+def run(recording: Recording, model: str, seed: int, budget: int) -> dict[str, Any]:
+    """Both fits of a model: scores in fixed point, of the same codes in float64, and of the float64 search."""
+
+    def one() -> tuple[FitResult, float]:
+        begun = time.perf_counter()
+        (result,) = fit(recording, dt=DT, word=WORD, models=[model], budget=budget, seed=seed)
+        return result, round(time.perf_counter() - begun, 1)
+
+    fixed, fixed_seconds = one()
+    with in_float64():
+        real, real_seconds = one()
+    return {
+        "fixed": told(vars(fixed)),
+        "same_codes": told(fixed.ideal),
+        "float64": told(vars(real)),
+        "settings": {"fixed": fixed.settings, "float64": real.settings},
+        "seconds": {"fixed": fixed_seconds, "float64": real_seconds},
+    }
+
+
+# -- tables and gates ------------------------------------------------------------------------------------------------
+
+
+def percent(found: float, wanted: float) -> float:
+    """How much more `found` is."""
+    return 100 * (found - wanted) / wanted if wanted else 0.0 if found == wanted else float("inf")
+
+
+def summary(rows: list[dict[str, Any]], part: str = "held_out") -> dict[str, float]:
+    """Over the seeds of a model on a recording, of `combined_score`: medians of either search and how they differ; of the
+    same codes the median and the largest difference; `apart`, what lies between the seeds of the float64 search, in %.
+    """
+    fixed, same, real = (
+        np.array([row[name][part]["combined_score"] for row in rows]) for name in ("fixed", "same_codes", "float64")
+    )
+    differ = [abs(percent(a, b)) for a, b in zip(fixed, same, strict=True)]
+    f, r = float(np.median(fixed)), float(np.median(real))
+    return {
+        "same_median": float(np.median(differ)),
+        "same_largest": max(differ),
+        "same_absolute": float(np.abs(fixed - same).max()),
+        "fixed": f,
+        "float64": r,
+        "percent": percent(f, r),
+        "absolute": f - r,
+        "apart": 100 * float(np.ptp(real)) / r if r else 0.0,
+    }
+
+
+def groups(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Rows of each model and recording, in the order of either."""
+    found = {(m, r): [row for row in rows if (row["model"], row["recording"]) == (m, r)]
+             for m in MODELS for r in RECORDINGS}  # fmt: skip
+    return {key: part for key, part in found.items() if part}
+
+
+def misses(rows: list[dict[str, Any]]) -> list[str]:
+    """What the rows fall short of, in words."""
+    missed = []
+    for (model, recording), part in groups(rows).items():
+        x, name = summary(part), f"{model.removesuffix('Neuron')} on {recording}"
+        if x["same_largest"] > SAME_CODES:
+            beyond = sum(
+                abs(percent(*(row[n]["held_out"]["combined_score"] for n in ("fixed", "same_codes")))) > SAME_CODES
+                for row in part
+            )
+            missed.append(
+                f"{name}: the same codes differ by up to {x['same_largest']:.1f} % ({x['same_absolute']:.3f}),"
+                f" by more than {SAME_CODES:g} % in {beyond} of {len(part)} fits"
+            )
+        if x["percent"] > SEARCH:
+            missed.append(
+                f"{name}: the fixed-point search's median is {x['percent']:.1f} % ({x['absolute']:.3f}) above the float64"
+                f" search's, whose own seeds lie {x['apart']:.0f} % apart"
+            )
+    return missed
+
+
+def line(model: str, recording: str, rows: list[dict[str, Any]]) -> str:
+    x, t = summary(rows), summary(rows, "train")
+    return "  ".join(
+        (
+            f"{model.removesuffix('Neuron'):16} {recording:7} {len(rows)} seeds",
+            f"same codes {x['same_median']:6.2f} {x['same_largest']:6.2f} %",
+            f"fixed {x['fixed']:.3f} float64 {x['float64']:.3f} {x['percent']:+6.1f} % {x['absolute']:+.3f}",
+            f"apart {x['apart']:.0f} %",
+            f"train: same {t['same_largest']:5.2f} %  {t['fixed']:.3f} {t['float64']:.3f} {t['percent']:+6.1f} %",
+        )
+    )
+
+
+PAGE = """\
+# Fixed point against float64, in a fit
+
+What fixed point costs is seen in two ways, for every model at word {word} and dt = {dt} ms, on three recordings. *The same
+codes*: a fit's `combined_score` on the held-out part, as the hardware computes it, against that of the same parameters in the
+float64 ideal. *The search*: `fit` against the same fit in float64: seeds, screen, CMA-ES, loss and box are the same, but nothing
+has a format, neither parameters nor current nor what is computed from them (`sim/ideal_kernel.py`). Each model is fitted
+alone, with {budget:,} evaluations and {seeds} seeds.
+
+{recordings}
+
+Same codes: the median and the largest difference over the seeds, in % of the ideal's score. Search: medians over the seeds of
+either search's score (0 is perfect), how much more the fixed-point search's is, in %, and in brackets how far the float64 search's
+own seeds lie apart (greatest less least, in % of their median): a difference well below that is chance.
+
+{table}
+
+**Required**: the same codes differ by at most {same:g} %, and the fixed-point search's median is at most {search:g} % above
+the float64 search's. {verdict}
+
+Over all {cells} models and recordings the fixed-point search is above the float64 search in {above}; the median difference is
+{overall:+.1f} %.
+
+The same on the training part, largest difference of the same codes and difference of the searches, in %:
+
+{training}
+
+## How it is made
+
+    SPIKEFAB_DATA=... .venv/bin/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
+    .venv/bin/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json --page docs/fixed-float.md
+
+The first takes hours, and goes on where it was broken off; the second writes this page. Of {date}, {processor}.
+"""
+
+
+def page(result: Mapping[str, Any], budget: int) -> str:
+    """The text of docs/fixed-float.md, from what the results hold of a budget."""
+    rows = [row for row in result["rows"] if row["budget"] == budget]
+    there = [name for name in RECORDINGS if any(row["recording"] == name for row in rows)]
+    held = ["| model | " + " | ".join(f"{n}: same codes | fixed, float64 | %" for n in there) + " |",
+            "|---|" + "---|" * 3 * len(there)]  # fmt: skip
+    trained = ["| model | " + " | ".join(f"{n}: same codes | search" for n in there) + " |",
+               "|---|" + "---|" * 2 * len(there)]  # fmt: skip
+    found = groups(rows)
+    for model in dict.fromkeys(m for m, _ in found):
+        cells, more = [], []
+        for name in there:
+            if (model, name) in found:
+                x, t = (summary(found[model, name], part) for part in ("held_out", "train"))
+                cells += [
+                    f"{x['same_median']:.2f} / {x['same_largest']:.2f}",
+                    f"{x['fixed']:.3f}, {x['float64']:.3f}",
+                    f"{x['percent']:+.1f} ({x['apart']:.0f})",
+                ]
+                more += [f"{t['same_largest']:.2f}", f"{t['percent']:+.1f}"]
+            else:
+                cells, more = [*cells, *["–"] * 3], [*more, *["–"] * 2]
+        label = model.removesuffix("Neuron")
+        held.append(f"| {label} | " + " | ".join(cells) + " |")
+        trained.append(f"| {label} | " + " | ".join(more) + " |")
+    missed, every = misses(rows), [summary(part)["percent"] for part in found.values()]
+    if len({row["code"] for row in rows}) > 1:
+        print("some rows are of an older code: run the benchmark again before the page is kept", file=sys.stderr)
+    return PAGE.format(
+        word=WORD, dt=DT, budget=budget, seeds=len({row["seed"] for row in rows}),
+        recordings="\n".join(f"* *{name}*: `{RECORDINGS[name][0]}`, {RECORDINGS[name][1]}" for name in there),
+        table="\n".join(held), training="\n".join(trained), same=SAME_CODES, search=SEARCH,
+        verdict="Short of it fall:\n\n" + "\n".join(f"* {text}." for text in missed) if missed else "All of it is met.",
+        cells=len(every), above=sum(x > 0 for x in every), overall=float(np.median(every)),
+        date=result["date"], processor=result["machine"]["processor"],
+    )  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    name = next((text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")), platform.machine())
+    return {"cpus": os.cpu_count(), "processor": name}
+
+
+def write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def save(path: Path, rows: list[dict[str, Any]]) -> None:
+    packages = ("spikefab", "numpy", "scipy", "numba", "cmaes")
+    result = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+        "machine": machine(),
+        "settings": {
+            "word": WORD,
+            "dt": DT,
+            "gates": {"same_codes": SAME_CODES, "search": SEARCH},
+            "files": RECORDINGS,
+        },
+        "rows": rows,
+    }
+    write(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--recordings", default=",".join(RECORDINGS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=fitting.BUDGET)
+    parser.add_argument("--page", type=Path, help="write the page from what OUTPUT has, and run nothing")
+    options = parser.parse_args()
+    if options.page:
+        write(options.page, page(json.loads(options.output.read_text()), options.budget))
+        return 0
+    rows: list[dict[str, Any]] = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
+    current: list[dict[str, Any]] = []
+    for name in options.recordings.split(","):
+        recording = read(Path(os.environ["SPIKEFAB_DATA"]) / RECORDINGS[name][0])
+        for model in (get_model(text).__name__ for text in options.models.split(",")):
+            for seed in range(options.seeds):
+                wanted = head(name, model, seed, options.budget)
+                row = next((row for row in rows if wanted.items() <= row.items()), None)
+                if row is None:
+                    row = wanted | run(recording, model, seed, options.budget)
+                    same = ("recording", "model", "seed", "budget")
+                    rows = [old for old in rows if any(old[key] != row[key] for key in same)] + [row]
+                    save(options.output, rows)
+                current.append(row)
+            part = [row for row in current if (row["model"], row["recording"]) == (model, name)]
+            print(line(model, name, part), flush=True)
+    missed = misses(current)
+    for text in missed:
+        print(text, file=sys.stderr)
+    return 8 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The ideal, compiled: `ideal.run` over many candidates and sweeps at once, at the speed of a fit.
+
+Loops and statements are those of the batch kernel, without their rounding. The function of a table is traced as equations
+are: called once, on a symbol that writes down what is done to it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikefab.hw.cache import cache_dir
+from spikefab.hw.datapath import Datapath
+from spikefab.hw.schedule import saturates
+
+from . import elementary, ideal, kernels
+from .codegen import LANES, kernel_source
+from .kernels import Batch
+from .statements import Step, _Writer
+
+FUNCTIONS = ("exp", "expm1", "exp2", "exprel", "tanh", "cosh", "sin", "cos", "tan")
+UFUNCS = {
+    "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "power": "{} ** {}",
+    "negative": "-{}", "minimum": "min({}, {})", "maximum": "max({}, {})",
+    **{name: name + "({})" for name in FUNCTIONS}, **{name: f"np.{name}({{}})" for name in ("log", "sqrt", "absolute")},
+}  # fmt: skip
+
+
+class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
+    """A number by its name in the statements; `write(ufunc, operands)` gives the name of what is made of it."""
+
+    def __init__(self, name: str, write: Callable[[str, tuple], "Symbol"]):
+        self.name, self.write = name, write
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **_: Any) -> "Symbol":
+        if ufunc.__name__ not in UFUNCS:
+            raise TypeError(f"no statement for {ufunc.__name__}: add it to ideal_kernel.UFUNCS")
+        return self.write(ufunc.__name__, operands)
+
+    def clip(self, low: Any, high: Any, **_: Any) -> "Symbol":  # what np.clip calls
+        return np.minimum(np.maximum(self, low), high)  # type: ignore[call-overload,return-value]
+
+
+class _Ideal(_Writer):
+    """Every value in its own unit, nothing rounded; tables are what they stand for."""
+
+    def number(self, index: int) -> float | None:
+        """Also of a table's slopes, which are 0 here, and of what is made of them."""
+        node = self.nodes[index]
+        if node.op == "table" and node.attr[1] > 0:
+            return 0.0
+        if node.op == "mul" and any(self.number(a) == 0 for a in node.args):
+            return 0.0
+        if node.op == "resize" and self.number(node.args[0]) == 0:
+            return 0.0
+        return super().number(index)
+
+    def unit(self, args: Any) -> int:
+        return 0
+
+    def write(self, index: int) -> tuple[str, int]:
+        node = self.nodes[index]
+        if node.op == "input":
+            return super().write(index)[0], 0
+        if node.op == "add" and self.number(node.args[1]) == 0:
+            return self.value(node.args[0])
+        return super().write(index)
+
+    def resize(self, index: int) -> tuple[str, int]:
+        node, fixed = self.nodes[index], self.fixed[index]
+        x, low, high = self.at(node.args[0], 0, fixed), node.q.lo * node.q.lsb, node.q.hi * node.q.lsb
+        if node.attr == "wrap":
+            k_low, k_span, k_each = (self.step.constant(k) for k in (low, -2 * low, -0.5 / low))
+            x = self.emit(f"{x} - floor(({x} - {k_low}) * {k_each}) * {k_span}", fixed)
+        elif saturates(self.trace, index):
+            x = self.emit(f"min(max({x}, {self.step.constant(low)}), {self.step.constant(high)})", fixed)
+        return x, 0
+
+    def table(self, index: int) -> tuple[str, int]:
+        node, fixed = self.nodes[index], self.fixed[index]
+        table, (arg,) = node.attr[0], node.args
+
+        def operand(x: Any) -> str:
+            return x.name if isinstance(x, Symbol) else self.step.constant(x)
+
+        def write(ufunc: str, x: tuple) -> Symbol:
+            if ufunc == "divide" and not isinstance(x[1], Symbol):
+                ufunc, x = "multiply", (x[0], 1 / x[1])
+            if ufunc == "power" and x[1] == 2:
+                ufunc, x = "multiply", (x[0], x[0])
+            key = (ufunc, *(y.name if isinstance(y, Symbol) else float(y) for y in x))
+            text = UFUNCS[ufunc]
+            return Symbol(self.once(*key, make=lambda: self.emit(text.format(*map(operand, x)), fixed)), write)
+
+        def place() -> str:
+            return self.emit(f"min(max({self.at(arg, 0, fixed)}, 0.0), {self.step.constant(table.entries)})", fixed)
+
+        return table.function(Symbol(self.once("place", arg, table.entries, make=place), write)).name, 0
+
+
+@cache
+def _step(dp: Datapath) -> Step:
+    writer = _Ideal(dp)
+    for name, index in dp.trace.outputs.items():
+        writer.step.outputs[name] = writer.truth(index) if name == ".spike" else writer.at(index, 0)
+    return writer.step
+
+
+@cache
+def _source(dp: Datapath) -> tuple[str, str]:
+    version = hashlib.sha256(Path(elementary.__file__).read_bytes()).hexdigest()  # they are compiled into the kernel
+    functions = f"from spikefab.sim.elementary import {', '.join(FUNCTIONS)}  # {version}\n"
+    source = f"{kernel_source(dp, _step(dp))}\n\n{functions}"
+    return source, f"{dp.model.__name__}_ideal_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+
+
+def rest(dp: Datapath, coefficients: np.ndarray) -> np.ndarray:
+    """States (N, states) at rest of real coefficients (N, coefficients)."""
+    found = ideal.rest(dp, dict(zip(dp.coefficients, coefficients.T, strict=True)))
+    return np.stack([np.broadcast_to(found[n], len(coefficients)) for n in dp.states], axis=-1)
+
+
+def simulate(
+    dp: Datapath,
+    coefficients: np.ndarray,
+    current: np.ndarray,
+    *,
+    initial: np.ndarray | None = None,
+    length: np.ndarray | None = None,
+    data: np.ndarray | None = None,
+    outside: np.ndarray | None = None,
+    clip: float = np.inf,
+    max_spikes: int = 1000,
+    regress: bool = False,
+    trace: bool = False,
+) -> Batch:
+    """As `kernels.simulate`, where coefficients (N, coefficients) and current (S, T), nA, initial and end states are real.
+
+    Raises TypeError for a model with a table of a function that has no statement.
+    """
+    coefficients = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
+    current = np.atleast_2d(np.asarray(current, dtype=np.float64))
+    n, (sweeps, steps), k = len(coefficients), current.shape, len(dp.states)
+    padded = -(-n // LANES) * LANES
+    start = rest(dp, coefficients) if initial is None else np.asarray(initial, dtype=np.float64)
+    if start.ndim == 2:
+        start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
+    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
+    zeros = np.zeros_like(current)
+    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
+    count = np.zeros((sweeps, padded), dtype=np.int64)
+    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
+    end = np.empty((k, sweeps, padded))
+    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    step = _step(dp)
+    source, name = _source(dp)
+    kernel = kernels._load(name, source).kernel
+    arguments = (
+        np.array(step.constants),
+        np.zeros(1),  # no table
+        np.ascontiguousarray(coefficients[rows].T),
+        np.ascontiguousarray(start[rows].transpose(2, 1, 0)),
+        current,
+        np.full(sweeps, steps) if length is None else np.asarray(length, dtype=np.int64),
+        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
+        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
+        float(clip),
+        masked,
+        sums,
+        regress,
+        count,
+        spikes,
+        end,
+        trace,
+        volts,
+    )
+    with nullcontext() if kernel.signatures else kernels._interleaved():
+        kernel(*arguments)
+    return Batch(
+        count.T[:n],
+        spikes.transpose(1, 0, 2)[:n],
+        masked.T[:n],
+        sums.transpose(2, 1, 0)[:n],
+        end.transpose(2, 1, 0)[:n],
+        volts.transpose(2, 0, 1)[:n] if trace else None,
+    )
+
+
+def settle(dp: Datapath, coefficients: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """States (N, S, states) in which each sweep begins: rest, then 200 ms of its baseline current (S,), nA."""
+    levels, which = np.unique(baseline, return_inverse=True)
+    held = np.repeat(levels[:, None], round(kernels.SETTLE / dp.dt), axis=1)
+    return simulate(dp, coefficients, held, max_spikes=1).end[:, which]
+
+
+def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
+    """Say that a kernel is about to be compiled, if it is."""
+    if notice is not None and not any((cache_dir("kernels") / "__pycache__").glob(f"{_source(dp)[1]}*.nbc")):
+        notice(f"compiling the float64 {dp.model.__name__} kernel for this machine, once")
