@@ -1,0 +1,103 @@
+"""What a whole fit costs and is worth, against what a user would write in an afternoon (`afternoon.py`).
+
+    SPIKEFAB_DATA=... python benchmarks/fit.py OUT.json [--runs 3] [--seeds 5]
+
+Time: `fit` with its defaults, all models at word 18, and the script's AdEx alone with 10,000 evaluations, in turns on
+`RECORDINGS[0]`: medians of the runs and their ratio. Both are told to compile beforehand.
+Quality: held-out score of our fixed-point AdEx, with the default budget, and of the script's, over seeds and recordings: the
+medians of all of them, and of each recording. Ends with status 8 where the ratio is above 3 or our median above the script's.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from spikefab import fit, read
+from spikefab.fit.fitting import BUDGET
+
+RECORDINGS = (
+    "pyABF/18713001.abf",
+    "neuroptimus/ca3_pc_v2_4_with_current.csv",
+    "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb",
+)
+LONGEST = 3.0  # times the script's seconds
+SCRIPT = Path(__file__).with_name("afternoon.py")
+
+
+def script(path: Path, seed: int) -> dict[str, Any]:
+    """What the script prints: it runs by itself, as a user's would."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, path, "--seed", str(seed)], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def ours(path: Path) -> tuple[float, dict[str, Any]]:
+    """Seconds of the default fit of all models, reading included, and how its models came out."""
+    begun = time.perf_counter()
+    results = fit(read(path))
+    seconds = time.perf_counter() - begun
+    return seconds, {"scores": {r.model_name: r.combined_score for r in results}, "ended_early": results.ended_early}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    data = Path(os.environ["SPIKEFAB_DATA"])
+    first = data / RECORDINGS[0]
+    fit(read(first), budget=64)  # compiles what this machine has not seen
+    times = []
+    for seed in range(options.runs):
+        seconds, ranking = ours(first)
+        times.append({"ours": seconds, "script": script(first, seed)["seconds"], **ranking})
+        print(f"all models {seconds:.1f} s, the script's AdEx {times[-1]['script']:.1f} s", flush=True)
+    ratio = median(t["ours"] for t in times) / median(t["script"] for t in times)
+    print(f"ratio of medians {ratio:.2f} (at most {LONGEST:g} wanted)", flush=True)
+    rows = []
+    for name in RECORDINGS:
+        for seed in range(options.seeds):
+            (mine,) = fit(read(data / name), models=["AdEx"], seed=seed)
+            theirs = script(data / name, seed)
+            rows.append(
+                {
+                    "recording": name,
+                    "seed": seed,
+                    "ours": {"train": mine.train["combined_score"], "held_out": mine.combined_score},
+                    "script": {part: theirs[part]["combined_score"] for part in ("train", "held_out")},
+                }
+            )
+        part = [row for row in rows if row["recording"] == name]
+        told = "  ".join(
+            f"{who} {median(r[who]['held_out'] for r in part):.3f} (training {median(r[who]['train'] for r in part):.3f})"
+            for who in ("ours", "script")
+        )
+        print(f"{name}: held out, median of {len(part)} seeds: {told}", flush=True)
+    medians = {who: median(row[who]["held_out"] for row in rows) for who in ("ours", "script")}
+    print(f"all: ours {medians['ours']:.3f}, the script's {medians['script']:.3f}", flush=True)
+    content = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "budget": BUDGET,
+        "ratio": ratio,
+        "times": times,
+        "medians": medians,
+        "rows": rows,
+    }
+    options.output.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return 8 if ratio > LONGEST or medians["ours"] > medians["script"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
