@@ -201,7 +201,8 @@ def test_a_killed_parent_is_resumed_to_the_same_bytes(folder, whole, tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_finished(folder, whole, tmp_path):
-    process = start(folder, tmp_path, start_new_session=True)
+    # one after the other, so that there is something left to interrupt however late this process gets its turn
+    process = start(folder, tmp_path, "--jobs", "1", start_new_session=True)
     while "Neuron" not in process.stderr.readline():
         pass
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
