@@ -38,6 +38,9 @@ accept: $(READY)                    ## hours: the proofs whose dated results are
 	$(BIN)/python benchmarks/accept_builds.py benchmarks/results/builds.json
 	$(BIN)/python benchmarks/accept_many.py benchmarks/results/many.json
 	$(BIN)/python benchmarks/recovery.py benchmarks/results/recovery.json
+	$(BIN)/python benchmarks/quality.py benchmarks/results/quality.json
+	$(BIN)/python benchmarks/fit.py benchmarks/results/fit.json
+	$(BIN)/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV): a few minutes the first time"

@@ -1,6 +1,6 @@
 """What codes do on a recording: every sweep simulated, in fixed point and in float64, and scored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,19 @@ def assess(dp: Datapath, task: Task, codes: np.ndarray) -> FitResult:
     )
 
 
-def ideal_scores(dp: Datapath, task: Task, params: Mapping[str, float]) -> dict[str, Any]:
-    """The same scores for the same parameters in float64."""
+def ideal_scores(
+    dp: Datapath, task: Task, params: Mapping[str, float], notice: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """The same scores for the same parameters in float64. `notice` is told of a kernel that is being compiled."""
     coefficients = ideal.real_coefficients(dp, dict(params))
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
-    run = _compiled if max(map(len, currents)) > INTERPRETED else _interpreted
+    run = _interpreted
+    if max(map(len, currents)) > INTERPRETED:
+        try:
+            ideal_kernel.announce(dp, notice)
+            run = _compiled
+        except TypeError:  # a user's model has a table of a function that is not written out
+            pass
     voltage, spikes = run(dp, coefficients, currents, task.baselines)
     parts = task.split
     return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}
@@ -82,10 +90,7 @@ def _interpreted(dp: Datapath, coefficients: dict[str, Any], currents: list[np.n
 
 def _compiled(dp: Datapath, coefficients: dict[str, Any], currents: list[np.ndarray], held: np.ndarray) -> Runs:
     row = np.array([[float(coefficients[name]) for name in dp.coefficients]])
-    try:
-        initial = ideal_kernel.settle(dp, row, held)
-    except TypeError:  # a user's model has a table of a function that is not written out
-        return _interpreted(dp, coefficients, currents, held)
+    initial = ideal_kernel.settle(dp, row, held)
     voltage, spikes = [], []
     for k, i in enumerate(currents):
         out = ideal_kernel.simulate(dp, row, i, initial=initial[:, k], max_spikes=len(i), trace=True)

@@ -146,7 +146,7 @@ def fit(
     for result in results:
         dp = found[result.model_name].dp
         try:
-            result.ideal = ideal_scores(dp, task, result.params)
+            result.ideal = ideal_scores(dp, task, result.params, notice)
             result.sensitivity = found[result.model_name].sensitivity(result.codes)
         except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
             results.interrupted = True
@@ -232,19 +232,21 @@ class _Sweep:
             search.progress = self._telling(model.__name__, searches, spent)
             search.run(max(math.ceil(EARLY * share), LEAST // variants))
         searches.sort(key=lambda s: s.loss)
-        searches[0].budget = self.budget - sum(s.evaluations for s in searches[1:])
+        others = sum(s.evaluations for s in searches[1:])
+        searches[0].budget = self.budget - others
+        searches[0].progress = self._telling(model.__name__, searches[:1], spent + others)
 
     def _telling(self, name: str, searches: list[Search], spent: int) -> Callable[[int, float], None]:
         told = np.inf
 
         def tell(*_: object) -> None:
             nonlocal told
-            best = min(searches, key=lambda s: s.loss)
+            best = min(searches, key=lambda s: s.lowest)
             if self.progress is not None:
                 done = spent + sum(s.evaluations for s in searches)
-                self.progress(name, done, self.searches * self.budget, best.loss)
-            if self.callback is not None and best.loss < told:
-                told = best.loss
+                self.progress(name, done, self.searches * self.budget, best.lowest)
+            if self.callback is not None and best.lowest != told:  # higher: where a search begins to see the whole
+                told = best.lowest
                 params = {n: float(v) for n, v in best.dp.dequantise(best.codes).items()}
                 if self.callback(name, params, told) is True:
                     raise _Stop

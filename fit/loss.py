@@ -86,7 +86,6 @@ class Loss:
         self.weights = np.array([*task.weights, second * task.weights[1]])
         self.span = self.length * task.dt
         self.most = 2 * max(len(t) for t in times) + 50
-        self.evaluations = 0
 
     def read_out(self, codes: np.ndarray) -> np.ndarray:
         """The same codes with the read-out V_0 + S x solved, where the model has one.
@@ -149,5 +148,4 @@ class Loss:
             self.task.dt,
             out,
         )
-        self.evaluations += len(codes)
         return out

@@ -327,11 +327,14 @@ def _again(results: "FitResults", source: str) -> list[Markup]:
     names = ",".join(name.removesuffix("Neuron") for name in s.get("models", []))
     if source == "arrays":
         words = ["fit(voltage=voltage, current=current"]
-        words += [f"{k}={s[k]!r}" for k in ("models", "dt", "word", "top_k", "budget", "seed", "held_out") if k in s]
+        words += [
+            f"{k}={s[k]!r}" for k in ("models", "dt", "word", "top_k", "budget", "seed", "held_out", "folds") if k in s
+        ]
         again = f"{', '.join(words)})"
     else:
         options = {"models": names, "dt": s.get("dt"), "word": s.get("word"), "top": s.get("top_k")}
         options |= {"budget": s.get("budget"), "seed": s.get("seed"), "held-out": s.get("held_out")}
+        options |= {"folds": s.get("folds")}
         words = [f"--{name} {value}" for name, value in options.items() if value not in (None, "", "auto")]
         again = " ".join(["spikefab fit", shlex.quote(source), *words])
     same = "With the options by which the recording was read, the same seed gives the same result to the last bit."

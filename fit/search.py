@@ -1,5 +1,5 @@
 """The search of one model: a Sobol screen, CMA-ES from its best points, again, closer, around the best so far, then moves
-of single codes."""
+of single codes. Where there is much to train on, the first two see only a part of it."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,8 @@ STRIDES, GROWN = 0.5 ** np.arange(10, 0.5, -0.5), 1.1  # of the unit cube; see `
 class Search:
     """One model's search, to be run in parts: `run` goes on where it stopped, with whatever `budget` then is.
 
-    codes (coefficients,) of the best so far, its loss, and the evaluations spent.
+    codes (coefficients,) of the best so far, and the evaluations spent. loss: of these codes over all that is trained on,
+    once `run` has returned; lowest: the same over what the search is looking at.
     """
 
     def __init__(self, dp: Datapath, task: Task, *, budget: int, seed: int, freedom: Freedom | None = None):
@@ -36,21 +37,26 @@ class Search:
         self.dp, self.budget = dp, budget
         self.progress: Callable[[int, float], None] | None = None
         self._constants = start(dp, task.measured) | {n: v for n, v in freedom.fixed.items() if n in dp.params}
-        self._score = Loss(dp, task)
+        short = task.shortened()
+        self._whole = Loss(dp, task)
+        self._score = self._whole if short is task else Loss(dp, short)
         names = freedom.searched(dp.params)
         self._space = Space.of(dp, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
-        self.loss = np.inf
+        self.loss = self.lowest = np.inf
+        self.evaluations = 0
+        self._leading, self._losses = self.codes[:0].reshape(0, len(self.codes)), np.empty(0)
         self._rounds = self._search(seed)
-
-    @property
-    def evaluations(self) -> int:
-        return self._score.evaluations
 
     def run(self, until: int) -> None:
         """Go on until so many evaluations are spent in all, or the budget is."""
-        while self.evaluations < min(until, self.budget) and next(self._rounds, None) is not None:
-            pass
+        try:
+            while self.evaluations < min(until, self.budget) and next(self._rounds, None) is not None:
+                pass
+        finally:  # also when it is interrupted: models are compared by all that they were trained on
+            self.loss = self.lowest
+            if self._score is not self._whole and self.evaluations:
+                self.loss = float(self._whole(self._whole.read_out(self.codes[None]))[0])
 
     def sensitivity(self, codes: Mapping[str, int]) -> dict[str, tuple[float, float]]:
         """(low, high) of each searched parameter between which it alone can move before the loss grows by a tenth."""
@@ -59,7 +65,7 @@ class Search:
         points = np.repeat(there[None], len(there) * len(away), axis=0)
         points[np.arange(len(points)), np.repeat(np.arange(len(there)), len(away))] += np.tile(away, len(there))
         points = np.clip(points, 0, 1)
-        losses = self._score(self._score.read_out(self._space.codes(points))).reshape(len(there), -1)
+        losses = self._whole(self._whole.read_out(self._space.codes(points))).reshape(len(there), -1)
         physical = self._space.physical(points)
         found, middle = {}, len(STRIDES)
         for k, name in enumerate(self._space.names):
@@ -76,11 +82,16 @@ class Search:
     def _try(self, codes: np.ndarray) -> np.ndarray:
         codes = self._score.read_out(codes)
         values = self._score(codes)
+        self.evaluations += len(codes)
         best = int(np.argmin(values))
-        if values[best] < self.loss:
-            self.codes, self.loss = codes[best], float(values[best])
+        if values[best] < self.lowest:
+            self.codes, self.lowest = codes[best], float(values[best])
+        if self._score is not self._whole:
+            leading, losses = np.concatenate([self._leading, codes]), np.concatenate([self._losses, values])
+            first = np.argsort(losses, kind="stable")[:POPULATION]
+            self._leading, self._losses = leading[first], losses[first]
         if self.progress is not None:
-            self.progress(self.evaluations, self.loss)
+            self.progress(self.evaluations, self.lowest)
         return values
 
     def _search(self, seed: int) -> Iterator[bool]:
@@ -92,6 +103,10 @@ class Search:
             yield True
         order = np.argsort(np.concatenate(found), kind="stable")
         yield from self._wide(x[order], lambda: int(REFINE * self.budget), seed)
+        if self._score is not self._whole and self.evaluations < self.budget:
+            self._score, self.lowest = self._whole, np.inf
+            self._try(self._leading[: self.budget - self.evaluations])
+            yield True
         yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
         yield from self._polish()
         yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
@@ -147,14 +162,14 @@ class Search:
         """The best with one code moved, as long as that helps."""
         free = self._space.moved()
         while (left := self.budget - self.evaluations) > 0:
-            before, near = self.loss, np.repeat(self.codes[None], len(free) * len(MOVES), axis=0)
+            before, near = self.lowest, np.repeat(self.codes[None], len(free) * len(MOVES), axis=0)
             near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
             near = near[self._space.holds(near, self.codes)][:left]
             if not len(near):
                 return
             self._try(near)
             yield True
-            if self.loss == before:
+            if self.lowest == before:
                 return
 
 

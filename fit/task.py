@@ -15,6 +15,9 @@ from .recording import Recording, baseline_current, is_noise
 from .spikes import Spikes, find_spikes
 from .split import Part, Split, deal, split, stimuli
 
+LONG, SHORT = 1_000_000, 250_000  # steps; see `Task.shortened`
+SEEN = 20  # spikes: a search that sees fewer learns little
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -79,6 +82,24 @@ class Task:
         return replace(
             self, split=parts, measured=measure(self.recording.select(seen), [self.spikes[k] for k in seen]), folds=()
         )
+
+    def shortened(self) -> "Task":
+        """Of more than LONG steps to train on about SHORT: of noise the beginning of each part, else some of the sweeps, from
+        the one that evokes fewest spikes to the one that evokes most. The same task where there is no more, or it has too few
+        spikes."""
+        parts = self.split.train
+        total = sum(p.stop - p.start for p in parts)
+        if total <= LONG:
+            return self
+        if self.noise:
+            kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * SHORT / total)) for p in parts]
+        else:
+            order = sorted(range(len(parts)), key=lambda k: len(self.part_spikes(parts[k])))
+            some = np.linspace(0, len(parts) - 1, min(len(parts), max(2, round(len(parts) * SHORT / total))))
+            kept = [parts[k] for k in sorted(order[j] for j in some.round().astype(int))]
+        if (len(kept) == len(parts) and not self.noise) or sum(len(self.part_spikes(p)) for p in kept) < SEEN:
+            return self
+        return replace(self, split=replace(self.split, train=tuple(kept)))
 
     @property
     def dt(self) -> float:

@@ -6,19 +6,17 @@ are: called once, on a symbol that writes down what is done to it.
 
 import hashlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spikefab.hw.cache import cache_dir
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.schedule import saturates
 
 from . import elementary, ideal, kernels
-from .codegen import LANES, kernel_source
+from .codegen import kernel_source
 from .kernels import Batch
 from .statements import Step, _Writer
 
@@ -143,50 +141,20 @@ def simulate(
     Raises TypeError for a model with a table of a function that has no statement.
     """
     coefficients = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
-    current = np.atleast_2d(np.asarray(current, dtype=np.float64))
-    n, (sweeps, steps), k = len(coefficients), current.shape, len(dp.states)
-    padded = -(-n // LANES) * LANES
-    start = rest(dp, coefficients) if initial is None else np.asarray(initial, dtype=np.float64)
-    if start.ndim == 2:
-        start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
-    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
-    zeros = np.zeros_like(current)
-    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
-    count = np.zeros((sweeps, padded), dtype=np.int64)
-    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
-    end = np.empty((k, sweeps, padded))
-    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
-    step = _step(dp)
     source, name = _source(dp)
-    kernel = kernels._load(name, source).kernel
-    arguments = (
-        np.array(step.constants),
-        np.zeros(1),  # no table
-        np.ascontiguousarray(coefficients[rows].T),
-        np.ascontiguousarray(start[rows].transpose(2, 1, 0)),
-        current,
-        np.full(sweeps, steps) if length is None else np.asarray(length, dtype=np.int64),
-        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
-        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
-        float(clip),
-        masked,
-        sums,
-        regress,
-        count,
-        spikes,
-        end,
-        trace,
-        volts,
-    )
-    with nullcontext() if kernel.signatures else kernels._interleaved():
-        kernel(*arguments)
-    return Batch(
-        count.T[:n],
-        spikes.transpose(1, 0, 2)[:n],
-        masked.T[:n],
-        sums.transpose(2, 1, 0)[:n],
-        end.transpose(2, 1, 0)[:n],
-        volts.transpose(2, 0, 1)[:n] if trace else None,
+    return kernels.launch(
+        kernels.load(name, source).kernel,
+        _step(dp),
+        coefficients,
+        rest(dp, coefficients) if initial is None else np.asarray(initial),
+        np.atleast_2d(np.asarray(current, dtype=np.float64)),
+        length=length,
+        data=data,
+        outside=outside,
+        clip=clip,
+        max_spikes=max_spikes,
+        regress=regress,
+        trace=trace,
     )
 
 
@@ -198,6 +166,7 @@ def settle(dp: Datapath, coefficients: np.ndarray, baseline: np.ndarray) -> np.n
 
 
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
-    """Say that a kernel is about to be compiled, if it is."""
-    if notice is not None and not any((cache_dir("kernels") / "__pycache__").glob(f"{_source(dp)[1]}*.nbc")):
+    """Say that a kernel is about to be compiled, if it is. Raises TypeError as `simulate`."""
+    _, name = _source(dp)
+    if notice is not None and not kernels.cached(name):
         notice(f"compiling the float64 {dp.model.__name__} kernel for this machine, once")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
 
@@ -17,7 +17,7 @@ from spikefab.hw.cache import cache_dir
 from spikefab.hw.datapath import Datapath
 
 from .codegen import LANES, kernel_source
-from .statements import trace_step
+from .statements import Step, trace_step
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,15 @@ def _source(dp: Datapath) -> tuple[str, str]:
 
 def compiled(dp: Datapath) -> bool:
     """Whether the kernel of this datapath is in the cache: without it the first call compiles for some seconds."""
-    _, name = _source(dp)
+    return cached(_source(dp)[1])
+
+
+def cached(name: str) -> bool:
     return any((cache_dir("kernels") / "__pycache__").glob(f"{name}*.nbc"))
 
 
 @cache
-def _load(name: str, source: str) -> ModuleType:
+def load(name: str, source: str) -> ModuleType:
     path = cache_dir("kernels") / f"{name}.py"
     if not path.exists():  # whole or not at all: another process may look, and this one be killed
         part = path.with_name(f".{name}.{os.getpid()}.part")
@@ -80,6 +83,67 @@ def _interleaved():
         llvm.set_option("", "-force-vector-interleave=0")
 
 
+def launch(
+    kernel: Callable[..., None],
+    step: Step,
+    coefficients: np.ndarray,
+    start: np.ndarray,
+    current: np.ndarray,
+    *,
+    length: np.ndarray | None,
+    data: np.ndarray | None,
+    outside: np.ndarray | None,
+    clip: float,
+    max_spikes: int,
+    regress: bool,
+    trace: bool,
+) -> Batch:
+    """Run a compiled step over whole blocks of lanes; all numbers, in and out, are in the step's own units.
+
+    coefficients (N, coefficients), start (N, S, states) or (N, states), current (S, T); the others as in `simulate`.
+    """
+    (n, (sweeps, steps), k) = len(coefficients), current.shape, start.shape[-1]
+    padded = -(-n // LANES) * LANES
+    if start.ndim == 2:
+        start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
+    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
+    zeros = np.zeros_like(current)
+    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
+    count = np.zeros((sweeps, padded), dtype=np.int64)
+    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
+    end = np.empty((k, sweeps, padded))
+    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    arguments = (
+        np.array(step.constants),
+        np.concatenate([*step.tables, np.zeros(1)]),
+        np.ascontiguousarray(coefficients[rows].T, dtype=np.float64),
+        np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
+        current,
+        np.full(sweeps, steps) if length is None else np.asarray(length, dtype=np.int64),
+        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
+        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
+        float(clip),
+        masked,
+        sums,
+        regress,
+        count,
+        spikes,
+        end,
+        trace,
+        volts,
+    )
+    with nullcontext() if kernel.signatures else _interleaved():  # type: ignore[attr-defined]  # about to be compiled
+        kernel(*arguments)
+    return Batch(
+        count.T[:n],
+        spikes.transpose(1, 0, 2)[:n],
+        masked.T[:n],
+        sums.transpose(2, 1, 0)[:n],
+        end.transpose(2, 1, 0)[:n],
+        volts.transpose(2, 0, 1)[:n] if trace else None,
+    )
+
+
 def simulate(
     dp: Datapath,
     codes: np.ndarray,
@@ -101,52 +165,28 @@ def simulate(
     Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 5)) bytes, and 8 N S T with `trace`.
     """
     codes = np.atleast_2d(np.asarray(codes))
-    current = np.atleast_2d(np.asarray(current, dtype=np.float64))
-    n, (sweeps, steps), k = len(codes), current.shape, len(dp.states)
-    padded = -(-n // LANES) * LANES
-    start = dp.rest(codes) if initial is None else np.asarray(initial)
-    if start.ndim == 2:
-        start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
-    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
-    zeros = np.zeros_like(current)
-    lengths = np.full(sweeps, steps) if length is None else np.asarray(length)
-    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
-    count = np.zeros((sweeps, padded), dtype=np.int64)
-    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
-    end = np.empty((k, sweeps, padded))
-    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
     lsb = dp.readout.lsb  # a power of two: sums in codes are those in mV, to the last bit
-    step = _step(dp)
     source, name = _source(dp)
-    kernel = _load(name, source).kernel
-    arguments = (
-        np.array(step.constants),
-        np.concatenate([*step.tables, np.zeros(1)]),
-        np.ascontiguousarray(codes[rows].T, dtype=np.float64),
-        np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
-        current,
-        lengths.astype(np.int64),
-        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64) / lsb,
-        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
-        float(clip) / lsb,
-        masked,
-        sums,
-        regress,
-        count,
-        spikes,
-        end,
-        trace,
-        volts,
+    out = launch(
+        load(name, source).kernel,
+        _step(dp),
+        codes,
+        dp.rest(codes) if initial is None else np.asarray(initial),
+        np.atleast_2d(np.asarray(current, dtype=np.float64)),
+        length=length,
+        data=None if data is None else data / lsb,
+        outside=outside,
+        clip=clip / lsb,
+        max_spikes=max_spikes,
+        regress=regress,
+        trace=trace,
     )
-    with nullcontext() if kernel.signatures else _interleaved():  # without a signature, it is about to be compiled
-        kernel(*arguments)
-    return Batch(
-        count.T[:n],
-        spikes.transpose(1, 0, 2)[:n],
-        masked.T[:n] * lsb**2,
-        sums.transpose(2, 1, 0)[:n] * [lsb, lsb**2, lsb**2],
-        end.transpose(2, 1, 0)[:n].astype(np.int64),
-        volts.transpose(2, 0, 1)[:n] * lsb if trace else None,
+    return replace(
+        out,
+        masked=out.masked * lsb**2,
+        sums=out.sums * [lsb, lsb**2, lsb**2],
+        end=out.end.astype(np.int64),
+        trace=None if out.trace is None else out.trace * lsb,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikefab import Recording, fit
-from spikefab.fit.assess import assess
+from spikefab.fit.assess import assess, ideal_scores
 from spikefab.fit.fitting import LEAST
 from spikefab.fit.loss import Loss
 from spikefab.fit.results import FitResults
@@ -306,19 +306,40 @@ def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
         assert result.held_out["spikes_data"] == sum(len(s) for s in results.task.spikes)
         assert result.codes == next(r.codes for r in everything if r.model_name == result.model_name)
         # the same by hand
-        total = []
+        parts, voltages, spikes = [], list(result.voltages), list(result.spikes)
         for held in results.task.folds:
             fold = results.task.without(held)
             found = Search(datapath(result.model, 18, DT, fold.i_span), fold, budget=budget, seed=0)
             found.run(budget)
             apart = assess(found.dp, fold, found.codes)
-            total += [fold.score([p], apart.voltages, apart.spikes)["combined_score"] for p in fold.split.held_out]
-        assert result.combined_score == pytest.approx(np.mean(total), rel=0.05)  # a mean of rmse is not an rmse of all
+            assert {p.sweep for p in fold.split.train} == set(range(5)) - set(held)
+            for part in fold.split.held_out:
+                voltages[part.sweep], spikes[part.sweep] = apart.voltages[part.sweep], apart.spikes[part.sweep]
+                parts.append(part)
+        assert result.held_out == results.task.score(parts, voltages, spikes)
     assert results.best.tied is not None
     with pytest.raises(UsageError, match="there are 4"):
         fit(recording, folds=5)
     with pytest.raises(UsageError, match="either held_out or folds"):
         fit(recording, folds=2, held_out="none")
+
+
+def test_the_ideal_of_long_sweeps_is_compiled_and_the_same(several, monkeypatch):
+    notices = []
+    for result in several.results[:3]:
+        dp = datapath(result.model, result.word, DT, result.i_span)
+        task = several.results.task
+        interpreted = ideal_scores(dp, task, result.params)
+        monkeypatch.setattr("spikefab.fit.assess.INTERPRETED", 100)
+        monkeypatch.setattr("spikefab.sim.kernels.cached", lambda name: False)
+        compiled = ideal_scores(dp, task, result.params, notices.append)
+        monkeypatch.undo()
+        for part in ("train", "held_out"):
+            for name, x in interpreted[part].items():
+                assert compiled[part][name] == (x if x is None else pytest.approx(x, rel=1e-6, abs=1e-9))
+    assert [f"float64 {r.model_name} kernel" in text for r, text in zip(several.results, notices, strict=False)] == [
+        True
+    ] * 3
 
 
 def test_callback_sees_what_improves_and_may_stop(single):

@@ -7,7 +7,7 @@ from spikefab.fit import scores
 from spikefab.fit.assess import assess
 from spikefab.fit.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
 from spikefab.fit.recording import Recording
-from spikefab.fit.search import MOVES, Search
+from spikefab.fit.search import MOVES, REFINE, Search
 from spikefab.fit.space import Freedom, Space, bounds, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
@@ -148,6 +148,75 @@ def test_interrupt_returns_the_best_so_far(dp, task):
     assert found.loss == seen[-1] == Loss(dp, task)(found.codes[None])[0]
 
 
+@pytest.fixture
+def little(monkeypatch):
+    """Anything above 2000 steps is much, and a search begins on half of it."""
+    monkeypatch.setattr("spikefab.fit.task.LONG", 2000)
+    monkeypatch.setattr("spikefab.fit.task.SEEN", 5)
+
+    def set_short(task):
+        monkeypatch.setattr("spikefab.fit.task.SHORT", sum(p.stop for p in task.split.train) // 2)
+
+    return set_short
+
+
+def test_of_many_sweeps_the_quietest_and_the_strongest_come_first(task, little):
+    assert task.shortened() is task
+    little(task)
+    short, parts = task.shortened(), task.split.train
+    kept = short.split.train
+    assert 2 <= len(kept) < len(parts) and set(kept) < set(parts)
+    assert list(kept) == sorted(kept, key=lambda p: p.sweep)
+    counts, all_counts = ([len(task.part_spikes(p)) for p in some] for some in (kept, parts))
+    assert (min(counts), max(counts)) == (min(all_counts), max(all_counts)) and max(counts) > 0
+    assert short.split.held_out == task.split.held_out and short.measured is task.measured
+
+
+def test_of_noise_the_beginning_comes_first(membrane, little):
+    current = np.random.default_rng(0).normal(0.25, 0.15, (2, 20_000)).repeat(10, axis=1)[:, :20_000]
+    task = Task.of(Recording.from_arrays([membrane(i, DT, 0.3, 0) for i in current], current, DT), DT, "tail")
+    assert task.noise
+    little(task)
+    for whole, part in zip(task.split.train, task.shortened().split.train, strict=True):
+        assert (part.sweep, part.start, part.stop) == (whole.sweep, 0, whole.stop // 2 + whole.stop % 2)
+
+
+def test_few_spikes_are_seen_whole(task, little, monkeypatch):
+    little(task)
+    monkeypatch.setattr("spikefab.fit.task.SEEN", 1000)
+    assert task.shortened() is task
+
+
+def test_what_was_searched_in_part_ends_on_the_whole(dp, task, little):
+    little(task)
+    seen = []
+    found = search(dp, task, budget=2500, progress=lambda n, loss: seen.append((n, loss)))
+    evaluations, losses = np.array(seen).T
+    (jump,) = np.flatnonzero(np.diff(losses) > 0)
+    assert evaluations[jump] == REFINE * 2500
+    assert found.loss == losses[-1] == Loss(dp, task)(found.codes[None])[0]
+    parts = Search(dp, task, budget=2500, seed=0)
+    for until in (700, 1600, 2500):
+        parts.run(until)
+        assert parts.loss == Loss(dp, task)(Loss(dp, task).read_out(parts.codes[None]))[0]
+        assert (parts.lowest != parts.loss) == (until < REFINE * 2500)
+    assert found.evaluations == parts.evaluations and np.array_equal(parts.codes, found.codes)
+
+
+def test_an_interrupted_part_is_judged_on_the_whole(dp, task, little):
+    little(task)
+
+    def progress(evaluations, _):
+        if evaluations >= 500:
+            raise KeyboardInterrupt
+
+    found = Search(dp, task, budget=1000, seed=0)
+    found.progress = progress
+    with pytest.raises(KeyboardInterrupt):
+        found.run(1000)
+    assert found.loss == Loss(dp, task)(Loss(dp, task).read_out(found.codes[None]))[0] != found.lowest
+
+
 def test_finds_a_leaky_cell(task):
     """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
@@ -162,17 +231,17 @@ def test_polishing_ends_where_no_single_code_helps(task):
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
     found = Search(dp, task, budget=100_000, seed=0)
     found.run(1500)
-    before = found.loss
+    before = found.lowest
     for _ in found._polish():
         pass
-    assert found.loss < before
+    assert found.lowest < before
     free = found._space.moved()
     assert [[*dp.coefficients][k] for k in free] == ["k_m", "R_m", "V_th", "V_reset", "E_L", "n_ref"]
     near = np.repeat(found.codes[None], len(free) * len(MOVES), axis=0)
     near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
     near = near[found._space.holds(near, found.codes)]
     assert len(near) > len(free)
-    assert Loss(dp, task)(near).min() >= found.loss
+    assert Loss(dp, task)(near).min() >= found.lowest
 
 
 def test_moved_codes_keep_bounds_and_what_is_fixed(task):

@@ -1,24 +1,14 @@
 """The benchmark of what fixed point costs: its matching on made trains, and one cheap model through its own functions."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from spikefab.hw.models import MODELS, LIFNeuron
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "precision.py"
-
 
 @pytest.fixture(scope="module")
-def precision():
-    spec = importlib.util.spec_from_file_location("precision", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["precision"] = module
-    spec.loader.exec_module(module)
-    return module
+def precision(benchmark_of):
+    return benchmark_of("precision")
 
 
 TRAIN = np.arange(1, 21) * 40.0

@@ -1,8 +1,6 @@
 """The cells of the recovery benchmark: recordings that a fit can use, and parameters that mean what the models' mean."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,18 +13,14 @@ from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim import ideal
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "recovery.py"
 UNTIL = 250.0  # ms of each sweep that are compared with the model
 FINER = 2  # steps of the model in one of the recording: Euler's spikes of a Morris-Lecar cell are late otherwise
 NOISY = {"MorrisLecarNeuron": 5}  # a draw that comes at the first try
 
 
 @pytest.fixture(scope="module")
-def recovery():
-    spec = importlib.util.spec_from_file_location("recovery", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["recovery"] = module
-    spec.loader.exec_module(module)
+def recovery(benchmark_of):
+    module = benchmark_of("recovery")
     sys.modules["synthetic"].unpredictable = lambda *_: False  # takes as long again as to make the recording
     return module
 
