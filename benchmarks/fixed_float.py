@@ -20,7 +20,6 @@ import datetime
 import hashlib
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +33,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from machine import machine, versions, write
 
 from spikefab import Recording, fit, read
 from spikefab.fit import assess, fitting, loss
@@ -305,26 +305,10 @@ def page(result: Mapping[str, Any], budget: int) -> str:
     )  # fmt: skip
 
 
-def machine() -> dict[str, Any]:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")), platform.machine())
-    return {"cpus": os.cpu_count(), "processor": name}
-
-
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)
-
-
 def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    packages = ("spikefab", "numpy", "scipy", "numba", "cmaes")
     result = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+        "versions": versions("spikefab", "numpy", "scipy", "numba", "cmaes"),
         "machine": machine(),
         "settings": {
             "word": WORD,

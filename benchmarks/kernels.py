@@ -13,19 +13,18 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+from machine import machine, versions
 
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import MODELS, get_model
@@ -179,12 +178,10 @@ def plain_loops() -> dict[str, Callable]:
     return module.LOOPS
 
 
-def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    packages = ", ".join(f"{p} {version(p)}" for p in ("spikefab", "numba", "numpy"))
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}"
+def measured_on() -> str:
+    here = machine()
+    packages = ", ".join(f"{name} {v}" for name, v in versions("spikefab", "numba", "numpy").items())
+    return f"{here['processor']}, {here['cpus']} cores, {packages}"
 
 
 def row(model: str, result: dict[str, float | None], rate: float) -> str:
@@ -260,7 +257,9 @@ def main() -> int:
     loops, threads = plain_loops(), numba.config.NUMBA_NUM_THREADS
     if options.peers is None:
         print("Brian 2 and jaxley are skipped: give --peers PYTHON, see benchmarks/requirements-peers.txt")
-    caption = f"{machine()}; word 18, dt 0.1 ms, {options.candidates} candidates x {options.sweeps} x {options.steps}"
+    caption = (
+        f"{measured_on()}; word 18, dt 0.1 ms, {options.candidates} candidates x {options.sweeps} x {options.steps}"
+    )
     print(caption, f"load {os.getloadavg()[0]:.1f}", sep="\n")
     print(HEAD)
     results: dict[str, dict[str, float | None]] = {}

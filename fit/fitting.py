@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,6 +53,7 @@ def fit(
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
     callback: Callback | None = None,
+    journal: str | Path | None = None,
 ) -> FitResults:
     """Fit models in fixed point and rank them on what they have not seen; best first.
 
@@ -75,6 +77,8 @@ def fit(
     notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
     callback   called as callback(model, parameters, loss) when a search has found better ones; where it returns True, all
                searches end, and the best so far is returned
+    journal    a folder, in which every loss is kept as it is found (8 bytes an evaluation): a fit that was killed and is begun
+               again with the same arguments simulates nothing twice, and ends with the same result
 
     Ctrl-C ends the search and returns the best so far, with `interrupted` set.
     Raises UsageError for options, RecordingError for a recording that cannot be fitted.
@@ -119,7 +123,8 @@ def fit(
     for text in task.notes:
         if notice is not None:
             notice(text)
-    sweep = _Sweep([*dict.fromkeys(chosen)], word, dt, budget, top_k, seed, freedom, progress, notice, callback)
+    sweep = _Sweep([*dict.fromkeys(chosen)], word, dt, budget, top_k, seed, freedom, progress, notice, callback,
+                   None if journal is None else Path(journal))  # fmt: skip
     sweep.searches += len(task.folds)
     found: dict[str, Search] = {}
     try:
@@ -195,6 +200,7 @@ class _Sweep:
     progress: Progress | None
     notice: Callable[[str], None] | None
     callback: Callback | None
+    journal: Path | None = None
     searches: int = 1  # how often each model is searched in all
 
     def __post_init__(self) -> None:
@@ -227,7 +233,7 @@ class _Sweep:
                 continue
             dp = datapath(model.variant(**choice), self.word, self.dt, task.i_span)
             kernels.announce(dp, self.notice)
-            search = Search(dp, task, budget=share, seed=self.seed, freedom=self.freedom)
+            search = Search(dp, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal)
             searches.append(search)
             search.progress = self._telling(model.__name__, searches, spent)
             search.run(max(math.ceil(EARLY * share), LEAST // variants))

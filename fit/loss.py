@@ -1,6 +1,8 @@
 """The number that a search minimises, for a batch of candidates over the training parts, from the kernel's sums."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numba import njit, prange
@@ -87,16 +89,32 @@ class Loss:
         self.span = self.length * task.dt
         self.most = 2 * max(len(t) for t in times) + 50
 
+    @property
+    def solved(self) -> list[int]:
+        """Columns of the codes that `read_out` sets."""
+        names = [*self.dp.coefficients]
+        return [names.index(n) for n in READ_OUT] if set(READ_OUT) <= set(names) else []
+
+    def digest(self) -> bytes:
+        """Of all that decides what codes score, the code that computes it included."""
+        task = self.task
+        said = [repr((self.dp.readout, task.flat, task.clip, task.noise, task.dt))]
+        said += [Path(str(module)).read_text() for module in (__file__, scores.__file__)]
+        found = hashlib.blake2b(kernels.identity(self.dp) + "\n".join(said).encode(), digest_size=16)
+        for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
+            found.update(np.ascontiguousarray(x).tobytes())
+        return found.digest()
+
     def read_out(self, codes: np.ndarray) -> np.ndarray:
         """The same codes with the read-out V_0 + S x solved, where the model has one.
 
         Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
         kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
         """
-        if not set(READ_OUT) <= set(self.dp.coefficients):
+        if not self.solved:
             return codes
-        names, codes = list(self.dp.coefficients), codes.copy()
-        offset, scale = (names.index(name) for name in READ_OUT)
+        codes = codes.copy()
+        offset, scale = self.solved
         q = self.dp.coefficients["S"]
         unit = 2.0 ** round(np.log2(PROBE))
         codes[:, offset], codes[:, scale] = 0, q.encode(unit)

@@ -31,7 +31,15 @@ from .workers import WorkerLost, Workers, cores
 
 TRIES = 3  # a cell whose worker is lost is tried again, twice
 PAUSE, LONGEST = 0.01, 0.5  # s between looks at the executor, growing while nothing ends
-NOT_OPTIONS = {"recording", "voltage", "current", "progress", "notice", "callback"}  # of `fit`: they are not for many
+NOT_OPTIONS = {
+    "recording",
+    "voltage",
+    "current",
+    "progress",
+    "notice",
+    "callback",
+    "journal",
+}  # of `fit`: they are not for many
 
 Progress = Callable[[Cell, int, int], None]
 

@@ -1,13 +1,16 @@
 """The search of one model: a Sobol screen, CMA-ES from its best points, again, closer, around the best so far, then moves
 of single codes. Where there is much to train on, the first two see only a part of it."""
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from spikefab.hw.datapath import Datapath
 
+from .journal import Journal
 from .loss import Loss
 from .space import Freedom, Space, start
 from .task import Task
@@ -29,10 +32,20 @@ class Search:
     """One model's search, to be run in parts: `run` goes on where it stopped, with whatever `budget` then is.
 
     codes (coefficients,) of the best so far, and the evaluations spent. loss: of these codes over all that is trained on,
-    once `run` has returned; lowest: the same over what the search is looking at.
+    once `run` has returned; lowest: the same over what the search is looking at. journal: a folder; a search that is in it
+    is repeated from there.
     """
 
-    def __init__(self, dp: Datapath, task: Task, *, budget: int, seed: int, freedom: Freedom | None = None):
+    def __init__(
+        self,
+        dp: Datapath,
+        task: Task,
+        *,
+        budget: int,
+        seed: int,
+        freedom: Freedom | None = None,
+        journal: Path | None = None,
+    ):
         freedom = freedom or Freedom()
         self.dp, self.budget = dp, budget
         self.progress: Callable[[int, float], None] | None = None
@@ -40,6 +53,10 @@ class Search:
         short = task.shortened()
         self._whole = Loss(dp, task)
         self._score = self._whole if short is task else Loss(dp, short)
+        self._journal: Journal | None = None
+        if journal is not None:
+            lossy = hashlib.blake2b(self._whole.digest() + self._score.digest(), digest_size=12).hexdigest()
+            self._journal = Journal(journal / f"{dp.model.__name__}-{lossy}-{seed}.losses")
         names = freedom.searched(dp.params)
         self._space = Space.of(dp, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
@@ -80,8 +97,7 @@ class Search:
         return self._try(self._space.codes(x))
 
     def _try(self, codes: np.ndarray) -> np.ndarray:
-        codes = self._score.read_out(codes)
-        values = self._score(codes)
+        codes, values = self._scored(codes)
         self.evaluations += len(codes)
         best = int(np.argmin(values))
         if values[best] < self.lowest:
@@ -93,6 +109,20 @@ class Search:
         if self.progress is not None:
             self.progress(self.evaluations, self.lowest)
         return values
+
+    def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes with their read-out solved, and their losses: from the journal, where it has them."""
+        solved = self._whole.solved
+        kept = None if self._journal is None else self._journal.find(codes)
+        if kept is not None:
+            codes = codes.copy()
+            codes[:, solved] = kept[:, 1:]
+            return codes, kept[:, 0]
+        done = self._score.read_out(codes)
+        values = self._score(done)
+        if self._journal is not None:
+            self._journal.keep(codes, np.column_stack([values, done[:, solved]]))
+        return done, values
 
     def _search(self, seed: int) -> Iterator[bool]:
         points = min(SCREEN, self.budget, max(64, self.budget // 4))

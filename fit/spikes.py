@@ -1,5 +1,6 @@
 """Where a recorded voltage spikes: one rule, found by shape and not by a level, for every count in spikefab."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,9 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
     if v.ndim != 1:
         raise ValueError(f"voltage must be one sweep, (T,), not {v.shape}")
     window = 2 * max(1, round(PROMINENCE_WINDOW / dt)) + 1
-    peaks = find_peaks(v, prominence=PROMINENCE, wlen=window)[0] if len(v) > 2 else np.empty(0, np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a peak without prominence is just what is not meant
+        peaks = find_peaks(v, prominence=PROMINENCE, wlen=window)[0] if len(v) > 2 else np.empty(0, np.int64)
     back = max(1, int(np.floor(RISE_WINDOW / dt + 1e-9)))
     # Column c holds sample peak - back + c; clipped at the start of the sweep.
     before = np.maximum(peaks[:, None] + np.arange(-back, 0), 0)

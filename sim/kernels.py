@@ -48,6 +48,13 @@ def _source(dp: Datapath) -> tuple[str, str]:
     return source, f"{dp.model.__name__}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
 
 
+def identity(dp: Datapath) -> bytes:
+    """A digest of all that the kernel of this datapath computes with."""
+    step = _step(dp)
+    numbers = np.concatenate([np.asarray(step.constants, dtype=np.float64), *step.tables])
+    return hashlib.blake2b(_source(dp)[0].encode() + numbers.tobytes(), digest_size=16).digest()
+
+
 def compiled(dp: Datapath) -> bool:
     """Whether the kernel of this datapath is in the cache: without it the first call compiles for some seconds."""
     return cached(_source(dp)[1])

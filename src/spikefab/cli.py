@@ -109,6 +109,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_recording(c, "ms, the time step of the hardware (default 0.1), and of a file that has no time column")
     _add_search(c)
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
+    c.add_argument(
+        "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
+    )
 
     c = command("info", "views:info", "Show what a recording holds, and what was understood of it")
     _add_recording(c)

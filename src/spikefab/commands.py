@@ -42,6 +42,7 @@ def fit(args: Namespace, screen: Screen) -> int:
         seed=args.seed,
         held_out=args.held_out,
         folds=args.folds,
+        journal=args.journal,
         **freedom(args),
     )
     if not results:

@@ -81,11 +81,13 @@ def test_a_recording_without_spikes_is_fitted_with_a_notice(spikefab, cell, csv,
 def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
     from spikefab.fit.loss import Loss
 
-    call = Loss.__call__
+    call, spent = Loss.__call__, 0
 
     def stop(self, codes):
-        if self.evaluations >= evaluations:
+        nonlocal spent
+        if spent >= evaluations:
             raise KeyboardInterrupt
+        spent += len(codes)
         return call(self, codes)
 
     monkeypatch.setattr(Loss, "__call__", stop)
@@ -98,6 +100,12 @@ def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
     else:
         assert ran.sentence == "interrupted; nothing was saved."
         assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_lets_a_fit_go_on(spikefab, recording, tmp_path):
+    command = ("fit", recording, "--models", "lif", "--budget", "300", "--journal", tmp_path / "kept", "--json")
+    assert spikefab(*command).json == spikefab(*command).json
+    assert len([*(tmp_path / "kept").iterdir()]) == 1
 
 
 def test_info(spikefab, recording):

@@ -1,8 +1,5 @@
 """The plain loops that the kernels are measured against compute what the models' float64 ideals compute."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +7,6 @@ from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.sim import ideal
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "plain.py"
 STEPS = 3000
 LEVELS = {  # nA, about which the current wanders: the models fire on it
     "LapicqueNeuron": 0.3,
@@ -31,11 +27,8 @@ LEVELS = {  # nA, about which the current wanders: the models fire on it
 
 
 @pytest.fixture(scope="module")
-def loops():
-    spec = importlib.util.spec_from_file_location("plain", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.LOOPS
+def loops(benchmark_of):
+    return benchmark_of("plain").LOOPS
 
 
 def test_there_is_one_for_every_model(loops):
