@@ -20,7 +20,7 @@ lint: $(READY)
 types: $(READY)
 	mkdir -p .typing/spikefab
 	for f in src/spikefab/*.py; do ln -sfn ../../$$f .typing/spikefab/$$(basename $$f); done
-	for d in hw sim fit boards; do ln -sfn ../../$$d .typing/spikefab/$$d; done
+	for d in hw sim fit boards studio; do ln -sfn ../../$$d .typing/spikefab/$$d; done
 	$(BIN)/mypy -p spikefab
 
 constraints: $(READY)

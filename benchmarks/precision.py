@@ -2,9 +2,9 @@
 
     python benchmarks/precision.py benchmarks/results/precision.json [--models LIF,AdEx]
 
-Every cell of `literature.py` gets a second of each of: two steps of current, under which it fires at about 10 and 30 Hz (those
-nearest to that, of twelve an octave, in fixed point at word 24); coloured noise around both (tau 5 ms, 30 %, fixed seeds); and
-the step under which its source shows it, if it names one. The input's span is the least power of two that holds them.
+Every cell of `spikefab.hw.literature` gets a second of each of: two steps of current, under which it fires at about 10 and 30
+Hz (those nearest to that, of twelve an octave, in fixed point at word 24); coloured noise around both (tau 5 ms, 30 %, fixed
+seeds); and the step under which its source shows it, if it names one. The input's span is the least power of two that holds them.
 
 *Fixed point*: the batch kernel against the float64 ideal with the parameters and the current that the codes stand for, from the
 same start, by the same scheme at the same dt. *dt*: that ideal (of word 24) against the ODE with the same parameters and the same
@@ -42,6 +42,7 @@ import numpy as np
 import spikefab
 from spikefab.fit.scores import one_to_one
 from spikefab.hw.datapath import WORDS, Datapath, datapath
+from spikefab.hw.literature import CELLS
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim import ideal, kernels
 
@@ -347,7 +348,7 @@ def main() -> int:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     current: list[dict[str, Any]] = []
     for kind in (get_model(name) for name in options.models.split(",")):
-        cells = beside("literature").CELLS[kind.__name__]
+        cells = CELLS[kind.__name__]
         heads = [
             {"model": kind.__name__, "cell": cell.name, "version": spikefab.__version__, "formats": fingerprint(kind, cell)}
             for cell in cells

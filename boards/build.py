@@ -57,10 +57,17 @@ class BuildReport:
 
 
 def build(
-    neuron: Neuron, board_name: str, out_dir: Path | str, *, seed: int = 1, progress: Progress | None = None
+    neuron: Neuron,
+    board_name: str,
+    out_dir: Path | str,
+    *,
+    seed: int = 1,
+    floorplan: bool = False,
+    progress: Progress | None = None,
 ) -> BuildReport:
     """Build a bitstream and its report into `out_dir`: `MODEL-WORD-BOARD.bin` (or `.bit`) and one log a step.
 
+    `floorplan`: `floorplan.svg` besides, nextpnr's drawing of what it placed.
     Raises `ToolError`, `DoesNotFitError` or `TimingError`; `out_dir` then holds the logs and nothing else new.
     """
     board = get_board(board_name)
@@ -79,11 +86,13 @@ def build(
         flow = _Flow(neuron, board, Path(folder), out, found, tell)
         flow.elaborate()
         flow.synthesise()
-        timing = flow.place_and_route(seed)
+        timing = flow.place_and_route(seed, floorplan)
         report = _report(neuron, board, timing, reached_mhz(timing, flow.netlist), out / name)
         _check_timing(report, flow.log("place-and-route"))
         flow.pack()
         shutil.move(Path(folder) / f"top.{board.family.bitstream}", out / name)
+        if floorplan:
+            shutil.move(Path(folder) / "floorplan.svg", out / "floorplan.svg")
     return report
 
 
@@ -118,14 +127,15 @@ class _Flow:
         (self.folder / "top.json").write_text(json.dumps(self.netlist))
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
 
-    def place_and_route(self, seed: int) -> dict[str, Any]:
+    def place_and_route(self, seed: int, floorplan: bool = False) -> dict[str, Any]:
         """Returns nextpnr's report. A miss of the clock passes here: `_check_timing` says it in our words."""
         step, family = "place-and-route", self.board.family
         tool = self.found[family.router]
         self.tell(step, "start", f"{tool.name} {tool.version}, seed {seed}")
         options = ("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--timing-allow-fail")
+        drawing = ("--placed-svg", "floorplan.svg") if floorplan else ()
         try:
-            self._run(step, tool, (*self.board.router_args, *family.router_args, *options))
+            self._run(step, tool, (*self.board.router_args, *family.router_args, *options, *drawing))
         except tools.ToolFailed as error:
             self._check_fit(error.log)
             raise

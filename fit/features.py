@@ -283,7 +283,7 @@ def _window(sweep: Sweep, spikes: Spikes, dt: float) -> tuple[float, float]:
     one.
     """
     whole = (0.0, len(sweep.voltage) * dt)
-    if sweep.current is not None and np.any(sweep.current):
+    if sweep.window is not None or (sweep.current is not None and np.any(sweep.current)):
         return sweep.window or whole
     from scipy.ndimage import median_filter
 

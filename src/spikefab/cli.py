@@ -139,6 +139,15 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_many(command)
 
+    c = command(
+        "studio", "views:studio", "Serve the Studio: one page to import, see, compare, fit and deploy",
+        "On 127.0.0.1 only, until Ctrl-C. DIR keeps recordings, fits and builds.",
+    )  # fmt: skip
+    c.add_argument("folder", type=Path, nargs="?", default=Path("spikefab-studio"), metavar="DIR",
+                   help="project (default spikefab-studio)")  # fmt: skip
+    c.add_argument("--port", type=int, default=8700, metavar="N", help="default 8700; 0 takes any")
+    c.add_argument("--open", action="store_true", help="open it in the browser")
+
     c = command("doctor", "doctor:doctor", "Show versions, tools and caches, and what is missing")
     c = command(
         "demo", "demo:demo", "The whole story: recording, fit, ranking, regression, bitstream",

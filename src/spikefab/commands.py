@@ -1,5 +1,6 @@
 """The commands that work: fit, verify, build, export."""
 
+import json
 import math
 import os
 import shlex
@@ -263,6 +264,8 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
         raise FileError(f"{what} is no result.json and no folder that holds one.")
     if not is_result:
         return _default_model(args, what)
+    if path.is_file() and path.name == "neuron.json":
+        return _one_neuron(args, path), None
     from spikefab.fit.results import FitResults
 
     if args.word is not None:
@@ -274,6 +277,20 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
     folder = path if path.is_dir() else path.parent
     sweep, current = _recorded(folder / "traces.npz")
     return results[rank - 1].create_model(sweep), current
+
+
+def _one_neuron(args: Namespace, path: Path) -> "Neuron":
+    """The neuron of a file of the Studio: model, settings, word, dt, i_span, codes."""
+    from spikefab.hw.models import get_model
+
+    if args.rank is not None or args.word is not None:
+        raise UsageError(f"--rank and --word do not go with {path}, which is one neuron with a word of its own.")
+    try:
+        content = json.loads(path.read_text())
+        model = get_model(content["model"]).variant(**content["settings"])
+        return model(**{name: content[name] for name in ("codes", "word", "dt", "i_span")})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise FileError(f"{path} does not describe a neuron: model, settings, word, dt, i_span and codes.") from None
 
 
 def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:

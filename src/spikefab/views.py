@@ -244,6 +244,17 @@ def boards(args: Namespace, screen: Screen) -> int:
     return 0
 
 
+def studio(args: Namespace, screen: Screen) -> int:
+    from spikefab.studio import serve
+
+    def told(address: str) -> None:
+        screen.say(f"The Studio is at {address} (project {args.folder}); Ctrl-C ends it.")
+        screen.result({"address": address, "project": str(args.folder)})
+
+    serve(args.folder, port=args.port, open_page=args.open, told=told)
+    return 0
+
+
 def _read(args: Namespace) -> "Recording":
     from spikefab.fit.readers import read
 

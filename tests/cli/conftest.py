@@ -1,13 +1,10 @@
-"""A small recording, and the command line called in this process."""
+"""The command line called in this process, and a fit."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytest
-
-DT = 0.1  # ms
 
 
 @dataclass(frozen=True)
@@ -45,52 +42,6 @@ def spikefab(capsys):
         return Ran(code, captured.out, captured.err)
 
     return run
-
-
-def made_cell(amplitude: float, step: float = 400.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Voltage (mV) and current (nA) of a leaky neuron under a step, with noise; typed here, not spikefab's own."""
-    rng = np.random.default_rng(seed)
-    current = np.zeros(round((step + 100) / DT))
-    current[round(50 / DT) : round((step + 50) / DT)] = amplitude
-    voltage, v, rest = np.empty(len(current)), -70.0, 0
-    for k, i in enumerate(current):
-        v += DT / 20.0 * (-(v + 70.0) + 100.0 * i)
-        rest -= 1
-        if rest > 0:
-            v = -65.0
-        elif v > -50.0:
-            v, rest = -65.0, 20
-        # a spike that lasts as long as a cell's does
-        voltage[k] = {20: 25.0, 19: 0.0, 18: -35.0}.get(rest, v)
-    return voltage + rng.normal(0, 0.3, len(voltage)), current
-
-
-def made_csv(sweeps: list[tuple[np.ndarray, np.ndarray]]) -> str:
-    """A time column, then voltage and current of each sweep."""
-    names = [name for k in range(len(sweeps)) for name in (f"V{k}_mV", f"I{k}_nA")]
-    columns = [np.arange(len(sweeps[0][0])) * DT, *(c for pair in sweeps for c in pair)]
-    rows = [",".join(f"{x:.4f}" for x in row) for row in np.column_stack(columns)]
-    return "\n".join([",".join(["t_ms", *names]), *rows]) + "\n"
-
-
-@pytest.fixture
-def cell():
-    """cell(amplitude, step, seed): voltage and current, (T,) each."""
-    return made_cell
-
-
-@pytest.fixture
-def csv():
-    """csv([(voltage, current), ...]): the text of a file."""
-    return made_csv
-
-
-@pytest.fixture(scope="session")
-def recording(tmp_path_factory):
-    """A file of five steps, silent to fast."""
-    path = tmp_path_factory.mktemp("recording") / "cell.csv"
-    path.write_text(made_csv([made_cell(a, seed=k) for k, a in enumerate((0.1, 0.22, 0.26, 0.31, 0.37))]))
-    return path
 
 
 @pytest.fixture(scope="session")

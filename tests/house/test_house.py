@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ORDER = ["hw", "sim", "boards", "fit"]  # each may use what stands left of it
+ORDER = ["hw", "sim", "boards", "fit", "studio"]  # each may use what stands left of it
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from spikefab.hw.literature import CELLS
 from spikefab.hw.models import MODELS, LIFNeuron
 
 
@@ -59,9 +60,8 @@ def test_nothing_matched_passes_no_gate(precision):
 
 
 def test_every_model_has_cells(precision):
-    cells = precision.beside("literature").CELLS
-    assert set(cells) == set(MODELS)
-    for name, some in cells.items():
+    assert set(CELLS) == set(MODELS)
+    for name, some in CELLS.items():
         assert len(some) >= 3
         assert len({cell.name for cell in some}) == len(some)
         for cell in some:
@@ -71,7 +71,7 @@ def test_every_model_has_cells(precision):
 
 
 def test_lif_passes_its_gate(precision):
-    cells = precision.beside("literature").CELLS["LIFNeuron"][:2]
+    cells = CELLS["LIFNeuron"][:2]
     rows = [
         {"model": "LIFNeuron", "cell": cell.name} | row
         for cell, row in zip(cells, precision.measure(LIFNeuron, cells), strict=True)

@@ -1,0 +1,373 @@
+"""The Studio's server: routes that check what they are asked, and call the public API."""
+
+import asyncio
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from spikefab import __version__
+from spikefab.console import finite
+from spikefab.hw.errors import SpikefabError, UsageError
+from spikefab.hw.models import get_model
+
+from . import asked, begin, cards, commands, recordings
+from .guard import UPLOAD, Guard, TooLarge
+from .jobs import OVER, Jobs
+from .live import Bench
+from .project import Missing, Project, file_name
+from .readers import Readers
+
+STATIC = Path(__file__).parent / "static"
+POLL = 0.1  # s between two looks for new events
+SESSION = 64 * 1024  # bytes
+
+
+class Studio:
+    """A project, the processes that work on it, and the routes by which a page reaches them."""
+
+    def __init__(self, project: Project):
+        self.project, self.jobs, self.bench = project, Jobs(project), Bench(project)
+        self.token = secrets.token_urlsafe(24)
+        self.readers = Readers()
+
+    def app(self, hosts: list[str], frames: str = "'none'") -> Guard:
+        """The ASGI application, for requests to these hosts (`127.0.0.1:8700`)."""
+        routes = [
+            Route("/", self.page),
+            Route("/static/{name}", self.static),
+            *self._routes("GET", "/api/project", self.get_project),
+            *self._routes("PUT", "/api/session", self.put_session),
+            *self._routes("POST", "/api/recordings", self.add_recording),
+            *self._routes("POST", "/api/recordings/{key}/current", self.add_current),
+            *self._routes("PUT", "/api/recordings/{key}/window", self.put_window),
+            *self._routes("DELETE", "/api/recordings/{key}", self.remove_recording),
+            *self._routes("GET", "/api/recordings/{key}/trace", self.get_trace),
+            *self._routes("GET", "/api/recordings/{key}/spikes", self.get_spikes),
+            *self._routes("GET", "/api/recordings/{key}/features", self.get_features),
+            *self._routes("GET", "/api/models", self.get_models),
+            *self._routes("GET", "/api/models/{name}/parameters", self.get_parameters),
+            *self._routes("POST", "/api/simulate", self.simulate),
+            *self._routes("GET", "/api/boards", self.get_boards),
+            *self._routes("POST", "/api/jobs", self.begin_job),
+            *self._routes("GET", "/api/jobs/{key}", self.get_job),
+            *self._routes("POST", "/api/jobs/{key}/{what}", self.steer_job),
+            *self._routes("DELETE", "/api/jobs/{key}", self.remove_job),
+            *self._routes("GET", "/api/jobs/{key}/files/{name}", self.get_file),
+            *self._routes("GET", "/api/jobs/{key}/events", self.get_events),
+        ]
+        answers = {
+            UsageError: _sentence(422), Missing: _sentence(404), SpikefabError: _sentence(422), HTTPException: _status,
+            ClientDisconnect: _gone, Exception: _defect,
+        }  # fmt: skip
+        return Guard(
+            Starlette(routes=routes, exception_handlers=answers, lifespan=self._lifespan),
+            hosts=hosts, token=self.token, frames=frames,
+        )  # fmt: skip
+
+    @staticmethod
+    def _routes(method: str, path: str, do: Callable) -> list[Route]:
+        return [Route(path, do, methods=[method])]
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self.readers.warm()
+        try:
+            yield
+        finally:
+            await self.readers.close()
+            self.project.close()
+
+    # -- the page ----------------------------------------------------------------------------------------------------
+
+    async def page(self, _: Request) -> Response:
+        index = STATIC / "index.html"
+        if not index.is_file():
+            text = (
+                "The Studio's page is not built: run make studio in the checkout (it needs node), or install a release."
+            )
+            return HTMLResponse(f"<!doctype html><title>spikefab Studio</title><p>{text}</p>", 503)
+        return HTMLResponse(index.read_text().replace("{{token}}", self.token))
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        for path in STATIC.iterdir() if STATIC.is_dir() else ():
+            if path.name == name:
+                return FileResponse(path)
+        raise HTTPException(404)
+
+    async def get_project(self, _: Request) -> Response:
+        return _json(
+            {
+                "name": self.project.name,
+                "version": __version__,
+                "upload_limit": UPLOAD,
+                "recordings": [self._told(r) for r in self.project.recordings()],
+                "jobs": await to_thread.run_sync(self.jobs.all),
+                "session": self.project.session,
+            }
+        )
+
+    async def put_session(self, request: Request) -> Response:
+        body = await request.body()
+        if len(body) > SESSION:
+            raise HTTPException(413, "A session is at most 64 kB.")
+        self.project.session = _object(body)
+        return Response(status_code=204)
+
+    # -- recordings --------------------------------------------------------------------------------------------------
+
+    async def add_recording(self, request: Request) -> Response:
+        shown = request.query_params.get("name", "recording")
+        options = _reading(request)
+        scratch = self.project.scratch()
+        try:
+            file = scratch / file_name(shown)
+            await _receive(request, file)
+            content = await self._read(file, scratch, options)
+            content = self.project.add_recording(scratch, {"name": file.name} | content)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        return _json(self._told(content), 201)
+
+    async def add_current(self, request: Request) -> Response:
+        """The current of a recording, from a file of its own."""
+        content = self.project.recording(request.path_params["key"])
+        folder = self.project.recording_folder(content["id"])
+        scratch = self.project.scratch()
+        try:
+            (scratch / "current").mkdir()
+            current = scratch / "current" / file_name(request.query_params.get("name", "current"))
+            await _receive(request, current)
+            options = {k: v for k, v in content["options"].items() if k not in ("current", "current_channel")}
+            file = scratch / content["file"]
+            shutil.copyfile(folder / content["file"], file)
+            found = await self._read(file, scratch, options | {"current": str(current)})
+            self.project.remove_recording(content["id"])
+            kept = {name: content[name] for name in ("name", "id")}
+            content = self.project.add_recording(scratch, found | kept | {"added": content["added"]})
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        return _json(self._told(content))
+
+    async def _read(self, file: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+        found = await self.readers.ask("take_in", file=str(file), folder=str(folder), options=options)
+        if "error" in found:
+            raise HTTPException(422, recordings.plain(found["error"], folder))
+        for name in ("current_origin", "cannot_be_fitted"):
+            found[name] = found[name] and recordings.plain(found[name], folder)
+        for name in ("notes", "warnings"):
+            found[name] = [recordings.plain(text, folder) for text in found[name]]
+        return found
+
+    async def put_window(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        body = _object(await request.body())
+        sweep = asked.whole(body, "sweep")
+        ends = body.get("window")
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise UsageError("window must be two times in ms.")
+        whole = recordings.sweep_of(content, sweep)["duration"]
+        window = tuple(asked.number({"a time": x}, "a time", least=0, most=whole) for x in ends)
+        if not window[0] < window[1]:
+            raise UsageError("The stimulus must end after it begins.")
+        folder = self.project.recording_folder(content["id"])
+        return _json(
+            await self.readers.ask("window_features", folder=str(folder), content=content, index=sweep, window=window)
+        )
+
+    async def remove_recording(self, request: Request) -> Response:
+        self.project.remove_recording(request.path_params["key"])
+        return Response(status_code=204)
+
+    async def get_trace(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        query = _query(request)
+        ends = [asked.number(query, name) if name in query else None for name in ("from", "to")]
+        sweep = asked.whole(query, "sweep", 0)
+        folder = self.project.recording_folder(content["id"])
+        body = await to_thread.run_sync(partial(recordings.trace, folder, content, sweep, *ends))
+        return Response(body, media_type="application/octet-stream")
+
+    async def get_spikes(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        folder = self.project.recording_folder(content["id"])
+        times = recordings.part(folder, content, asked.whole(_query(request), "sweep", 0), "spikes")
+        return _json({"times": times.tolist()})
+
+    async def get_features(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        folder = self.project.recording_folder(content["id"])
+        found = await self.readers.ask("features", folder=str(folder), content=content)
+        return _json(found | commands.features(content))
+
+    def _told(self, content: dict[str, Any]) -> dict[str, Any]:
+        return content | commands.info(content)
+
+    # -- models and boards -------------------------------------------------------------------------------------------
+
+    async def get_models(self, _: Request) -> Response:
+        return _json({"models": await to_thread.run_sync(lambda: cards.models(self._builds()))})
+
+    async def get_boards(self, _: Request) -> Response:
+        return _json({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
+
+    async def get_parameters(self, request: Request) -> Response:
+        query = _query(request)
+        kind = get_model(request.path_params["name"])
+        model = kind.variant(**{name: query[name] for name in kind.settings if name in query})
+        word, dt = asked.whole(query, "word", 18), asked.number(query, "dt", 0.1, 0.005, 1)
+        key = asked.text(query, "recording") if "recording" in query else None
+        return _json(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))
+
+    async def simulate(self, request: Request) -> Response:
+        body = _object(await request.body())
+        return Response(await to_thread.run_sync(self.bench.simulate, body), media_type="application/octet-stream")
+
+    def _builds(self) -> list[dict[str, Any]]:
+        """What the builds of this project took."""
+        found = []
+        for job in self.jobs.all():
+            if job["kind"] == "build" and job["state"] == "done":
+                report = next((e for _, e in self.jobs.events(job["id"]) if e["type"] == "report"), None)
+                if report is not None:
+                    used = {name: report[name][0] for name in ("cells", "multipliers", "block_rams")}
+                    named = {name: report[name] for name in ("board", "model", "word", "mhz")}
+                    found.append(named | used | {"job": job["id"]})
+        return found
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def begin_job(self, request: Request) -> Response:
+        body = _object(await request.body())
+        return _json(await to_thread.run_sync(begin.job, self.project, self.jobs, body), 201)
+
+    async def get_job(self, request: Request) -> Response:
+        return _json(await to_thread.run_sync(self.jobs.describe, request.path_params["key"]))
+
+    async def steer_job(self, request: Request) -> Response:
+        ways = {"pause": self.jobs.pause, "resume": self.jobs.resume, "cancel": self.jobs.cancel}
+        way = ways.get(request.path_params["what"])
+        if way is None:
+            raise HTTPException(404)
+        return _json(await to_thread.run_sync(way, request.path_params["key"]))
+
+    async def remove_job(self, request: Request) -> Response:
+        await to_thread.run_sync(self.jobs.remove, request.path_params["key"])
+        return Response(status_code=204)
+
+    async def get_file(self, request: Request) -> Response:
+        path = self.jobs.file(request.path_params["key"], request.path_params["name"])
+        # a picture is shown in the page; what else was made is saved, never run as a page of this server
+        inline = path.suffix in (".svg", ".png")
+        return FileResponse(
+            path, filename=path.name, content_disposition_type="inline" if inline else "attachment",
+            headers={"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"},
+        )  # fmt: skip
+
+    async def get_events(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        self.jobs.folder(key)
+        last = request.headers.get("last-event-id", "0")
+        return StreamingResponse(
+            self._follow(request, key, int(last) if last.isdecimal() else 0), media_type="text/event-stream"
+        )
+
+    async def _follow(self, request: Request, key: str, after: int) -> AsyncIterator[str]:
+        """Events as they are written, from the first that the page has not seen, until the job is over."""
+        while not await request.is_disconnected():
+            found = await to_thread.run_sync(_listed, self.jobs, key, after)
+            for number, event in found:
+                after = number
+                yield f"id: {number}\ndata: {json.dumps(event)}\n\n"
+            if not found:
+                last = await to_thread.run_sync(self.jobs.state, key)
+                if last["state"] in OVER or last["state"] in ("paused", "stopped"):
+                    # what a dead worker could not say itself has no number: it may be resumed
+                    yield f"data: {json.dumps({'type': 'state', **last})}\n\n"
+                    return
+                yield ": still there\n\n"
+                await asyncio.sleep(POLL)
+
+
+# -- requests and answers --------------------------------------------------------------------------------------------
+
+
+def _listed(jobs: Jobs, key: str, after: int) -> list[tuple[int, dict[str, Any]]]:
+    return list(jobs.events(key, after))
+
+
+async def _receive(request: Request, path: Path) -> None:
+    with path.open("wb") as out:
+        async for chunk in request.stream():
+            await to_thread.run_sync(out.write, chunk)
+
+
+def _reading(request: Request) -> dict[str, Any]:
+    """The options of `read` that a page may give."""
+    query, options = _query(request), {}
+    if "dt" in query:
+        options["dt"] = asked.number(query, "dt", least=1e-4, most=100)
+    if "current_channel" in query:
+        options["current_channel"] = asked.whole(query, "current_channel", least=0, most=63)
+    return options
+
+
+def _query(request: Request) -> dict[str, Any]:
+    """The query, numbers as numbers."""
+    found: dict[str, Any] = {}
+    for name, value in request.query_params.items():
+        try:
+            found[name] = float(value) if name in ("sweep", "from", "to", "dt", "word", "current_channel") else value
+        except ValueError:
+            raise UsageError(f"{name} must be a number.") from None
+    return found
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise HTTPException(400, "The request is no JSON object.")
+    return content
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return JSONResponse(finite(content), status)
+
+
+def _sentence(status: int) -> Callable:
+    async def answer(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": recordings.plain(" ".join(str(error).split()), Path("/nowhere"))}, status)
+
+    return answer
+
+
+async def _status(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def _defect(_: Request, error: Exception) -> Response:
+    if isinstance(error, TooLarge):
+        raise error
+    return JSONResponse({"error": f"This is a defect of spikefab: {type(error).__name__}."}, 500)

@@ -1,0 +1,102 @@
+"""What the page shows of models and boards: from their declarations, their traces, and the builds of the project."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from spikefab.hw import facts
+from spikefab.hw.cache import cache_dir
+from spikefab.hw.cost import cost
+from spikefab.hw.datapath import WORDS, datapath
+from spikefab.hw.models import MODELS
+from spikefab.sim import kernels, reference
+
+SHOWN, MS = 240, 240.0  # points and ms of a thumbnail
+COSTS = ("multiplies", "table_bits", "state_bits", "coefficient_bits")
+
+
+def models(builds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    made = list(builds)
+    return [
+        _card(name) | {"builds": [b for b in made if b["model"] == name], "thumbnail": thumbnail(name)}
+        for name in MODELS
+    ]
+
+
+def boards(builds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    from spikefab.boards.table import BOARDS
+
+    made = list(builds)
+    names = ("device", "cells", "multipliers", "multiplier_bits", "block_rams", "block_ram_bits", "clock_mhz", "source")
+    return [
+        {"name": b.name, "family": b.family.name, "words": list(b.words)}
+        | {name: getattr(b, name) for name in names}
+        | {"builds": [x for x in made if x["board"] == b.name]}
+        for b in BOARDS.values()
+    ]
+
+
+@cache
+def _card(name: str) -> dict[str, Any]:
+    model = MODELS[name]
+    doc = facts.doc(model)
+    costs = {word: cost(datapath(model, word)) for word in WORDS}
+    return {
+        "name": name,
+        "short": name.removesuffix("Neuron"),
+        "title": doc.title,
+        "equations": doc.equations,
+        "best_for": model.best_for,
+        "source": doc.source,
+        "settings": {name: list(values) for name, values in model.settings.items()},
+        "free": facts.free(model),
+        "cost": {word: {name: c[name] for name in COSTS} for word, c in costs.items()},
+    }
+
+
+@cache
+def thumbnail(name: str) -> dict[str, list[float]]:
+    """What the model does with its defaults under a step that makes it fire: a few hundred points of v and i."""
+    model = MODELS[name]
+    digest = hashlib.sha256(inspect.getsource(model).encode() + b"1").hexdigest()[:16]
+    path = cache_dir("studio") / f"{name}-{digest}.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        pass
+    dp = datapath(model)
+    codes = dp.quantise(model.defaults())
+    steps = round(MS / dp.dt)
+    inside = (np.arange(steps) >= 0.1 * steps) & (np.arange(steps) < 0.9 * steps)
+    rows = []
+    levels = dp.i_span * 2.0 ** np.arange(-8, 0)
+    for level in levels:  # the least that makes it fire several times
+        rows.append(_run(dp, codes[0], dp.current.encode(level * inside)))
+        if rows[-1][1] >= 4:
+            break
+    v = rows[-1][0]
+    found = {"v": _thin(v), "i": _thin(levels[len(rows) - 1] * inside)}
+    path.write_text(json.dumps(found))
+    return found
+
+
+def _run(dp: Any, codes: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, int]:
+    """Voltage (T,) mV and spikes: by the kernel where it is compiled, else by the readable reference."""
+    if kernels.compiled(dp):
+        out = kernels.simulate(dp, codes, current, trace=True)
+        assert out.trace is not None
+        return out.trace[0, 0], int(out.count[0, 0])
+    v, spikes, _ = reference.run(dp, dp.rest(codes), codes, current)
+    return np.asarray(dp.readout.decode(v)), int(np.sum(spikes))
+
+
+def _thin(x: np.ndarray) -> list[float]:
+    """Half as many buckets as points, the least and greatest of each, in the order in which they come."""
+    from .recordings import ends
+
+    return [round(float(y), 3) for y in ends(np.asarray(x, dtype=float), -(-2 * len(x) // SHOWN))]

@@ -1,0 +1,250 @@
+"""Jobs of a project: fits, regressions, builds and exports, each in a process of its own that outlives the server.
+
+jobs/ID/   job.json      what was asked for
+           events.jsonl  what the worker said, a line each; the last "state" among them is the job's
+           lock          held by the worker as long as it lives
+           stop          "pause" or "cancel", before the worker is interrupted
+           journal/      what a fit has evaluated: `spikefab.fit.journal`
+           out/          what it made
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spikefab.hw.errors import UsageError
+
+from .project import Missing, Project, fresh, load, save
+
+OVER = {"done", "cancelled", "failed"}
+AT_ONCE = 2  # workers: a fit uses every core
+PATIENCE = 20.0  # s until a worker that was interrupted is killed
+ATTEMPT = 10.0  # s that a worker may take to say that it is there
+
+
+class Jobs:
+    """The jobs of an open project. Nothing is kept in memory but handles of children: what is on disk is the truth."""
+
+    def __init__(self, project: Project):
+        self.project = project
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def all(self) -> list[dict[str, Any]]:
+        """In the order in which they were begun."""
+        folders = (self.project.folder / "jobs").glob("j*")
+        found = [self.describe(p.name) for p in folders if (p / "job.json").is_file()]
+        return sorted(found, key=lambda j: (j["created"], j["id"]))
+
+    def describe(self, key: str) -> dict[str, Any]:
+        """A job as the page is told of it."""
+        folder = self.folder(key)
+        asked = load(folder / "job.json")
+        assert asked is not None
+        last = self.state(key)
+        return asked | {
+            "state": last["state"],
+            "error": last.get("error"),
+            "files": [{"name": p.name, "bytes": p.stat().st_size, "what": _what(p.name)} for p in self.files(key)],
+        }
+
+    def state(self, key: str) -> dict[str, Any]:
+        """The last event that said a state; a worker that is gone without a word has stopped."""
+        alive = self._alive(key)
+        states = [event for _, event in self.events(key) if event["type"] == "state"]
+        last = states[-1] if states else {"state": "running"}
+        if last["state"] == "running" and not alive:
+            return {"state": "stopped", "error": "The process that did this ended without a word; it can be resumed."}
+        return last
+
+    def events(self, key: str, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(number, event) from the one after `after` on, as far as they are written."""
+        try:
+            lines = (self.folder(key) / "events.jsonl").read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is not whole yet
+            if number > after:
+                try:
+                    yield number, json.loads(line)
+                except ValueError:  # torn by a power cut
+                    yield number, {"type": "torn"}
+
+    def files(self, key: str) -> list[Path]:
+        out = self.folder(key) / "out"
+        return sorted(p for p in out.iterdir() if p.is_file()) if out.is_dir() else []
+
+    def file(self, key: str, name: str) -> Path:
+        """One of the files that a job made; compared with those there are, so that no name leads elsewhere."""
+        for path in self.files(key):
+            if path.name == name:
+                return path
+        raise Missing(f"This job made no file {name}.")
+
+    def folder(self, key: str) -> Path:
+        folder = self.project.job_folder(key)
+        if not (folder / "job.json").is_file():
+            raise Missing(f"There is no job {key} in this project.")
+        return folder
+
+    # -- what the page may ask for -----------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        kind: str,
+        title: str,
+        settings: Mapping[str, Any],
+        same: Callable[[str], Mapping[str, str]],
+        *,
+        recording: str | None = None,
+        neuron: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Make a job and start its worker. `same`: the command line and the Python that do the same, by the job's key."""
+        self._room()
+        key = fresh("j")
+        folder = self.project.job_folder(key)
+        folder.mkdir()
+        created = datetime.now(UTC).isoformat(timespec="microseconds")
+        if neuron is not None:
+            save(folder / "neuron.json", {**neuron})
+        asked = {"id": key, "kind": kind, "title": title, "created": created, "settings": settings}
+        save(folder / "job.json", asked | {"recording": recording, "neuron": neuron, **same(key)})
+        self._start(key)
+        return self.describe(key)
+
+    def resume(self, key: str) -> dict[str, Any]:
+        state = self.state(key)["state"]
+        if state not in ("paused", "stopped"):
+            raise UsageError(f"This job is {state}: there is nothing to resume.")
+        self._room()
+        (self.folder(key) / "stop").unlink(missing_ok=True)
+        self._start(key)
+        return self.describe(key)
+
+    def pause(self, key: str) -> dict[str, Any]:
+        job = self.describe(key)
+        if job["kind"] != "fit":
+            raise UsageError("Only a fit can be paused: this can be cancelled and begun again.")
+        return self._interrupt(key, "pause", "paused")
+
+    def cancel(self, key: str) -> dict[str, Any]:
+        return self._interrupt(key, "cancel", "cancelled")
+
+    def remove(self, key: str) -> None:
+        if self.state(key)["state"] == "running":
+            raise UsageError("This job still runs: cancel it first.")
+        shutil.rmtree(self.folder(key))
+
+    def reap(self) -> None:
+        """Take note of workers that have ended, so that they do not stay as zombies."""
+        for key, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[key]
+
+    # -- processes ---------------------------------------------------------------------------------------------------
+
+    def _room(self) -> None:
+        running = [job for job in self.all() if job["state"] == "running"]
+        if len(running) >= AT_ONCE:
+            raise UsageError(f"{len(running)} jobs run already: wait for one, or pause or cancel it.")
+
+    def _start(self, key: str) -> None:
+        folder = self.folder(key)
+        self.reap()
+        say(folder, {"type": "state", "state": "running"})
+        with (folder / "worker.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "spikefab.studio.worker", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True,
+            )  # fmt: skip
+        self._children[key] = child
+        deadline = time.monotonic() + ATTEMPT
+        while not self._locked(key) and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _alive(self, key: str) -> bool:
+        child = self._children.get(key)
+        return (child is not None and child.poll() is None) or self._locked(key)
+
+    def _locked(self, key: str) -> bool:
+        """Whether a worker holds the job's lock; a process number alone may be another's by now."""
+        try:
+            with (self.project.job_folder(key) / "lock").open("rb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+                return False
+        except FileNotFoundError:
+            return False
+
+    def _interrupt(self, key: str, how: str, becomes: str) -> dict[str, Any]:
+        """Have a worker stop, or say it in its place where there is none."""
+        folder, state = self.folder(key), self.state(key)["state"]
+        if state in OVER:
+            raise UsageError(f"This job is {state} already.")
+        if state == becomes:
+            return self.describe(key)
+        (folder / "stop").write_text(how)
+        if self._alive(key):
+            self._signal(folder, signal.SIGTERM)
+            deadline = time.monotonic() + PATIENCE
+            while self._alive(key) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if self._alive(key):
+                self._signal(folder, signal.SIGKILL)
+        self.reap()
+        if self.state(key)["state"] not in (*OVER, becomes):
+            say(folder, {"type": "state", "state": becomes})
+        return self.describe(key)
+
+    def _signal(self, folder: Path, number: signal.Signals) -> None:
+        """To the worker and what it has started: it leads a group of its own."""
+        with suppress(ValueError, ProcessLookupError):  # not yet there, or gone in between
+            os.killpg(int((folder / "lock").read_text()), number)
+
+
+def say(folder: Path, event: Mapping[str, Any]) -> None:
+    """Append one event, in one write."""
+    from spikefab.console import finite
+
+    with (folder / "events.jsonl").open("ab", buffering=0) as out:
+        if out.tell() and not _ends_a_line(folder / "events.jsonl"):
+            out.write(b"\n")  # a line that a killed worker left torn
+        out.write(json.dumps(finite(event), allow_nan=False).encode() + b"\n")
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _what(name: str) -> str:
+    """What a file is, in words."""
+    known = {
+        "report.html": "the report",
+        "result.json": "results, for programs and for the command line",
+        "traces.npz": "recorded and simulated traces",
+        "timings.json": "seconds of each model",
+        "neuron.json": "the neuron, for the command line",
+        "floorplan.svg": "floorplan",
+    }
+    kinds = {
+        ".bin": "bitstream",
+        ".bit": "bitstream",
+        ".v": "Verilog",
+        ".log": "log",
+        ".png": "picture",
+        ".svg": "picture",
+    }
+    return known.get(name) or kinds.get(Path(name).suffix, "file")

@@ -1,0 +1,237 @@
+"""A model against a recording while its sliders move: the fixed-point reference, the float64 ideal, and the scores."""
+
+import json
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spikefab.fit.space import start
+from spikefab.fit.split import Part
+from spikefab.fit.task import Task
+from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.errors import UsageError
+from spikefab.hw.literature import CELLS
+from spikefab.hw.neuron import Neuron
+from spikefab.sim import ideal, ideal_kernel, kernels
+
+from . import asked
+from .project import Project
+from .recordings import recording_of, sweep_of
+
+KEPT = 4  # recordings that are held ready
+LONGEST = 2_000_000  # steps of a simulation
+SCORES = ("combined_score", "masked_rmse", "timing", "count", "gamma", "spikes_model", "spikes_data")
+
+
+class Bench:
+    """Simulates what the page asks for. One thread at a time: the kernels use all cores themselves."""
+
+    def __init__(self, project: Project):
+        self.project = project
+        self._tasks: OrderedDict[tuple[str, str, float], Task] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def parameters(self, model: type[Neuron], word: int, dt: float, key: str | None) -> dict[str, Any]:
+        """What can be moved, from where to where, and where it begins: measured from a recording, if there is one."""
+        with self._lock:
+            task = None if key is None else self._task(key, dt)
+            dp = datapath(model, word, dt, None if task is None else task.i_span)
+            begin = model.defaults() if task is None else start(dp, task.measured)
+        return {
+            "model": model.__name__,
+            "word": word,
+            "dt": dt,
+            "i_span": dp.i_span,
+            "settings": dict(model.chosen),
+            "parameters": [
+                {
+                    "name": name,
+                    "unit": p.unit,
+                    "doc": p.doc,
+                    "bounds": [float(x) for x in p.bounds],
+                    "log": p.log,
+                    "default": p.default,
+                    "value": float(np.clip(begin[name], *p.bounds)),
+                }
+                for name, p in dp.params.items()
+            ],
+            "presets": [
+                {"name": c.name, "source": c.source, "params": c.params, "settings": c.settings}
+                for c in CELLS.get(model.__name__, ())
+            ],
+        }
+
+    def simulate(self, body: Mapping[str, Any]) -> bytes:
+        """The length of a JSON text, the text, and float32 arrays in the order that it names."""
+        model, word = asked.model(body), asked.whole(body, "word", 18)
+        dt = asked.number(body, "dt", 0.1, 0.005, 1)
+        with self._lock:
+            if body.get("recording") is not None:
+                key = asked.text(body, "recording")
+                sweep = asked.whole(body, "sweep", 0)
+                content = self.project.recording(key)
+                sweep_of(content, sweep)
+                task = self._task(key, dt)
+                dp = datapath(model, word, dt, task.i_span)
+                current = np.asarray(task.recording.sweeps[sweep].current)
+                baseline = float(task.baselines[sweep])
+                where = f"recording = read({content['file']!r}).resample({dt:g})", f"recording.sweeps[{sweep}].current"
+            else:
+                task, sweep, baseline = None, 0, 0.0
+                current, where = _stimulus(asked.table(body, "stimulus"), dt)
+                dp = datapath(model, word, dt, _span(model, current))
+            codes = self._codes(dp, body)
+            return self._answer(dp, codes, current, baseline, task, sweep, bool(body.get("ideal")), where)
+
+    def _codes(self, dp: Datapath, body: Mapping[str, Any]) -> np.ndarray:
+        if body.get("codes") is not None:
+            given = asked.numbers(body, "codes")
+            if set(given) != set(dp.coefficients):
+                raise UsageError(f"{dp.model.__name__} needs a code for each of {', '.join(dp.coefficients)}.")
+            for name, q in dp.coefficients.items():
+                if not q.lo <= given[name] <= q.hi or given[name] != int(given[name]):
+                    raise UsageError(f"code {given[name]:g} of {name} is outside {q}.")
+            return np.array([int(given[name]) for name in dp.coefficients], dtype=np.int64)
+        params = asked.numbers(body, "params")
+        for name, value in params.items():
+            dp.model.check_parameter(name)
+            lo, hi = dp.params[name].bounds
+            slack = 1e-2 * max(abs(lo), abs(hi), hi - lo)  # what a code stands for may lie just outside
+            if not lo - slack <= value <= hi + slack:
+                raise UsageError(f"{name} can be {lo:g} to {hi:g} {dp.params[name].unit}, not {value:g}.")
+        values = {name: float(np.clip(params.get(name, p.default), *p.bounds)) for name, p in dp.params.items()}
+        move = asked.table(body, "nudge")
+        if move:
+            name = asked.text(move, "param")
+            dp.model.check_parameter(name)
+            values[name] = nudged(dp, values, name, asked.whole(move, "by", least=-1, most=1))
+        return dp.quantise(values)[0]
+
+    def _answer(
+        self,
+        dp: Datapath,
+        codes: np.ndarray,
+        current: np.ndarray,
+        baseline: float,
+        task: Task | None,
+        sweep: int,
+        with_ideal: bool,
+        where: tuple[str, str],
+    ) -> bytes:
+        held = dp.current.encode(np.array([baseline]))
+        initial = kernels.settle(dp, codes[None], held)[:, 0]
+        out = kernels.simulate(
+            dp, codes, dp.current.encode(current), initial=initial, max_spikes=len(current), trace=True
+        )
+        assert out.trace is not None
+        voltage = out.trace[0, 0]
+        spikes = out.spikes[0, 0, : out.count[0, 0]] * dp.dt
+        exact = {name: float(v) for name, v in dp.dequantise(codes).items()}
+        arrays = {"voltage": voltage}
+        content: dict[str, Any] = {"spikes": spikes.tolist(), "data_spikes": [], "ideal_spikes": [], "score": None}
+        if with_ideal:
+            arrays["ideal"], fired = _ideal(dp, exact, current, baseline)
+            content["ideal_spikes"] = fired.tolist()
+        if task is None:
+            arrays["current"] = current
+        else:
+            arrays["residual"] = task.recording.sweeps[sweep].voltage - voltage
+            content["data_spikes"] = task.spikes[sweep].time.tolist()
+            scores = task.score([Part(sweep, 0, len(voltage))], {sweep: voltage}, {sweep: spikes})  # type: ignore[arg-type]
+            assert scores is not None
+            content["score"] = {name: scores[name] for name in SCORES}
+        named = dict(zip(dp.coefficients, map(int, codes), strict=True))
+        state = dict(zip(dp.states, map(int, initial[0]), strict=True))
+        chosen = "".join(f", {name}={value!r}" for name, value in dp.model.chosen.items())
+        python = (
+            f"from spikefab import {dp.model.__name__}, read\n\n{where[0]}\n"
+            f"neuron = {dp.model.__name__}(\n    codes={named},\n    initial={state},\n"
+            f"    word={dp.word}, dt={dp.dt:g}, i_span={dp.i_span:g}{chosen},\n)\nvoltage = neuron.run({where[1]})"
+        )
+        content |= {
+            "n": len(voltage),
+            "dt": dp.dt,
+            "arrays": [*arrays],
+            "codes": named,
+            "formats": {name: str(q) for name, q in dp.coefficients.items()},
+            "values": exact,
+            "i_span": dp.i_span,
+            "python": python,
+            "command": "",
+        }
+        head = json.dumps(content, allow_nan=False).encode()
+        head += b" " * (-(4 + len(head)) % 8)
+        return b"".join(
+            [len(head).to_bytes(4, "little"), head, *(np.asarray(a, dtype="<f4").tobytes() for a in arrays.values())]
+        )
+
+    def _task(self, key: str, dt: float) -> Task:
+        """A recording resampled, with its spikes, all of its sweeps to be scored."""
+        content = self.project.recording(key)
+        mark = (key, str(content.get("current_origin")) + str(content["sha256"]), dt)
+        if mark not in self._tasks:
+            if sum(s["duration"] for s in content["sweeps"]) / dt > 50 * LONGEST:
+                raise UsageError(f"{content['name']} is too long to be simulated at dt = {dt:g} ms.")
+            recording = recording_of(self.project.recording_folder(key), content)
+            self._tasks[mark] = Task.of(recording, dt, "none")
+            while len(self._tasks) > KEPT:
+                self._tasks.popitem(last=False)
+        self._tasks.move_to_end(mark)
+        return self._tasks[mark]
+
+
+def nudged(dp: Datapath, values: Mapping[str, float], name: str, by: int) -> float:
+    """The nearest value of a parameter, up or down, that has other codes; the bound where there is none."""
+    lo, hi = dp.params[name].bounds
+    now, end = values[name], hi if by > 0 else lo
+    before = dp.quantise(values)[0]
+
+    def same(value: float) -> bool:
+        return bool(np.array_equal(dp.quantise({**values, name: value})[0], before))
+
+    step = max(abs(now), hi - lo) * 1e-9
+    while abs(step) < abs(end - now) and same(now + by * step):
+        step *= 2
+    near, far = 0.0, min(step, abs(end - now))
+    if not by or same(now + by * far):
+        return end if by else now
+    for _ in range(50):
+        middle = (near + far) / 2
+        near, far = (middle, far) if same(now + by * middle) else (near, middle)
+    return now + by * far
+
+
+def _stimulus(body: Mapping[str, Any], dt: float) -> tuple[np.ndarray, tuple[str, str]]:
+    """A step of current, and the lines of Python that make it."""
+    height = asked.number(body, "amplitude", 0.5, -1e3, 1e3)
+    duration = asked.number(body, "duration", 700.0, 1.0)
+    first, last = asked.number(body, "start", 100.0, 0.0), asked.number(body, "stop", 600.0, 0.0)
+    if duration / dt > LONGEST:
+        raise UsageError(f"That are more than {LONGEST:,} steps: take a shorter stimulus.")
+    current = np.zeros(round(duration / dt))
+    begin, end = round(first / dt), round(last / dt)
+    current[begin:end] = height
+    lines = f"import numpy as np\n\ncurrent = np.zeros({len(current)})\ncurrent[{begin}:{end}] = {height:g}  # nA"
+    return current, (lines, "current")
+
+
+def _span(model: type[Neuron], current: np.ndarray) -> float:
+    """nA: the model's own span, or the power of two that holds the current."""
+    largest = float(np.abs(current).max()) * (1 + 2.0**-15)
+    return max(model.i_span, 2.0 ** math.ceil(math.log2(largest))) if largest else model.i_span
+
+
+def _ideal(
+    dp: Datapath, params: dict[str, float], current: np.ndarray, baseline: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same neuron in float64: voltage (T,) mV and spikes (n,) ms."""
+    real = ideal.real_coefficients(dp, params)
+    row = np.array([[float(real[name]) for name in dp.coefficients]])
+    initial = ideal_kernel.settle(dp, row, np.array([baseline]))[:, 0]
+    out = ideal_kernel.simulate(dp, row, current, initial=initial, max_spikes=len(current), trace=True)
+    assert out.trace is not None
+    return np.nan_to_num(out.trace[0, 0]), out.spikes[0, 0, : out.count[0, 0]] * dp.dt

@@ -1,0 +1,138 @@
+"""A project: a folder that holds recordings, jobs and what the page last looked like. All of the Studio's state is here."""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from spikefab.hw.errors import FileError, UsageError
+
+MARK = "studio.json"
+
+
+class Missing(UsageError):
+    """Something of a project that is not there."""
+
+
+class Project:
+    """Opens or makes the folder; while it is open no other Studio can open it.
+
+    recordings/ID/   the file as it came, recording.json (how it was read, and what was found), and its samples
+    jobs/ID/         see `jobs`
+    session.json     what the page last looked like
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder.absolute()
+        try:
+            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MARK).is_file():
+                raise UsageError(f"{folder} is not empty and no project of the Studio: choose another folder.")
+            for name in ("recordings", "jobs"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / MARK).open("a+")
+        except OSError as error:
+            raise FileError(f"{folder} cannot be a project: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"{folder} is open in another Studio: close that first, or choose another folder."
+            ) from None
+        if not (self.folder / MARK).stat().st_size:
+            self._lock.write(json.dumps({"format": 1}) + "\n")
+            self._lock.flush()
+        for left in self.folder.glob("recordings/.*"):  # uploads that were broken off
+            shutil.rmtree(left, ignore_errors=True)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def close(self) -> None:
+        self._lock.close()
+
+    # -- recordings --------------------------------------------------------------------------------------------------
+
+    def recordings(self) -> list[dict[str, Any]]:
+        """In the order in which they came."""
+        found = []
+        for path in self.folder.glob("recordings/r*/recording.json"):
+            content = load(path)
+            if content is not None:
+                found.append(content)
+        return sorted(found, key=lambda r: (r["added"], r["id"]))
+
+    def recording(self, key: str) -> dict[str, Any]:
+        content = load(self.recording_folder(key) / "recording.json")
+        if content is None:
+            raise Missing(f"There is no recording {key} in this project.")
+        return content
+
+    def recording_folder(self, key: str) -> Path:
+        return self._inside("recordings", key)
+
+    def scratch(self) -> Path:
+        """A folder beside the recordings in which one is made ready."""
+        return Path(tempfile.mkdtemp(prefix=".", dir=self.folder / "recordings"))
+
+    def add_recording(self, made: Path, content: dict[str, Any]) -> dict[str, Any]:
+        """Give a folder made in `scratch` its name: a fresh one, if `content` has no `id`."""
+        key = content.get("id") or fresh("r")
+        content = content | {"id": key}
+        save(made / "recording.json", content)
+        made.rename(self.recording_folder(key))
+        return content
+
+    def remove_recording(self, key: str) -> None:
+        self.recording(key)
+        shutil.rmtree(self.recording_folder(key))
+
+    # -- session -----------------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> dict[str, Any]:
+        return load(self.folder / "session.json") or {}
+
+    @session.setter
+    def session(self, content: dict[str, Any]) -> None:
+        save(self.folder / "session.json", content)
+
+    def job_folder(self, key: str) -> Path:
+        return self._inside("jobs", key)
+
+    def _inside(self, kind: str, key: str) -> Path:
+        """A folder by its key, which comes from a browser: anything but a key of ours is refused."""
+        if not re.fullmatch(r"[rj][0-9a-f]{8}", key):
+            raise Missing(f"There is no {kind[:-1]} of this name in this project.")
+        return self.folder / kind / key
+
+
+def fresh(kind: str) -> str:
+    return kind + secrets.token_hex(4)
+
+
+def file_name(given: str) -> str:
+    """What a browser calls a file, as a plain name for this disk: no folder, nothing hidden, nothing odd."""
+    last = re.split(r"[/\\]", given)[-1]
+    return re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII).lstrip(".-")[-100:] or "recording"
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """An object that `save` wrote; None where there is none, or a broken one."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
+    part.write_text(json.dumps(content, allow_nan=False) + "\n")
+    part.replace(path)

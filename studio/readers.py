@@ -1,0 +1,97 @@
+"""Processes that touch what came from outside: a file that crashes its reader, or never ends, costs that request only."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from spikefab.hw.errors import SpikefabError
+
+COUNT = 2
+LONGEST = 600.0  # s that one file may take
+ANSWER = 64 * 2**20  # bytes of one answer
+
+
+class Readers:
+    """Up to COUNT processes, each of which does one thing at a time; started when they are needed, kept for the next."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(COUNT)
+        self._idle: list[asyncio.subprocess.Process] = []
+
+    async def warm(self) -> None:
+        """Have them all import what they need, so that the first file does not wait."""
+        self._idle = [await self._start() for _ in range(COUNT)]
+
+    async def ask(self, do: str, **given: Any) -> Any:
+        """What a function of `recordings` answers. Raises SpikefabError where the process dies or takes too long."""
+        async with self._free:
+            self._idle = [p for p in self._idle if p.returncode is None]
+            process = self._idle.pop() if self._idle else await self._start()
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                process.stdin.write(json.dumps({"do": do, **given}).encode() + b"\n")
+                await process.stdin.drain()
+                line = await asyncio.wait_for(process.stdout.readline(), LONGEST)
+                answer = json.loads(line)
+            except TimeoutError:
+                self._end(process)
+                raise SpikefabError(f"This takes more than {LONGEST / 60:.0f} minutes, and was given up.") from None
+            except (OSError, ValueError):
+                self._end(process)
+                raise SpikefabError("The process that read this file crashed: it is damaged, or too large.") from None
+            except asyncio.CancelledError:
+                self._end(process)  # it is still at it, and its answer would be the next one's
+                raise
+            self._idle.append(process)
+        if "defect" in answer:
+            raise RuntimeError(answer["defect"])
+        return answer["answer"]
+
+    async def close(self) -> None:
+        for process in self._idle:
+            self._end(process)
+            await process.wait()
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "spikefab.studio.readers",
+            stdin=pipe,
+            stdout=pipe,
+            limit=ANSWER,
+            start_new_session=True,
+        )
+
+    @staticmethod
+    def _end(process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.kill()
+
+
+def main() -> None:
+    """A reader's life: a request a line on stdin, an answer a line on stdout, until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    import spikefab.fit.readers
+    import spikefab.fit.recording  # noqa: F401
+    from spikefab.console import finite
+
+    from . import recordings
+
+    functions = {f.__name__: f for f in (recordings.take_in, recordings.features, recordings.window_features)}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"answer": functions[request.pop("do")](**request)}
+        except Exception as error:
+            answer = {"defect": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(finite(answer), allow_nan=False) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Recordings of a project: taken in by a process of their own, kept as plain arrays, sent as they are looked at."""
+
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikefab.hw.errors import RecordingError, SpikefabError, UsageError
+
+MOST = 1_000_000  # samples that are sent as they are
+POINTS = 200_000  # instead of more
+FEATURE_SWEEPS = 200  # of a recording with more, these first ones
+
+
+def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a file and keep its samples in `folder`: what there is to say of it, or {"error", "code"}.
+
+    This and what else says so is called by way of `readers`, in a process of its own.
+    """
+    from spikefab.fit.readers import read
+    from spikefab.fit.recording import baseline_current
+    from spikefab.fit.spikes import find_spikes
+
+    try:
+        recording = read(file, **options)
+        obstacle = None
+        try:
+            recording.require_fit()
+        except RecordingError as error:
+            obstacle = str(error)
+        warnings = [] if obstacle else list(recording.warnings())
+    except SpikefabError as error:
+        return {"error": str(error), "code": error.exit_code}
+    except MemoryError:
+        return {"error": f"{file} needs more memory than this machine has.", "code": 3}
+    sweeps, times = [], []
+    for k, s in enumerate(recording.sweeps):
+        spikes = find_spikes(s.voltage, recording.dt).time
+        times.append(spikes)
+        i = s.current
+        sweeps.append(
+            {
+                "index": k,
+                "name": s.name,
+                "samples": len(s.voltage),
+                "duration": len(s.voltage) * recording.dt,
+                "spikes": len(spikes),
+                "window": None if s.window is None else list(s.window),
+                "voltage": [float(np.min(s.voltage)), float(np.max(s.voltage))],
+                "current": None if i is None else [float(np.min(i)), float(np.max(i))],
+                "baseline_current": None if i is None else float(baseline_current(s, recording.dt)),
+            }
+        )
+    kept = Path(folder)
+    np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
+    nothing = np.empty(0)
+    currents = [nothing if s.current is None else s.current for s in recording.sweeps]
+    np.save(kept / "current.npy", np.concatenate(currents))
+    np.save(kept / "spikes.npy", np.concatenate(times))
+    return {
+        "added": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "file": Path(file).name,
+        "options": {name: value if name != "current" else Path(value).name for name, value in options.items()},
+        "dt": recording.dt,
+        "units": recording.units,
+        "sha256": recording.sha256,
+        "current_origin": recording.current_origin,
+        "sweeps": sweeps,
+        "notes": list(recording.notes),
+        "warnings": warnings,
+        "cannot_be_fitted": obstacle,
+    }
+
+
+def plain(sentence: str, folder: Path) -> str:
+    """A sentence without the folders of this machine, and with the page's words for the command line's options."""
+    return sentence.replace(f"{folder}/", "").replace("--", "")
+
+
+def options_of(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The options of `read` with which a recording was taken in."""
+    options = dict(content["options"])
+    if "current" in options:
+        options["current"] = folder / "current" / options["current"]
+    return options
+
+
+@lru_cache(maxsize=8)
+def _samples(path: Path, stamp: int) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def samples(folder: Path, name: str) -> np.ndarray:
+    path = folder / f"{name}.npy"
+    return _samples(path, path.stat().st_mtime_ns)
+
+
+def sweep_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
+    if not 0 <= index < len(content["sweeps"]):
+        raise UsageError(f"There is no sweep {index}: {content['name']} has {len(content['sweeps'])}.")
+    return content["sweeps"][index]
+
+
+def _place(content: Mapping[str, Any], index: int, what: str) -> slice:
+    """Where a sweep lies among the samples of all, or among the spikes or the currents of those that have one."""
+
+    def size(sweep: Mapping[str, Any]) -> int:
+        if what == "spikes":
+            return sweep["spikes"]
+        return sweep["samples"] if what == "voltage" or sweep["current"] is not None else 0
+
+    start = sum(size(s) for s in content["sweeps"][:index])
+    return slice(start, start + size(content["sweeps"][index]))
+
+
+def part(folder: Path, content: Mapping[str, Any], index: int, what: str) -> np.ndarray:
+    """Voltage (T,) mV, current (T,) nA (empty where it has none) or spikes (n,) ms of a sweep."""
+    sweep_of(content, index)
+    return samples(folder, what)[_place(content, index, what)]
+
+
+def trace(folder: Path, content: Mapping[str, Any], index: int, start: float | None, stop: float | None) -> bytes:
+    """A sweep between two times (ms), as the page draws it: see `wire`."""
+    dt, v = content["dt"], part(folder, content, index, "voltage")
+    first = 0 if start is None else min(max(0, int(start / dt)), len(v) - 1)
+    last = len(v) if stop is None else min(max(first + 1, int(np.ceil(stop / dt)) + 1), len(v))
+    i = part(folder, content, index, "current")
+    return wire(v[first:last], i[first:last] if len(i) else None, first * dt, dt)
+
+
+def wire(voltage: np.ndarray, current: np.ndarray | None, t0: float, dt: float) -> bytes:
+    """Head (points, samples a bucket, t0, ms a point, whether there is a current) and float32 samples, little-endian.
+
+    More than MOST samples become buckets of two points, the least and the greatest in the order in which they come.
+    """
+    n = len(voltage)
+    bucket = 1 if n <= MOST else -(-2 * n // POINTS)
+    arrays = [a if bucket == 1 else ends(a, bucket) for a in (voltage, current) if a is not None]
+    step = dt if bucket == 1 else dt * bucket / 2
+    head = struct.pack("<IIddII", len(arrays[0]), bucket, t0, step, current is not None, 0)
+    return head + b"".join(np.asarray(a, dtype="<f4").tobytes() for a in arrays)
+
+
+def ends(x: np.ndarray, bucket: int) -> np.ndarray:
+    """Of each `bucket` samples the least and the greatest, in the order in which they come."""
+    whole = len(x) // bucket * bucket
+    rows = [np.asarray(x[:whole]).reshape(-1, bucket)] + ([np.asarray(x[whole:])[None]] if whole < len(x) else [])
+    found = []
+    for row in rows:
+        low, high = row.argmin(axis=1), row.argmax(axis=1)
+        at = np.sort(np.stack([low, high], axis=1), axis=1)
+        found.append(np.take_along_axis(row, at, axis=1).ravel())
+    return np.concatenate(found)
+
+
+def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
+    """The `Recording` as it was read."""
+    from spikefab.fit.recording import Recording, Sweep
+
+    sweeps = []
+    for k, s in enumerate(content["sweeps"]):
+        i = part(folder, content, k, "current")
+        window = None if s["window"] is None else (s["window"][0], s["window"][1])
+        sweeps.append(
+            Sweep(
+                np.asarray(part(folder, content, k, "voltage")),
+                np.asarray(i) if s["current"] is not None else None,
+                window,
+                s["name"],
+            )
+        )
+    return Recording(
+        tuple(sweeps),
+        content["dt"],
+        content["name"],
+        content["sha256"],
+        content["current_origin"],
+        tuple(content["notes"]),
+        content["units"],
+    )
+
+
+def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Features of the whole, the models they point at, and the f-I curve. By way of `readers`."""
+    from spikefab.fit.features import UNITS, f_i_curve, recording_features
+    from spikefab.fit.recommend import recommend
+
+    recording = recording_of(Path(folder), content)
+    if len(recording.sweeps) > FEATURE_SWEEPS:
+        recording = recording.select(range(FEATURE_SWEEPS))
+    found = recording_features(recording)
+    current, rate = f_i_curve(recording)
+    return {
+        "features": [_feature(name, UNITS.get(name, ""), x) for name, x in found.items()],
+        "recommended": [{"model": name, "reason": reason} for name, reason in recommend(found)],
+        "f_i": {"current": current.tolist(), "rate": rate.tolist()},
+        "sweeps": len(recording.sweeps),
+    }
+
+
+def window_features(
+    folder: Path, content: Mapping[str, Any], index: int, window: tuple[float, float]
+) -> dict[str, Any]:
+    """Features of a sweep for a stimulus window that the user has set. Runs in a process of its own."""
+    from dataclasses import replace
+
+    from spikefab.fit.features import UNITS, sweep_features
+
+    recording = recording_of(Path(folder), content).select([index])
+    (sweep,) = recording.sweeps
+    (found,) = sweep_features(replace(recording, sweeps=(replace(sweep, window=(window[0], window[1])),)))
+    return {"features": [_feature(name, UNITS.get(name, ""), x) for name, x in found.items()]}
+
+
+def _feature(name: str, unit: str, value: float) -> dict[str, Any]:
+    return {"name": name, "unit": unit, "value": float(value) if np.isfinite(value) else None}

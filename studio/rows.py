@@ -1,0 +1,39 @@
+"""A fit's results as the page's ranking shows them."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikefab.fit.results import FitResult, FitResults
+
+SCORES = ("timing", "count", "masked_rmse", "gamma", "spikes_model", "spikes_data")
+
+
+def ranking(results: "FitResults") -> dict[str, Any]:
+    return {
+        "rows": [_row(rank, r) for rank, r in enumerate(results, 1)],
+        "how": results.task.split.how if results.task else "",
+        "tie": results.tie,
+        "outcome": results.outcome,
+        "ended_early": results.ended_early,
+        "interrupted": results.interrupted,
+        "validated": results.best.validated,
+    }
+
+
+def _row(rank: int, r: "FitResult") -> dict[str, Any]:
+    ideal = r.judged_ideal
+    return {
+        "rank": rank,
+        "model": r.model_name,
+        "settings": r.settings,
+        "combined_score": r.combined_score,
+        "training": r.train["combined_score"],
+        "float64": ideal["combined_score"] if ideal else None,
+        **{name: r.judged[name] for name in SCORES},
+        "tied": r.tied,
+        "word": r.word,
+        "dt": r.dt,
+        "i_span": r.i_span,
+        "codes": r.codes,
+        "params": [{k: v for k, v in p.items() if k != "bounds"} for p in r.parameters()],
+    }

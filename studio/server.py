@@ -1,0 +1,77 @@
+"""The process's side of the Studio: a socket on loopback, uvicorn in a thread, and an end."""
+
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+
+from spikefab.hw.errors import UsageError
+
+from .app import Studio
+from .project import Project
+
+HOST = "127.0.0.1"
+NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # may show the page in a frame, where a notebook asked for it
+
+_shown: dict[Path, "Server"] = {}
+
+
+class Server:
+    """A context in which a project is served."""
+
+    def __init__(self, folder: Path, port: int = 0, *, frames: str = "'none'"):
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((HOST, port))
+        except (OSError, OverflowError):
+            self._socket.close()
+            raise UsageError(
+                f"port {port} of {HOST} cannot be had: another program has it; choose another --port."
+            ) from None
+        try:
+            project = Project(folder)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.port = self._socket.getsockname()[1]
+        self.studio = Studio(project)
+        app = self.studio.app([f"{name}:{self.port}" for name in (HOST, "localhost")], frames)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on")
+        )
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.port}/"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def wait(self) -> None:
+        """Until Ctrl-C."""
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._thread.is_alive():
+                self._thread.join(0.5)
+
+
+def notebook(folder: Path, port: int, height: int) -> Any:
+    from IPython.display import IFrame
+
+    folder = folder.absolute()
+    if folder not in _shown:
+        _shown[folder] = Server(folder, port, frames=NOTEBOOKS).__enter__()
+    return IFrame(_shown[folder].address, "100%", height)

@@ -1,0 +1,236 @@
+"""The process of one job: `python -m spikefab.studio.worker FOLDER`. What it has to say it appends to events.jsonl."""
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spikefab.hw.errors import SpikefabError
+
+from .jobs import say
+from .project import load
+from .recordings import options_of, plain
+
+EVERY = 0.25  # s between two words on one search's progress
+CHUNK = 16_384  # characters of a log in one event
+
+
+def main(folder: Path) -> int:
+    with (folder / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return _Work(folder).run()
+
+
+class _Work:
+    def __init__(self, folder: Path):
+        self.folder, self.out = folder, folder / "out"
+        job = load(folder / "job.json")
+        assert job is not None
+        self.job, self.settings = job, job["settings"]
+        self.begun = time.monotonic()
+
+    def run(self) -> int:
+        signal.signal(signal.SIGTERM, self._stop)
+        try:
+            getattr(self, "_" + self.job["kind"])()
+        except SpikefabError as error:
+            return self._end("failed", self._words(error))
+        except KeyboardInterrupt:
+            return self._end("cancelled")
+        except MemoryError:
+            return self._end("failed", "This machine has too little memory for it.")
+        except Exception as error:
+            traceback.print_exc()  # into worker.log
+            first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+            log = self.folder / "worker.log"
+            return self._end(
+                "failed", f"This is a defect of spikefab: {type(error).__name__}: {first}. Details: {log}."
+            )
+        return self._end("cancelled" if self._asked() == "cancel" else "done")
+
+    def say(self, kind: str, **content: Any) -> None:
+        say(self.folder, {"type": kind, **content})
+
+    def _end(self, state: str, error: str | None = None) -> int:
+        self.say("state", state=state, error=error)
+        return 1 if error else 0
+
+    def _asked(self) -> str:
+        path = self.folder / "stop"
+        return path.read_text() if path.exists() else ""
+
+    def _stop(self, *_: object) -> None:
+        if self._asked() == "pause":
+            self.say("state", state="paused")
+            os._exit(0)  # nothing is lost: every loss is in the journal
+        raise KeyboardInterrupt
+
+    def _words(self, error: SpikefabError) -> str:
+        """A sentence without this machine's folders."""
+        text = str(error)
+        for folder in (self.folder, self.folder.parent.parent):
+            text = text.replace(f"{folder}/", "")
+        return plain(text, self.folder)
+
+    # -- kinds of jobs -----------------------------------------------------------------------------------------------
+
+    def _fit(self) -> None:
+        from spikefab.fit import fit
+        from spikefab.fit.readers import read
+        from spikefab.output import OutputFolder
+
+        from .rows import ranking
+
+        source = self.folder.parent.parent / "recordings" / self.job["recording"]
+        content = load(source / "recording.json")
+        if content is None:
+            raise SpikefabError("The recording is no longer in this project.")
+        recording = read(source / content["file"], **options_of(content, source))
+        seconds: dict[str, float] = {}
+        last, told = time.monotonic(), dict[str, float]()
+        better: dict[str, tuple[dict[str, float], float]] = {}
+
+        def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            seconds[model], last = seconds.get(model, 0.0) + now - last, now
+            if now - told.get(model, 0.0) > EVERY or evaluations >= budget:
+                told[model] = now
+                self.say("progress", model=model, evaluations=evaluations, budget=budget, loss=loss)
+                if model in better:
+                    params, lowest = better.pop(model)
+                    self.say("better", model=model, loss=lowest, params=params)
+
+        def improved(model: str, params: dict[str, float], loss: float) -> None:
+            better[model] = (params, loss)
+
+        results = fit(
+            recording,
+            **{k: v for k, v in self.settings.items() if v is not None},
+            progress=progress,
+            callback=improved,
+            notice=lambda text: self.say("notice", text=plain(text, source)),
+            journal=self.folder / "journal",
+        )
+        if not results:
+            raise KeyboardInterrupt
+        self.say("notice", text="writing the report")
+        timings = {"models": {m: round(s, 3) for m, s in seconds.items()}}
+        OutputFolder(self.out).save_fit(results, timings | {"total": round(time.monotonic() - self.begun, 3)})
+        self.say("ranking", **ranking(results))
+
+    def _verify(self) -> None:
+        from spikefab.hw import tools
+        from spikefab.sim.verify import require_exact, verify
+
+        neuron, current = self._neuron()
+        tools.simulator_env("verilator")
+        step = self._steps()
+        checks = verify(neuron, steps=self.settings["steps"], current=current, progress=lambda text: step(text))
+        step("", "done")
+        names = ("stimulus", "steps", "spikes", "saturations", "mismatches")
+        self.say("checks", rows=[{name: c[name] for name in names} for c in checks])
+        require_exact(checks)
+
+    def _build(self) -> None:
+        from spikefab.boards.build import build
+        from spikefab.boards.table import get_board
+
+        neuron, _ = self._neuron()
+        board, step = get_board(self.settings["board"]), self._steps()
+        self.out.mkdir(exist_ok=True)
+        with _Logs(self.out, lambda name, text: self.say("log", step=name, text=text)):
+            report = build(
+                neuron, board.name, self.out, seed=self.settings["seed"], floorplan=True,
+                progress=lambda name, state, text: step(name, state, plain(text, self.folder)),
+            )  # fmt: skip
+        there = {"cells": board.cells, "multipliers": board.multipliers, "block_rams": board.block_rams}
+        content = report.as_dict() | {name: [getattr(report, name), n] for name, n in there.items()}
+        drawn = (self.out / "floorplan.svg").is_file()
+        self.say(
+            "report",
+            **content | {"bitstream": Path(report.bitstream).name, "floorplan": "floorplan.svg" if drawn else None},
+        )
+
+    def _export(self) -> None:
+        import numpy as np
+
+        from spikefab.sim.export import export_verilog
+
+        neuron, current = self._neuron()
+        if current is None:
+            current = np.repeat(neuron.datapath.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), 400)
+        step = self._steps()
+        step("writing Verilog and a testbench with golden vectors")
+        export_verilog(neuron, current, self.out)
+        step("", "done")
+
+    def _neuron(self) -> tuple[Any, Any]:
+        """What is deployed, and the recorded current (T,) nA to play to it, if there is one."""
+        from spikefab.commands import neuron_of
+
+        which = self.settings["neuron"]
+        if "fit" in which:
+            path = self.folder.parent / which["fit"] / "out"
+            return neuron_of(Namespace(what=path, rank=which["rank"], word=None))
+        return neuron_of(Namespace(what=self.folder / "neuron.json", rank=None, word=None))
+
+    def _steps(self) -> Callable[..., None]:
+        """Says when a step begins; the one before it is then done."""
+        now = ""
+
+        def step(name: str, state: str = "start", text: str = "") -> None:
+            nonlocal now
+            if state == "start" and now:
+                self.say("step", name=now, state="done", text="")
+            name = name or now
+            now = name if state == "start" else now if state == "note" else ""
+            self.say("step", name=name, state=state, text=text)
+
+        return step
+
+
+class _Logs:
+    """Passes on what is appended to the logs of a folder, while it lasts."""
+
+    def __init__(self, folder: Path, tell: Callable[[str, str], None]):
+        self.folder, self.tell = folder, tell
+        self._read: dict[Path, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _follow(self) -> None:
+        while not self._over.wait(0.3):
+            self._look()
+
+    def _look(self) -> None:
+        for path in sorted(self.folder.glob("*.log")):
+            with path.open("rb") as log:
+                log.seek(self._read.get(path, 0))
+                text = log.read()
+            self._read[path] = self._read.get(path, 0) + len(text)
+            shown = text.decode(errors="replace")
+            for k in range(0, len(shown), CHUNK):
+                self.tell(path.stem, shown[k : k + CHUNK])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

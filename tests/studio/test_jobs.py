@@ -1,0 +1,262 @@
+"""Jobs: begun, followed, paused, cancelled, resumed; and what is left when a worker or the server is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from spikefab import fit, read
+from spikefab.fit.results import FitResults
+from spikefab.studio import jobs
+from spikefab.studio.project import Project
+from spikefab.studio.server import Server
+
+from .conftest import Page
+
+MODELS, BUDGET = ["LIFNeuron", "LapicqueNeuron"], 6000
+
+
+@pytest.fixture(scope="module")
+def alone(recording):
+    """The same fit without a Studio."""
+    return fit(read(recording), models=MODELS, budget=BUDGET)
+
+
+def begin(studio, recording, budget=BUDGET, **more):
+    body = {"kind": "fit", "recording": recording["id"], "models": MODELS, "budget": budget, **more}
+    return studio.post("/api/jobs", body)["id"]
+
+
+def result(studio, job):
+    return FitResults.load(studio.folder / "jobs" / job / "out")
+
+
+def same(found, wanted):
+    """Everything but the name of the file, which is in another folder here."""
+    a, b = found.to_dict(), wanted.to_dict()
+    return a["results"] == b["results"] and a["settings"] == b["settings"]
+
+
+def started(event):
+    return event["type"] == "progress" and event["evaluations"] > 500
+
+
+def test_a_fit_is_the_fit(studio, imported, alone):
+    job = begin(studio, imported)
+    numbers, events = zip(*studio.events(job), strict=True)
+    assert numbers[:-1] == tuple(range(1, len(numbers))) and events[-1]["state"] == "done"
+    assert {e["model"] for e in events if e["type"] == "progress"} == set(MODELS)
+    better = [e for e in events if e["type"] == "better"]
+    assert better and better[-1]["params"]
+    (ranking,) = (e for e in events if e["type"] == "ranking")
+    assert [r["combined_score"] for r in ranking["rows"]] == [r.combined_score for r in alone]
+    assert [r["codes"] for r in ranking["rows"]] == [r.codes for r in alone]
+    assert ranking["validated"] and ranking["how"] == alone.task.split.how
+    assert same(result(studio, job), alone)
+    described = studio.get(f"/api/jobs/{job}")
+    assert described["state"] == "done" and {"report.html", "result.json"} <= {f["name"] for f in described["files"]}
+    report = studio.http.get(f"/api/jobs/{job}/files/report.html")
+    assert report.status_code == 200 and b"LIF" in report.content
+    assert "attachment" in report.headers["content-disposition"] and "sandbox" in report.headers["content-security-policy"]
+
+
+def test_the_command_that_is_shown_does_the_same(studio, imported, alone, recording, tmp_path, monkeypatch):
+    from spikefab.cli import main
+
+    job = begin(studio, imported, seed=3, held_out="amplitudes", budget=300)
+    studio.events(job)
+    described = studio.get(f"/api/jobs/{job}")
+    (tmp_path / "cell.csv").write_bytes(recording.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    program, *words = described["command"].split()
+    assert program == "spikefab" and main(words) == 0
+    assert same(FitResults.load(tmp_path / "fit"), result(studio, job))
+    subprocess.run(
+        [sys.executable, "-c", described["python"] + "\nresults.save('python.json')"], cwd=tmp_path, check=True
+    )
+    assert same(FitResults.load(tmp_path / "python.json"), result(studio, job))
+
+
+def test_paused_and_resumed(studio, imported, alone):
+    job = begin(studio, imported)
+    studio.wait(job, started)
+    assert studio.post(f"/api/jobs/{job}/pause")["state"] == "paused"
+    assert studio.post(f"/api/jobs/{job}/pause")["state"] == "paused"
+    assert studio.events(job)[-1][1]["state"] == "paused"
+    assert studio.post(f"/api/jobs/{job}/resume")["state"] == "running"
+    assert studio.events(job)[-1][1]["state"] == "done"
+    assert same(result(studio, job), alone)
+    assert "nothing to resume" in studio.refused(studio.http.post(f"/api/jobs/{job}/resume"))
+    assert "done already" in studio.refused(studio.http.post(f"/api/jobs/{job}/cancel"))
+
+
+def test_cancelled_it_keeps_the_best_so_far(studio, imported):
+    job = begin(studio, imported, budget=200_000)
+    studio.wait(job, started)
+    assert studio.post(f"/api/jobs/{job}/cancel")["state"] == "cancelled"
+    (ranking,) = (e for _, e in studio.events(job) if e["type"] == "ranking")
+    assert ranking["interrupted"] and ranking["rows"]
+    assert result(studio, job).interrupted
+    assert "nothing to resume" in studio.refused(studio.http.post(f"/api/jobs/{job}/resume"))
+
+
+def test_a_paused_fit_can_be_cancelled(studio, imported):
+    job = begin(studio, imported, budget=200_000)
+    studio.wait(job, started)
+    studio.post(f"/api/jobs/{job}/pause")
+    assert studio.post(f"/api/jobs/{job}/cancel")["state"] == "cancelled"
+    assert studio.http.delete(f"/api/jobs/{job}").status_code == 204
+    studio.refused(studio.http.get(f"/api/jobs/{job}"), 404)
+
+
+def test_a_killed_worker_is_told_and_resumed(studio, imported, alone):
+    job = begin(studio, imported)
+    studio.wait(job, started)
+    os.kill(int((studio.folder / "jobs" / job / "lock").read_text()), signal.SIGKILL)
+    number, last = studio.events(job)[-1]
+    assert last["state"] == "stopped" and "can be resumed" in last["error"] and number is None
+    assert studio.post(f"/api/jobs/{job}/resume")["state"] == "running"
+    assert studio.events(job)[-1][1]["state"] == "done"
+    assert same(result(studio, job), alone)
+
+
+def test_a_stream_goes_on_where_it_was(studio, imported):
+    job = begin(studio, imported, budget=300)
+    whole = studio.events(job)
+    for after in (1, len(whole) // 2, len(whole) - 1):
+        assert studio.events(job, after)[: len(whole) - 1 - after] == whole[after : len(whole) - 1]
+    assert studio.events(job, 10**9) == studio.events(job, 10**9)
+
+
+def test_no_more_than_a_few_at_once(studio, imported):
+    running = [begin(studio, imported, budget=10**6) for _ in range(jobs.AT_ONCE)]
+    body = {"kind": "fit", "recording": imported["id"]}
+    assert "run already" in studio.refused(studio.http.post("/api/jobs", json=body))
+    assert "cancel it first" in studio.refused(studio.http.delete(f"/api/jobs/{running[0]}"))
+    for job in running:
+        studio.post(f"/api/jobs/{job}/pause")
+        studio.post(f"/api/jobs/{job}/cancel")
+
+
+def test_what_cannot_be_fitted_is_one_sentence(studio, imported):
+    job = begin(studio, imported, models=["LIF"], folds=99)
+    last = studio.events(job)[-1][1]
+    assert last["state"] == "failed" and "folds" in last["error"] or "parts" in last["error"]
+    assert studio.get(f"/api/jobs/{job}")["error"] == last["error"]
+
+
+def test_torn_events_are_no_obstacle(studio, imported):
+    job = begin(studio, imported, budget=300)
+    studio.events(job)
+    path = studio.folder / "jobs" / job / "events.jsonl"
+    with path.open("ab") as out:
+        out.write(b'{"type": "sta')
+    jobs.say(path.parent, {"type": "notice", "text": "after"})
+    events = [e for _, e in studio.events(job)]
+    assert {"type": "torn"} in events and {"type": "notice", "text": "after"} in events
+    assert studio.get(f"/api/jobs/{job}")["state"] == "done"
+
+
+def test_a_regression_and_verilog_of_a_ranked_model(studio, imported):
+    fitted = begin(studio, imported, models=["LIF"], budget=300)
+    studio.events(fitted)
+    neuron = {"fit": fitted, "rank": 1}
+    job = studio.post("/api/jobs", {"kind": "verify", "neuron": neuron, "steps": 500})
+    events = [e for _, e in studio.events(job["id"])]
+    (checks,) = (e for e in events if e["type"] == "checks")
+    assert events[-1]["state"] == "done" and sum(c["steps"] for c in checks["rows"]) >= 500
+    assert all(c["mismatches"] == 0 for c in checks["rows"])
+    assert {c["stimulus"] for c in checks["rows"]} >= {"recorded", "corners"}
+    steps = [e for e in events if e["type"] == "step"]
+    assert [s["state"] for s in steps] == ["start", "done"] * (len(steps) // 2)
+    assert job["command"] == f"spikefab verify jobs/{fitted}/out --rank 1 --steps 500"
+    export = studio.post("/api/jobs", {"kind": "export", "neuron": neuron})
+    assert studio.events(export["id"])[-1][1]["state"] == "done"
+    names = {f["name"] for f in studio.get(f"/api/jobs/{export['id']}")["files"]}
+    assert len(names) == 2 and all(n.endswith(".v") for n in names)
+    wrong = {"kind": "export", "neuron": {"fit": fitted, "rank": 2}}
+    assert "no result of that rank" in studio.refused(studio.http.post("/api/jobs", json=wrong))
+
+
+def test_a_neuron_of_the_bench_is_deployed(studio, imported, monkeypatch):
+    from spikefab.cli import main
+
+    made = studio.simulate(model="LIF", word=16, recording=imported["id"], sweep=3)
+    neuron = {"model": "LIF", "settings": {}, "word": 16, "dt": 0.1, "i_span": made["i_span"], "codes": made["codes"]}
+    job = studio.post("/api/jobs", {"kind": "export", "neuron": neuron})
+    assert studio.events(job["id"])[-1][1]["state"] == "done"
+    monkeypatch.chdir(studio.folder)
+    _, *words = job["command"].split()
+    assert main([*words, "--out", "again"]) == 0
+    for path in (studio.folder / "again").iterdir():
+        assert path.read_bytes() == (studio.folder / "jobs" / job["id"] / "out" / path.name).read_bytes()
+
+
+def served(folder):
+    """`spikefab studio` in a process of its own: (process, address, token)."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "spikefab", "studio", folder, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    )
+    text = ""
+    while not text.endswith("}\n"):
+        line = child.stdout.readline()
+        assert line, "the server ended"
+        text += line
+    return child, json.loads(text)["address"]
+
+
+def test_a_killed_server_loses_nothing(tmp_path, recording, alone):
+    """The worker goes on without it; the next server finds the result."""
+    folder = tmp_path / "project"
+    with Server(folder) as server:
+        page = Page(server)
+        imported = page.upload("cell.csv", recording.read_bytes()).json()
+    child, address = served(folder)
+    token = token_of(address)
+    body = {"kind": "fit", "recording": imported["id"], "models": MODELS, "budget": BUDGET}
+    http = httpx.Client(base_url=address, headers={"x-spikefab-token": token}, trust_env=False, timeout=60)
+    job = http.post("/api/jobs", json=body).json()["id"]
+    child.kill()
+    child.wait()
+    deadline = time.monotonic() + 120
+    with Server(folder) as server:
+        page = Page(server)
+        assert page.get(f"/api/jobs/{job}")["state"] in ("running", "done")
+        while page.get(f"/api/jobs/{job}")["state"] == "running" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert page.get(f"/api/jobs/{job}")["state"] == "done"
+        assert same(result(page, job), alone)
+        events = page.events(job)
+        assert events[0][1]["state"] == "running" and events[-1][1]["state"] == "done"
+
+
+def token_of(address):
+    """From the project's page, or where it is not built, as a page would have it."""
+    text = httpx.get(address, trust_env=False).text
+    marker = 'name="spikefab-token" content="'
+    assert marker in text, "the Studio's page is not built: make studio"
+    return text.split(marker)[1].split('"')[0]
+
+
+def test_ctrl_c_ends_the_server(tmp_path):
+    child, address = served(tmp_path / "project")
+    assert httpx.get(address + "api/project", trust_env=False).status_code == 200
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 0
+    Project(tmp_path / "project").close()
+
+
+def test_a_folder_that_is_no_project(tmp_path, capsys):
+    from spikefab.cli import main
+
+    (tmp_path / "file").write_text("")
+    assert main(["studio", str(tmp_path / "file")]) == 3
+    assert main(["studio", str(tmp_path)]) == 2
+    assert "no project of the Studio" in capsys.readouterr().err
+    assert [p.name for p in Path(tmp_path).iterdir()] == ["file"]
