@@ -4,14 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types constraints model-pages notebook accept clean
+.PHONY: demo test studio test-studio lint types constraints model-pages notebook accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
 	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/tutorial
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/tutorial --ignore tests/browser
 	$(BIN)/python -m pytest -v tests/tutorial
+
+studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
+
+studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* studio/web/src/*)
+	cd studio/web && npm ci --no-audit --no-fund && npm run build
+
+test-studio: $(READY) studio         ## the Studio in Chromium: CHROMIUM=/usr/bin/chromium
+	$(BIN)/python -m pytest -v tests/browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -51,4 +59,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .typing out build dist *.egg-info src/*.egg-info
+	rm -rf $(VENV) .typing out build dist *.egg-info src/*.egg-info studio/static studio/web/node_modules

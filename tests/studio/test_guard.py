@@ -17,7 +17,9 @@ from spikefab.studio.project import file_name
 POSTS = ("/api/recordings", "/api/simulate", "/api/jobs", "/api/jobs/j00000000/cancel")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "[::1]:1", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1", "[::1]:1", "127.0.0.1.evil.example", ""]
+)
 def test_foreign_hosts(studio, host):
     for path in ("/", "/api/project", "/static/app.js"):
         answer = studio.http.get(path, headers={"host": host})
@@ -27,7 +29,9 @@ def test_foreign_hosts(studio, host):
     assert studio.server.studio.token not in answer.text
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1", "null", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "https://127.0.0.1", "null", "http://127.0.0.1:1", "file://"]
+)
 def test_foreign_origins(studio, origin):
     for path in POSTS:
         assert "other sites" in studio.refused(studio.http.post(path, headers={"origin": origin}), 403)

@@ -63,7 +63,9 @@ def test_a_fit_is_the_fit(studio, imported, alone):
     assert described["state"] == "done" and {"report.html", "result.json"} <= {f["name"] for f in described["files"]}
     report = studio.http.get(f"/api/jobs/{job}/files/report.html")
     assert report.status_code == 200 and b"LIF" in report.content
-    assert "attachment" in report.headers["content-disposition"] and "sandbox" in report.headers["content-security-policy"]
+    assert (
+        "attachment" in report.headers["content-disposition"] and "sandbox" in report.headers["content-security-policy"]
+    )
 
 
 def test_the_command_that_is_shown_does_the_same(studio, imported, alone, recording, tmp_path, monkeypatch):
@@ -147,7 +149,7 @@ def test_no_more_than_a_few_at_once(studio, imported):
 def test_what_cannot_be_fitted_is_one_sentence(studio, imported):
     job = begin(studio, imported, models=["LIF"], folds=99)
     last = studio.events(job)[-1][1]
-    assert last["state"] == "failed" and "folds" in last["error"] or "parts" in last["error"]
+    assert (last["state"] == "failed" and "folds" in last["error"]) or "parts" in last["error"]
     assert studio.get(f"/api/jobs/{job}")["error"] == last["error"]
 
 
