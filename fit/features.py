@@ -24,6 +24,24 @@ PER_SPIKE = {
 }
 BASE = "voltage_base"
 RESISTANCE, SAG = "ohmic_input_resistance_vb_ssse", "sag_ratio1"
+NAMES = {
+    "spike_count": "spikes",
+    "isi_cv": "CV of the intervals",
+    "adaptation_ratio": "last interval / first",
+    "ap_height": "spike height",
+    "ap_width": "spike width at half height",
+    "ap_threshold": "spike onset",
+    "ahp_depth": "after-hyperpolarisation",
+    "v_rest": "resting potential",
+    "tau_m": "membrane time constant",
+    "fi_slope": "slope of the f-I curve",
+    "noise": "fluctuating stimulus (1: yes)",
+    "bursts": "pauses among the intervals",
+    "block": "sweeps that end in a block",
+    "rebound": "rebound after inhibition",
+    "resonance": "impedance, peak / 1 Hz",
+    "oscillation": "subthreshold rhythm, rms",
+}
 UNITS = {
     "step": "nA",
     "firing_rate": "Hz",

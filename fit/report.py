@@ -10,7 +10,7 @@ import numpy as np
 from spikefab.hw.errors import FileError, UsageError
 
 from . import figures, scores
-from .features import UNITS
+from .features import NAMES, UNITS
 from .page import Markup, bar, definitions, figure, join, key, page, table, tag
 from .plots import shared, shares, terms
 from .recommend import ordinal
@@ -20,24 +20,6 @@ if TYPE_CHECKING:
     from .task import Task
 
 TERMS = (("voltage", "voltage"), ("spike times", "times"), ("spike count", "count"))
-NAMES = {
-    "spike_count": "spikes",
-    "isi_cv": "CV of the intervals",
-    "adaptation_ratio": "last interval / first",
-    "ap_height": "spike height",
-    "ap_width": "spike width at half height",
-    "ap_threshold": "spike onset",
-    "ahp_depth": "after-hyperpolarisation",
-    "v_rest": "resting potential",
-    "tau_m": "membrane time constant",
-    "fi_slope": "slope of the f-I curve",
-    "noise": "fluctuating stimulus (1: yes)",
-    "bursts": "pauses among the intervals",
-    "block": "sweeps that end in a block",
-    "rebound": "rebound after inhibition",
-    "resonance": "impedance, peak / 1 Hz",
-    "oscillation": "subthreshold rhythm, rms",
-}
 
 
 def write_report(results: "FitResults", path: str | Path) -> Path:

@@ -228,7 +228,12 @@ class Studio:
     async def get_parameters(self, request: Request) -> Response:
         query = _query(request)
         kind = get_model(request.path_params["name"])
-        model = kind.variant(**{name: query[name] for name in kind.settings if name in query})
+        told = {name: str(query[name]) for name in kind.settings if name in query}
+        chosen = {  # a value by its text: a query has no other
+            name: next((v for v in kind.settings[name] if str(v).lower() == text.lower()), text)
+            for name, text in told.items()
+        }
+        model = kind.variant(**chosen)
         word, dt = asked.whole(query, "word", 18), asked.number(query, "dt", 0.1, 0.005, 1)
         key = asked.text(query, "recording") if "recording" in query else None
         return _json(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))

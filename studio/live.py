@@ -38,7 +38,8 @@ class Bench:
     def parameters(self, model: type[Neuron], word: int, dt: float, key: str | None) -> dict[str, Any]:
         """What can be moved, from where to where, and where it begins: measured from a recording, if there is one."""
         with self._lock:
-            task = None if key is None else self._task(key, dt)
+            seen = key is not None and not self.project.recording(key)["cannot_be_fitted"]
+            task = self._task(key, dt) if seen and key is not None else None
             dp = datapath(model, word, dt, None if task is None else task.i_span)
             begin = model.defaults() if task is None else start(dp, task.measured)
         return {
@@ -76,14 +77,18 @@ class Bench:
                 content = self.project.recording(key)
                 sweep_of(content, sweep)
                 task = self._task(key, dt)
-                dp = datapath(model, word, dt, task.i_span)
+                span = task.i_span
                 current = np.asarray(task.recording.sweeps[sweep].current)
                 baseline = float(task.baselines[sweep])
                 where = f"recording = read({content['file']!r}).resample({dt:g})", f"recording.sweeps[{sweep}].current"
             else:
                 task, sweep, baseline = None, 0, 0.0
                 current, where = _stimulus(asked.table(body, "stimulus"), dt)
-                dp = datapath(model, word, dt, _span(model, current))
+                span = _span(model, current)
+            given = asked.number(body, "i_span", span, 1e-6)  # of codes that were fitted to another current
+            if given < np.abs(current).max():
+                raise UsageError(f"This current is beyond the {given:g} nA for which these codes were made.")
+            dp = datapath(model, word, dt, given)
             codes = self._codes(dp, body)
             return self._answer(dp, codes, current, baseline, task, sweep, bool(body.get("ideal")), where)
 

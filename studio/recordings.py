@@ -76,9 +76,20 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+PAGES_WORDS = {  # for what the command line calls options
+    "pass --dt MS, the time between two samples": "give the time between two samples, in ms",
+    "pass the injected current with --current FILE or --current-channel N": "add its current, from a file of its own or a"
+    " channel of this one",
+    "--current-channel is for ABF files": "only an ABF file has channels to choose from",
+    "--current takes": "a current comes as",
+}
+
+
 def plain(sentence: str, folder: Path) -> str:
     """A sentence without the folders of this machine, and with the page's words for the command line's options."""
-    return sentence.replace(f"{folder}/", "").replace("--", "")
+    for words, ours in PAGES_WORDS.items():
+        sentence = sentence.replace(words, ours)
+    return sentence.replace(f"{folder}/", "")
 
 
 def options_of(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -186,7 +197,7 @@ def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
 
 def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Features of the whole, the models they point at, and the f-I curve. By way of `readers`."""
-    from spikefab.fit.features import UNITS, f_i_curve, recording_features
+    from spikefab.fit.features import f_i_curve, recording_features
     from spikefab.fit.recommend import recommend
 
     recording = recording_of(Path(folder), content)
@@ -195,7 +206,7 @@ def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
     found = recording_features(recording)
     current, rate = f_i_curve(recording)
     return {
-        "features": [_feature(name, UNITS.get(name, ""), x) for name, x in found.items()],
+        "features": [_feature(name, x) for name, x in found.items()],
         "recommended": [{"model": name, "reason": reason} for name, reason in recommend(found)],
         "f_i": {"current": current.tolist(), "rate": rate.tolist()},
         "sweeps": len(recording.sweeps),
@@ -208,13 +219,21 @@ def window_features(
     """Features of a sweep for a stimulus window that the user has set. Runs in a process of its own."""
     from dataclasses import replace
 
-    from spikefab.fit.features import UNITS, sweep_features
+    from spikefab.fit.features import sweep_features
 
     recording = recording_of(Path(folder), content).select([index])
     (sweep,) = recording.sweeps
     (found,) = sweep_features(replace(recording, sweeps=(replace(sweep, window=(window[0], window[1])),)))
-    return {"features": [_feature(name, UNITS.get(name, ""), x) for name, x in found.items()]}
+    return {"features": [_feature(name, x) for name, x in found.items()]}
 
 
-def _feature(name: str, unit: str, value: float) -> dict[str, Any]:
-    return {"name": name, "unit": unit, "value": float(value) if np.isfinite(value) else None}
+def _feature(name: str, value: float) -> dict[str, Any]:
+    from spikefab.fit.features import NAMES, UNITS
+
+    label = NAMES.get(name, name.replace("_", " "))
+    return {
+        "name": name,
+        "label": label,
+        "unit": UNITS.get(name, ""),
+        "value": float(value) if np.isfinite(value) else None,
+    }

@@ -69,7 +69,12 @@ class Server:
 
 
 def notebook(folder: Path, port: int, height: int) -> Any:
-    from IPython.display import IFrame
+    try:
+        from IPython.display import IFrame
+    except ImportError:
+        raise UsageError(
+            "show() is for notebooks: elsewhere, call spikefab.studio.serve(), or run spikefab studio."
+        ) from None
 
     folder = folder.absolute()
     if folder not in _shown:

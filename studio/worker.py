@@ -87,6 +87,7 @@ class _Work:
     def _fit(self) -> None:
         from spikefab.fit import fit
         from spikefab.fit.readers import read
+        from spikefab.hw.models import get_model
         from spikefab.output import OutputFolder
 
         from .rows import ranking
@@ -109,7 +110,10 @@ class _Work:
                 self.say("progress", model=model, evaluations=evaluations, budget=budget, loss=loss)
                 if model in better:
                     params, lowest = better.pop(model)
-                    self.say("better", model=model, loss=lowest, params=params)
+                    # of a model that is tried in several variants it is not known here which one this is
+                    tried = get_model(model).tried
+                    settings = dict(get_model(model).variant(**tried[0]).chosen) if len(tried) == 1 else None
+                    self.say("better", model=model, loss=lowest, params=params, settings=settings)
 
         def improved(model: str, params: dict[str, float], loss: float) -> None:
             better[model] = (params, loss)

@@ -262,3 +262,16 @@ def test_a_folder_that_is_no_project(tmp_path, capsys):
     assert main(["studio", str(tmp_path)]) == 2
     assert "no project of the Studio" in capsys.readouterr().err
     assert [p.name for p in Path(tmp_path).iterdir()] == ["file"]
+
+
+def test_in_a_notebook(tmp_path):
+    from spikefab.studio import server, show
+
+    frame = show(tmp_path / "project", height=500)
+    try:
+        assert frame.src.startswith("http://127.0.0.1:") and frame.height == 500
+        assert show(tmp_path / "project").src == frame.src
+        policy = httpx.get(frame.src, trust_env=False).headers["content-security-policy"]
+        assert "frame-ancestors http://localhost:* http://127.0.0.1:*" in policy
+    finally:
+        server._shown.pop((tmp_path / "project").absolute()).__exit__()

@@ -108,7 +108,10 @@ def test_what_can_be_moved(studio, imported):
         assert p["bounds"][0] <= p["value"] <= p["bounds"][1]
     assert params["E_L"] == pytest.approx(-70, abs=1)  # measured
     assert [c["name"] for c in told["presets"]] == [c.name for c in CELLS["AdExNeuron"]]
-    assert begin(studio, "HodgkinHuxley")[0]["settings"]["kinetics"]
+    for name, kind in MODELS.items():
+        for choice in kind.tried:
+            told = begin(studio, name, **{k: str(v).lower() for k, v in choice.items()})[0]
+            assert told["settings"] == dict(kind.variant(**choice).chosen)
     for name, query in (("Nothing", {}), ("LIF", {"recording": "r00000000"}), ("LIF", {"word": 17})):
         answer = studio.http.get(f"/api/models/{name}/parameters", params=query)
         studio.refused(answer, answer.status_code)

@@ -62,7 +62,7 @@ def test_long_traces_keep_every_extreme(n):
 
 def test_a_time_step_is_asked_for_and_taken(studio):
     content = "\n".join(["V_mV,I_nA", *("-70.0,0.1",) * 300]).encode()
-    assert "dt" in studio.refused(studio.upload("bare.csv", content))
+    assert "give the time between two samples" in studio.refused(studio.upload("bare.csv", content))
     made = studio.upload("bare.csv", content, dt=0.25)
     assert made.status_code == 201
     assert made.json()["dt"] == 0.25 and made.json()["command"] == "spikefab info bare.csv --dt 0.25"

@@ -1,0 +1,341 @@
+// What the server says and is told. No model knowledge here or anywhere on this page: all of it comes from /api.
+
+/** A structural choice of a model: the kinetics of Hodgkin-Huxley, whether it has an M-current. */
+export type Setting = string | number | boolean;
+export type Settings = Record<string, Setting>;
+
+export interface Sweep {
+  index: number;
+  name: string;
+  samples: number;
+  duration: number; // ms
+  spikes: number;
+  window: [number, number] | null; // ms: the stimulus
+  current: [number, number] | null; // nA
+  voltage: [number, number]; // mV
+  baseline_current: number | null;
+}
+/** How the same is done without this page. */
+export interface Same {
+  command?: string | null;
+  python?: string | null;
+}
+export interface Recording extends Same {
+  id: string;
+  name: string;
+  dt: number;
+  units: string;
+  current_origin: string;
+  sweeps: Sweep[];
+  notes: string[];
+  warnings: string[];
+  cannot_be_fitted: string | null;
+}
+export interface Feature {
+  label: string;
+  name: string;
+  unit: string;
+  value: number | null;
+}
+export interface Features extends Same {
+  features: Feature[];
+  recommended: { model: string; reason: string }[];
+  f_i: { current: number[]; rate: number[] } | null;
+}
+export interface Cost {
+  multiplies: number;
+  table_bits: number;
+  state_bits: number;
+  coefficient_bits: number;
+}
+export interface Card {
+  name: string;
+  short: string;
+  title: string;
+  equations: string;
+  best_for: string;
+  source: string;
+  settings: Record<string, Setting[]>; // what each can be, the default first
+  free: string[];
+  cost: Record<string, Cost>;
+  builds: { board: string; word: number; cells: number; mhz: number }[];
+  thumbnail: { v: number[]; i: number[] };
+}
+export interface Parameter {
+  name: string;
+  unit: string;
+  doc: string;
+  bounds: [number, number];
+  log: boolean;
+  default: number;
+  value: number;
+}
+export interface Preset {
+  name: string;
+  source: string;
+  params: Record<string, number>;
+  settings: Settings;
+}
+export interface Parameters {
+  model: string;
+  word: number;
+  dt: number;
+  i_span: number;
+  settings: Settings;
+  parameters: Parameter[];
+  presets: Preset[];
+}
+export interface Stimulus {
+  amplitude: number;
+  start: number;
+  stop: number;
+  duration: number;
+}
+export interface SimulateRequest {
+  model: string;
+  settings: Settings;
+  word: number;
+  dt: number;
+  params?: Record<string, number>;
+  codes?: Record<string, number>;
+  i_span?: number; // with codes: the range of the current that their formats were made for
+  recording?: string;
+  sweep?: number;
+  stimulus?: Stimulus;
+  nudge?: { param: string; by: 1 | -1 };
+  ideal?: boolean;
+}
+export interface Score {
+  combined_score: number | null;
+  masked_rmse: number | null;
+  timing: number | null;
+  count: number | null;
+  gamma: number | null;
+  spikes_model: number;
+  spikes_data: number;
+}
+interface SimulationHead extends Same {
+  n: number;
+  dt: number;
+  arrays: string[];
+  codes: Record<string, number>;
+  formats: Record<string, string>;
+  values: Record<string, number>;
+  spikes: number[];
+  ideal_spikes?: number[] | null;
+  data_spikes?: number[] | null;
+  i_span: number;
+  score: Score | null;
+}
+export interface Simulation extends SimulationHead {
+  voltage: Float32Array;
+  ideal?: Float32Array;
+  residual?: Float32Array;
+  current?: Float32Array;
+}
+export interface Trace {
+  bucket: number; // samples that became two points; 1: these are the samples
+  t0: number;
+  step: number;
+  voltage: Float32Array;
+  current: Float32Array | null;
+}
+export type JobState = "running" | "paused" | "done" | "cancelled" | "failed" | "stopped";
+export interface JobFile {
+  name: string;
+  what: string;
+  bytes: number;
+}
+export interface Job extends Same {
+  id: string;
+  kind: "fit" | "verify" | "build" | "export";
+  state: JobState;
+  title: string;
+  created: string;
+  recording: string | null;
+  settings: Record<string, unknown>;
+  error: string | null;
+  files: JobFile[];
+}
+export interface FittedParameter {
+  name: string;
+  unit: string;
+  meaning: string;
+  value: number;
+  free: boolean;
+  at_bound: boolean;
+  range: [number, number] | null;
+}
+export interface Row {
+  rank: number;
+  model: string;
+  settings: Settings;
+  combined_score: number | null;
+  training: number | null;
+  float64: number | null;
+  timing: number | null;
+  count: number | null;
+  masked_rmse: number | null;
+  gamma: number | null;
+  spikes_model: number;
+  spikes_data: number;
+  tied: boolean | null;
+  word: number;
+  dt: number;
+  i_span: number;
+  codes: Record<string, number>;
+  params: FittedParameter[];
+}
+export interface Ranking {
+  type: "ranking";
+  rows: Row[];
+  how: string;
+  tie: string | null;
+  outcome: string;
+  ended_early: string[];
+  validated: boolean;
+}
+export interface Better {
+  type: "better";
+  model: string;
+  loss: number;
+  settings: Settings | null; // null: it is not known which of several variants this is
+  i_span?: number;
+  codes?: Record<string, number>; // where they are missing, the parameters stand for them
+  params: Record<string, number>;
+}
+export interface BuildReport {
+  type: "report";
+  board: string;
+  model: string;
+  word: number;
+  cells: [number, number];
+  multipliers: [number, number];
+  block_rams: [number, number];
+  mhz: number;
+  clock_mhz: number;
+  interval: number;
+  latency: number;
+  neurons: number;
+  floorplan: string | null;
+  bitstream: string;
+}
+export interface Check {
+  stimulus: string;
+  steps: number;
+  spikes: number;
+  saturations: number;
+  mismatches: number;
+}
+export type JobEvent =
+  | { type: "state"; state: JobState; error: string | null }
+  | { type: "notice"; text: string }
+  | { type: "progress"; model: string; evaluations: number; budget: number; loss: number }
+  | Better
+  | Ranking
+  | { type: "step"; name: string; state: "start" | "done" | "note"; text: string }
+  | { type: "log"; step: string; text: string }
+  | { type: "checks"; rows: Check[] }
+  | BuildReport;
+export type Neuron =
+  | { fit: string; rank: number }
+  | { model: string; settings: Settings; word: number; dt: number; i_span: number; codes: Record<string, number> };
+export interface Board {
+  name: string;
+  family: string;
+  device: string;
+  cells: number;
+  multipliers: number;
+  multiplier_bits: string | number;
+  block_rams: number;
+  block_ram_bits: number;
+  clock_mhz: number;
+  words: number[];
+  source: string;
+  builds: { model: string; word: number; cells: number; multipliers: number; block_rams: number; mhz: number; job: string | null }[];
+}
+export interface Project {
+  name: string;
+  version: string;
+  upload_limit?: number; // bytes of a file
+  recordings: Recording[];
+  jobs: Job[];
+  session: Record<string, unknown>;
+}
+
+/** A refusal of the server: its message is a sentence for the user. */
+export class Refusal extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+const token = () => document.querySelector<HTMLMetaElement>('meta[name="spikefab-token"]')?.content ?? "";
+
+async function send(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
+  const headers: Record<string, string> = {};
+  if (method !== "GET") headers["X-Spikefab-Token"] = token();
+  if (type) headers["Content-Type"] = type;
+  let answer: Response;
+  try {
+    answer = await fetch(`/api/${path}`, { method, headers, body, credentials: "same-origin" });
+  } catch {
+    throw new Refusal("The Studio's server does not answer: is `spikefab studio` still running?", 0);
+  }
+  if (answer.ok) return answer;
+  let sentence = `The server answered ${answer.status} to ${method} /api/${path.split("?")[0]}.`;
+  try {
+    const said: unknown = await answer.json();
+    if (said && typeof said === "object" && "error" in said) sentence = String(said.error);
+  } catch {
+    // no sentence came: ours stands
+  }
+  throw new Refusal(sentence, answer.status);
+}
+
+async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await send(method, path, body === undefined ? undefined : JSON.stringify(body), body === undefined ? undefined : "application/json");
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+export function query(values: Record<string, string | number | null | undefined>): string {
+  const set = Object.entries(values).filter(([, x]) => x !== null && x !== undefined && x !== "");
+  return set.length ? `?${new URLSearchParams(set.map(([k, x]) => [k, String(x)]))}` : "";
+}
+
+export const get = <T>(path: string) => json<T>("GET", path);
+export const post = <T>(path: string, body?: unknown) => json<T>("POST", path, body);
+export const put = <T>(path: string, body: unknown) => json<T>("PUT", path, body);
+export const remove = (path: string) => json<void>("DELETE", path);
+
+export async function upload(path: string, file: Blob): Promise<Recording> {
+  return (await (await send("POST", path, file, "application/octet-stream")).json()) as Recording;
+}
+
+export async function trace(id: string, sweep: number, range?: [number, number]): Promise<Trace> {
+  const path = `recordings/${id}/trace${query({ sweep, from: range?.[0], to: range?.[1] })}`;
+  const buffer = await (await send("GET", path)).arrayBuffer();
+  const head = new DataView(buffer);
+  const count = head.getUint32(0, true);
+  return {
+    bucket: head.getUint32(4, true),
+    t0: head.getFloat64(8, true),
+    step: head.getFloat64(16, true),
+    voltage: new Float32Array(buffer, 32, count),
+    current: head.getUint32(24, true) ? new Float32Array(buffer, 32 + 4 * count, count) : null,
+  };
+}
+
+export async function simulate(body: SimulateRequest): Promise<Simulation> {
+  const buffer = await (await send("POST", "simulate", JSON.stringify(body), "application/json")).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as SimulationHead;
+  const arrays: Record<string, Float32Array> = {};
+  head.arrays.forEach((name, k) => {
+    arrays[name] = new Float32Array(buffer, 4 + length + 4 * head.n * k, head.n);
+  });
+  return { ...head, ...arrays } as Simulation;
+}

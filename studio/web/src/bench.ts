@@ -1,0 +1,308 @@
+// A model on the bench: its sliders move codes, the fixed-point neuron answers over the recording.
+import { type Parameters, type Settings, type SimulateRequest, type Simulation, get, query, simulate } from "./api";
+import { Overlay } from "./overlay";
+import { Slider } from "./sliders";
+import { type Bench, card, chooseSweep, emit, keep, on, recording, session, sweep } from "./store";
+import { Table } from "./table";
+import { driven, whole } from "./traces";
+import { SameBox, check, choices, complain, field, fix, h, later, number, read, say, select, set } from "./ui";
+
+interface CodeRow {
+  name: string;
+  code: number;
+  format: string;
+}
+
+/** What Deploy can take from here: the neuron as it was simulated last. */
+export const present: { model: string; settings: Settings; word: number; s: Simulation | null } = { model: "", settings: {}, word: 0, s: null };
+
+export class BenchView {
+  readonly el = h("div", { id: "bench", class: "split wide-aside" });
+  private readonly overlay = new Overlay("bench", "bench", 300);
+  private readonly sliders = h("div", { id: "sliders" });
+  private readonly presets = select("preset", []);
+  private readonly word = select("word", ["16", "18", "24"].map((w) => [w, `${w} bits`]));
+  private readonly dt = number("bench-dt", session.dt, { min: 0.001, max: 5 });
+  private readonly settings = h("div", { class: "row ends" });
+  private readonly source = select("driven", [["recording", "the recording"], ["step", "a step of current"]]);
+  private readonly picker = select("bench-sweep", []);
+  private readonly pickerField = field("Sweep", this.picker);
+  private readonly step = h("div", { id: "stimulus", class: "row ends" });
+  private readonly scores = h("dl", { id: "bench-score", class: "tiles" });
+  private readonly state = h("p", { id: "bench-state", role: "status", class: "soft" });
+  private readonly near = h("p", { class: "bad", hidden: true });
+  private readonly codes: Table<CodeRow>;
+  private readonly same = new SameBox();
+  private parameters: Parameters | null = null;
+  private model = "";
+  private byName = new Map<string, Slider>();
+  private nudges: { param: string; by: 1 | -1 }[] = [];
+  private flying = false;
+  private wanted: { since: number | null } | null = null;
+  private wantIdeal = false;
+  private turn = 0;
+
+  constructor(private readonly shown: () => boolean) {
+    this.codes = new Table<CodeRow>(
+      [
+        { head: "coefficient", value: (r) => r.name, left: true },
+        { head: "code", value: (r) => r.code, show: (r) => String(r.code) },
+        { head: "format", value: (r) => r.format, left: true },
+        { head: "stands for", value: (r) => stands(r) },
+      ],
+      { id: "codes", label: "Integer codes", key: (r) => r.name },
+    );
+    this.word.addEventListener("change", () => this.again({ word: Number(this.word.value) }));
+    this.dt.addEventListener("change", () => {
+      const dt = read(this.dt);
+      if (dt && dt > 0) this.again({ dt });
+    });
+    this.source.addEventListener("change", () => {
+      session.driven = this.source.value as "recording" | "step";
+      keep();
+      void this.record();
+    });
+    this.picker.addEventListener("change", () => chooseSweep(Number(this.picker.value)));
+    this.presets.addEventListener("change", () => this.preset());
+    this.layout();
+    on("sweep", () => this.shown() && void this.record());
+  }
+
+  private layout(): void {
+    for (const [name, label] of [["amplitude", "amplitude, nA"], ["start", "from, ms"], ["stop", "to, ms"], ["duration", "duration, ms"]] as const) {
+      const input = number(`stimulus-${name}`, session.stimulus[name]);
+      input.addEventListener("change", () => {
+        const x = read(input);
+        if (x === null) return;
+        session.stimulus[name] = x;
+        keep();
+        this.move(null);
+      });
+      this.step.append(field(label, input));
+    }
+    set(
+      this.el,
+      h("aside", null, h("div", { class: "row ends" }, field("Word", this.word), field("Time step, ms", this.dt), field("Start from", this.presets)), this.settings, h("h2", null, "Parameters"), this.sliders),
+      h(
+        "div",
+        { class: "main" },
+        h("div", { class: "row ends bar-top" }, field("Driven by", this.source), this.pickerField, this.step, h("span", { class: "push" }, this.overlay.group.tools)),
+        check("ideal", "float64 ideal, as a dashed line", session.ideal, (onn) => {
+          session.ideal = onn;
+          keep();
+          this.move(null);
+        }),
+        this.overlay.el,
+        this.state,
+        this.near,
+        this.scores,
+        this.same.el,
+        h("h2", null, "Integer codes"),
+        this.codes.el,
+      ),
+    );
+  }
+
+  private get bench(): Bench {
+    return (session.benches[this.model] ??= { settings: {}, params: {} });
+  }
+
+  private again(change: { word?: number; dt?: number }): void {
+    this.loosen();
+    Object.assign(session, change);
+    keep();
+    void this.open(this.model);
+  }
+
+  /** From codes of a fit to values that may be moved: those that the codes stand for. */
+  private loosen(): void {
+    const b = this.bench;
+    if (!b.codes) return;
+    if (present.model === this.model && present.s) b.params = { ...b.params, ...present.s.values };
+    delete b.codes;
+    delete b.i_span;
+    delete b.from;
+  }
+
+  async open(model: string): Promise<void> {
+    const turn = ++this.turn;
+    if (this.model !== model) present.s = null;
+    this.model = model;
+    const b = this.bench;
+    this.word.value = String(session.word);
+    this.dt.value = String(session.dt);
+    this.near.hidden = true;
+    try {
+      // the defaults, which are the first of each, go without saying
+      const settings = Object.fromEntries(Object.entries(b.settings).filter(([name, x]) => card(model)?.settings[name]?.[0] !== x).map(([name, x]) => [name, String(x)]));
+      const p = await get<Parameters>(`models/${model}/parameters${query({ word: session.word, dt: session.dt, recording: driven(recording()) ? session.recording : null, ...settings })}`);
+      if (turn !== this.turn) return;
+      this.parameters = p;
+      b.settings = { ...p.settings };
+      for (const q of p.parameters) if (!b.touched || b.params[q.name] === undefined) b.params[q.name] = q.value;
+      this.build(p);
+      await this.record();
+    } catch (error) {
+      if (turn === this.turn) complain(error, this.near);
+    }
+  }
+
+  private build(p: Parameters): void {
+    choices(this.presets, [["", "as set below"], ["start", driven(recording()) ? "what the recording says" : "the defaults"], ...p.presets.map((x, k): [string, string] => [String(k), x.source ? `${x.name} (${x.source})` : x.name])], "");
+    const options = card(p.model)?.settings ?? {};
+    set(
+      this.settings,
+      Object.entries(options).map(([name, values]) => {
+        const s = select(`setting-${name}`, values.map((v, k) => [String(k), v === true ? "yes" : v === false ? "no" : String(v)]), String(values.indexOf(this.bench.settings[name] ?? "")));
+        s.addEventListener("change", () => {
+          session.benches[p.model] = { settings: { ...this.bench.settings, [name]: values[Number(s.value)]! }, params: {} };
+          keep();
+          void this.open(p.model);
+        });
+        return field(name.replaceAll("_", " "), s);
+      }),
+    );
+    this.byName = new Map(
+      p.parameters.map((q) => {
+        const slider = new Slider(
+          q,
+          (x, at) => {
+            this.loosen();
+            this.bench.params[q.name] = x;
+            this.bench.touched = true;
+            this.presets.value = "";
+            keep();
+            this.move(at);
+          },
+          (by) => {
+            this.loosen();
+            this.nudges.push({ param: q.name, by });
+            this.move(null);
+          },
+        );
+        slider.set(this.bench.params[q.name] ?? q.value);
+        return [q.name, slider];
+      }),
+    );
+    set(this.sliders, [...this.byName.values()].map((s) => s.el));
+  }
+
+  private preset(): void {
+    const p = this.parameters;
+    const which = this.presets.value;
+    if (!p || which === "") return;
+    const chosen = which === "start" ? null : p.presets[Number(which)];
+    const params: Record<string, number> = {};
+    for (const q of p.parameters) params[q.name] = chosen ? (chosen.params[q.name] ?? q.default) : q.value;
+    const settings = { ...this.bench.settings, ...chosen?.settings };
+    const other = Object.entries(settings).some(([k, v]) => this.bench.settings[k] !== v);
+    session.benches[this.model] = { settings, params, touched: chosen !== null };
+    keep();
+    if (other) void this.open(this.model); // other settings, perhaps other parameters
+    else {
+      for (const [name, slider] of this.byName) slider.set(params[name]!);
+      this.move(null);
+    }
+  }
+
+  /** What lies under the model, and what drives it; then the model. */
+  private async record(): Promise<void> {
+    const [r, s, turn] = [recording(), sweep(), ++this.turn];
+    const can = driven(r);
+    (this.source.options[0] as HTMLOptionElement).disabled = !can;
+    const byRecording = can && session.driven === "recording";
+    this.source.value = byRecording ? "recording" : "step";
+    this.step.hidden = byRecording;
+    this.pickerField.hidden = !r;
+    choices(this.picker, (r?.sweeps ?? []).map((x) => [String(x.index), x.name]), String(session.sweep));
+    say(this.state, r && !can ? `${r.name} has no current that could drive a model: it lies under the answer to a step.` : "");
+    try {
+      const found = r && s ? await whole(r.id, s.index) : null;
+      if (turn !== this.turn) return;
+      this.overlay.record(found);
+      this.move(null);
+    } catch (error) {
+      if (turn === this.turn) complain(error, this.near);
+    }
+  }
+
+  private move(since: number | null): void {
+    this.wanted = { since: since ?? this.wanted?.since ?? null };
+    void this.fly();
+    if (session.ideal) this.ideal();
+  }
+
+  private readonly ideal = later(400, () => {
+    this.wantIdeal = true;
+    this.wanted ??= { since: null };
+    void this.fly();
+  });
+
+  /** One request at a time; what was asked meanwhile goes next, only the latest of it (but every nudge). */
+  private async fly(): Promise<void> {
+    if (this.flying || !this.wanted || !this.parameters || this.parameters.model !== this.model) return;
+    const [{ since }, nudge, ideal, turn, model] = [this.wanted, this.nudges.shift(), this.wantIdeal && session.ideal, this.turn, this.model];
+    this.wanted = this.nudges.length ? { since: null } : null;
+    this.wantIdeal = false;
+    this.flying = true;
+    const slow = setTimeout(() => say(this.state, "Simulating. The first time, a model's kernel is compiled at this word: some seconds."), 700);
+    try {
+      const asked = this.request(nudge, ideal);
+      const s = await simulate(asked);
+      if (turn === this.turn && model === this.model) this.draw(s, asked, nudge?.param, since);
+    } catch (error) {
+      complain(error, this.near);
+    } finally {
+      clearTimeout(slow);
+      this.flying = false;
+      if (this.wanted) void this.fly();
+    }
+  }
+
+  private request(nudge: { param: string; by: 1 | -1 } | undefined, ideal: boolean): SimulateRequest {
+    const b = this.bench;
+    const what: SimulateRequest = { model: this.model, settings: b.settings, word: session.word, dt: session.dt };
+    if (b.codes) Object.assign(what, { codes: b.codes, i_span: b.i_span });
+    else what.params = b.params;
+    if (this.source.value === "recording") Object.assign(what, { recording: session.recording, sweep: session.sweep });
+    else what.stimulus = session.stimulus;
+    if (nudge) what.nudge = nudge;
+    if (ideal) what.ideal = true;
+    return what;
+  }
+
+  private draw(s: Simulation, asked: SimulateRequest, nudged: string | undefined, since: number | null): void {
+    this.overlay.show(s);
+    // uPlot draws in a microtask: the next frame shows it
+    if (since !== null) requestAnimationFrame(() => performance.measure("slider-to-trace", { start: since, end: performance.now() }));
+    const b = this.bench;
+    if (nudged) {
+      const x = s.values[nudged];
+      if (x !== undefined) {
+        b.params[nudged] = x;
+        b.touched = true;
+        this.byName.get(nudged)?.set(x);
+        keep();
+      }
+    }
+    for (const [name, slider] of this.byName) slider.stand(s.values[name]);
+    Object.assign(present, { model: this.model, settings: { ...asked.settings }, word: asked.word, s });
+    emit("bench");
+    this.near.hidden = true;
+    const told = b.codes && b.from ? `The codes of ${b.from}.` : `${s.n.toLocaleString("en-US")} steps of ${s.dt} ms.`;
+    say(this.state, told);
+    const c = s.score;
+    const tiles: [string, string][] = c
+      ? [["score", fix(c.combined_score)], ["timing", fix(c.timing)], ["count", fix(c.count)], ["masked rmse, mV", fix(c.masked_rmse, 2)], ["gamma", fix(c.gamma, 2)], ["spikes, model / data", `${c.spikes_model} / ${c.spikes_data}`]]
+      : [["spikes of the model", String(s.spikes.length)]];
+    set(this.scores, tiles.map(([name, x]) => h("div", null, h("dt", null, name), h("dd", null, x))));
+    this.codes.update(Object.entries(s.codes).map(([name, code]) => ({ name, code, format: s.formats[name] ?? "" })));
+    this.same.update(s);
+  }
+}
+
+/** A code in Q(i, f) stands for code · 2^-f. */
+function stands(r: CodeRow): number | null {
+  const bits = /(-?\d+)\s*\)\s*$/.exec(r.format)?.[1];
+  return bits === undefined ? null : r.code * 2 ** -Number(bits);
+}

@@ -1,0 +1,60 @@
+// The page's colours for the canvas, which knows no CSS variables; and the theme that decides them.
+import { emit } from "./store";
+import { button } from "./ui";
+
+const probe = document.createElement("i");
+const cache = new Map<string, string>();
+
+/** The colour that a CSS variable stands for just now. */
+export function colour(name: string): string {
+  let found = cache.get(name);
+  if (!found) {
+    if (!probe.isConnected) {
+      probe.hidden = true;
+      document.body.append(probe);
+    }
+    probe.style.color = `var(--${name})`;
+    cache.set(name, (found = getComputedStyle(probe).color));
+  }
+  return found;
+}
+
+function changed(): void {
+  cache.clear();
+  emit("theme");
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const KEY = "spikefab-theme";
+
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null; // a frame without storage: the system's choice then
+  }
+}
+
+export function startTheme(): void {
+  const was = remembered();
+  if (was === "light" || was === "dark") document.documentElement.dataset["theme"] = was;
+  dark.addEventListener("change", changed);
+}
+
+export function themeButton(): HTMLButtonElement {
+  const now = () => document.documentElement.dataset["theme"] ?? (dark.matches ? "dark" : "light");
+  const label = () => (now() === "dark" ? "Light" : "Dark");
+  const b = button("theme", label(), () => {
+    const next = now() === "dark" ? "light" : "dark";
+    document.documentElement.dataset["theme"] = next;
+    try {
+      localStorage.setItem(KEY, next);
+    } catch {
+      // not remembered, then
+    }
+    b.textContent = label();
+    changed();
+  }, { title: "Change between the light and the dark theme" });
+  dark.addEventListener("change", () => (b.textContent = label()));
+  return b;
+}

@@ -1,0 +1,222 @@
+// The Deploy view: which neuron, on which board; verify, build, export.
+import { type Board, type Job, type Neuron, type Row, get, post } from "./api";
+import { present } from "./bench";
+import { jobTable, over, ranking } from "./jobs";
+import { JobView } from "./jobview";
+import { brief, chosen, hold, job, keep, on, project, session } from "./store";
+import type { Table } from "./table";
+import { act, button, complain, count, field, fix, h, number, read, say, select, set, share, short } from "./ui";
+
+const SEEN = 12; // newest fits whose models are offered
+
+/** What is deployed, and what is known of it. */
+interface Deployed {
+  neuron: Neuron;
+  model: string;
+  word: number;
+  dt: number;
+  told: string;
+}
+
+export class DeployView {
+  readonly el = h("div", { class: "view" });
+  private readonly neuron = select("neuron", []);
+  private readonly about = h("p", { id: "neuron-about", class: "soft", role: "status" });
+  private readonly boards = h("div", { id: "boards", class: "cards", role: "radiogroup", "aria-label": "Board" });
+  private readonly steps = number("verify-steps", session.steps, { min: 1, step: 1 });
+  private readonly seed = number("build-seed", session.seed, { min: 0, step: 1 });
+  private readonly verify = button("verify-start", "Verify", () => this.start(this.verify, "verify"), { class: "primary" });
+  private readonly build = button("build-start", "Build the bitstream", () => this.start(this.build, "build"), { class: "primary" });
+  private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
+  private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
+  private readonly view = new JobView();
+  private readonly jobs: Table<Job>;
+  private known: Board[] = [];
+  private rows = new Map<string, { j: Job; row: Row; validated: boolean }>();
+  private visible = false;
+
+  constructor(private readonly prepare: () => void) {
+    this.jobs = jobTable("jobs", "Verifications, builds and exports", (j) => this.open(j.id));
+    this.neuron.addEventListener("change", () => {
+      session.neuron = this.neuron.value;
+      keep();
+      this.fill();
+    });
+    this.steps.addEventListener("change", () => {
+      session.steps = read(this.steps) ?? session.steps;
+      keep();
+    });
+    this.seed.addEventListener("change", () => {
+      session.seed = read(this.seed) ?? session.seed;
+      keep();
+    });
+    set(
+      this.el,
+      h("section", { class: "card" }, h("h2", null, "Neuron"), field("Deployed", this.neuron), this.about),
+      h("section", null, h("h2", null, "Board"), this.boards),
+      h(
+        "section",
+        { class: "card" },
+        h(
+          "div",
+          { class: "actions" },
+          h("div", null, h("h2", null, "Verify"), h("p", { class: "soft" }, "The hardware in simulation against the reference, every state at every step."), h("div", { class: "row ends" }, field("Steps", this.steps), this.verify)),
+          h("div", null, h("h2", null, "Build"), h("p", { class: "soft" }, "Synthesis, place and route, bitstream for the chosen board."), h("div", { class: "row ends" }, field("Seed of placement", this.seed), this.build)),
+          h("div", null, h("h2", null, "Export"), h("p", { class: "soft" }, "One Verilog file, and a testbench with golden vectors."), h("div", { class: "row ends" }, this.export)),
+        ),
+        this.near,
+      ),
+      this.view.el,
+      h("section", { class: "card" }, h("h2", null, "Jobs"), this.jobs.el),
+    );
+    on("jobs", () => {
+      this.list();
+      if (this.visible) void this.offer();
+    });
+    on("bench", () => this.visible && void this.offer());
+  }
+
+  show(): void {
+    this.visible = true;
+    if (session.neuron === "bench" && !present.s) this.prepare();
+    this.list();
+    void this.offer();
+    void this.load();
+    if (!job(session.job)) session.job = project.jobs.findLast((j) => j.kind !== "fit")?.id ?? null;
+    this.view.open(session.job);
+  }
+
+  hide(): void {
+    this.visible = false;
+  }
+
+  private async load(): Promise<void> {
+    try {
+      this.known = (await get<{ boards: Board[] }>("boards")).boards;
+    } catch (error) {
+      complain(error, this.near);
+    }
+    if (!this.known.some((b) => b.name === session.board)) session.board = this.known[0]?.name ?? null;
+    this.fill();
+  }
+
+  private list(): void {
+    this.jobs.update(project.jobs.filter((j) => j.kind !== "fit").reverse());
+    this.jobs.choose(session.job);
+  }
+
+  /** Rows of fits that are over, and the bench; a fit's stream is asked for them one after the other. */
+  private async offer(): Promise<void> {
+    const fits = project.jobs.filter((j) => j.kind === "fit" && over(j.state) && j.state !== "failed").slice(-SEEN).reverse();
+    this.choices();
+    for (const j of fits) {
+      if (this.rows.has(`${j.id}:1`)) continue;
+      const found = await ranking(j.id);
+      for (const row of found?.rows ?? []) this.rows.set(`${j.id}:${row.rank}`, { j, row, validated: found!.validated });
+    }
+    this.choices();
+    this.fill();
+  }
+
+  private choices(): void {
+    const byJob = new Map<Job, [string, Row][]>();
+    for (const [key, { j, row }] of this.rows) {
+      const now = job(j.id);
+      if (now) byJob.set(now, [...(byJob.get(now) ?? []), [key, row]]);
+    }
+    const options: (HTMLOptGroupElement | HTMLOptionElement)[] = [...byJob].map(([j, rows]) =>
+      h("optgroup", { label: j.title }, rows.map(([key, r]) => h("option", { value: key }, `${r.rank}. ${brief(r.model)} · ${r.word} bits · ${fix(r.combined_score)}`))),
+    );
+    const bench = present.s ? `the bench: ${brief(present.model)} · ${present.word} bits` : "the bench: open a model in Models first";
+    options.push(h("option", { value: "bench", disabled: !present.s }, bench));
+    set(this.neuron, options);
+    const values = [...this.neuron.options].filter((o) => !o.disabled).map((o) => o.value);
+    // a row that is still to come is not given up
+    this.neuron.value = values.includes(session.neuron) ? session.neuron : (values[0] ?? "bench");
+  }
+
+  private get deployed(): Deployed | null {
+    const held = this.rows.get(this.neuron.value);
+    if (held) {
+      const { j, row, validated } = held;
+      const settings = chosen(row.settings);
+      return {
+        neuron: { fit: j.id, rank: row.rank },
+        model: row.model,
+        word: row.word,
+        dt: row.dt,
+        told: `Rank ${row.rank} of "${j.title}": ${row.model}${settings ? `, ${settings}` : ""}, ${row.word} bits, ${short(row.dt)} ms a step, current within ±${short(row.i_span, 3)} nA. Score ${fix(row.combined_score)}${validated ? " on held-out data" : ", not validated"}.`,
+      };
+    }
+    const s = present.s;
+    if (!s) return null;
+    return {
+      neuron: { model: present.model, settings: present.settings, word: present.word, dt: s.dt, i_span: s.i_span, codes: s.codes },
+      model: present.model,
+      word: present.word,
+      dt: s.dt,
+      told: `${present.model} as on the bench: ${present.word} bits, ${short(s.dt)} ms a step, current within ±${short(s.i_span, 3)} nA.`,
+    };
+  }
+
+  private fill(): void {
+    const d = this.deployed;
+    say(this.about, d ? d.told : "Nothing to deploy yet: fit a recording in Auto-Fit, or open a model in Models.");
+    const board = this.known.find((b) => b.name === session.board);
+    this.verify.disabled = this.export.disabled = !d;
+    this.build.disabled = !d || !board || !board.words.includes(d.word);
+    const focused = document.activeElement?.id;
+    set(this.boards, this.known.map((b) => this.board(b, d)));
+    if (focused?.startsWith("board-")) document.getElementById(focused)?.focus();
+  }
+
+  private board(b: Board, d: Deployed | null): HTMLElement {
+    const built = d ? b.builds.filter((x) => x.model === d.model && x.word === d.word) : [];
+    const box = h("input", { type: "radio", name: "board", value: b.name, id: `board-${b.name}`, checked: b.name === session.board });
+    box.addEventListener("change", () => {
+      session.board = b.name;
+      keep();
+      this.fill();
+    });
+    return h(
+      "div",
+      { class: `card board${b.name === session.board ? " on" : ""}` },
+      h("label", { class: "check" }, box, h("b", null, b.name), h("span", { class: "soft" }, `${b.family}, ${b.device}`)),
+      h(
+        "dl",
+        null,
+        [
+          ["cells", count(b.cells)],
+          ["multipliers", `${count(b.multipliers)} of ${String(b.multiplier_bits)} bits`],
+          ["block RAMs", `${count(b.block_rams)} of ${count(b.block_ram_bits)} bits`],
+          ["clock", `${short(b.clock_mhz)} MHz`],
+          ["words", b.words.join(", ")],
+          ["source", b.source],
+        ].map(([a, x]) => x && [h("dt", null, a), h("dd", null, x)]),
+      ),
+      d && !b.words.includes(d.word) && h("p", { class: "warn" }, `Not built for a word of ${d.word} bits.`),
+      d && h("h3", null, `Earlier builds of ${brief(d.model)}, ${d.word} bits`),
+      d && !built.length && h("p", { class: "soft" }, "None yet."),
+      built.map((x) => h("div", { class: "shares" }, share("cells", x.cells, b.cells), share("multipliers", x.multipliers, b.multipliers), share("block RAMs", x.block_rams, b.block_rams), h("p", { class: "soft" }, `${fix(x.mhz, 1)} MHz reached, ${short(b.clock_mhz)} MHz needed (from timing, not measured on a board)`))),
+    );
+  }
+
+  private start(b: HTMLButtonElement, kind: "verify" | "build" | "export"): void {
+    const d = this.deployed;
+    if (!d) return;
+    const more = kind === "verify" ? { steps: read(this.steps) ?? 20000 } : kind === "build" ? { board: session.board, seed: read(this.seed) ?? 1 } : {};
+    void act(b, this.near, async () => {
+      const j = await post<Job>("jobs", { kind, neuron: d.neuron, ...more });
+      hold(j);
+      this.open(j.id);
+    }).then(() => this.fill());
+  }
+
+  private open(id: string): void {
+    session.job = id;
+    keep();
+    this.jobs.choose(id);
+    this.view.open(id);
+    this.view.el.scrollIntoView({ block: "nearest" });
+  }
+}

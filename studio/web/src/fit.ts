@@ -1,0 +1,339 @@
+// The Auto-Fit view: a search while it runs, its ranking, and any of its models over the recording.
+import { type Better, type Job, type JobEvent, type Ranking, type Row, simulate } from "./api";
+import { FitSetup } from "./fitsetup";
+import { command, files, follow, jobTable, over, state } from "./jobs";
+import { Losses, style } from "./losses";
+import { Overlay } from "./overlay";
+import { swatch } from "./plot";
+import { brief, chosen, emit, job, keep, on, project, recording, session } from "./store";
+import { Table } from "./table";
+import { whole } from "./traces";
+import { SameBox, act, button, choices, complain, count, fix, h, say, select, set } from "./ui";
+
+/** A model of a fit: what is known of it so far. */
+interface Live {
+  model: string;
+  evaluations: number;
+  budget: number;
+  loss: number | null;
+  better: Better | null;
+  row: Row | null;
+}
+
+export class FitView {
+  readonly el = h("div", { class: "view" });
+  private readonly setup: FitSetup;
+  private readonly table: Table<Live>;
+  private readonly earlier: Table<Job>;
+  private readonly losses = new Losses();
+  private readonly overlay = new Overlay("fit", "fitted model", 260);
+  private readonly running = h("section", { id: "fit-job", class: "card", "aria-label": "Fit", hidden: true });
+  private readonly title = h("h2");
+  private readonly badge = h("span", { id: "fit-state", role: "status" });
+  private readonly pause = button("fit-pause", "Pause", () => this.order(this.pause, "pause"));
+  private readonly resume = button("fit-resume", "Resume", () => this.order(this.resume, "resume"));
+  private readonly cancel = button("fit-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
+  private readonly near = h("p", { class: "bad", hidden: true });
+  private readonly verdict = h("div", { id: "fit-outcome" });
+  private readonly notices = h("ul", { id: "fit-notices", class: "soft" });
+  private readonly files = h("div", { id: "fit-files" });
+  private readonly same = new SameBox();
+  private readonly detail = h("section", { id: "fit-overlay", hidden: true, "aria-label": "The chosen model over the recording" });
+  private readonly detailTitle = h("h3");
+  private readonly detailScore = h("p", { class: "soft", role: "status" });
+  private readonly detailSame = new SameBox();
+  private readonly picker = select("fit-sweep", []);
+  private models = new Map<string, Live>();
+  private found: Ranking | null = null;
+  private told: string[] = [];
+  private stop: (() => void) | null = null;
+  private following: string | null = null;
+  private drawn = ""; // what the overlay shows
+  private underneath = "";
+  private busy = false;
+  private due = 0;
+  private visible = false;
+  private first = true;
+  private readonly fresh = h("details", { id: "fit-new", open: true });
+
+  constructor(
+    private readonly openBench: () => void,
+    private readonly openDeploy: () => void,
+  ) {
+    const number = (head: string, f: (r: Row) => number | null, digits: number) => ({ head, value: (l: Live) => (l.row ? f(l.row) : null), show: (l: Live) => fix(l.row && f(l.row), digits) });
+    this.table = new Table<Live>(
+      [
+        { head: "rank", value: (l) => l.row?.rank ?? null, show: (l) => (l.row ? `${l.row.rank}.${l.row.tied ? " tied" : ""}` : "–") },
+        { head: "model", value: (l) => l.model, show: (l) => this.name(l), left: true },
+        { head: "evaluations", value: (l) => l.evaluations, show: (l) => this.progress(l), left: true },
+        { head: "training", value: (l) => l.row?.training ?? l.loss, show: (l) => fix(l.row?.training ?? l.loss) },
+        { head: () => (this.found ? (this.found.validated ? "held out" : "score, not validated") : "score"), value: (l) => l.row?.combined_score ?? null, show: (l) => h("b", null, fix(l.row?.combined_score)) },
+        number("float64", (r) => r.float64, 3),
+        number("timing", (r) => r.timing, 3),
+        number("count", (r) => r.count, 3),
+        number("masked rmse, mV", (r) => r.masked_rmse, 2),
+        number("gamma", (r) => r.gamma, 2),
+        { head: "spikes, model / data", value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null) },
+      ],
+      { id: "ranking", label: "Ranking", key: (l) => l.model, onrow: (l) => this.pick(l.model), empty: "The first model is about to begin." },
+    );
+    this.earlier = jobTable("fits", "Fits", (j) => this.open(j.id));
+    this.setup = new FitSetup((j) => this.open(j.id));
+    this.picker.addEventListener("change", () => {
+      this.drawn = "";
+      void this.draw();
+    });
+    this.layout();
+    on("jobs", () => this.head());
+    on("recording", () => this.setup.show());
+  }
+
+  private layout(): void {
+    const to = (text: string, id: string, what: (l: Live) => void) =>
+      button(id, text, () => {
+        const l = this.showing;
+        if (l) what(l);
+      });
+    set(
+      this.detail,
+      h(
+        "div",
+        { class: "row bar-top" },
+        this.detailTitle,
+        h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker),
+        to("Open in Models", "fit-to-bench", (l) => this.toBench(l)),
+        to("Deploy", "fit-to-deploy", (l) => this.toDeploy(l)),
+        h("span", { class: "push" }, this.overlay.group.tools),
+      ),
+      this.overlay.el,
+      this.detailScore,
+      this.detailSame.el,
+    );
+    set(
+      this.running,
+      h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.pause, this.resume, this.cancel)),
+      this.near,
+      this.verdict,
+      this.table.el,
+      this.losses.el,
+      this.notices,
+      this.detail,
+      this.files,
+      this.same.el,
+    );
+    set(this.fresh, h("summary", null, "New fit"), h("div", { class: "halves" }, h("div", { class: "card" }, this.setup.el), this.setup.measured));
+    set(this.el, this.fresh, this.running, h("section", { class: "card" }, h("h2", null, "Fits of this project"), this.earlier.el));
+  }
+
+  show(): void {
+    this.visible = true;
+    this.setup.show();
+    if (!job(session.fit)) session.fit = project.jobs.findLast((j) => j.kind === "fit")?.id ?? null;
+    if (session.fit && session.fit !== this.following) this.open(session.fit, false);
+    if (this.first && session.fit) this.fresh.open = false; // after a reload the fit is what one looks for
+    this.first = false;
+    this.head();
+    this.soon();
+  }
+
+  hide(): void {
+    this.visible = false;
+  }
+
+  /** The chosen model; until one is chosen, the best so far. */
+  private get showing(): Live | undefined {
+    return this.models.get(session.row ?? "") ?? this.ranked().find((l) => l.row ?? l.better);
+  }
+
+  private open(id: string, scroll = true): void {
+    if (session.fit !== id) session.row = null;
+    session.fit = id;
+    keep();
+    this.stop?.();
+    this.following = id;
+    this.reset();
+    this.stop = follow(id, (events) => this.take(events));
+    this.head();
+    if (scroll) this.running.scrollIntoView({ block: "start" });
+  }
+
+  private reset(): void {
+    this.models = new Map();
+    this.found = null;
+    this.told = [];
+    this.drawn = this.underneath = "";
+    this.detail.hidden = true;
+    this.losses.reset();
+    const asked = job(session.fit)?.settings["models"];
+    if (Array.isArray(asked)) for (const m of asked as string[]) this.live(m);
+    this.fill();
+  }
+
+  private live(model: string): Live {
+    let l = this.models.get(model);
+    if (!l) this.models.set(model, (l = { model, evaluations: 0, budget: Number(job(session.fit)?.settings["budget"] ?? 0), loss: null, better: null, row: null }));
+    return l;
+  }
+
+  private take(events: JobEvent[]): void {
+    for (const e of events) {
+      if (e.type === "progress") {
+        Object.assign(this.live(e.model), { evaluations: e.evaluations, budget: e.budget, loss: e.loss });
+        this.losses.add(e.model, e.evaluations, e.loss);
+      } else if (e.type === "better") {
+        const l = this.live(e.model);
+        l.better = e;
+        l.loss = e.loss;
+      } else if (e.type === "notice") this.told.push(e.text);
+      else if (e.type === "ranking") {
+        this.found = e;
+        for (const row of e.rows) this.live(row.model).row = row;
+      } else if (e.type === "state" && e.state === "failed" && e.error) this.told.push(e.error);
+    }
+    this.fill();
+    this.losses.redraw();
+    this.soon();
+  }
+
+  private ranked(): Live[] {
+    return [...this.models.values()].sort((a, b) => (a.row?.rank ?? 1e3) - (b.row?.rank ?? 1e3) || (a.loss ?? Infinity) - (b.loss ?? Infinity) || 0);
+  }
+
+  private fill(): void {
+    this.table.update(this.ranked());
+    this.table.choose(this.showing?.model ?? null);
+    set(this.notices, this.told.map((t) => h("li", null, t)));
+    const f = this.found;
+    set(
+      this.verdict,
+      f && [
+        f.validated ? h("p", null, `Ranked on data that the search did not see: ${f.how}.`) : h("p", { class: "notice warn", id: "not-validated" }, h("b", null, "Not validated. "), `${f.how}.`),
+        f.tie && h("p", null, f.tie),
+        f.outcome && h("p", null, f.outcome),
+        f.ended_early.length > 0 && h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
+      ],
+    );
+  }
+
+  private head(): void {
+    const fits = project.jobs.filter((j) => j.kind === "fit");
+    this.earlier.update([...fits].reverse());
+    this.earlier.choose(session.fit);
+    const j = job(session.fit);
+    this.running.hidden = !j;
+    if (!j) {
+      this.stop?.();
+      this.following = null;
+      return;
+    }
+    say(this.title, j.title);
+    if (this.badge.textContent !== state(j).textContent) set(this.badge, state(j));
+    this.pause.hidden = j.state !== "running";
+    this.resume.hidden = j.state !== "paused" && j.state !== "stopped";
+    this.cancel.hidden = over(j.state);
+    this.near.hidden = !j.error;
+    this.near.textContent = j.error ?? "";
+    set(this.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
+    this.same.update(j);
+    this.fill();
+  }
+
+  private order(b: HTMLButtonElement, what: "pause" | "resume" | "cancel"): void {
+    const j = job(session.fit);
+    if (!j) return;
+    void act(b, this.near, () => command(j.id, what));
+  }
+
+  private name(l: Live): Node {
+    const settings = chosen(l.row?.settings ?? l.better?.settings ?? undefined);
+    return h("button", { type: "button", class: "link", "data-testid": `row-${l.model}` }, swatch(style(l.model)), ` ${brief(l.model)}`, settings && h("span", { class: "soft" }, ` ${settings}`));
+  }
+
+  private progress(l: Live): Node {
+    const early = this.found?.ended_early.includes(l.model);
+    const part = l.budget ? Math.min(1, l.evaluations / l.budget) : 0;
+    return h("span", { class: "share" }, h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${(100 * part).toFixed(0)}%` } })), h("span", { class: "share-number" }, `${count(l.evaluations)}${early ? ", ended early" : l.budget ? ` of ${count(l.budget)}` : ""}`));
+  }
+
+  private pick(model: string): void {
+    session.row = model;
+    keep();
+    this.table.choose(model);
+    this.drawn = "";
+    void this.draw();
+  }
+
+  /** While it runs, once a second at most: the search needs the processor more. */
+  private soon(): void {
+    const wait = over(job(session.fit)?.state) ? 0 : 1000;
+    this.due ||= window.setTimeout(() => {
+      this.due = 0;
+      void this.draw();
+    }, wait);
+  }
+
+  /** The shown model with its best codes so far, over its recording. */
+  private async draw(): Promise<void> {
+    const l = this.showing;
+    const j = job(session.fit);
+    const best = l?.row ?? l?.better;
+    const r = recording(j?.recording);
+    if (!this.visible || !l || !j || !best || !r || best.settings === null) return;
+    if (this.busy) return this.soon();
+    if (this.picker.dataset["of"] !== r.id) {
+      const firing = r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ?? r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
+      choices(this.picker, r.sweeps.map((s) => [String(s.index), s.name]), String(firing.index));
+      this.picker.dataset["of"] = r.id;
+    }
+    const sweep = Number(this.picker.value);
+    const given = best.codes ? { codes: best.codes, i_span: best.i_span } : { params: l.better!.params };
+    const key = JSON.stringify([j.id, l.model, sweep, given, l.row?.rank]);
+    if (key === this.drawn) return;
+    this.busy = true;
+    this.drawn = key;
+    try {
+      const word = l.row?.word ?? Number(j.settings["word"] ?? 18);
+      const dt = l.row?.dt ?? Number(j.settings["dt"] ?? 0.1);
+      if (this.underneath !== `${r.id}/${sweep}`) {
+        this.overlay.record(await whole(r.id, sweep));
+        this.underneath = `${r.id}/${sweep}`;
+      }
+      this.detail.hidden = false;
+      if (l.row) say(this.detailScore, "Simulating …");
+      const s = await simulate({ model: l.model, settings: best.settings ?? {}, word, dt, ...given, recording: r.id, sweep, ideal: l.row !== null });
+      this.overlay.show(s);
+      this.detailTitle.textContent = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
+      say(this.detailScore, s.score ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.` : "");
+      this.detailSame.update(s);
+    } catch (error) {
+      complain(error, this.near);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private toBench(l: Live): void {
+    const best = l.row ?? l.better;
+    const j = job(session.fit);
+    if (!best || !j) return;
+    const params = l.row ? Object.fromEntries(l.row.params.map((p) => [p.name, p.value])) : { ...l.better!.params };
+    const from = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ""} of "${j.title}"`;
+    session.benches[l.model] = { settings: { ...best.settings }, params, touched: true, codes: best.codes, i_span: best.i_span, from };
+    Object.assign(session, { model: l.model, word: l.row?.word ?? Number(j.settings["word"] ?? 18), dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1), driven: "recording" });
+    if (recording(j.recording) && session.recording !== j.recording) {
+      session.recording = j.recording;
+      emit("recording");
+    }
+    session.sweep = Number(this.picker.value);
+    emit("sweep");
+    keep();
+    this.openBench();
+  }
+
+  private toDeploy(l: Live): void {
+    if (!l.row) return void complain("A model can be deployed once the fit has ranked it: until then, open it in Models and deploy it from there.");
+    session.neuron = `${session.fit}:${l.row.rank}`;
+    keep();
+    this.openDeploy();
+  }
+}

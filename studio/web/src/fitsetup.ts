@@ -1,0 +1,165 @@
+// What a fit is asked: the recording, models, word, budget, what is held out; and what the recording's features point at.
+import { type Feature, type Features, type Job, get, post } from "./api";
+import { Group, Plot } from "./plot";
+import { brief, cards, choose, hold, keep, on, project, recording, session } from "./store";
+import { Table } from "./table";
+import { SameBox, act, check, choices, complain, field, h, number, read, select, set, short } from "./ui";
+
+const HELD: [string, string, string][] = [
+  ["auto", "Automatic", "every third stimulus that evokes spikes, never the strongest; if there are too few, the last third of long sweeps"],
+  ["amplitudes", "Amplitudes", "every third stimulus in order of its mean current, silent ones too, never the strongest"],
+  ["tail", "Tail", "the last third of every sweep that is long enough and fires enough"],
+  ["folds", "Folds", "each stimulus is held out once, in K searches: K + 1 times as long"],
+  ["none", "Nothing", "all data train: the scores are then not validated"],
+];
+
+export class FitSetup {
+  readonly el = h("form", { id: "fit-form", class: "stack" });
+  readonly measured = h("section", { class: "card", "aria-label": "Features and recommendation" });
+  private readonly picker = select("fit-recording", []);
+  private readonly word = select("fit-word", ["16", "18", "24"].map((w) => [w, `${w} bits`]), String(session.setup.word));
+  private readonly dt = number("fit-dt", session.setup.dt, { min: 0.001 });
+  private readonly budget = number("fit-budget", session.setup.budget, { min: 10, step: 1 });
+  private readonly seed = number("fit-seed", session.setup.seed, { min: 0, step: 1 });
+  private readonly top = number("fit-top", 5, { min: 1, step: 1 });
+  private readonly folds = number("fit-folds", session.setup.folds ?? 3, { min: 2, step: 1, "aria-label": "Number of folds", class: "narrow" });
+  private readonly models = h("div", { id: "fit-models", class: "checks" });
+  private readonly start = h("button", { type: "submit", id: "fit-start", class: "primary" }, "Start the fit");
+  private readonly near = h("p", { id: "fit-error", class: "bad", hidden: true });
+  private readonly cannot = h("p", { class: "notice warn", hidden: true });
+  private readonly features: Table<Feature>;
+  private readonly advice = h("ol", { id: "recommended" });
+  private readonly measuring = h("p", { class: "soft", role: "status" });
+  private readonly same = new SameBox();
+  private readonly curve: Plot;
+  private of: string | null = null;
+
+  constructor(private readonly begun: (j: Job) => void) {
+    this.features = new Table<Feature>(
+      [
+        { head: "feature", value: (f) => f.label, left: true },
+        { head: "value", value: (f) => f.value, show: (f) => short(f.value, 4) },
+        { head: "unit", value: (f) => f.unit, left: true },
+      ],
+      { id: "fit-features", label: "Features of the recording", key: (f) => f.name },
+    );
+    const group = new Group("f-I curve", "nA");
+    this.curve = new Plot(group, { id: "f-i", label: "Firing rate over current", unit: "Hz", height: 170, time: "current, nA", series: [{ label: "rate", colour: "accent", points: true }] });
+    this.picker.addEventListener("change", () => choose(this.picker.value));
+    this.el.addEventListener("submit", (e) => {
+      e.preventDefault();
+      void act(this.start, this.near, () => this.post());
+    });
+    this.el.addEventListener("change", () => this.remember());
+    this.layout();
+  }
+
+  private layout(): void {
+    const held = h(
+      "fieldset",
+      { id: "fit-held-out" },
+      h("legend", null, "Held out for the ranking"),
+      HELD.map(([value, name, why]) => {
+        const on_ = value === (session.setup.folds ? "folds" : session.setup.held_out);
+        return h("label", { class: "check" }, h("input", { type: "radio", name: "held-out", value, checked: on_, id: `held-${value}` }), h("span", null, h("b", null, name), " ", h("span", { class: "soft" }, why), value === "folds" && " "), value === "folds" && this.folds);
+      }),
+    );
+    const all = (onn: boolean) => () => {
+      for (const box of this.boxes()) box.checked = onn;
+      this.remember();
+    };
+    set(
+      this.models,
+      cards.map((c) => check(`fit-model-${c.name}`, c.short, session.setup.models?.includes(c.name) ?? true, () => {})),
+    );
+    set(
+      this.el,
+      h("h2", null, "What to fit"),
+      field("Recording", this.picker),
+      this.cannot,
+      h(
+        "fieldset",
+        null,
+        h("legend", null, "Models"),
+        h("div", { class: "row" }, h("button", { type: "button", class: "small", onclick: all(true) }, "All"), h("button", { type: "button", class: "small", onclick: all(false) }, "None")),
+        this.models,
+      ),
+      h("div", { class: "row ends" }, field("Word", this.word), field("Time step, ms", this.dt), field("Evaluations a model", this.budget), field("Seed", this.seed), field("Results to keep", this.top)),
+      held,
+      h("div", { class: "row" }, this.start),
+      this.near,
+    );
+    set(this.measured, h("h2", null, "What the cell does"), this.measuring, this.advice, h("div", { class: "halves" }, this.features.el, this.curve.el), this.same.el);
+    on("recordings", () => this.list());
+  }
+
+  private boxes(): HTMLInputElement[] {
+    return [...this.models.querySelectorAll("input")];
+  }
+
+  private list(): void {
+    choices(this.picker, project.recordings.map((r) => [r.id, r.name]), session.recording ?? undefined);
+  }
+
+  show(): void {
+    this.list();
+    const r = recording();
+    this.start.disabled = !r || !!r.cannot_be_fitted;
+    this.cannot.hidden = !!r && !r.cannot_be_fitted;
+    this.cannot.textContent = r ? (r.cannot_be_fitted ?? "") : "Import a recording first, in Trace.";
+    if (this.of !== session.recording) void this.measure();
+  }
+
+  private async measure(): Promise<void> {
+    const id = (this.of = session.recording);
+    const show = (f: Features | null, told: string) => {
+      this.measuring.textContent = told;
+      this.features.update(f?.features ?? []);
+      set(this.advice, (f?.recommended ?? []).map((x) => h("li", null, h("b", null, brief(x.model)), `: ${x.reason}`)));
+      this.same.update(f);
+      const points = f?.f_i?.current.map((i, k): [number, number] => [i, f.f_i!.rate[k]!]).sort((a, b) => a[0] - b[0]) ?? [];
+      this.curve.el.hidden = points.length < 2;
+      if (points.length < 2) return;
+      const slack = 0.04 * (points.at(-1)![0] - points[0]![0]) || 0.1;
+      this.curve.group.extent([points[0]![0] - slack, points.at(-1)![0] + slack]);
+      this.curve.set([points.map((p) => p[0]), points.map((p) => p[1])]);
+    };
+    this.measured.hidden = !id;
+    if (!id) return;
+    show(null, "Measuring the recording …");
+    try {
+      const f = await get<Features>(`recordings/${id}/features`);
+      if (this.of === id) show(f, f.recommended.length ? "Recommended from these features (no model is left out of a fit for them):" : "");
+    } catch (error) {
+      if (this.of !== id) return;
+      show(null, error instanceof Error ? error.message : "");
+      if (!recording()?.cannot_be_fitted) complain(error);
+      this.of = null; // asked again at the next look
+    }
+  }
+
+  private remember(): void {
+    const held = this.el.querySelector<HTMLInputElement>("input[name=held-out]:checked")?.value ?? "auto";
+    const chosen = this.boxes().filter((b) => b.checked).map((b) => b.id.slice("fit-model-".length));
+    const { setup } = session;
+    Object.assign(setup, {
+      models: chosen.length === cards.length ? null : chosen,
+      word: Number(this.word.value),
+      dt: read(this.dt) ?? setup.dt,
+      budget: read(this.budget) ?? setup.budget,
+      seed: read(this.seed) ?? 0,
+      held_out: held === "folds" ? "auto" : held,
+      folds: held === "folds" ? (read(this.folds) ?? 3) : null,
+    });
+    keep();
+  }
+
+  private async post(): Promise<void> {
+    this.remember();
+    if (session.setup.models?.length === 0) throw new Error("Choose at least one model.");
+    const j = await post<Job>("jobs", { kind: "fit", recording: session.recording, ...session.setup, top_k: read(this.top) ?? 5 });
+    hold(j);
+    this.begun(j);
+  }
+}
+

@@ -1,0 +1,184 @@
+// Jobs: their streams of events, which replay from the beginning, and what can be done to them.
+import { type Job, type JobEvent, type JobState, type Ranking, get, post, remove } from "./api";
+import { emit, hold, job, on, project } from "./store";
+import { Table } from "./table";
+import { act, button, bytes, complain, h, tell } from "./ui";
+
+const OVER: JobState[] = ["done", "cancelled", "failed"];
+export const over = (state: JobState | undefined) => !!state && OVER.includes(state);
+
+const followed = new Map<string, number>();
+
+/**
+ * Every event of a job once, in bunches, from the first on. Returns what ends it.
+ * The server ends the stream of a job that rests; it is asked for again when the job goes on, and what came before is skipped.
+ * A browser keeps at most six streams open to a server: the page follows only the jobs that it shows.
+ */
+export function follow(id: string, take: (events: JobEvent[]) => void): () => void {
+  let stream: EventSource | null = null;
+  let bunch: JobEvent[] = [];
+  let timer = 0;
+  let seen = -1;
+  let ended = false;
+  let last: JobState | undefined;
+  followed.set(id, (followed.get(id) ?? 0) + 1);
+  const flush = () => {
+    timer = 0;
+    const events = bunch;
+    bunch = [];
+    const state = events.findLast((e) => e.type === "state");
+    const j = job(id);
+    if (state?.type === "state" && j && (state.state !== j.state || state.error !== j.error)) hold({ ...j, state: state.state, error: state.error });
+    take(events);
+  };
+  const close = () => {
+    stream?.close();
+    stream = null;
+  };
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    close();
+    clearTimeout(timer);
+    deaf();
+    followed.set(id, (followed.get(id) ?? 1) - 1);
+  };
+  const open = () => {
+    if (ended || stream || !job(id)) return;
+    const mine = (stream = new EventSource(`/api/jobs/${id}/events`));
+    mine.onmessage = (message: MessageEvent<string>) => {
+      const e = JSON.parse(message.data) as JobEvent;
+      // a state that a dead worker could not tell has no number: the browser gives it the one before
+      const n = message.lastEventId === "" ? seen : Number(message.lastEventId);
+      if (n < seen || (n === seen && e.type !== "state")) return;
+      seen = n;
+      bunch.push(e);
+      if (e.type === "state") last = e.state;
+      if (over(last)) {
+        flush();
+        end();
+        void refresh(id);
+      } else timer ||= window.setTimeout(flush, 100);
+    };
+    mine.onerror = () => {
+      if (last === "stopped" || last === "paused") close(); // nothing comes until it is resumed
+      else if (mine.readyState === EventSource.CLOSED) {
+        close();
+        setTimeout(open, 2000); // the server was away
+      }
+    };
+  };
+  const deaf = on("jobs", () => {
+    if (!stream && job(id)?.state === "running" && (last === "stopped" || last === "paused")) {
+      last = undefined;
+      open();
+    }
+  });
+  open();
+  return end;
+}
+
+/** The ranking of a fit that is over; null where it has none. */
+const rankings = new Map<string, Promise<Ranking | null>>();
+export function ranking(id: string): Promise<Ranking | null> {
+  let found = rankings.get(id);
+  if (!found) {
+    found = new Promise((resolve) => {
+      let answer: Ranking | null = null;
+      const stop = follow(id, (events) => {
+        answer = events.find((e) => e.type === "ranking") ?? answer;
+        if (answer || events.some((e) => e.type === "state" && over(e.state))) {
+          resolve(answer);
+          setTimeout(stop, 0);
+        }
+      });
+    });
+    rankings.set(id, found);
+  }
+  return found;
+}
+
+export async function refresh(id: string): Promise<void> {
+  try {
+    hold(await get<Job>(`jobs/${id}`));
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** States of running jobs that no view follows. */
+export function watchOthers(): void {
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const j of project.jobs) if (j.state === "running" && !followed.get(j.id)) void refresh(j.id);
+  }, 5000);
+}
+
+export async function command(id: string, what: "pause" | "resume" | "cancel"): Promise<void> {
+  hold(await post<Job>(`jobs/${id}/${what}`));
+}
+
+async function discard(j: Job): Promise<void> {
+  if (!confirm(`Delete "${j.title}" and its files?`)) return;
+  await remove(`jobs/${j.id}`);
+  rankings.delete(j.id);
+  project.jobs = project.jobs.filter((x) => x.id !== j.id);
+  emit("jobs");
+  tell("Deleted.");
+}
+
+const mark: Record<JobState, string> = { running: "▸", paused: "‖", done: "✓", cancelled: "–", failed: "✕", stopped: "!" };
+
+export function state(j: Job): HTMLElement {
+  const words = j.state === "stopped" ? "stopped: its worker died" : j.state;
+  return h("span", { class: `state ${j.state}`, title: j.error }, `${mark[j.state]} ${words}`);
+}
+
+/** A list of jobs: open, cancel, resume, delete. */
+export function jobTable(id: string, label: string, open: (j: Job) => void): Table<Job> {
+  const doing = (j: Job, text: string, name: string, what: () => Promise<void>) =>
+    button(null, text, (e) => {
+      e.stopPropagation();
+      void act(e.currentTarget as HTMLButtonElement, undefined, what);
+    }, { class: "small", "aria-label": `${name}: ${j.title}` });
+  return new Table<Job>(
+    [
+      { head: "job", value: (j) => j.title, show: (j) => h("button", { type: "button", class: "link" }, j.title), left: true },
+      { head: "kind", value: (j) => j.kind, left: true },
+      { head: "begun", value: (j) => j.created, show: (j) => when(j.created), left: true },
+      { head: "state", value: (j) => j.state, show: state, left: true },
+      {
+        head: "actions",
+        value: () => "",
+        left: true,
+        bare: true,
+        show: (j) =>
+          h(
+            "span",
+            { class: "row" },
+            (j.state === "paused" || j.state === "stopped") &&
+              doing(j, "Resume", "Resume", () => command(j.id, "resume")),
+            !over(j.state) && doing(j, "Cancel", "Cancel", () => command(j.id, "cancel")),
+            (over(j.state) || j.state === "stopped") && doing(j, "Delete", "Delete", () => discard(j)),
+          ),
+      },
+    ],
+    { id, label, key: (j) => j.id, onrow: open, empty: "None yet." },
+  );
+}
+
+function when(iso: string): string {
+  const t = new Date(iso);
+  return Number.isNaN(t.getTime()) ? iso : t.toLocaleString("sv-SE").slice(0, 16);
+}
+
+export function files(j: Job | undefined): HTMLElement {
+  const all = j?.files ?? [];
+  return h(
+    "ul",
+    { class: "files" },
+    all.map((f) => {
+      return h("li", null, h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(f.name)}`, download: f.name }, f.name), h("span", { class: "soft" }, ` ${f.what ? `${f.what}, ` : ""}${bytes(f.bytes)}`));
+    }),
+  );
+}

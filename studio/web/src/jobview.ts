@@ -1,0 +1,160 @@
+// One verification, build or export as it goes: steps, log, checks, the report of a build, files.
+import type { BuildReport, Check, Job, JobEvent } from "./api";
+import { command, files, follow, over, state } from "./jobs";
+import { brief, job, on } from "./store";
+import { Table } from "./table";
+import { SameBox, act, button, count, fix, h, say, set, share } from "./ui";
+
+interface Step {
+  name: string;
+  state: "start" | "done";
+  texts: string[];
+}
+
+const LOG = 200_000; // characters kept on the page: the whole of it is among the files
+
+export class JobView {
+  readonly el = h("section", { id: "job", class: "card", hidden: true, "aria-label": "Job" });
+  private readonly title = h("h2");
+  private readonly badge = h("span", { id: "job-state", role: "status" });
+  private readonly resume = button("job-resume", "Resume", () => this.order(this.resume, "resume"));
+  private readonly cancel = button("job-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
+  private readonly near = h("p", { class: "bad", hidden: true });
+  private readonly steps = h("ol", { id: "job-steps", class: "steps" });
+  private readonly log = h("pre", { id: "job-log", class: "log", tabindex: 0, "aria-label": "Log", hidden: true });
+  private readonly verdict = h("p", { id: "verdict", role: "status" });
+  private readonly checks: Table<Check>;
+  private readonly report = h("div", { id: "report" });
+  private readonly files = h("div", { id: "job-files" });
+  private readonly same = new SameBox();
+  private id: string | null = null;
+  private stop: (() => void) | null = null;
+  private done: Step[] = [];
+  private rows: Check[] = [];
+  private built: BuildReport | null = null;
+
+  constructor() {
+    const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
+    this.checks = new Table<Check>([{ head: "stimulus", value: (c) => c.stimulus, left: true }, number("steps", (c) => c.steps), number("spikes", (c) => c.spikes), number("saturations", (c) => c.saturations), number("mismatches", (c) => c.mismatches)], {
+      id: "checks",
+      label: "Hardware against the reference",
+      key: (c) => c.stimulus,
+    });
+    set(this.el, h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.resume, this.cancel)), this.near, this.verdict, this.steps, this.checks.el, this.report, this.log, this.files, this.same.el);
+    on("jobs", () => this.head());
+  }
+
+  open(id: string | null): void {
+    if (id !== this.id || id === null) {
+      this.stop?.();
+      this.id = id;
+      this.reset();
+      this.stop = id && job(id) ? follow(id, (events) => this.take(events)) : null;
+    }
+    this.head();
+  }
+
+  private reset(): void {
+    this.done = [];
+    this.rows = [];
+    this.built = null;
+    this.log.textContent = "";
+    this.log.hidden = true;
+    this.fill();
+  }
+
+  private take(events: JobEvent[]): void {
+    const text: string[] = [];
+    for (const e of events) {
+      if (e.type === "step") {
+        let step = this.done.find((s) => s.name === e.name);
+        if (!step) this.done.push((step = { name: e.name, state: "start", texts: [] }));
+        if (e.state === "note") step.texts.push(e.text);
+        else {
+          step.state = e.state;
+          if (e.text) step.texts = e.state === "done" ? [e.text] : [...step.texts, e.text];
+        }
+      } else if (e.type === "log") text.push(e.text.endsWith("\n") ? e.text : `${e.text}\n`);
+      else if (e.type === "checks") this.rows = e.rows;
+      else if (e.type === "report") this.built = e;
+      else if (e.type === "notice") this.done.push({ name: "notice", state: "done", texts: [e.text] });
+    }
+    if (text.length) this.append(text.join(""));
+    this.fill();
+  }
+
+  private append(text: string): void {
+    const low = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 30;
+    this.log.hidden = false;
+    this.log.append(text);
+    if (this.log.textContent!.length > LOG) this.log.textContent = `…\n${this.log.textContent!.slice(-LOG / 2)}`;
+    if (low) this.log.scrollTop = this.log.scrollHeight; // unless the reader scrolled up
+  }
+
+  private head(): void {
+    const j = job(this.id);
+    this.el.hidden = !j;
+    if (!j) {
+      this.stop?.();
+      this.stop = null;
+      this.id = null;
+      return;
+    }
+    say(this.title, j.title);
+    if (this.badge.textContent !== state(j).textContent) set(this.badge, state(j));
+    this.resume.hidden = j.state !== "paused" && j.state !== "stopped";
+    this.cancel.hidden = over(j.state);
+    this.near.hidden = !j.error;
+    this.near.textContent = j.error ?? "";
+    set(this.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
+    this.same.update(j);
+    this.fill();
+  }
+
+  private fill(): void {
+    const j = job(this.id);
+    set(
+      this.steps,
+      this.done.map((s) => h("li", { class: s.state }, h("b", null, `${s.state === "done" ? "✓" : over(j?.state) ? "–" : "▸"} ${s.name}`), s.texts.length > 0 && h("span", { class: "soft" }, `  ${s.texts.join("; ")}`))),
+    );
+    this.checks.update(this.rows);
+    this.checks.el.hidden = this.rows.length === 0;
+    const wrong = this.rows.reduce((n, c) => n + c.mismatches, 0);
+    const steps = this.rows.reduce((n, c) => n + c.steps, 0);
+    say(this.verdict, !this.rows.length ? "" : wrong ? `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.` : `✓ bit-exact over ${count(steps)} steps in simulation.`);
+    this.verdict.className = wrong ? "bad verdict" : "good verdict";
+    this.fillReport(j);
+  }
+
+  private fillReport(j: Job | undefined): void {
+    const r = this.built;
+    if (!r) return set(this.report);
+    if (this.report.dataset["of"] === `${j?.id}${r.mhz}` && this.report.childElementCount) return; // the picture is not loaded twice
+    this.report.dataset["of"] = `${j?.id}${r.mhz}`;
+    const enough = r.mhz >= r.clock_mhz;
+    set(
+      this.report,
+      h("h3", null, `${brief(r.model)}, ${r.word} bits, on ${r.board}`),
+      h("div", { class: "shares" }, share("cells", ...r.cells), share("multipliers", ...r.multipliers), share("block RAMs", ...r.block_rams)),
+      h(
+        "dl",
+        null,
+        h("dt", null, "clock"),
+        h("dd", { class: enough ? "" : "bad" }, `${fix(r.mhz, 1)} MHz reached, ${fix(r.clock_mhz, 1)} MHz needed${enough ? "" : ": too slow"} – from timing, not measured on a board`),
+        h("dt", null, "a step"),
+        h("dd", null, `${count(r.latency)} clocks until its result, a new neuron every ${count(r.interval)} clocks`),
+        h("dt", null, "neurons"),
+        h("dd", null, `${count(r.neurons)} on one core at that clock – computed from timing, not run on a board`),
+        h("dt", null, "bitstream"),
+        h("dd", null, h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.bitstream)}`, download: r.bitstream, id: "bitstream" }, r.bitstream)),
+      ),
+      r.floorplan && h("figure", null, h("img", { id: "floorplan", src: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.floorplan)}`, alt: `Floorplan of ${brief(r.model)} on ${r.board}, from place and route` }), h("figcaption", null, "Floorplan, from place and route.")),
+    );
+  }
+
+  private order(b: HTMLButtonElement, what: "resume" | "cancel"): void {
+    const j = job(this.id);
+    if (!j) return;
+    void act(b, this.near, () => command(j.id, what));
+  }
+}

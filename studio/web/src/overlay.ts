@@ -1,0 +1,110 @@
+// A simulated neuron over what was recorded: voltage, below it the residual (or the current of a step), spikes of both.
+import type uPlot from "uplot";
+import type { Simulation, Trace } from "./api";
+import { Group, Plot, ticks, times } from "./plot";
+import { under } from "./traces";
+import { h } from "./ui";
+
+const ROW = 20; // px of a row of spikes
+
+export class Overlay {
+  readonly el: HTMLElement;
+  readonly group: Group;
+  private readonly voltage: Plot;
+  private readonly residual: Plot;
+  private readonly current: Plot;
+  private readonly raster: Plot;
+  private recorded: { trace: Trace; spikes: number[] } | null = null;
+  private shown: Simulation | null = null;
+  private x: Float64Array = new Float64Array();
+  private bound = 1; // mV of the residual's axis
+
+  constructor(id: string, label: string, height: number) {
+    this.group = new Group(label);
+    this.voltage = new Plot(this.group, {
+      id: `${id}-voltage`,
+      label: `${label}: voltage of the model over the recorded one`,
+      unit: "mV",
+      height,
+      series: [
+        { label: "model, fixed point", colour: "accent", width: 1.5 },
+        { label: "float64", colour: "ideal", dash: [5, 4] },
+      ],
+    });
+    this.residual = new Plot(this.group, {
+      id: `${id}-residual`,
+      label: `${label}: residual, recorded less model`,
+      unit: "mV, spikes cut off",
+      height: 120,
+      series: [{ label: "residual: recorded − model", colour: "current" }],
+      span: () => [-this.bound, this.bound],
+    });
+    this.current = new Plot(this.group, { id: `${id}-current`, label: `${label}: current of the step`, unit: "nA", height: 100, series: [{ label: "current", colour: "current" }] });
+    this.raster = new Plot(this.group, {
+      id: `${id}-raster`,
+      label: `${label}: spikes, recorded above, model below`,
+      unit: "spikes",
+      height: 3 * ROW + 46,
+      time: "time, ms",
+      series: [{ label: "", colour: "soft" }],
+      span: () => [0, 3],
+      splits: () => [0.5, 1.5, 2.5],
+      names: (v) => ["float64", "model", "data"][Math.floor(v)] ?? "",
+      after: (u) => this.spikes(u),
+    });
+    this.el = h("div", { class: "stack tight" }, this.voltage.el, this.residual.el, this.current.el, this.raster.el);
+    this.current.el.hidden = true;
+  }
+
+  /** What lies under the model; null: nothing. */
+  record(recorded: { trace: Trace; spikes: number[] } | null): void {
+    this.recorded = recorded;
+    this.shown = null;
+    if (recorded) {
+      const t = recorded.trace;
+      this.group.extent([t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)]);
+      this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, [under(t, "recorded", "recorded")]);
+    } else this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, []);
+    this.residual.set([this.group.full, []] as unknown as uPlot.AlignedData);
+    this.raster.set([this.group.full, []] as unknown as uPlot.AlignedData);
+  }
+
+  show(s: Simulation): void {
+    const t0 = this.recorded?.trace.t0 ?? 0;
+    if (this.x.length !== s.n || this.x[0] !== t0 || this.shown?.dt !== s.dt) {
+      this.x = times(s.n, t0, s.dt);
+      const to = t0 + s.dt * Math.max(1, s.n - 1);
+      const full: [number, number] = [t0, Math.max(to, this.recorded && s.residual ? this.group.full[1] : to)];
+      const was = this.group.full;
+      this.group.extent(full, full[0] !== was[0] || full[1] !== was[1]);
+    }
+    this.shown = s;
+    this.voltage.set([this.x, s.voltage, s.ideal ?? []] as unknown as uPlot.AlignedData);
+    this.residual.el.hidden = !s.residual;
+    this.current.el.hidden = !!s.residual || !s.current;
+    if (s.residual) {
+      this.bound = bound(s.residual);
+      this.residual.set([this.x, s.residual]);
+    } else if (s.current) this.current.set([this.x, s.current]);
+    this.raster.set([this.group.full, []] as unknown as uPlot.AlignedData);
+  }
+
+  private spikes(u: uPlot): void {
+    const rows: [readonly number[] | null | undefined, string][] = [
+      [this.shown?.data_spikes?.length ? this.shown.data_spikes : this.recorded?.spikes, "recorded"],
+      [this.shown?.spikes, "accent"],
+      [this.shown?.ideal ? this.shown.ideal_spikes : null, "ideal"],
+    ];
+    const row = u.bbox.height / 3;
+    rows.forEach(([at, colour], k) => ticks(u, at ?? [], row * (k + 0.15), row * (k + 0.85), colour));
+  }
+}
+
+/** A range that shows the residual between spikes: 1.5 times what 95 of 100 points stay within. */
+function bound(r: Float32Array): number {
+  const every = Math.max(1, Math.floor(r.length / 2000));
+  const sizes: number[] = [];
+  for (let k = 0; k < r.length; k += every) if (Number.isFinite(r[k])) sizes.push(Math.abs(r[k]!));
+  sizes.sort((a, b) => a - b);
+  return Math.max(1, 1.5 * (sizes[Math.floor(0.95 * (sizes.length - 1))] ?? 1));
+}

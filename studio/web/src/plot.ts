@@ -1,0 +1,343 @@
+// Charts: uPlot with our colours, one time axis shared by a group, zoom by wheel, drag and buttons.
+import uPlot from "uplot";
+import { colour } from "./colours";
+import { on } from "./store";
+import { button, fix, h, short } from "./ui";
+
+/** An evenly sampled line that is drawn by hand under the plot's own: it needs no common time axis with them. */
+export interface Under {
+  label?: string;
+  colour: string;
+  alpha?: number;
+  t0: number;
+  step: number;
+  v: Float32Array;
+}
+export interface Series {
+  label: string;
+  colour: string;
+  width?: number;
+  dash?: number[];
+  points?: boolean;
+  gaps?: boolean; // lines go over missing values
+}
+interface PlotOptions {
+  id: string;
+  label: string; // of the whole chart, for those who do not see it
+  unit: string;
+  height: number;
+  series: Series[];
+  time?: string; // label of the x axis
+  splits?: () => number[];
+  names?: (v: number) => string; // of those splits
+  log?: boolean;
+  top?: number; // px kept free above the lines
+  span?: () => [number, number] | null; // fixed range of y
+  before?: (u: uPlot) => void; // drawn over the grid, below the lines
+  after?: (u: uPlot) => void; // and above
+}
+
+const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+const LEFT = 54; // px of every y axis: charts of a group align
+
+let groups = 0;
+
+/** Charts over one another that show the same range of time. */
+export class Group {
+  readonly key = `group-${++groups}`;
+  readonly plots: Plot[] = [];
+  readonly tools: HTMLElement;
+  readonly moved: ((range: [number, number]) => void)[] = [];
+  full: [number, number] = [0, 1];
+  min = 0;
+  max = 1;
+  private readonly clock = h("span", { class: "clock" });
+
+  constructor(
+    label: string,
+    private readonly unit = "ms",
+  ) {
+    const tool = (text: string, name: string, what: () => void) => button(null, text, what, { class: "small", "aria-label": `${name}: ${label}`, title: name });
+    this.tools = h(
+      "div",
+      { class: "row tools", role: "group", "aria-label": `Zoom: ${label}` },
+      this.clock,
+      tool("+", "Zoom in", () => this.zoom(0.5)),
+      tool("−", "Zoom out", () => this.zoom(2)),
+      tool("‹", "Earlier", () => this.pan(-0.25)),
+      tool("›", "Later", () => this.pan(0.25)),
+      tool("Reset", "Reset zoom", () => this.reset()),
+    );
+  }
+
+  extent(full: [number, number], show = true): void {
+    this.full = full;
+    if (show || this.min < full[0] || this.max > full[1]) [this.min, this.max] = full;
+  }
+
+  view(min: number, max: number): void {
+    const [lo, hi] = this.full;
+    const width = Math.min(hi - lo, Math.max(max - min, (hi - lo) * 1e-6, 1e-3));
+    if (!(width > 0)) return;
+    this.min = Math.max(lo, Math.min(min, hi - width));
+    this.max = this.min + width;
+    for (const p of this.plots) p.draw();
+    for (const what of this.moved) what([this.min, this.max]);
+  }
+
+  reset = (): void => this.view(...this.full);
+
+  zoom(factor: number, at = (this.min + this.max) / 2): void {
+    this.view(at - (at - this.min) * factor, at + (this.max - at) * factor);
+  }
+
+  pan(share: number): void {
+    const by = (this.max - this.min) * share;
+    this.view(this.min + by, this.max + by);
+  }
+
+  hover(t: number | null): void {
+    this.clock.textContent = t === null ? "" : `${fix(t, this.max - this.min < 20 ? 3 : 1)} ${this.unit}`;
+  }
+}
+
+export class Plot {
+  readonly el: HTMLElement;
+  readonly u: uPlot;
+  private readonly values: HTMLElement[] = [];
+  private readonly underValue = h("b");
+  private readonly underKey: HTMLElement;
+  private readonly deaf: () => void;
+  private under: Under[] = [];
+  private paths = new WeakMap<Under, { key: string; path: Path2D; lo: number; hi: number }>();
+
+  constructor(
+    readonly group: Group,
+    private readonly options: PlotOptions,
+  ) {
+    const box = h("div", { class: "plot" });
+    this.underKey = h("span", { class: "key", hidden: true });
+    const keys = options.series.map((s) => {
+      const value = h("b");
+      this.values.push(value);
+      return s.label && h("span", { class: "key" }, swatch(s), s.label, value);
+    });
+    this.el = h("div", { id: options.id, class: "chart", role: "group", "aria-label": options.label }, h("div", { class: "keys" }, this.underKey, keys, h("span", { class: "unit" }, options.unit)), box);
+    this.u = new uPlot(this.settings(), [[], ...options.series.map(() => [])] as uPlot.AlignedData, box);
+    group.plots.push(this);
+    new ResizeObserver(() => {
+      const width = box.clientWidth;
+      if (width > 0 && width !== this.u.width) this.u.setSize({ width, height: options.height });
+    }).observe(box);
+    this.deaf = on("theme", () => this.u.redraw(false));
+    this.u.over.addEventListener(
+      "wheel",
+      (e) => {
+        e.preventDefault();
+        if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) group.pan(Math.sign(e.deltaX || e.deltaY) * 0.1);
+        else group.zoom(e.deltaY < 0 ? 0.8 : 1.25, this.u.posToVal(e.clientX - this.u.over.getBoundingClientRect().left, "x"));
+      },
+      { passive: false },
+    );
+  }
+
+  private settings(): uPlot.Options {
+    const { options, group } = this;
+    const grid = { stroke: () => colour("grid"), width: 1 };
+    const axis = { stroke: () => colour("soft"), font: FONT, grid, ticks: { ...grid, size: 4 } };
+    return {
+      width: 600,
+      height: options.height,
+      legend: { show: false },
+      padding: [6, 24, options.time ? 0 : 4, 0],
+      cursor: {
+        drag: { x: true, y: false, setScale: false },
+        sync: { key: group.key, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
+        bind: {
+          dblclick: () => () => {
+            group.reset();
+            return null;
+          },
+        },
+        points: { size: 5 },
+      },
+      scales: { x: { time: false, range: () => [group.min, group.max] }, y: { distr: options.log ? 3 : 1, range: this.range } },
+      axes: [
+        { ...axis, size: 22, label: options.time, labelSize: 16, labelFont: FONT, labelGap: 0, gap: 3 },
+        {
+          ...axis,
+          size: LEFT,
+          gap: 4,
+          space: options.height < 200 ? 18 : 26,
+          splits: options.splits ? () => options.splits!() : undefined,
+          values: options.names ? (_u, splits) => splits.map((v) => options.names!(v)) : (_u, splits) => splits.map((v) => (v === null || (options.log && !round(v)) ? "" : short(v, 4))),
+        },
+      ],
+      series: [
+        {},
+        ...options.series.map((s): uPlot.Series => ({
+          label: s.label,
+          stroke: () => colour(s.colour),
+          width: s.width ?? 1,
+          dash: s.dash,
+          spanGaps: s.gaps ?? false,
+          points: s.points ? { show: true, size: 6 } : s.dash || s.gaps ? { show: false } : {},
+        })),
+      ],
+      hooks: {
+        setSelect: [
+          (u) => {
+            const { left, width } = u.select;
+            u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            if (width > 3) group.view(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+          },
+        ],
+        setCursor: [() => this.hover()],
+        drawAxes: [
+          (u) => {
+            u.ctx.save();
+            u.ctx.beginPath();
+            u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+            u.ctx.clip();
+            options.before?.(u);
+            for (const line of this.under) this.stroke(u, line);
+            u.ctx.restore();
+          },
+        ],
+        draw: [(u) => options.after?.(u)],
+      },
+    };
+  }
+
+  /** y: what is seen of all lines, with room above for ticks. */
+  private readonly range = (u: uPlot, dataMin: number | null, dataMax: number | null): uPlot.Range.MinMax => {
+    const fixed = this.options.span?.();
+    if (fixed) return fixed;
+    let lo = dataMin ?? Infinity;
+    let hi = dataMax ?? -Infinity;
+    for (const line of this.under) {
+      const seen = this.path(u, line, null);
+      lo = Math.min(lo, seen.lo);
+      hi = Math.max(hi, seen.hi);
+    }
+    if (!(lo <= hi)) return this.options.log ? [0.1, 1] : [0, 1];
+    if (this.options.log) return [Math.max(lo, 1e-6) / 1.15, Math.max(hi, 2e-6) * 1.15];
+    const pad = (hi - lo || Math.abs(hi) || 1) * 0.05;
+    return [lo - pad, hi + pad + ((hi - lo + 2 * pad) * (this.options.top ?? 0)) / this.options.height];
+  };
+
+  set(data: uPlot.AlignedData, under: Under[] = this.under): void {
+    if (under !== this.under) {
+      this.under = under;
+      const named = under.find((l) => l.label);
+      this.underKey.hidden = !named;
+      if (named) this.underKey.replaceChildren(swatch({ label: "", colour: named.colour, width: 1.5 }), named.label!, this.underValue);
+    }
+    this.u.batch(() => {
+      this.u.setData(data, false);
+      this.u.setScale("x", { min: this.group.min, max: this.group.max });
+    });
+  }
+
+  destroy(): void {
+    this.deaf();
+    this.u.destroy();
+    this.group.plots.splice(this.group.plots.indexOf(this), 1);
+  }
+
+  draw(): void {
+    this.u.batch(() => this.u.setScale("x", { min: this.group.min, max: this.group.max }));
+  }
+
+  private hover(): void {
+    const { left, idx } = this.u.cursor;
+    const t = left === undefined || left === null || left < 0 ? null : this.u.posToVal(left, "x");
+    this.group.hover(t);
+    this.values.forEach((e, k) => {
+      const y = t === null || idx === null || idx === undefined ? undefined : this.u.data[k + 1]?.[idx];
+      e.textContent = y === undefined || y === null ? "" : short(y, 4);
+    });
+    const named = this.under.find((l) => l.label);
+    const y = named && t !== null ? named.v[Math.round((t - named.t0) / named.step)] : undefined;
+    this.underValue.textContent = y === undefined ? "" : short(y, 4);
+  }
+
+  private stroke(u: uPlot, line: Under): void {
+    const { path } = this.path(u, line, u.scales["y"]!);
+    u.ctx.globalAlpha = line.alpha ?? 1;
+    u.ctx.strokeStyle = colour(line.colour);
+    u.ctx.lineWidth = 1.25 * devicePixelRatio;
+    u.ctx.lineJoin = "round";
+    u.ctx.setLineDash([]); // a dashed series may have been drawn last
+    u.ctx.stroke(path);
+    u.ctx.globalAlpha = 1;
+  }
+
+  /** What is seen of a line: its extremes, and, given the y scale, a path of at most two points a pixel column. */
+  private path(u: uPlot, line: Under, y: uPlot.Scale | null): { path: Path2D; lo: number; hi: number } {
+    const { left, top, width, height } = u.bbox;
+    const { min, max } = this.group;
+    const key = y ? [min, max, y.min, y.max, left, top, width, height].join() : "";
+    const held = this.paths.get(line);
+    if (held && (y ? held.key === key : held.key.startsWith(`${min},${max},`))) return held;
+    const first = Math.max(0, Math.floor((min - line.t0) / line.step));
+    const last = Math.min(line.v.length - 1, Math.ceil((max - line.t0) / line.step));
+    const many = Math.max(1, Math.floor((last - first + 1) / Math.max(1, width)));
+    const path = new Path2D();
+    let [lo, hi] = [Infinity, -Infinity];
+    const px = (k: number) => left + ((line.t0 + k * line.step - min) / (max - min)) * width;
+    const py = y ? (v: number) => top + ((y.max! - v) / (y.max! - y.min!)) * height : () => 0;
+    for (let k = first; k <= last; k += many) {
+      let [a, b] = [line.v[k]!, line.v[k]!];
+      for (let j = k + 1, end = Math.min(k + many, last + 1); j < end; j++) {
+        const v = line.v[j]!;
+        if (v < a) a = v;
+        else if (v > b) b = v;
+      }
+      if (a < lo) lo = a;
+      if (b > hi) hi = b;
+      if (!y) continue;
+      path.lineTo(px(k), py(a));
+      if (b > a) path.lineTo(px(k), py(b));
+    }
+    const found = { key, path, lo, hi };
+    if (y) this.paths.set(line, found);
+    return found;
+  }
+}
+
+/** 1, 2, 3 or 5 of a power of ten: what a logarithmic axis names. */
+function round(v: number): boolean {
+  return [1, 2, 3, 5].includes(Number((v / 10 ** Math.floor(Math.log10(v) + 1e-9)).toPrecision(6)));
+}
+
+export function swatch(s: Series): HTMLElement {
+  const style = { "border-top": `${Math.max(2, s.width ?? 1)}px ${s.points ? "dotted" : s.dash ? "dashed" : "solid"} var(--${s.colour})` };
+  return h("i", { class: "swatch", "aria-hidden": "true", style });
+}
+
+/** Times of evenly spaced points. */
+export function times(count: number, t0: number, step: number): Float64Array {
+  const t = new Float64Array(count);
+  for (let k = 0; k < count; k++) t[k] = t0 + k * step;
+  return t;
+}
+
+/** Short vertical marks at the given times between two heights, in canvas px from the top of the plot. */
+export function ticks(u: uPlot, at: readonly number[], top: number, bottom: number, name: string): void {
+  const { ctx, bbox } = u;
+  const [min, max] = [u.scales["x"]!.min!, u.scales["x"]!.max!];
+  ctx.save();
+  ctx.strokeStyle = colour(name);
+  ctx.lineWidth = 1.25 * devicePixelRatio;
+  ctx.setLineDash([]);
+  ctx.beginPath();
+  for (const t of at) {
+    if (t < min || t > max) continue;
+    const x = u.valToPos(t, "x", true);
+    ctx.moveTo(x, bbox.top + top);
+    ctx.lineTo(x, bbox.top + bottom);
+  }
+  ctx.stroke();
+  ctx.restore();
+}

@@ -1,0 +1,81 @@
+// One parameter: a slider, buttons for the next code, a number; and the exact value that its code stands for.
+import type { Parameter } from "./api";
+import { button, h, number, read, short } from "./ui";
+
+const TICKS = 1000;
+
+export class Slider {
+  readonly el: HTMLElement;
+  private readonly range: HTMLInputElement;
+  private readonly typed: HTMLInputElement;
+  private readonly exact = h("output", { class: "exact" });
+
+  constructor(
+    private readonly p: Parameter,
+    moved: (value: number, at: number) => void,
+    nudge: (by: 1 | -1) => void,
+  ) {
+    const { name, unit, doc } = p;
+    this.range = h("input", { type: "range", id: `p-${name}`, min: 0, max: TICKS, step: 1 });
+    this.typed = number(`n-${name}`, "", { "aria-label": `${name}, typed`, class: "typed" });
+    this.exact.setAttribute("for", `p-${name}`);
+    this.range.addEventListener("input", (e) => {
+      const x = this.value(this.range.valueAsNumber);
+      this.typed.value = short(x);
+      this.speak(x);
+      moved(x, e.timeStamp);
+    });
+    this.typed.addEventListener("change", (e) => {
+      const x = read(this.typed);
+      if (x === null) return;
+      this.range.valueAsNumber = this.tick(x);
+      this.speak(x);
+      moved(x, e.timeStamp);
+    });
+    this.el = h(
+      "div",
+      { class: "param" },
+      h("div", { class: "param-head" }, h("label", { for: `p-${name}`, title: doc }, h("b", null, name), unit ? ` ${unit}` : ""), this.exact),
+      h(
+        "div",
+        { class: "param-row" },
+        button(`minus-${name}`, "−", () => nudge(-1), { class: "small", "aria-label": `${name}: one code down`, title: "One code down" }),
+        this.range,
+        button(`plus-${name}`, "+", () => nudge(1), { class: "small", "aria-label": `${name}: one code up`, title: "One code up" }),
+        this.typed,
+      ),
+      h("p", { class: "soft doc" }, doc),
+    );
+  }
+
+  set(x: number): void {
+    this.range.valueAsNumber = this.tick(x);
+    if (document.activeElement !== this.typed) this.typed.value = short(x);
+    this.speak(x);
+  }
+
+  /** What the codes stand for, exactly. */
+  stand(x: number | undefined): void {
+    this.exact.textContent = x === undefined ? "" : `= ${short(x, 8)}`;
+  }
+
+  private speak(x: number): void {
+    this.range.setAttribute("aria-valuetext", `${short(x)} ${this.p.unit}`);
+  }
+
+  private get logarithmic(): boolean {
+    return this.p.log && this.p.bounds[0] > 0;
+  }
+
+  private value(tick: number): number {
+    const [lo, hi] = this.p.bounds;
+    const share = tick / TICKS;
+    return this.logarithmic ? lo * (hi / lo) ** share : lo + (hi - lo) * share;
+  }
+
+  private tick(x: number): number {
+    const [lo, hi] = this.p.bounds;
+    const share = this.logarithmic ? Math.log(Math.max(x, lo) / lo) / Math.log(hi / lo) : (x - lo) / (hi - lo);
+    return Math.round(TICKS * Math.min(1, Math.max(0, share)));
+  }
+}

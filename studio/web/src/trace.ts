@@ -1,0 +1,311 @@
+// The Trace view: what was recorded.
+import { type Feature, type Recording, type Trace, put, remove, trace } from "./api";
+import { StimulusWindow } from "./handles";
+import { currentButton, refused } from "./imports";
+import { Group, Plot, ticks, times } from "./plot";
+import { choose, chooseSweep, emit, keep, on, project, recording, session, sweep } from "./store";
+import { Table } from "./table";
+import { forget, under, whole } from "./traces";
+import { SameBox, act, button, check, choices, complain, fix, h, later, plural, select, set, short, tell } from "./ui";
+
+const MANY = 30; // sweeps shown faintly
+const ROOM = 4e6; // and their samples together
+
+export class TraceView {
+  readonly el = h("div", { class: "view" });
+  private readonly list = h("ul", { id: "recordings", class: "list", "aria-label": "Recordings" });
+  private readonly facts = h("div", { id: "facts" });
+  private readonly picker = select("sweep", []);
+  private readonly group = new Group("trace");
+  private readonly voltage: Plot;
+  private readonly current: Plot;
+  private readonly handles: StimulusWindow;
+  private readonly windowText = h("span", { id: "window", class: "soft" });
+  private readonly features: Table<Feature>;
+  private readonly featuresOf = h("p", { class: "soft" });
+  private readonly near = h("p", { class: "bad", hidden: true });
+  private readonly same = new SameBox();
+  private readonly empty: HTMLElement;
+  private readonly full = h("div", { class: "split" });
+  private readonly bucket = h("span", { id: "decimated", class: "soft" });
+  private readonly setWindow: HTMLButtonElement;
+  private overview: Trace | null = null;
+  private detail: Trace | null = null;
+  private spikes: number[] = [];
+  private loaded = "";
+  private turn = 0; // answers of an older choice are dropped
+
+  constructor() {
+    this.voltage = new Plot(this.group, {
+      id: "trace-voltage",
+      label: "Recorded voltage over time",
+      unit: "mV",
+      height: 320,
+      top: 26,
+      series: [{ label: "voltage", colour: "recorded" }],
+      before: (u) => this.handles.shade(u),
+      after: (u) => {
+        ticks(u, this.spikes, 4 * devicePixelRatio, 15 * devicePixelRatio, "accent");
+        this.handles.place();
+      },
+    });
+    this.current = new Plot(this.group, {
+      id: "trace-current",
+      label: "Injected current over time",
+      unit: "nA",
+      height: 170,
+      time: "time, ms",
+      series: [{ label: "current", colour: "current" }],
+      before: (u) => this.handles.shade(u),
+    });
+    this.handles = new StimulusWindow(
+      () => this.voltage,
+      (w) => {
+        this.say(w);
+        this.current.u.redraw(false, false);
+      },
+      (w) => void this.release(w),
+    );
+    this.handles.attach();
+    this.features = new Table<Feature>(
+      [
+        { head: "feature", value: (f) => f.label, left: true },
+        { head: "value", value: (f) => f.value, show: (f) => short(f.value, 4) },
+        { head: "unit", value: (f) => f.unit, left: true },
+      ],
+      { id: "features", label: "Features of the sweep", key: (f) => f.name },
+    );
+    this.setWindow = button("measure", "Measure", () => {
+      const s = sweep();
+      const w = this.handles.window ?? (s ? ([0.1 * s.duration, 0.9 * s.duration] as [number, number]) : null);
+      if (w) void act(this.setWindow, this.near, () => this.release(w));
+    });
+    this.group.moved.push(() => {
+      if ((this.overview?.bucket ?? 1) > 1) {
+        if (this.detail && !covers(this.detail, this.group)) {
+          this.detail = null;
+          this.draw();
+        }
+        this.refine();
+      }
+    });
+    this.picker.addEventListener("change", () => chooseSweep(Number(this.picker.value)));
+    this.empty = this.nothing();
+    set(this.el, refused, this.empty, this.full);
+    this.layout();
+    on("recordings", () => this.lists());
+    on("recording", () => void this.show());
+    on("sweep", () => void this.load());
+  }
+
+  private nothing(): HTMLElement {
+    return h(
+      "div",
+      { class: "empty", id: "trace-empty" },
+      h("h2", null, "Import a recording of a neuron"),
+      h("p", null, "Drop files anywhere on this page, or use Import: the membrane voltage and the current that was injected."),
+      h("p", null, button("import-first", "Import", () => document.getElementById("import-file")?.click(), { class: "primary" })),
+      h(
+        "ul",
+        null,
+        h("li", null, h("b", null, ".csv .tsv .txt"), " – a time, then voltage and current of each sweep, units in the header"),
+        h("li", null, h("b", null, ".abf"), " – Axon, versions 1 and 2"),
+        h("li", null, h("b", null, ".nwb"), " – Neurodata Without Borders, versions 1 and 2"),
+        h("li", null, "and other formats that neo reads, where it is installed"),
+      ),
+      h("p", { class: "soft" }, "Nothing leaves this machine. What cannot be trusted is refused, with the reason; a voltage without a current can still be viewed."),
+    );
+  }
+
+  private layout(): void {
+    const step = (by: number) => {
+      const all = recording()?.sweeps ?? [];
+      const at = all.findIndex((s) => s.index === session.sweep);
+      const next = all[at + by];
+      if (next) chooseSweep(next.index);
+    };
+    set(
+      this.full,
+      h("aside", null, h("h2", null, "Recordings"), this.list, this.facts, this.same.el),
+      h(
+        "div",
+        { class: "main" },
+        h(
+          "div",
+          { class: "row bar-top" },
+          h("label", { for: "sweep" }, "Sweep"),
+          this.picker,
+          button("sweep-previous", "‹", () => step(-1), { class: "small", "aria-label": "Previous sweep" }),
+          button("sweep-next", "›", () => step(1), { class: "small", "aria-label": "Next sweep" }),
+          check("sweep-all", "other sweeps, faintly", session.all, (all) => {
+            session.all = all;
+            keep();
+            void this.others();
+          }),
+          h("span", { class: "push" }, this.group.tools),
+        ),
+        this.voltage.el,
+        this.current.el,
+        h("p", { class: "row" }, this.windowText, this.setWindow, this.bucket),
+        this.near,
+        this.featuresOf,
+        this.features.el,
+      ),
+    );
+  }
+
+  async show(): Promise<void> {
+    const r = recording();
+    this.lists();
+    if (!r) return;
+    choices(this.picker, r.sweeps.map((s) => [String(s.index), `${s.name} · ${plural(s.spikes, "spike")}`]), String(session.sweep));
+    this.same.update(r);
+    this.showFacts(r);
+    await this.load();
+  }
+
+  private lists(): void {
+    this.empty.hidden = project.recordings.length > 0;
+    this.full.hidden = !recording();
+    set(this.list, project.recordings.map((x) => this.entry(x)));
+  }
+
+  private entry(r: Recording): HTMLElement {
+    const now = r.id === session.recording;
+    return h(
+      "li",
+      null,
+      h("button", { type: "button", class: "entry", "aria-current": now ? "true" : null, onclick: () => choose(r.id) }, h("b", null, r.name), h("span", { class: "soft" }, `${plural(r.sweeps.length, "sweep")} · ${plural(r.sweeps.reduce((n, s) => n + s.spikes, 0), "spike")}`)),
+      button(null, "×", (e) => void act(e.currentTarget as HTMLButtonElement, undefined, () => this.discard(r)), { class: "small", "aria-label": `Remove ${r.name}`, title: "Remove this recording from the project" }),
+    );
+  }
+
+  private async discard(r: Recording): Promise<void> {
+    if (!confirm(`Remove ${r.name} from the project? The file it came from is not touched.`)) return;
+    await remove(`recordings/${r.id}`);
+    forget(r.id);
+    project.recordings = project.recordings.filter((x) => x.id !== r.id);
+    if (session.recording === r.id) session.recording = project.recordings.at(-1)?.id ?? null;
+    emit("recordings");
+    choose(session.recording);
+    tell(`${r.name} was removed.`);
+  }
+
+  private showFacts(r: Recording): void {
+    const near = h("p", { class: "bad", hidden: true });
+    const facts: [string, string][] = [
+      ["time step", `${short(r.dt)} ms`],
+      ["units", r.units || "–"],
+      ["current from", r.current_origin || "–"],
+      ["length", `${short(Math.max(...r.sweeps.map((s) => s.duration)), 4)} ms a sweep`],
+    ];
+    set(
+      this.facts,
+      r.cannot_be_fitted && h("div", { class: "notice warn", id: "cannot-be-fitted" }, r.cannot_be_fitted),
+      !r.sweeps.some((s) => s.current) && h("p", null, currentButton(r, near)),
+      near,
+      h("dl", null, facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)])),
+      r.warnings.length > 0 && h("div", { id: "warnings" }, h("h3", null, "Warnings"), h("ul", { class: "warn" }, r.warnings.map((w) => h("li", null, w)))),
+      r.notes.length > 0 && h("div", { id: "notes" }, h("h3", null, "Notes"), h("ul", null, r.notes.map((n) => h("li", null, n)))),
+    );
+  }
+
+  private async load(): Promise<void> {
+    const [r, s] = [recording(), sweep()];
+    if (!r || !s) return;
+    const key = `${r.id}/${s.index}/${s.current !== null}`;
+    this.picker.value = String(s.index);
+    if (key === this.loaded) return; // the zoom and what was measured stay
+    const turn = ++this.turn;
+    this.loaded = key;
+    this.features.update([]);
+    this.featuresOf.textContent = "";
+    this.near.hidden = true;
+    try {
+      const { trace: t, spikes } = await whole(r.id, s.index);
+      if (turn !== this.turn) return;
+      this.overview = t;
+      this.detail = null;
+      this.spikes = spikes;
+      this.group.extent([t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)]);
+      this.current.el.hidden = !t.current;
+      this.handles.show(s.window, this.group.full);
+      this.say(s.window);
+      this.draw();
+      performance.mark("trace-drawn");
+      if (session.all) void this.others();
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.loaded = "";
+      complain(error, this.near);
+    }
+  }
+
+  private draw(): void {
+    const t = this.detail ?? this.overview!;
+    const x = times(t.voltage.length, t.t0, t.step);
+    this.voltage.set([x, t.voltage], session.all ? undefined : []);
+    if (t.current) this.current.set([x, t.current]);
+    this.bucket.textContent = t.bucket > 1 ? `Drawn from extremes of each ${t.bucket} samples: zoom in for all of them.` : "";
+  }
+
+  /** Long sweeps come decimated: once the zoom rests, all samples of what is seen. */
+  private readonly refine = later(250, () => {
+    const { min, max, full } = this.group;
+    const [r, s, turn] = [recording(), sweep(), this.turn];
+    if (!r || !s || max - min > 0.98 * (full[1] - full[0])) return;
+    if (this.detail && this.detail.bucket === 1 && covers(this.detail, this.group)) return;
+    const margin = (max - min) / r.dt < 4e5 ? (max - min) / 2 : 0; // so that a small move needs no other answer
+    trace(r.id, s.index, [Math.max(full[0], min - margin), Math.min(full[1], max + margin)]).then((t) => {
+      if (turn !== this.turn || !t.voltage.length) return;
+      this.detail = t;
+      this.draw();
+    }, complain);
+  });
+
+  private async others(): Promise<void> {
+    const [r, turn] = [recording(), this.turn];
+    if (!r || !this.overview) return;
+    const wanted = r.sweeps.filter((s) => s.index !== session.sweep).slice(0, MANY);
+    if (!session.all || wanted.reduce((n, s) => n + s.samples, 0) > ROOM) {
+      if (session.all) tell("These sweeps are too long to be shown together.");
+      this.voltage.set(this.voltage.u.data, []);
+      return;
+    }
+    try {
+      const all = await Promise.all(wanted.map((s) => whole(r.id, s.index)));
+      if (turn === this.turn) this.voltage.set(this.voltage.u.data, all.map((x) => under(x.trace, "current", undefined, 0.3)));
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  private say(w: [number, number] | null): void {
+    this.windowText.textContent = w ? `Stimulus from ${fix(w[0], 1)} to ${fix(w[1], 1)} ms.` : "No stimulus window was found.";
+    this.setWindow.textContent = w ? "Measure within it" : "Set a window";
+  }
+
+  private async release(w: [number, number]): Promise<void> {
+    const [r, s] = [recording(), sweep()];
+    if (!r || !s) return;
+    try {
+      const found = await put<{ features: Feature[] }>(`recordings/${r.id}/window`, { sweep: s.index, window: w });
+      s.window = w;
+      if (sweep() !== s) return;
+      this.handles.show(w, this.group.full);
+      this.say(w);
+      this.voltage.u.redraw(false, false);
+      this.current.u.redraw(false, false);
+      this.features.update(found.features);
+      this.featuresOf.textContent = `Features of sweep ${s.name} from ${fix(w[0], 1)} to ${fix(w[1], 1)} ms:`;
+      this.near.hidden = true;
+    } catch (error) {
+      complain(error, this.near);
+    }
+  }
+}
+
+function covers(t: Trace, group: Group): boolean {
+  const slack = 2 * t.step;
+  return t.t0 <= group.min + slack && t.t0 + t.step * (t.voltage.length - 1) >= group.max - slack;
+}

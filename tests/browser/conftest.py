@@ -1,0 +1,83 @@
+"""A Studio and a browser in front of it. Every request and every word on the console is looked at."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from spikefab.studio.server import Server
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+MOST = 180_000  # ms, for what compiles or builds
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}: set CHROMIUM to a Chromium or Chrome")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("studio") / "project") as server:
+        yield server
+
+
+@pytest.fixture
+def visit(browser, studio):
+    """visit(viewport, dark=False, refusals=False): a page of the Studio; at the end nothing may have gone elsewhere, and
+    the console is empty but for the answers that are refusals."""
+    pages = []
+
+    def open_page(viewport=WIDE, dark=False, refusals=False, hash=""):
+        context = browser.new_context(
+            viewport=viewport, color_scheme="dark" if dark else "light", accept_downloads=True,
+            permissions=["clipboard-read", "clipboard-write"],
+        )  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.foreign, page.said = [], []
+
+        def asked(request):
+            address = urlsplit(request.url)
+            if address.scheme not in ("data", "blob") and address.netloc != urlsplit(studio.address).netloc:
+                page.foreign.append(request.url)
+
+        def said(message):
+            expected = refusals and "the server responded with a status of 4" in message.text
+            if message.type in ("error", "warning") and not expected:
+                page.said.append(message.text)
+
+        page.on("request", asked)
+        page.on("console", said)
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(studio.address + hash)
+        page.wait_for_function("() => window.__spikefab?.ready")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        assert page.foreign == []
+        assert page.said == []
+        page.context.close()
+
+
+def take(page, path):
+    """Import a file, until it is drawn."""
+    begun = page.evaluate("performance.now()")
+    page.set_input_files("#import-file", path)
+    page.wait_for_function(
+        "t => performance.getEntriesByName('trace-drawn').some(m => m.startTime > t)", arg=begun, timeout=MOST
+    )
