@@ -16,7 +16,7 @@ test: $(READY)
 studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
 
 studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* studio/web/src/*)
-	cd studio/web && npm ci --no-audit --no-fund && npm run build
+	cd studio/web && npm ci --no-audit --no-fund && npm run lint && npm run build
 
 test-studio: $(READY) studio         ## the Studio in Chromium: CHROMIUM=/usr/bin/chromium
 	$(BIN)/python -m pytest -v tests/browser
@@ -49,6 +49,8 @@ accept: $(READY)                    ## hours: the proofs whose dated results are
 	$(BIN)/python benchmarks/quality.py benchmarks/results/quality.json
 	$(BIN)/python benchmarks/fit.py benchmarks/results/fit.json
 	$(BIN)/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
+	$(MAKE) studio
+	$(BIN)/python benchmarks/studio.py benchmarks/results/studio.json
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV): a few minutes the first time"

@@ -60,7 +60,7 @@ def recording(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     v = -65 + np.cumsum(rng.normal(0, 0.05, n)) * 0.02 + rng.normal(0, 0.3, n)
     for at in range(500, n - 30, 1500):
         v[at : at + 20] += 90 * np.exp(-np.arange(20) / 5.0)
-    return v, 0.2 * (np.arange(n) // 20_000 % 2)
+    return v, 0.2 * (np.arange(n) // 5_000 % 2)
 
 
 def csv(v: np.ndarray, i: np.ndarray) -> bytes:
@@ -132,11 +132,14 @@ def main() -> int:
             ours.wait_for_timeout(1000)  # the session is kept
             for _ in range(options.runs):
                 for name, page, address in (("ours", ours, server.address), ("bare", theirs, bare.address + "#trace")):
+                    page.bring_to_front()  # a page behind another is drawn when there is time
                     page.goto("about:blank")
                     page.goto(address)
                     times[f"draw {name}"].append(drawn(page))
             for _ in range(options.runs):
+                ours.bring_to_front()
                 times["import ours"].append(imported(ours, "#import-file", long))
+                theirs.bring_to_front()
                 theirs.goto("about:blank")
                 theirs.goto(bare.address)
                 times["import bare"].append(imported(theirs, "#file", long))
@@ -168,6 +171,7 @@ def main() -> int:
 
 def moved(page: Page, path: Path, moves: int) -> list[float]:
     """ms of each of so many moves of a slider, to the redrawn trace."""
+    page.bring_to_front()
     imported(page, "#import-file", path)
     page.click("#tab-models")
     page.click("[data-testid=open-AdExNeuron]")

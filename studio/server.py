@@ -24,7 +24,8 @@ class Server:
     """A context in which a project is served."""
 
     def __init__(self, folder: Path, port: int = 0, *, frames: str = "'none'"):
-        self._socket = socket.socket()
+        # named TCP, or asyncio does not know that it may send small answers at once: 40 ms each
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((HOST, port))

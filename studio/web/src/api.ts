@@ -252,7 +252,15 @@ export interface Board {
   clock_mhz: number;
   words: number[];
   source: string;
-  builds: { model: string; word: number; cells: number; multipliers: number; block_rams: number; mhz: number; job: string | null }[];
+  builds: {
+    model: string;
+    word: number;
+    cells: number;
+    multipliers: number;
+    block_rams: number;
+    mhz: number;
+    job: string | null;
+  }[];
 }
 export interface Project {
   name: string;
@@ -297,7 +305,12 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
 }
 
 async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await send(method, path, body === undefined ? undefined : JSON.stringify(body), body === undefined ? undefined : "application/json");
+  const answer = await send(
+    method,
+    path,
+    body === undefined ? undefined : JSON.stringify(body),
+    body === undefined ? undefined : "application/json",
+  );
   return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 

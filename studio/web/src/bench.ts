@@ -14,17 +14,28 @@ interface CodeRow {
 }
 
 /** What Deploy can take from here: the neuron as it was simulated last. */
-export const present: { model: string; settings: Settings; word: number; s: Simulation | null } = { model: "", settings: {}, word: 0, s: null };
+export const present: { model: string; settings: Settings; word: number; s: Simulation | null } = {
+  model: "",
+  settings: {},
+  word: 0,
+  s: null,
+};
 
 export class BenchView {
   readonly el = h("div", { id: "bench", class: "split wide-aside" });
   private readonly overlay = new Overlay("bench", "bench", 300);
   private readonly sliders = h("div", { id: "sliders" });
   private readonly presets = select("preset", []);
-  private readonly word = select("word", ["16", "18", "24"].map((w) => [w, `${w} bits`]));
+  private readonly word = select(
+    "word",
+    ["16", "18", "24"].map((w) => [w, `${w} bits`]),
+  );
   private readonly dt = number("bench-dt", session.dt, { min: 0.001, max: 5 });
   private readonly settings = h("div", { class: "row ends" });
-  private readonly source = select("driven", [["recording", "the recording"], ["step", "a step of current"]]);
+  private readonly source = select("driven", [
+    ["recording", "the recording"],
+    ["step", "a step of current"],
+  ]);
   private readonly picker = select("bench-sweep", []);
   private readonly pickerField = field("Sweep", this.picker);
   private readonly step = h("div", { id: "stimulus", class: "row ends" });
@@ -69,7 +80,12 @@ export class BenchView {
   }
 
   private layout(): void {
-    for (const [name, label] of [["amplitude", "amplitude, nA"], ["start", "from, ms"], ["stop", "to, ms"], ["duration", "duration, ms"]] as const) {
+    for (const [name, label] of [
+      ["amplitude", "amplitude, nA"],
+      ["start", "from, ms"],
+      ["stop", "to, ms"],
+      ["duration", "duration, ms"],
+    ] as const) {
       const input = number(`stimulus-${name}`, session.stimulus[name]);
       input.addEventListener("change", () => {
         const x = read(input);
@@ -82,11 +98,31 @@ export class BenchView {
     }
     set(
       this.el,
-      h("aside", null, h("div", { class: "row ends" }, field("Word", this.word), field("Time step, ms", this.dt), field("Start from", this.presets)), this.settings, h("h2", null, "Parameters"), this.sliders),
+      h(
+        "aside",
+        null,
+        h(
+          "div",
+          { class: "row ends" },
+          field("Word", this.word),
+          field("Time step, ms", this.dt),
+          field("Start from", this.presets),
+        ),
+        this.settings,
+        h("h2", null, "Parameters"),
+        this.sliders,
+      ),
       h(
         "div",
         { class: "main" },
-        h("div", { class: "row ends bar-top" }, field("Driven by", this.source), this.pickerField, this.step, h("span", { class: "push" }, this.overlay.group.tools)),
+        h(
+          "div",
+          { class: "row ends bar-top" },
+          field("Driven by", this.source),
+          this.pickerField,
+          this.step,
+          h("span", { class: "push" }, this.overlay.group.tools),
+        ),
         check("ideal", "float64 ideal, as a dashed line", session.ideal, (onn) => {
           session.ideal = onn;
           keep();
@@ -134,8 +170,14 @@ export class BenchView {
     this.near.hidden = true;
     try {
       // the defaults, which are the first of each, go without saying
-      const settings = Object.fromEntries(Object.entries(b.settings).filter(([name, x]) => card(model)?.settings[name]?.[0] !== x).map(([name, x]) => [name, String(x)]));
-      const p = await get<Parameters>(`models/${model}/parameters${query({ word: session.word, dt: session.dt, recording: driven(recording()) ? session.recording : null, ...settings })}`);
+      const settings = Object.fromEntries(
+        Object.entries(b.settings)
+          .filter(([name, x]) => card(model)?.settings[name]?.[0] !== x)
+          .map(([name, x]) => [name, String(x)]),
+      );
+      const p = await get<Parameters>(
+        `models/${model}/parameters${query({ word: session.word, dt: session.dt, recording: driven(recording()) ? session.recording : null, ...settings })}`,
+      );
       if (turn !== this.turn) return;
       this.parameters = p;
       b.settings = { ...p.settings };
@@ -148,12 +190,24 @@ export class BenchView {
   }
 
   private build(p: Parameters): void {
-    choices(this.presets, [["", "as set below"], ["start", driven(recording()) ? "what the recording says" : "the defaults"], ...p.presets.map((x, k): [string, string] => [String(k), x.source ? `${x.name} (${x.source})` : x.name])], "");
+    choices(
+      this.presets,
+      [
+        ["", "as set below"],
+        ["start", driven(recording()) ? "what the recording says" : "the defaults"],
+        ...p.presets.map((x, k): [string, string] => [String(k), x.source ? `${x.name} (${x.source})` : x.name]),
+      ],
+      "",
+    );
     const options = card(p.model)?.settings ?? {};
     set(
       this.settings,
       Object.entries(options).map(([name, values]) => {
-        const s = select(`setting-${name}`, values.map((v, k) => [String(k), v === true ? "yes" : v === false ? "no" : String(v)]), String(values.indexOf(this.bench.settings[name] ?? "")));
+        const s = select(
+          `setting-${name}`,
+          values.map((v, k) => [String(k), v === true ? "yes" : v === false ? "no" : String(v)]),
+          String(values.indexOf(this.bench.settings[name] ?? "")),
+        );
         s.addEventListener("change", () => {
           session.benches[p.model] = { settings: { ...this.bench.settings, [name]: values[Number(s.value)]! }, params: {} };
           keep();
@@ -184,7 +238,10 @@ export class BenchView {
         return [q.name, slider];
       }),
     );
-    set(this.sliders, [...this.byName.values()].map((s) => s.el));
+    set(
+      this.sliders,
+      [...this.byName.values()].map((s) => s.el),
+    );
   }
 
   private preset(): void {
@@ -198,7 +255,8 @@ export class BenchView {
     const other = Object.entries(settings).some(([k, v]) => this.bench.settings[k] !== v);
     session.benches[this.model] = { settings, params, touched: chosen !== null };
     keep();
-    if (other) void this.open(this.model); // other settings, perhaps other parameters
+    if (other)
+      void this.open(this.model); // other settings, perhaps other parameters
     else {
       for (const [name, slider] of this.byName) slider.set(params[name]!);
       this.move(null);
@@ -214,7 +272,11 @@ export class BenchView {
     this.source.value = byRecording ? "recording" : "step";
     this.step.hidden = byRecording;
     this.pickerField.hidden = !r;
-    choices(this.picker, (r?.sweeps ?? []).map((x) => [String(x.index), x.name]), String(session.sweep));
+    choices(
+      this.picker,
+      (r?.sweeps ?? []).map((x) => [String(x.index), x.name]),
+      String(session.sweep),
+    );
     say(this.state, r && !can ? `${r.name} has no current that could drive a model: it lies under the answer to a step.` : "");
     try {
       const found = r && s ? await whole(r.id, s.index) : null;
@@ -241,11 +303,20 @@ export class BenchView {
   /** One request at a time; what was asked meanwhile goes next, only the latest of it (but every nudge). */
   private async fly(): Promise<void> {
     if (this.flying || !this.wanted || !this.parameters || this.parameters.model !== this.model) return;
-    const [{ since }, nudge, ideal, turn, model] = [this.wanted, this.nudges.shift(), this.wantIdeal && session.ideal, this.turn, this.model];
+    const [{ since }, nudge, ideal, turn, model] = [
+      this.wanted,
+      this.nudges.shift(),
+      this.wantIdeal && session.ideal,
+      this.turn,
+      this.model,
+    ];
     this.wanted = this.nudges.length ? { since: null } : null;
     this.wantIdeal = false;
     this.flying = true;
-    const slow = setTimeout(() => say(this.state, "Simulating. The first time, a model's kernel is compiled at this word: some seconds."), 700);
+    const slow = setTimeout(
+      () => say(this.state, "Simulating. The first time, a model's kernel is compiled at this word: some seconds."),
+      700,
+    );
     try {
       const asked = this.request(nudge, ideal);
       const s = await simulate(asked);
@@ -274,7 +345,8 @@ export class BenchView {
   private draw(s: Simulation, asked: SimulateRequest, nudged: string | undefined, since: number | null): void {
     this.overlay.show(s);
     // uPlot draws in a microtask: the next frame shows it
-    if (since !== null) requestAnimationFrame(() => performance.measure("slider-to-trace", { start: since, end: performance.now() }));
+    if (since !== null)
+      requestAnimationFrame(() => performance.measure("slider-to-trace", { start: since, end: performance.now() }));
     const b = this.bench;
     if (nudged) {
       const x = s.values[nudged];
@@ -293,9 +365,19 @@ export class BenchView {
     say(this.state, told);
     const c = s.score;
     const tiles: [string, string][] = c
-      ? [["score", fix(c.combined_score)], ["timing", fix(c.timing)], ["count", fix(c.count)], ["masked rmse, mV", fix(c.masked_rmse, 2)], ["gamma", fix(c.gamma, 2)], ["spikes, model / data", `${c.spikes_model} / ${c.spikes_data}`]]
+      ? [
+          ["score", fix(c.combined_score)],
+          ["timing", fix(c.timing)],
+          ["count", fix(c.count)],
+          ["masked rmse, mV", fix(c.masked_rmse, 2)],
+          ["gamma", fix(c.gamma, 2)],
+          ["spikes, model / data", `${c.spikes_model} / ${c.spikes_data}`],
+        ]
       : [["spikes of the model", String(s.spikes.length)]];
-    set(this.scores, tiles.map(([name, x]) => h("div", null, h("dt", null, name), h("dd", null, x))));
+    set(
+      this.scores,
+      tiles.map(([name, x]) => h("div", null, h("dt", null, name), h("dd", null, x))),
+    );
     this.codes.update(Object.entries(s.codes).map(([name, code]) => ({ name, code, format: s.formats[name] ?? "" })));
     this.same.update(s);
   }

@@ -44,17 +44,22 @@ export function startTheme(): void {
 export function themeButton(): HTMLButtonElement {
   const now = () => document.documentElement.dataset["theme"] ?? (dark.matches ? "dark" : "light");
   const label = () => (now() === "dark" ? "Light" : "Dark");
-  const b = button("theme", label(), () => {
-    const next = now() === "dark" ? "light" : "dark";
-    document.documentElement.dataset["theme"] = next;
-    try {
-      localStorage.setItem(KEY, next);
-    } catch {
-      // not remembered, then
-    }
-    b.textContent = label();
-    changed();
-  }, { title: "Change between the light and the dark theme" });
+  const b = button(
+    "theme",
+    label(),
+    () => {
+      const next = now() === "dark" ? "light" : "dark";
+      document.documentElement.dataset["theme"] = next;
+      try {
+        localStorage.setItem(KEY, next);
+      } catch {
+        // not remembered, then
+      }
+      b.textContent = label();
+      changed();
+    },
+    { title: "Change between the light and the dark theme" },
+  );
   dark.addEventListener("change", () => (b.textContent = label()));
   return b;
 }

@@ -26,7 +26,9 @@ export class DeployView {
   private readonly steps = number("verify-steps", session.steps, { min: 1, step: 1 });
   private readonly seed = number("build-seed", session.seed, { min: 0, step: 1 });
   private readonly verify = button("verify-start", "Verify", () => this.start(this.verify, "verify"), { class: "primary" });
-  private readonly build = button("build-start", "Build the bitstream", () => this.start(this.build, "build"), { class: "primary" });
+  private readonly build = button("build-start", "Build the bitstream", () => this.start(this.build, "build"), {
+    class: "primary",
+  });
   private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
   private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
   private readonly view = new JobView();
@@ -60,9 +62,27 @@ export class DeployView {
         h(
           "div",
           { class: "actions" },
-          h("div", null, h("h2", null, "Verify"), h("p", { class: "soft" }, "The hardware in simulation against the reference, every state at every step."), h("div", { class: "row ends" }, field("Steps", this.steps), this.verify)),
-          h("div", null, h("h2", null, "Build"), h("p", { class: "soft" }, "Synthesis, place and route, bitstream for the chosen board."), h("div", { class: "row ends" }, field("Seed of placement", this.seed), this.build)),
-          h("div", null, h("h2", null, "Export"), h("p", { class: "soft" }, "One Verilog file, and a testbench with golden vectors."), h("div", { class: "row ends" }, this.export)),
+          h(
+            "div",
+            null,
+            h("h2", null, "Verify"),
+            h("p", { class: "soft" }, "The hardware in simulation against the reference, every state at every step."),
+            h("div", { class: "row ends" }, field("Steps", this.steps), this.verify),
+          ),
+          h(
+            "div",
+            null,
+            h("h2", null, "Build"),
+            h("p", { class: "soft" }, "Synthesis, place and route, bitstream for the chosen board."),
+            h("div", { class: "row ends" }, field("Seed of placement", this.seed), this.build),
+          ),
+          h(
+            "div",
+            null,
+            h("h2", null, "Export"),
+            h("p", { class: "soft" }, "One Verilog file, and a testbench with golden vectors."),
+            h("div", { class: "row ends" }, this.export),
+          ),
         ),
         this.near,
       ),
@@ -107,7 +127,10 @@ export class DeployView {
 
   /** Rows of fits that are over, and the bench; a fit's stream is asked for them one after the other. */
   private async offer(): Promise<void> {
-    const fits = project.jobs.filter((j) => j.kind === "fit" && over(j.state) && j.state !== "failed").slice(-SEEN).reverse();
+    const fits = project.jobs
+      .filter((j) => j.kind === "fit" && over(j.state) && j.state !== "failed")
+      .slice(-SEEN)
+      .reverse();
     this.choices();
     for (const j of fits) {
       if (this.rows.has(`${j.id}:1`)) continue;
@@ -125,9 +148,17 @@ export class DeployView {
       if (now) byJob.set(now, [...(byJob.get(now) ?? []), [key, row]]);
     }
     const options: (HTMLOptGroupElement | HTMLOptionElement)[] = [...byJob].map(([j, rows]) =>
-      h("optgroup", { label: j.title }, rows.map(([key, r]) => h("option", { value: key }, `${r.rank}. ${brief(r.model)} · ${r.word} bits · ${fix(r.combined_score)}`))),
+      h(
+        "optgroup",
+        { label: j.title },
+        rows.map(([key, r]) =>
+          h("option", { value: key }, `${r.rank}. ${brief(r.model)} · ${r.word} bits · ${fix(r.combined_score)}`),
+        ),
+      ),
     );
-    const bench = present.s ? `the bench: ${brief(present.model)} · ${present.word} bits` : "the bench: open a model in Models first";
+    const bench = present.s
+      ? `the bench: ${brief(present.model)} · ${present.word} bits`
+      : "the bench: open a model in Models first";
     options.push(h("option", { value: "bench", disabled: !present.s }, bench));
     set(this.neuron, options);
     const values = [...this.neuron.options].filter((o) => !o.disabled).map((o) => o.value);
@@ -166,13 +197,22 @@ export class DeployView {
     this.verify.disabled = this.export.disabled = !d;
     this.build.disabled = !d || !board || !board.words.includes(d.word);
     const focused = document.activeElement?.id;
-    set(this.boards, this.known.map((b) => this.board(b, d)));
+    set(
+      this.boards,
+      this.known.map((b) => this.board(b, d)),
+    );
     if (focused?.startsWith("board-")) document.getElementById(focused)?.focus();
   }
 
   private board(b: Board, d: Deployed | null): HTMLElement {
     const built = d ? b.builds.filter((x) => x.model === d.model && x.word === d.word) : [];
-    const box = h("input", { type: "radio", name: "board", value: b.name, id: `board-${b.name}`, checked: b.name === session.board });
+    const box = h("input", {
+      type: "radio",
+      name: "board",
+      value: b.name,
+      id: `board-${b.name}`,
+      checked: b.name === session.board,
+    });
     box.addEventListener("change", () => {
       session.board = b.name;
       keep();
@@ -197,14 +237,32 @@ export class DeployView {
       d && !b.words.includes(d.word) && h("p", { class: "warn" }, `Not built for a word of ${d.word} bits.`),
       d && h("h3", null, `Earlier builds of ${brief(d.model)}, ${d.word} bits`),
       d && !built.length && h("p", { class: "soft" }, "None yet."),
-      built.map((x) => h("div", { class: "shares" }, share("cells", x.cells, b.cells), share("multipliers", x.multipliers, b.multipliers), share("block RAMs", x.block_rams, b.block_rams), h("p", { class: "soft" }, `${fix(x.mhz, 1)} MHz reached, ${short(b.clock_mhz)} MHz needed (from timing, not measured on a board)`))),
+      built.map((x) =>
+        h(
+          "div",
+          { class: "shares" },
+          share("cells", x.cells, b.cells),
+          share("multipliers", x.multipliers, b.multipliers),
+          share("block RAMs", x.block_rams, b.block_rams),
+          h(
+            "p",
+            { class: "soft" },
+            `${fix(x.mhz, 1)} MHz reached, ${short(b.clock_mhz)} MHz needed (from timing, not measured on a board)`,
+          ),
+        ),
+      ),
     );
   }
 
   private start(b: HTMLButtonElement, kind: "verify" | "build" | "export"): void {
     const d = this.deployed;
     if (!d) return;
-    const more = kind === "verify" ? { steps: read(this.steps) ?? 20000 } : kind === "build" ? { board: session.board, seed: read(this.seed) ?? 1 } : {};
+    const more =
+      kind === "verify"
+        ? { steps: read(this.steps) ?? 20000 }
+        : kind === "build"
+          ? { board: session.board, seed: read(this.seed) ?? 1 }
+          : {};
     void act(b, this.near, async () => {
       const j = await post<Job>("jobs", { kind, neuron: d.neuron, ...more });
       hold(j);

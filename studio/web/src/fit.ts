@@ -60,14 +60,26 @@ export class FitView {
     private readonly openBench: () => void,
     private readonly openDeploy: () => void,
   ) {
-    const number = (head: string, f: (r: Row) => number | null, digits: number) => ({ head, value: (l: Live) => (l.row ? f(l.row) : null), show: (l: Live) => fix(l.row && f(l.row), digits) });
+    const number = (head: string, f: (r: Row) => number | null, digits: number) => ({
+      head,
+      value: (l: Live) => (l.row ? f(l.row) : null),
+      show: (l: Live) => fix(l.row && f(l.row), digits),
+    });
     this.table = new Table<Live>(
       [
-        { head: "rank", value: (l) => l.row?.rank ?? null, show: (l) => (l.row ? `${l.row.rank}.${l.row.tied ? " tied" : ""}` : "–") },
+        {
+          head: "rank",
+          value: (l) => l.row?.rank ?? null,
+          show: (l) => (l.row ? `${l.row.rank}.${l.row.tied ? " tied" : ""}` : "–"),
+        },
         { head: "model", value: (l) => l.model, show: (l) => this.name(l), left: true },
         { head: "evaluations", value: (l) => l.evaluations, show: (l) => this.progress(l), left: true },
         { head: "training", value: (l) => l.row?.training ?? l.loss, show: (l) => fix(l.row?.training ?? l.loss) },
-        { head: () => (this.found ? (this.found.validated ? "held out" : "score, not validated") : "score"), value: (l) => l.row?.combined_score ?? null, show: (l) => h("b", null, fix(l.row?.combined_score)) },
+        {
+          head: () => (this.found ? (this.found.validated ? "held out" : "score, not validated") : "score"),
+          value: (l) => l.row?.combined_score ?? null,
+          show: (l) => h("b", null, fix(l.row?.combined_score)),
+        },
         number("float64", (r) => r.float64, 3),
         number("timing", (r) => r.timing, 3),
         number("count", (r) => r.count, 3),
@@ -75,7 +87,13 @@ export class FitView {
         number("gamma", (r) => r.gamma, 2),
         { head: "spikes, model / data", value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null) },
       ],
-      { id: "ranking", label: "Ranking", key: (l) => l.model, onrow: (l) => this.pick(l.model), empty: "The first model is about to begin." },
+      {
+        id: "ranking",
+        label: "Ranking",
+        key: (l) => l.model,
+        onrow: (l) => this.pick(l.model),
+        empty: "The first model is about to begin.",
+      },
     );
     this.earlier = jobTable("fits", "Fits", (j) => this.open(j.id));
     this.setup = new FitSetup((j) => this.open(j.id));
@@ -121,7 +139,11 @@ export class FitView {
       this.files,
       this.same.el,
     );
-    set(this.fresh, h("summary", null, "New fit"), h("div", { class: "halves" }, h("div", { class: "card" }, this.setup.el), this.setup.measured));
+    set(
+      this.fresh,
+      h("summary", null, "New fit"),
+      h("div", { class: "halves" }, h("div", { class: "card" }, this.setup.el), this.setup.measured),
+    );
     set(this.el, this.fresh, this.running, h("section", { class: "card" }, h("h2", null, "Fits of this project"), this.earlier.el));
   }
 
@@ -171,7 +193,18 @@ export class FitView {
 
   private live(model: string): Live {
     let l = this.models.get(model);
-    if (!l) this.models.set(model, (l = { model, evaluations: 0, budget: Number(job(session.fit)?.settings["budget"] ?? 0), loss: null, better: null, row: null }));
+    if (!l)
+      this.models.set(
+        model,
+        (l = {
+          model,
+          evaluations: 0,
+          budget: Number(job(session.fit)?.settings["budget"] ?? 0),
+          loss: null,
+          better: null,
+          row: null,
+        }),
+      );
     return l;
   }
 
@@ -196,21 +229,29 @@ export class FitView {
   }
 
   private ranked(): Live[] {
-    return [...this.models.values()].sort((a, b) => (a.row?.rank ?? 1e3) - (b.row?.rank ?? 1e3) || (a.loss ?? Infinity) - (b.loss ?? Infinity) || 0);
+    return [...this.models.values()].sort(
+      (a, b) => (a.row?.rank ?? 1e3) - (b.row?.rank ?? 1e3) || (a.loss ?? Infinity) - (b.loss ?? Infinity) || 0,
+    );
   }
 
   private fill(): void {
     this.table.update(this.ranked());
     this.table.choose(this.showing?.model ?? null);
-    set(this.notices, this.told.map((t) => h("li", null, t)));
+    set(
+      this.notices,
+      this.told.map((t) => h("li", null, t)),
+    );
     const f = this.found;
     set(
       this.verdict,
       f && [
-        f.validated ? h("p", null, `Ranked on data that the search did not see: ${f.how}.`) : h("p", { class: "notice warn", id: "not-validated" }, h("b", null, "Not validated. "), `${f.how}.`),
+        f.validated
+          ? h("p", null, `Ranked on data that the search did not see: ${f.how}.`)
+          : h("p", { class: "notice warn", id: "not-validated" }, h("b", null, "Not validated. "), `${f.how}.`),
         f.tie && h("p", null, f.tie),
         f.outcome && h("p", null, f.outcome),
-        f.ended_early.length > 0 && h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
+        f.ended_early.length > 0 &&
+          h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
       ],
     );
   }
@@ -246,13 +287,28 @@ export class FitView {
 
   private name(l: Live): Node {
     const settings = chosen(l.row?.settings ?? l.better?.settings ?? undefined);
-    return h("button", { type: "button", class: "link", "data-testid": `row-${l.model}` }, swatch(style(l.model)), ` ${brief(l.model)}`, settings && h("span", { class: "soft" }, ` ${settings}`));
+    return h(
+      "button",
+      { type: "button", class: "link", "data-testid": `row-${l.model}` },
+      swatch(style(l.model)),
+      ` ${brief(l.model)}`,
+      settings && h("span", { class: "soft" }, ` ${settings}`),
+    );
   }
 
   private progress(l: Live): Node {
     const early = this.found?.ended_early.includes(l.model);
     const part = l.budget ? Math.min(1, l.evaluations / l.budget) : 0;
-    return h("span", { class: "share" }, h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${(100 * part).toFixed(0)}%` } })), h("span", { class: "share-number" }, `${count(l.evaluations)}${early ? ", ended early" : l.budget ? ` of ${count(l.budget)}` : ""}`));
+    return h(
+      "span",
+      { class: "share" },
+      h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${(100 * part).toFixed(0)}%` } })),
+      h(
+        "span",
+        { class: "share-number" },
+        `${count(l.evaluations)}${early ? ", ended early" : l.budget ? ` of ${count(l.budget)}` : ""}`,
+      ),
+    );
   }
 
   private pick(model: string): void {
@@ -281,8 +337,14 @@ export class FitView {
     if (!this.visible || !l || !j || !best || !r || best.settings === null) return;
     if (this.busy) return this.soon();
     if (this.picker.dataset["of"] !== r.id) {
-      const firing = r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ?? r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
-      choices(this.picker, r.sweeps.map((s) => [String(s.index), s.name]), String(firing.index));
+      const firing =
+        r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ??
+        r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
+      choices(
+        this.picker,
+        r.sweeps.map((s) => [String(s.index), s.name]),
+        String(firing.index),
+      );
       this.picker.dataset["of"] = r.id;
     }
     const sweep = Number(this.picker.value);
@@ -300,10 +362,24 @@ export class FitView {
       }
       this.detail.hidden = false;
       if (l.row) say(this.detailScore, "Simulating …");
-      const s = await simulate({ model: l.model, settings: best.settings ?? {}, word, dt, ...given, recording: r.id, sweep, ideal: l.row !== null });
+      const s = await simulate({
+        model: l.model,
+        settings: best.settings ?? {},
+        word,
+        dt,
+        ...given,
+        recording: r.id,
+        sweep,
+        ideal: l.row !== null,
+      });
       this.overlay.show(s);
       this.detailTitle.textContent = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
-      say(this.detailScore, s.score ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.` : "");
+      say(
+        this.detailScore,
+        s.score
+          ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.`
+          : "",
+      );
       this.detailSame.update(s);
     } catch (error) {
       complain(error, this.near);
@@ -318,8 +394,20 @@ export class FitView {
     if (!best || !j) return;
     const params = l.row ? Object.fromEntries(l.row.params.map((p) => [p.name, p.value])) : { ...l.better!.params };
     const from = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ""} of "${j.title}"`;
-    session.benches[l.model] = { settings: { ...best.settings }, params, touched: true, codes: best.codes, i_span: best.i_span, from };
-    Object.assign(session, { model: l.model, word: l.row?.word ?? Number(j.settings["word"] ?? 18), dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1), driven: "recording" });
+    session.benches[l.model] = {
+      settings: { ...best.settings },
+      params,
+      touched: true,
+      codes: best.codes,
+      i_span: best.i_span,
+      from,
+    };
+    Object.assign(session, {
+      model: l.model,
+      word: l.row?.word ?? Number(j.settings["word"] ?? 18),
+      dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1),
+      driven: "recording",
+    });
     if (recording(j.recording) && session.recording !== j.recording) {
       session.recording = j.recording;
       emit("recording");
@@ -331,7 +419,10 @@ export class FitView {
   }
 
   private toDeploy(l: Live): void {
-    if (!l.row) return void complain("A model can be deployed once the fit has ranked it: until then, open it in Models and deploy it from there.");
+    if (!l.row)
+      return void complain(
+        "A model can be deployed once the fit has ranked it: until then, open it in Models and deploy it from there.",
+      );
     session.neuron = `${session.fit}:${l.row.rank}`;
     keep();
     this.openDeploy();

@@ -6,7 +6,11 @@ import { Table } from "./table";
 import { SameBox, act, check, choices, complain, field, h, number, read, select, set, short } from "./ui";
 
 const HELD: [string, string, string][] = [
-  ["auto", "Automatic", "every third stimulus that evokes spikes, never the strongest; if there are too few, the last third of long sweeps"],
+  [
+    "auto",
+    "Automatic",
+    "every third stimulus that evokes spikes, never the strongest; if there are too few, the last third of long sweeps",
+  ],
   ["amplitudes", "Amplitudes", "every third stimulus in order of its mean current, silent ones too, never the strongest"],
   ["tail", "Tail", "the last third of every sweep that is long enough and fires enough"],
   ["folds", "Folds", "each stimulus is held out once, in K searches: K + 1 times as long"],
@@ -17,12 +21,21 @@ export class FitSetup {
   readonly el = h("form", { id: "fit-form", class: "stack" });
   readonly measured = h("section", { class: "card", "aria-label": "Features and recommendation" });
   private readonly picker = select("fit-recording", []);
-  private readonly word = select("fit-word", ["16", "18", "24"].map((w) => [w, `${w} bits`]), String(session.setup.word));
+  private readonly word = select(
+    "fit-word",
+    ["16", "18", "24"].map((w) => [w, `${w} bits`]),
+    String(session.setup.word),
+  );
   private readonly dt = number("fit-dt", session.setup.dt, { min: 0.001 });
   private readonly budget = number("fit-budget", session.setup.budget, { min: 10, step: 1 });
   private readonly seed = number("fit-seed", session.setup.seed, { min: 0, step: 1 });
   private readonly top = number("fit-top", 5, { min: 1, step: 1 });
-  private readonly folds = number("fit-folds", session.setup.folds ?? 3, { min: 2, step: 1, "aria-label": "Number of folds", class: "narrow" });
+  private readonly folds = number("fit-folds", session.setup.folds ?? 3, {
+    min: 2,
+    step: 1,
+    "aria-label": "Number of folds",
+    class: "narrow",
+  });
   private readonly models = h("div", { id: "fit-models", class: "checks" });
   private readonly start = h("button", { type: "submit", id: "fit-start", class: "primary" }, "Start the fit");
   private readonly near = h("p", { id: "fit-error", class: "bad", hidden: true });
@@ -44,7 +57,14 @@ export class FitSetup {
       { id: "fit-features", label: "Features of the recording", key: (f) => f.name },
     );
     const group = new Group("f-I curve", "nA");
-    this.curve = new Plot(group, { id: "f-i", label: "Firing rate over current", unit: "Hz", height: 170, time: "current, nA", series: [{ label: "rate", colour: "accent", points: true }] });
+    this.curve = new Plot(group, {
+      id: "f-i",
+      label: "Firing rate over current",
+      unit: "Hz",
+      height: 170,
+      time: "current, nA",
+      series: [{ label: "rate", colour: "accent", points: true }],
+    });
     this.picker.addEventListener("change", () => choose(this.picker.value));
     this.el.addEventListener("submit", (e) => {
       e.preventDefault();
@@ -61,7 +81,13 @@ export class FitSetup {
       h("legend", null, "Held out for the ranking"),
       HELD.map(([value, name, why]) => {
         const on_ = value === (session.setup.folds ? "folds" : session.setup.held_out);
-        return h("label", { class: "check" }, h("input", { type: "radio", name: "held-out", value, checked: on_, id: `held-${value}` }), h("span", null, h("b", null, name), " ", h("span", { class: "soft" }, why), value === "folds" && " "), value === "folds" && this.folds);
+        return h(
+          "label",
+          { class: "check" },
+          h("input", { type: "radio", name: "held-out", value, checked: on_, id: `held-${value}` }),
+          h("span", null, h("b", null, name), " ", h("span", { class: "soft" }, why), value === "folds" && " "),
+          value === "folds" && this.folds,
+        );
       }),
     );
     const all = (onn: boolean) => () => {
@@ -81,15 +107,35 @@ export class FitSetup {
         "fieldset",
         null,
         h("legend", null, "Models"),
-        h("div", { class: "row" }, h("button", { type: "button", class: "small", onclick: all(true) }, "All"), h("button", { type: "button", class: "small", onclick: all(false) }, "None")),
+        h(
+          "div",
+          { class: "row" },
+          h("button", { type: "button", class: "small", onclick: all(true) }, "All"),
+          h("button", { type: "button", class: "small", onclick: all(false) }, "None"),
+        ),
         this.models,
       ),
-      h("div", { class: "row ends" }, field("Word", this.word), field("Time step, ms", this.dt), field("Evaluations a model", this.budget), field("Seed", this.seed), field("Results to keep", this.top)),
+      h(
+        "div",
+        { class: "row ends" },
+        field("Word", this.word),
+        field("Time step, ms", this.dt),
+        field("Evaluations a model", this.budget),
+        field("Seed", this.seed),
+        field("Results to keep", this.top),
+      ),
       held,
       h("div", { class: "row" }, this.start),
       this.near,
     );
-    set(this.measured, h("h2", null, "What the cell does"), this.measuring, this.advice, h("div", { class: "halves" }, this.features.el, this.curve.el), this.same.el);
+    set(
+      this.measured,
+      h("h2", null, "What the cell does"),
+      this.measuring,
+      this.advice,
+      h("div", { class: "halves" }, this.features.el, this.curve.el),
+      this.same.el,
+    );
     on("recordings", () => this.list());
   }
 
@@ -98,7 +144,11 @@ export class FitSetup {
   }
 
   private list(): void {
-    choices(this.picker, project.recordings.map((r) => [r.id, r.name]), session.recording ?? undefined);
+    choices(
+      this.picker,
+      project.recordings.map((r) => [r.id, r.name]),
+      session.recording ?? undefined,
+    );
   }
 
   show(): void {
@@ -115,7 +165,10 @@ export class FitSetup {
     const show = (f: Features | null, told: string) => {
       this.measuring.textContent = told;
       this.features.update(f?.features ?? []);
-      set(this.advice, (f?.recommended ?? []).map((x) => h("li", null, h("b", null, brief(x.model)), `: ${x.reason}`)));
+      set(
+        this.advice,
+        (f?.recommended ?? []).map((x) => h("li", null, h("b", null, brief(x.model)), `: ${x.reason}`)),
+      );
       this.same.update(f);
       const points = f?.f_i?.current.map((i, k): [number, number] => [i, f.f_i!.rate[k]!]).sort((a, b) => a[0] - b[0]) ?? [];
       this.curve.el.hidden = points.length < 2;
@@ -129,7 +182,8 @@ export class FitSetup {
     show(null, "Measuring the recording …");
     try {
       const f = await get<Features>(`recordings/${id}/features`);
-      if (this.of === id) show(f, f.recommended.length ? "Recommended from these features (no model is left out of a fit for them):" : "");
+      if (this.of === id)
+        show(f, f.recommended.length ? "Recommended from these features (no model is left out of a fit for them):" : "");
     } catch (error) {
       if (this.of !== id) return;
       show(null, error instanceof Error ? error.message : "");
@@ -140,7 +194,9 @@ export class FitSetup {
 
   private remember(): void {
     const held = this.el.querySelector<HTMLInputElement>("input[name=held-out]:checked")?.value ?? "auto";
-    const chosen = this.boxes().filter((b) => b.checked).map((b) => b.id.slice("fit-model-".length));
+    const chosen = this.boxes()
+      .filter((b) => b.checked)
+      .map((b) => b.id.slice("fit-model-".length));
     const { setup } = session;
     Object.assign(setup, {
       models: chosen.length === cards.length ? null : chosen,
@@ -162,4 +218,3 @@ export class FitSetup {
     this.begun(j);
   }
 }
-

@@ -55,14 +55,25 @@ export class StimulusWindow {
     if (!this.window) return;
     const [a, b] = this.window;
     const least = (this.limits[1] - this.limits[0]) * 1e-3;
-    this.window = end === 0 ? [Math.max(this.limits[0], Math.min(t, b - least)), b] : [a, Math.min(this.limits[1], Math.max(t, a + least))];
+    this.window =
+      end === 0 ? [Math.max(this.limits[0], Math.min(t, b - least)), b] : [a, Math.min(this.limits[1], Math.max(t, a + least))];
     this.moving(this.window);
     this.place();
     this.plot().u.redraw(false, false);
   }
 
   private handle(end: 0 | 1, label: string): HTMLElement {
-    const e = h("div", { class: `handle ${end ? "end" : "start"}`, id: end ? "window-end" : "window-start", role: "slider", tabindex: 0, "aria-label": label, "aria-orientation": "horizontal", "aria-valuenow": 0, hidden: true, title: `${label}: drag, or arrow keys (Shift: by 10 ms)` });
+    const e = h("div", {
+      class: `handle ${end ? "end" : "start"}`,
+      id: end ? "window-end" : "window-start",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": label,
+      "aria-orientation": "horizontal",
+      "aria-valuenow": 0,
+      hidden: true,
+      title: `${label}: drag, or arrow keys (Shift: by 10 ms)`,
+    });
     e.addEventListener("mousedown", (down) => down.stopPropagation()); // a drag of the handle is no zoom
     e.addEventListener("dblclick", (twice) => twice.stopPropagation());
     e.addEventListener("pointerdown", (down) => {
@@ -85,7 +96,16 @@ export class StimulusWindow {
     });
     e.addEventListener("keydown", (key) => {
       const step = key.shiftKey ? 10 : 1;
-      const by: Record<string, number> = { ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+      const by: Record<string, number> = {
+        ArrowLeft: -step,
+        ArrowDown: -step,
+        ArrowRight: step,
+        ArrowUp: step,
+        PageDown: -10,
+        PageUp: 10,
+        Home: -Infinity,
+        End: Infinity,
+      };
       const d = by[key.key];
       if (d === undefined || !this.window) return;
       key.preventDefault();

@@ -9,13 +9,25 @@ export const refused = h("div", { id: "refused", class: "stack" });
 const busy = h("span", { id: "import-busy", class: "soft" });
 
 export function importing(openTrace: () => void): { control: HTMLElement; busy: HTMLElement } {
-  const input = h("input", { type: "file", id: "import-file", class: "hidden", multiple: true, "aria-label": "Import recordings", tabindex: -1 });
+  const input = h("input", {
+    type: "file",
+    id: "import-file",
+    class: "hidden",
+    multiple: true,
+    "aria-label": "Import recordings",
+    tabindex: -1,
+  });
   input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];
     input.value = ""; // the same file may be chosen again
     void take(files, openTrace);
   });
-  const control = h("span", null, input, button("import", "Import", () => input.click(), { class: "primary" }));
+  const control = h(
+    "span",
+    null,
+    input,
+    button("import", "Import", () => input.click(), { class: "primary" }),
+  );
   let depth = 0;
   const veil = h("div", { class: "veil", hidden: true }, h("p", null, "Drop recordings to import them"));
   document.body.append(veil);
@@ -102,7 +114,13 @@ function offer(file: File, sentence: string, banner: HTMLElement): void {
 
 /** A button that takes the file with the current of a recording that has none. */
 export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
-  const input = h("input", { type: "file", id: "current-file", class: "hidden", "aria-label": "File with the current", tabindex: -1 });
+  const input = h("input", {
+    type: "file",
+    id: "current-file",
+    class: "hidden",
+    "aria-label": "File with the current",
+    tabindex: -1,
+  });
   const b = button("add-current", "Add the current from a file", () => input.click());
   input.addEventListener("change", () => {
     const file = input.files?.[0];

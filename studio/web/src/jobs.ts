@@ -28,7 +28,8 @@ export function follow(id: string, take: (events: JobEvent[]) => void): () => vo
     bunch = [];
     const state = events.findLast((e) => e.type === "state");
     const j = job(id);
-    if (state?.type === "state" && j && (state.state !== j.state || state.error !== j.error)) hold({ ...j, state: state.state, error: state.error });
+    if (state?.type === "state" && j && (state.state !== j.state || state.error !== j.error))
+      hold({ ...j, state: state.state, error: state.error });
     take(events);
   };
   const close = () => {
@@ -61,7 +62,8 @@ export function follow(id: string, take: (events: JobEvent[]) => void): () => vo
       } else timer ||= window.setTimeout(flush, 100);
     };
     mine.onerror = () => {
-      if (last === "stopped" || last === "paused") close(); // nothing comes until it is resumed
+      if (last === "stopped" || last === "paused")
+        close(); // nothing comes until it is resumed
       else if (mine.readyState === EventSource.CLOSED) {
         close();
         setTimeout(open, 2000); // the server was away
@@ -137,10 +139,15 @@ export function state(j: Job): HTMLElement {
 /** A list of jobs: open, cancel, resume, delete. */
 export function jobTable(id: string, label: string, open: (j: Job) => void): Table<Job> {
   const doing = (j: Job, text: string, name: string, what: () => Promise<void>) =>
-    button(null, text, (e) => {
-      e.stopPropagation();
-      void act(e.currentTarget as HTMLButtonElement, undefined, what);
-    }, { class: "small", "aria-label": `${name}: ${j.title}` });
+    button(
+      null,
+      text,
+      (e) => {
+        e.stopPropagation();
+        void act(e.currentTarget as HTMLButtonElement, undefined, what);
+      },
+      { class: "small", "aria-label": `${name}: ${j.title}` },
+    );
   return new Table<Job>(
     [
       { head: "job", value: (j) => j.title, show: (j) => h("button", { type: "button", class: "link" }, j.title), left: true },
@@ -156,8 +163,7 @@ export function jobTable(id: string, label: string, open: (j: Job) => void): Tab
           h(
             "span",
             { class: "row" },
-            (j.state === "paused" || j.state === "stopped") &&
-              doing(j, "Resume", "Resume", () => command(j.id, "resume")),
+            (j.state === "paused" || j.state === "stopped") && doing(j, "Resume", "Resume", () => command(j.id, "resume")),
             !over(j.state) && doing(j, "Cancel", "Cancel", () => command(j.id, "cancel")),
             (over(j.state) || j.state === "stopped") && doing(j, "Delete", "Delete", () => discard(j)),
           ),
@@ -178,7 +184,12 @@ export function files(j: Job | undefined): HTMLElement {
     "ul",
     { class: "files" },
     all.map((f) => {
-      return h("li", null, h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(f.name)}`, download: f.name }, f.name), h("span", { class: "soft" }, ` ${f.what ? `${f.what}, ` : ""}${bytes(f.bytes)}`));
+      return h(
+        "li",
+        null,
+        h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(f.name)}`, download: f.name }, f.name),
+        h("span", { class: "soft" }, ` ${f.what ? `${f.what}, ` : ""}${bytes(f.bytes)}`),
+      );
     }),
   );
 }

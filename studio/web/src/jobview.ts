@@ -35,12 +35,32 @@ export class JobView {
 
   constructor() {
     const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
-    this.checks = new Table<Check>([{ head: "stimulus", value: (c) => c.stimulus, left: true }, number("steps", (c) => c.steps), number("spikes", (c) => c.spikes), number("saturations", (c) => c.saturations), number("mismatches", (c) => c.mismatches)], {
-      id: "checks",
-      label: "Hardware against the reference",
-      key: (c) => c.stimulus,
-    });
-    set(this.el, h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.resume, this.cancel)), this.near, this.verdict, this.steps, this.checks.el, this.report, this.log, this.files, this.same.el);
+    this.checks = new Table<Check>(
+      [
+        { head: "stimulus", value: (c) => c.stimulus, left: true },
+        number("steps", (c) => c.steps),
+        number("spikes", (c) => c.spikes),
+        number("saturations", (c) => c.saturations),
+        number("mismatches", (c) => c.mismatches),
+      ],
+      {
+        id: "checks",
+        label: "Hardware against the reference",
+        key: (c) => c.stimulus,
+      },
+    );
+    set(
+      this.el,
+      h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.resume, this.cancel)),
+      this.near,
+      this.verdict,
+      this.steps,
+      this.checks.el,
+      this.report,
+      this.log,
+      this.files,
+      this.same.el,
+    );
     on("jobs", () => this.head());
   }
 
@@ -115,13 +135,27 @@ export class JobView {
     const j = job(this.id);
     set(
       this.steps,
-      this.done.map((s) => h("li", { class: s.state }, h("b", null, `${s.state === "done" ? "✓" : over(j?.state) ? "–" : "▸"} ${s.name}`), s.texts.length > 0 && h("span", { class: "soft" }, `  ${s.texts.join("; ")}`))),
+      this.done.map((s) =>
+        h(
+          "li",
+          { class: s.state },
+          h("b", null, `${s.state === "done" ? "✓" : over(j?.state) ? "–" : "▸"} ${s.name}`),
+          s.texts.length > 0 && h("span", { class: "soft" }, `  ${s.texts.join("; ")}`),
+        ),
+      ),
     );
     this.checks.update(this.rows);
     this.checks.el.hidden = this.rows.length === 0;
     const wrong = this.rows.reduce((n, c) => n + c.mismatches, 0);
     const steps = this.rows.reduce((n, c) => n + c.steps, 0);
-    say(this.verdict, !this.rows.length ? "" : wrong ? `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.` : `✓ bit-exact over ${count(steps)} steps in simulation.`);
+    say(
+      this.verdict,
+      !this.rows.length
+        ? ""
+        : wrong
+          ? `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.`
+          : `✓ bit-exact over ${count(steps)} steps in simulation.`,
+    );
     this.verdict.className = wrong ? "bad verdict" : "good verdict";
     this.fillReport(j);
   }
@@ -135,20 +169,48 @@ export class JobView {
     set(
       this.report,
       h("h3", null, `${brief(r.model)}, ${r.word} bits, on ${r.board}`),
-      h("div", { class: "shares" }, share("cells", ...r.cells), share("multipliers", ...r.multipliers), share("block RAMs", ...r.block_rams)),
+      h(
+        "div",
+        { class: "shares" },
+        share("cells", ...r.cells),
+        share("multipliers", ...r.multipliers),
+        share("block RAMs", ...r.block_rams),
+      ),
       h(
         "dl",
         null,
         h("dt", null, "clock"),
-        h("dd", { class: enough ? "" : "bad" }, `${fix(r.mhz, 1)} MHz reached, ${fix(r.clock_mhz, 1)} MHz needed${enough ? "" : ": too slow"} – from timing, not measured on a board`),
+        h(
+          "dd",
+          { class: enough ? "" : "bad" },
+          `${fix(r.mhz, 1)} MHz reached, ${fix(r.clock_mhz, 1)} MHz needed${enough ? "" : ": too slow"} – from timing, not measured on a board`,
+        ),
         h("dt", null, "a step"),
         h("dd", null, `${count(r.latency)} clocks until its result, a new neuron every ${count(r.interval)} clocks`),
         h("dt", null, "neurons"),
         h("dd", null, `${count(r.neurons)} on one core at that clock – computed from timing, not run on a board`),
         h("dt", null, "bitstream"),
-        h("dd", null, h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.bitstream)}`, download: r.bitstream, id: "bitstream" }, r.bitstream)),
+        h(
+          "dd",
+          null,
+          h(
+            "a",
+            { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.bitstream)}`, download: r.bitstream, id: "bitstream" },
+            r.bitstream,
+          ),
+        ),
       ),
-      r.floorplan && h("figure", null, h("img", { id: "floorplan", src: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.floorplan)}`, alt: `Floorplan of ${brief(r.model)} on ${r.board}, from place and route` }), h("figcaption", null, "Floorplan, from place and route.")),
+      r.floorplan &&
+        h(
+          "figure",
+          null,
+          h("img", {
+            id: "floorplan",
+            src: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.floorplan)}`,
+            alt: `Floorplan of ${brief(r.model)} on ${r.board}, from place and route`,
+          }),
+          h("figcaption", null, "Floorplan, from place and route."),
+        ),
     );
   }
 

@@ -9,7 +9,10 @@ const HUES = 7;
 
 /** Colour and dash of a model: the same wherever it is drawn. */
 export function style(model: string): Series {
-  const k = Math.max(0, cards.findIndex((c) => c.name === model));
+  const k = Math.max(
+    0,
+    cards.findIndex((c) => c.name === model),
+  );
   return { label: brief(model), colour: `hue${k % HUES}`, width: 1.5, dash: k >= HUES ? [6, 4] : undefined, gaps: true };
 }
 
@@ -32,7 +35,11 @@ export class Losses {
     const last = line.at(-1);
     if (last && evaluations <= last[0]) return;
     line.push([evaluations, loss]);
-    if (line.length > MOST) this.lines.set(model, line.filter((_, k) => k % 2 === 0 || k === line.length - 1)); // older ones thin out
+    if (line.length > MOST)
+      this.lines.set(
+        model,
+        line.filter((_, k) => k % 2 === 0 || k === line.length - 1),
+      ); // older ones thin out
   }
 
   /** At most four times a second. */
@@ -44,7 +51,9 @@ export class Losses {
   }
 
   private draw(): void {
-    const models = [...this.lines.keys()].sort((a, b) => cards.findIndex((c) => c.name === a) - cards.findIndex((c) => c.name === b));
+    const models = [...this.lines.keys()].sort(
+      (a, b) => cards.findIndex((c) => c.name === a) - cards.findIndex((c) => c.name === b),
+    );
     this.el.hidden = models.length === 0;
     if (!models.length) return;
     if (this.models !== models.join()) {
@@ -52,7 +61,15 @@ export class Losses {
       this.models = models.join();
       this.plot?.destroy();
       const group = new Group("training loss", "evaluations");
-      this.plot = new Plot(group, { id: "losses", label: "Training loss over evaluations, a line a model", unit: "loss, log", height: 220, time: "evaluations", log: true, series: models.map(style) });
+      this.plot = new Plot(group, {
+        id: "losses",
+        label: "Training loss over evaluations, a line a model",
+        unit: "loss, log",
+        height: 220,
+        time: "evaluations",
+        log: true,
+        series: models.map(style),
+      });
       this.el.replaceChildren(this.plot.el);
     }
     const x = [...new Set(models.flatMap((m) => this.lines.get(m)!.map((p) => p[0])))].sort((a, b) => a - b);

@@ -95,8 +95,12 @@ async function main(): Promise<void> {
     made.set(tab, found);
     return found;
   };
-  const tabs = TABS.map(([id, name]) => h("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, onclick: () => go(id) }, name));
-  const panels = TABS.map(([id]) => h("div", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, hidden: true }));
+  const tabs = TABS.map(([id, name]) =>
+    h("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, onclick: () => go(id) }, name),
+  );
+  const panels = TABS.map(([id]) =>
+    h("div", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, hidden: true }),
+  );
   const list = h("div", { role: "tablist", "aria-label": "Views" }, tabs);
   list.addEventListener("keydown", (e) => {
     const at = tabs.indexOf(document.activeElement as HTMLButtonElement);
@@ -120,7 +124,11 @@ async function main(): Promise<void> {
     now = tab;
     session.tab = tab;
     keep();
-    if (before && before !== tab) void made.get(before)?.then((v) => v.hide?.(), () => {});
+    if (before && before !== tab)
+      void made.get(before)?.then(
+        (v) => v.hide?.(),
+        () => {},
+      );
     try {
       const v = await view(tab);
       if (now === tab) await v.show();
@@ -131,7 +139,18 @@ async function main(): Promise<void> {
 
   const { control, busy } = importing(() => go("trace"));
   document.body.prepend(
-    h("header", null, h("h1", null, h("span", { class: "brand" }, "spikefab"), h("span", { class: "project", id: "project" }, project.name || "Studio")), list, h("span", { class: "push row" }, busy, control, themeButton())),
+    h(
+      "header",
+      null,
+      h(
+        "h1",
+        null,
+        h("span", { class: "brand" }, "spikefab"),
+        h("span", { class: "project", id: "project" }, project.name || "Studio"),
+      ),
+      list,
+      h("span", { class: "push row" }, busy, control, themeButton()),
+    ),
     alerts,
     h("main", null, panels),
     status,

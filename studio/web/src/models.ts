@@ -7,7 +7,11 @@ import { button, choices, count, h, select, set, svg } from "./ui";
 export class ModelsView {
   readonly el = h("div", { class: "view" });
   private readonly grid = h("div", { id: "cards", class: "cards" });
-  private readonly word = select("cards-word", ["16", "18", "24"].map((w) => [w, `${w} bits`]), String(session.word));
+  private readonly word = select(
+    "cards-word",
+    ["16", "18", "24"].map((w) => [w, `${w} bits`]),
+    String(session.word),
+  );
   private readonly all = h("div", { class: "stack" });
   private readonly one = h("div", { class: "stack" });
   private readonly picker = select("model", []);
@@ -26,7 +30,14 @@ export class ModelsView {
     set(this.all, h("div", { class: "row" }, h("label", { for: "cards-word" }, "Cost at a word of"), this.word), this.grid);
     set(
       this.one,
-      h("div", { class: "row" }, button("all-models", "‹ All models", () => this.open(null)), h("label", { for: "model", class: "hidden" }, "Model"), this.picker, h("span", { class: "push" }, button("bench-deploy", "Deploy this neuron", deploy))),
+      h(
+        "div",
+        { class: "row" },
+        button("all-models", "‹ All models", () => this.open(null)),
+        h("label", { for: "model", class: "hidden" }, "Model"),
+        this.picker,
+        h("span", { class: "push" }, button("bench-deploy", "Deploy this neuron", deploy)),
+      ),
       this.about,
       this.bench.el,
     );
@@ -40,7 +51,11 @@ export class ModelsView {
     this.all.hidden = session.model !== null;
     this.one.hidden = session.model === null;
     if (session.model === null) return this.fillCards();
-    choices(this.picker, cards.map((c) => [c.name, c.short]), session.model);
+    choices(
+      this.picker,
+      cards.map((c) => [c.name, c.short]),
+      session.model,
+    );
     const c = cards.find((x) => x.name === session.model)!;
     const open = this.about.open;
     set(this.about, h("summary", null, h("b", null, c.short), ` – ${c.title}`), ...description(c, session.word));
@@ -68,7 +83,10 @@ export class ModelsView {
 
   private fillCards(): void {
     this.word.value = String(session.word);
-    set(this.grid, cards.map((c) => this.card(c)));
+    set(
+      this.grid,
+      cards.map((c) => this.card(c)),
+    );
   }
 
   private card(c: Card): HTMLElement {
@@ -79,7 +97,16 @@ export class ModelsView {
     return h(
       "article",
       { class: "card model", "data-model": c.name, onclick: click },
-      h("div", { class: "model-head" }, h("h2", null, c.short), button(null, "Open", () => this.open(c.name), { class: "primary small", "data-testid": `open-${c.name}`, "aria-label": `Open ${c.short}` })),
+      h(
+        "div",
+        { class: "model-head" },
+        h("h2", null, c.short),
+        button(null, "Open", () => this.open(c.name), {
+          class: "primary small",
+          "data-testid": `open-${c.name}`,
+          "aria-label": `Open ${c.short}`,
+        }),
+      ),
       thumbnail(c),
       h("p", null, c.title),
       ...description(c, session.word),
@@ -101,9 +128,16 @@ function description(c: Card, word: number): HTMLElement[] {
       h("dd", null, `${c.free.length}: ${c.free.join(", ")}`),
       cost && [
         h("dt", null, `cost, ${word} bits`),
-        h("dd", null, `${count(cost.multiplies)} multiplies a step; bits: ${count(cost.table_bits)} of tables, ${count(cost.state_bits)} of state, ${count(cost.coefficient_bits)} of coefficients`),
+        h(
+          "dd",
+          null,
+          `${count(cost.multiplies)} multiplies a step; bits: ${count(cost.table_bits)} of tables, ${count(cost.state_bits)} of state, ${count(cost.coefficient_bits)} of coefficients`,
+        ),
       ],
-      builds.map((b) => [h("dt", null, b.board), h("dd", null, `${count(b.cells)} cells, ${b.mhz.toFixed(1)} MHz (place and route)`)]),
+      builds.map((b) => [
+        h("dt", null, b.board),
+        h("dd", null, `${count(b.cells)} cells, ${b.mhz.toFixed(1)} MHz (place and route)`),
+      ]),
       c.source && [h("dt", null, "source"), h("dd", null, c.source)],
     ),
   ];
@@ -115,12 +149,23 @@ function thumbnail(c: Card): Element {
   const line = (y: number[], top: number, height: number) => {
     const lo = Math.min(...y);
     const span = Math.max(...y) - lo || 1;
-    return y.map((v, k) => `${k ? "L" : "M"}${((k / Math.max(1, y.length - 1)) * w).toFixed(1)} ${(top + height - ((v - lo) / span) * height).toFixed(1)}`).join("");
+    return y
+      .map(
+        (v, k) =>
+          `${k ? "L" : "M"}${((k / Math.max(1, y.length - 1)) * w).toFixed(1)} ${(top + height - ((v - lo) / span) * height).toFixed(1)}`,
+      )
+      .join("");
   };
   const path = (d: string, name: string) => svg("path", { d, class: name, "vector-effect": "non-scaling-stroke" });
   return svg(
     "svg",
-    { viewBox: `0 0 ${w} ${hv + hi + 10}`, class: "thumbnail", role: "img", "aria-label": `Firing pattern of ${c.short}`, preserveAspectRatio: "none" },
+    {
+      viewBox: `0 0 ${w} ${hv + hi + 10}`,
+      class: "thumbnail",
+      role: "img",
+      "aria-label": `Firing pattern of ${c.short}`,
+      preserveAspectRatio: "none",
+    },
     c.thumbnail.v.length ? path(line(c.thumbnail.v, 3, hv), "v") : null,
     c.thumbnail.i.length ? path(line(c.thumbnail.i, hv + 7, hi), "i") : null,
   );

@@ -39,7 +39,13 @@ export class Overlay {
       series: [{ label: "residual: recorded − model", colour: "current" }],
       span: () => [-this.bound, this.bound],
     });
-    this.current = new Plot(this.group, { id: `${id}-current`, label: `${label}: current of the step`, unit: "nA", height: 100, series: [{ label: "current", colour: "current" }] });
+    this.current = new Plot(this.group, {
+      id: `${id}-current`,
+      label: `${label}: current of the step`,
+      unit: "nA",
+      height: 100,
+      series: [{ label: "current", colour: "current" }],
+    });
     this.raster = new Plot(this.group, {
       id: `${id}-raster`,
       label: `${label}: spikes, recorded above, model below`,

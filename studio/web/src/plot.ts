@@ -57,7 +57,8 @@ export class Group {
     label: string,
     private readonly unit = "ms",
   ) {
-    const tool = (text: string, name: string, what: () => void) => button(null, text, what, { class: "small", "aria-label": `${name}: ${label}`, title: name });
+    const tool = (text: string, name: string, what: () => void) =>
+      button(null, text, what, { class: "small", "aria-label": `${name}: ${label}`, title: name });
     this.tools = h(
       "div",
       { class: "row tools", role: "group", "aria-label": `Zoom: ${label}` },
@@ -122,7 +123,12 @@ export class Plot {
       this.values.push(value);
       return s.label && h("span", { class: "key" }, swatch(s), s.label, value);
     });
-    this.el = h("div", { id: options.id, class: "chart", role: "group", "aria-label": options.label }, h("div", { class: "keys" }, this.underKey, keys, h("span", { class: "unit" }, options.unit)), box);
+    this.el = h(
+      "div",
+      { id: options.id, class: "chart", role: "group", "aria-label": options.label },
+      h("div", { class: "keys" }, this.underKey, keys, h("span", { class: "unit" }, options.unit)),
+      box,
+    );
     this.u = new uPlot(this.settings(), [[], ...options.series.map(() => [])] as uPlot.AlignedData, box);
     group.plots.push(this);
     new ResizeObserver(() => {
@@ -170,7 +176,9 @@ export class Plot {
           gap: 4,
           space: options.height < 200 ? 18 : 26,
           splits: options.splits ? () => options.splits!() : undefined,
-          values: options.names ? (_u, splits) => splits.map((v) => options.names!(v)) : (_u, splits) => splits.map((v) => (v === null || (options.log && !round(v)) ? "" : short(v, 4))),
+          values: options.names
+            ? (_u, splits) => splits.map((v) => options.names!(v))
+            : (_u, splits) => splits.map((v) => (v === null || (options.log && !round(v)) ? "" : short(v, 4))),
         },
       ],
       series: [
@@ -231,7 +239,8 @@ export class Plot {
       this.under = under;
       const named = under.find((l) => l.label);
       this.underKey.hidden = !named;
-      if (named) this.underKey.replaceChildren(swatch({ label: "", colour: named.colour, width: 1.5 }), named.label!, this.underValue);
+      if (named)
+        this.underKey.replaceChildren(swatch({ label: "", colour: named.colour, width: 1.5 }), named.label!, this.underValue);
     }
     this.u.batch(() => {
       this.u.setData(data, false);
@@ -312,7 +321,9 @@ function round(v: number): boolean {
 }
 
 export function swatch(s: Series): HTMLElement {
-  const style = { "border-top": `${Math.max(2, s.width ?? 1)}px ${s.points ? "dotted" : s.dash ? "dashed" : "solid"} var(--${s.colour})` };
+  const style = {
+    "border-top": `${Math.max(2, s.width ?? 1)}px ${s.points ? "dotted" : s.dash ? "dashed" : "solid"} var(--${s.colour})`,
+  };
   return h("i", { class: "swatch", "aria-hidden": "true", style });
 }
 

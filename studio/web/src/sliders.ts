@@ -35,11 +35,20 @@ export class Slider {
     this.el = h(
       "div",
       { class: "param" },
-      h("div", { class: "param-head" }, h("label", { for: `p-${name}`, title: doc }, h("b", null, name), unit ? ` ${unit}` : ""), this.exact),
+      h(
+        "div",
+        { class: "param-head" },
+        h("label", { for: `p-${name}`, title: doc }, h("b", null, name), unit ? ` ${unit}` : ""),
+        this.exact,
+      ),
       h(
         "div",
         { class: "param-row" },
-        button(`minus-${name}`, "−", () => nudge(-1), { class: "small", "aria-label": `${name}: one code down`, title: "One code down" }),
+        button(`minus-${name}`, "−", () => nudge(-1), {
+          class: "small",
+          "aria-label": `${name}: one code down`,
+          title: "One code down",
+        }),
         this.range,
         button(`plus-${name}`, "+", () => nudge(1), { class: "small", "aria-label": `${name}: one code up`, title: "One code up" }),
         this.typed,

@@ -24,7 +24,15 @@ export interface Session {
   ideal: boolean;
   benches: Record<string, Bench>; // by model
   fit: string | null; // the job that Auto-Fit shows
-  setup: { models: string[] | null; word: number; dt: number; budget: number; held_out: string; folds: number | null; seed: number };
+  setup: {
+    models: string[] | null;
+    word: number;
+    dt: number;
+    budget: number;
+    held_out: string;
+    folds: number | null;
+    seed: number;
+  };
   row: string | null; // the model that Auto-Fit overlays
   neuron: string; // "bench", JOB:RANK, or "": the best of the newest fit
   board: string | null;
@@ -64,7 +72,11 @@ const listeners = new Map<Topic, (() => void)[]>();
 /** Returns what ends it. */
 export function on(topic: Topic, what: () => void): () => void {
   listeners.set(topic, [...(listeners.get(topic) ?? []), what]);
-  return () => void listeners.set(topic, (listeners.get(topic) ?? []).filter((x) => x !== what));
+  return () =>
+    void listeners.set(
+      topic,
+      (listeners.get(topic) ?? []).filter((x) => x !== what),
+    );
 }
 
 export function emit(topic: Topic): void {
@@ -95,7 +107,8 @@ export async function load(): Promise<void> {
   for (const key of Object.keys(session) as (keyof Session)[]) {
     const was = found.session[key];
     // only what still has its kind: a session of another version may be odd
-    if (was !== undefined && (session[key] === null || was === null || typeof was === typeof session[key])) Object.assign(session, { [key]: was });
+    if (was !== undefined && (session[key] === null || was === null || typeof was === typeof session[key]))
+      Object.assign(session, { [key]: was });
   }
   if (!recording()) session.recording = project.recordings.at(-1)?.id ?? null;
   if (!sweep()) session.sweep = recording()?.sweeps[0]?.index ?? 0;

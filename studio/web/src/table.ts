@@ -33,7 +33,12 @@ export class Table<R> {
     private readonly options: Options<R>,
   ) {
     this.heads = columns.map((c) => h("th", { scope: "col", class: c.left ? "left" : "" }));
-    const table = h("table", { id: options.id, "aria-label": options.label }, h("thead", null, h("tr", null, this.heads)), this.body);
+    const table = h(
+      "table",
+      { id: options.id, "aria-label": options.label },
+      h("thead", null, h("tr", null, this.heads)),
+      this.body,
+    );
     this.none = h("p", { class: "soft" }, options.empty ?? "");
     this.el = h(
       "div",
@@ -67,7 +72,15 @@ export class Table<R> {
       const key = this.options.key(row);
       let held = this.bodies.get(key);
       if (!held) {
-        const made = { tr: h("tr", { "data-key": key }, this.columns.map((c) => h("td", { class: [c.left && "left", c.wrap && "wrap"].filter(Boolean).join(" ") }))), texts: [] as string[], row };
+        const made = {
+          tr: h(
+            "tr",
+            { "data-key": key },
+            this.columns.map((c) => h("td", { class: [c.left && "left", c.wrap && "wrap"].filter(Boolean).join(" ") })),
+          ),
+          texts: [] as string[],
+          row,
+        };
         if (this.options.onrow) made.tr.addEventListener("click", () => this.options.onrow!(made.row));
         this.bodies.set(key, (held = made));
       }

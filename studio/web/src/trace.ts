@@ -104,7 +104,11 @@ export class TraceView {
       { class: "empty", id: "trace-empty" },
       h("h2", null, "Import a recording of a neuron"),
       h("p", null, "Drop files anywhere on this page, or use Import: the membrane voltage and the current that was injected."),
-      h("p", null, button("import-first", "Import", () => document.getElementById("import-file")?.click(), { class: "primary" })),
+      h(
+        "p",
+        null,
+        button("import-first", "Import", () => document.getElementById("import-file")?.click(), { class: "primary" }),
+      ),
       h(
         "ul",
         null,
@@ -113,7 +117,11 @@ export class TraceView {
         h("li", null, h("b", null, ".nwb"), " – Neurodata Without Borders, versions 1 and 2"),
         h("li", null, "and other formats that neo reads, where it is installed"),
       ),
-      h("p", { class: "soft" }, "Nothing leaves this machine. What cannot be trusted is refused, with the reason; a voltage without a current can still be viewed."),
+      h(
+        "p",
+        { class: "soft" },
+        "Nothing leaves this machine. What cannot be trusted is refused, with the reason; a voltage without a current can still be viewed.",
+      ),
     );
   }
 
@@ -158,7 +166,11 @@ export class TraceView {
     const r = recording();
     this.lists();
     if (!r) return;
-    choices(this.picker, r.sweeps.map((s) => [String(s.index), `${s.name} · ${plural(s.spikes, "spike")}`]), String(session.sweep));
+    choices(
+      this.picker,
+      r.sweeps.map((s) => [String(s.index), `${s.name} · ${plural(s.spikes, "spike")}`]),
+      String(session.sweep),
+    );
     this.same.update(r);
     this.showFacts(r);
     await this.load();
@@ -167,7 +179,10 @@ export class TraceView {
   private lists(): void {
     this.empty.hidden = project.recordings.length > 0;
     this.full.hidden = !recording();
-    set(this.list, project.recordings.map((x) => this.entry(x)));
+    set(
+      this.list,
+      project.recordings.map((x) => this.entry(x)),
+    );
   }
 
   private entry(r: Recording): HTMLElement {
@@ -175,8 +190,24 @@ export class TraceView {
     return h(
       "li",
       null,
-      h("button", { type: "button", class: "entry", "aria-current": now ? "true" : null, onclick: () => choose(r.id) }, h("b", null, r.name), h("span", { class: "soft" }, `${plural(r.sweeps.length, "sweep")} · ${plural(r.sweeps.reduce((n, s) => n + s.spikes, 0), "spike")}`)),
-      button(null, "×", (e) => void act(e.currentTarget as HTMLButtonElement, undefined, () => this.discard(r)), { class: "small", "aria-label": `Remove ${r.name}`, title: "Remove this recording from the project" }),
+      h(
+        "button",
+        { type: "button", class: "entry", "aria-current": now ? "true" : null, onclick: () => choose(r.id) },
+        h("b", null, r.name),
+        h(
+          "span",
+          { class: "soft" },
+          `${plural(r.sweeps.length, "sweep")} · ${plural(
+            r.sweeps.reduce((n, s) => n + s.spikes, 0),
+            "spike",
+          )}`,
+        ),
+      ),
+      button(null, "×", (e) => void act(e.currentTarget as HTMLButtonElement, undefined, () => this.discard(r)), {
+        class: "small",
+        "aria-label": `Remove ${r.name}`,
+        title: "Remove this recording from the project",
+      }),
     );
   }
 
@@ -204,9 +235,33 @@ export class TraceView {
       r.cannot_be_fitted && h("div", { class: "notice warn", id: "cannot-be-fitted" }, r.cannot_be_fitted),
       !r.sweeps.some((s) => s.current) && h("p", null, currentButton(r, near)),
       near,
-      h("dl", null, facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)])),
-      r.warnings.length > 0 && h("div", { id: "warnings" }, h("h3", null, "Warnings"), h("ul", { class: "warn" }, r.warnings.map((w) => h("li", null, w)))),
-      r.notes.length > 0 && h("div", { id: "notes" }, h("h3", null, "Notes"), h("ul", null, r.notes.map((n) => h("li", null, n)))),
+      h(
+        "dl",
+        null,
+        facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)]),
+      ),
+      r.warnings.length > 0 &&
+        h(
+          "div",
+          { id: "warnings" },
+          h("h3", null, "Warnings"),
+          h(
+            "ul",
+            { class: "warn" },
+            r.warnings.map((w) => h("li", null, w)),
+          ),
+        ),
+      r.notes.length > 0 &&
+        h(
+          "div",
+          { id: "notes" },
+          h("h3", null, "Notes"),
+          h(
+            "ul",
+            null,
+            r.notes.map((n) => h("li", null, n)),
+          ),
+        ),
     );
   }
 
@@ -232,7 +287,7 @@ export class TraceView {
       this.handles.show(s.window, this.group.full);
       this.say(s.window);
       this.draw();
-      performance.mark("trace-drawn");
+      requestAnimationFrame(() => setTimeout(() => performance.mark("trace-drawn"))); // once it is on the screen
       if (session.all) void this.others();
     } catch (error) {
       if (turn !== this.turn) return;
@@ -274,7 +329,11 @@ export class TraceView {
     }
     try {
       const all = await Promise.all(wanted.map((s) => whole(r.id, s.index)));
-      if (turn === this.turn) this.voltage.set(this.voltage.u.data, all.map((x) => under(x.trace, "current", undefined, 0.3)));
+      if (turn === this.turn)
+        this.voltage.set(
+          this.voltage.u.data,
+          all.map((x) => under(x.trace, "current", undefined, 0.3)),
+        );
     } catch (error) {
       complain(error);
     }

@@ -47,4 +47,4 @@ export function under(t: Trace, colour = "recorded", label?: string, alpha = 1):
 }
 
 /** Whether models can be driven by this recording's current. */
-export const driven = (r: Recording | undefined): boolean => !!r && r.sweeps.some((s) => s.current !== null);
+export const driven = (r: Recording | undefined): boolean => !!r && !r.cannot_be_fitted;

@@ -7,7 +7,8 @@ function fill(e: Element, props: Props | null, children: Child[]): void {
   for (const [name, x] of Object.entries(props ?? {})) {
     if (x === undefined || x === null || x === false) continue;
     if (name.startsWith("on") && typeof x === "function") e.addEventListener(name.slice(2), x as EventListener);
-    else if (name === "style") for (const [k, v] of Object.entries(x as Record<string, string>)) (e as HTMLElement).style.setProperty(k, v);
+    else if (name === "style")
+      for (const [k, v] of Object.entries(x as Record<string, string>)) (e as HTMLElement).style.setProperty(k, v);
     else if (name === "value" || name === "checked" || name === "disabled" || name === "open" || name === "multiple")
       (e as unknown as Props)[name] = x;
     else e.setAttribute(name, x === true ? "" : String(x));
@@ -23,7 +24,11 @@ function append(e: Element, children: Child[]): void {
 }
 
 /** An element: attributes, `on...` listeners, `style` as an object (the policy of the page forbids the attribute). */
-export function h<K extends keyof HTMLElementTagNameMap>(name: K, props?: Props | null, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function h<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  props?: Props | null,
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   const e = document.createElement(name);
   fill(e, props ?? null, children);
   return e;
@@ -50,7 +55,13 @@ let serial = 0;
 export function field(label: string, control: HTMLElement, hint?: Child): HTMLElement {
   const inner = control.matches("input, select, textarea") ? control : control.querySelector("input, select, textarea");
   if (inner && !inner.id) inner.id = `field-${++serial}`;
-  return h("div", { class: "field" }, h("label", { for: inner?.id }, label), control, hint ? h("span", { class: "soft" }, hint) : null);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: inner?.id }, label),
+    control,
+    hint ? h("span", { class: "soft" }, hint) : null,
+  );
 }
 
 export function number(id: string, value: number | "", props?: Props): HTMLInputElement {
@@ -64,13 +75,20 @@ export function read(input: HTMLInputElement): number | null {
 }
 
 export function select(id: string, options: [value: string, text: string][], value?: string, props?: Props): HTMLSelectElement {
-  const e = h("select", { id, ...props }, options.map(([v, t]) => h("option", { value: v }, t)));
+  const e = h(
+    "select",
+    { id, ...props },
+    options.map(([v, t]) => h("option", { value: v }, t)),
+  );
   if (value !== undefined && options.some(([v]) => v === value)) e.value = value;
   return e;
 }
 
 export function choices(e: HTMLSelectElement, options: [value: string, text: string][], value?: string): void {
-  set(e, options.map(([v, t]) => h("option", { value: v }, t)));
+  set(
+    e,
+    options.map(([v, t]) => h("option", { value: v }, t)),
+  );
   if (value !== undefined && options.some(([v]) => v === value)) e.value = value;
 }
 
@@ -132,7 +150,12 @@ export class SameBox {
   private shown = "";
 
   update(of: { command?: string | null; python?: string | null } | null): void {
-    const parts = ([["Command line", of?.command], ["Python", of?.python]] as const).filter(([, text]) => text);
+    const parts = (
+      [
+        ["Command line", of?.command],
+        ["Python", of?.python],
+      ] as const
+    ).filter(([, text]) => text);
     this.el.hidden = parts.length === 0;
     const key = JSON.stringify(parts);
     if (key === this.shown) return; // nothing flickers, and a selection in it stays
@@ -141,7 +164,17 @@ export class SameBox {
       this.el,
       h("summary", null, "The same from the command line and Python"),
       parts.map(([name, text]) =>
-        h("div", { class: "snippet" }, h("div", { class: "row" }, h("span", { class: "soft" }, name), button(null, "Copy", () => void copy(text!), { class: "small", "aria-label": `Copy: ${name}` })), h("pre", { tabindex: 0, "aria-label": name }, text!)),
+        h(
+          "div",
+          { class: "snippet" },
+          h(
+            "div",
+            { class: "row" },
+            h("span", { class: "soft" }, name),
+            button(null, "Copy", () => void copy(text!), { class: "small", "aria-label": `Copy: ${name}` }),
+          ),
+          h("pre", { tabindex: 0, "aria-label": name }, text!),
+        ),
       ),
     );
   }
@@ -160,8 +193,16 @@ export function share(label: string, used: number, there: number): HTMLElement {
     "div",
     { class: "share" },
     h("span", { class: "share-name" }, label),
-    h("span", { class: "bar", "aria-hidden": "true" }, h("i", { class: part > 1 ? "over" : "", style: { width: `${Math.min(100, 100 * part).toFixed(1)}%` } })),
-    h("span", { class: "share-number" }, `${count(used)} of ${count(there)}${finite(part) && there ? ` · ${(100 * part).toFixed(part < 0.1 ? 1 : 0)}%` : ""}`),
+    h(
+      "span",
+      { class: "bar", "aria-hidden": "true" },
+      h("i", { class: part > 1 ? "over" : "", style: { width: `${Math.min(100, 100 * part).toFixed(1)}%` } }),
+    ),
+    h(
+      "span",
+      { class: "share-number" },
+      `${count(used)} of ${count(there)}${finite(part) && there ? ` · ${(100 * part).toFixed(part < 0.1 ? 1 : 0)}%` : ""}`,
+    ),
   );
 }
 
@@ -189,7 +230,12 @@ export function complain(error: unknown, near?: HTMLElement): HTMLElement {
   const text = error instanceof Error ? error.message : String(error);
   const there = [...alerts.children].find((e) => e.firstElementChild?.textContent === text);
   there?.remove();
-  const banner = h("div", { role: "alert", class: "banner" }, h("span", null, text), button(null, "Dismiss", () => banner.remove(), { class: "small" }));
+  const banner = h(
+    "div",
+    { role: "alert", class: "banner" },
+    h("span", null, text),
+    button(null, "Dismiss", () => banner.remove(), { class: "small" }),
+  );
   alerts.append(banner);
   while (alerts.children.length > 4) alerts.firstElementChild!.remove();
   if (near) {
@@ -200,7 +246,11 @@ export function complain(error: unknown, near?: HTMLElement): HTMLElement {
 }
 
 /** Run what a button asks for: disabled meanwhile, errors shown. */
-export async function act(control: HTMLButtonElement | null, near: HTMLElement | undefined, what: () => Promise<void>): Promise<void> {
+export async function act(
+  control: HTMLButtonElement | null,
+  near: HTMLElement | undefined,
+  what: () => Promise<void>,
+): Promise<void> {
   if (near) {
     near.textContent = "";
     near.hidden = true;
