@@ -69,7 +69,7 @@ class Studio:
         ]
         answers = {
             UsageError: _sentence(422), Missing: _sentence(404), SpikefabError: _sentence(422), HTTPException: _status,
-            ClientDisconnect: _gone, Exception: _defect,
+            ClientDisconnect: _gone, OSError: _unwritten, Exception: _defect,
         }  # fmt: skip
         return Guard(
             Starlette(routes=routes, exception_handlers=answers, lifespan=self._lifespan),
@@ -370,6 +370,11 @@ async def _status(_: Request, error: Exception) -> Response:
 
 async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
+
+
+async def _unwritten(_: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    return JSONResponse({"error": f"The project's folder cannot be read or written: {error.strerror}."}, 507)
 
 
 async def _defect(_: Request, error: Exception) -> Response:

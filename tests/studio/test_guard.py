@@ -1,6 +1,7 @@
 """Hostile and mistaken requests: each is answered, none gets through, and the server goes on."""
 
 import concurrent.futures
+import errno
 import os
 import signal
 import socket
@@ -237,6 +238,16 @@ def test_a_file_that_takes_for_ever_is_given_up(studio, recording, monkeypatch):
     victim = studio.server.studio.readers._idle[-1]
     os.kill(victim.pid, signal.SIGSTOP)
     assert "given up" in studio.refused(studio.upload("cell.csv", recording.read_bytes()))
+
+
+def test_a_full_disk_is_a_sentence(studio, recording, monkeypatch):
+    async def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(app, "_receive", full)
+    answer = studio.upload("cell.csv", recording.read_bytes())
+    assert "No space left on device" in studio.refused(answer, 507)
+    assert not list((studio.folder / "recordings").iterdir())
 
 
 def test_a_session_is_small(studio):

@@ -239,10 +239,11 @@ def test_a_killed_server_loses_nothing(tmp_path, recording, alone):
 
 
 def token_of(address):
-    """From the project's page, or where it is not built, as a page would have it."""
+    """From the page, as the page has it."""
     text = httpx.get(address, trust_env=False).text
     marker = 'name="spikefab-token" content="'
-    assert marker in text, "the Studio's page is not built: make studio"
+    if marker not in text:
+        pytest.skip("the Studio's page is not built: make studio, which needs node")
     return text.split(marker)[1].split('"')[0]
 
 
