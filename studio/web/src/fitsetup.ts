@@ -157,6 +157,7 @@ export class FitSetup {
     this.start.disabled = !r || !!r.cannot_be_fitted;
     this.cannot.hidden = !!r && !r.cannot_be_fitted;
     this.cannot.textContent = r ? (r.cannot_be_fitted ?? "") : "Import a recording first, in Trace.";
+    this.measured.hidden = !r;
     if (this.of !== session.recording) void this.measure();
   }
 
