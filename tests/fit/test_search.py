@@ -1,5 +1,7 @@
 """The search: where it looks, that its loss is the score, and that it finds what is there."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from spikefab.fit import scores
 from spikefab.fit.assess import assess
 from spikefab.fit.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
 from spikefab.fit.recording import Recording
-from spikefab.fit.search import MOVES, REFINE, Search
+from spikefab.fit.search import MOVES, POPULATION, REFINE, STALLED, Search
 from spikefab.fit.space import Freedom, Space, bounds, start, unsearched
 from spikefab.fit.task import Task
 from spikefab.hw.datapath import datapath
@@ -246,11 +248,46 @@ def test_polishing_ends_where_no_single_code_helps(task):
 
 def test_moved_codes_keep_bounds_and_what_is_fixed(task):
     dp = datapath(MODELS["AdExNeuron"], 18, DT, task.i_span)
-    freedom = Freedom(fixed={"V_T": -50.0, "C": 0.1}, bounds={"b": (0.0, 0.01)})
-    found = Search(dp, task, budget=2000, seed=0, freedom=freedom)
-    found.run(2000)
-    params = {n: float(v) for n, v in dp.dequantise(found.codes).items()}
-    at_start = {n: float(v) for n, v in dp.dequantise(found._space.codes(found._point(found.codes))[0]).items()}
-    assert params["V_T"] == at_start["V_T"] == pytest.approx(-50, abs=0.01)
-    assert params["C"] == at_start["C"] == pytest.approx(0.1, rel=1e-3)
-    assert 0 <= params["b"] <= 0.01
+    freedom = Freedom(
+        fixed={"V_T": -58.0, "C": 0.1}, bounds={"b": (0.0, 0.01)}
+    )  # where no good fit is: it wants to leave
+    found = Search(dp, task, budget=1500, seed=0, freedom=freedom)
+    found.run(1500)
+
+    def values(codes):
+        return {n: np.asarray(v, dtype=float) for n, v in dp.dequantise(codes).items()}
+
+    before = values(found.codes)
+    assert before["V_T"] == pytest.approx(-58, abs=0.01) and before["C"] == pytest.approx(0.1, rel=1e-3)
+    free = found._space.moved()
+    near = np.repeat(found.codes[None], len(free) * len(MOVES), axis=0)
+    near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
+    legal, there = found._space.holds(near, found.codes), values(near)
+    keeps = (there["V_T"] == before["V_T"]) & (there["C"] == before["C"])
+    keeps &= (there["b"] >= min(0, before["b"])) & (there["b"] <= max(0.01, before["b"]))
+    assert legal.any() and not keeps[~legal].all() and keeps[legal].all()
+    assert Loss(dp, task)(near[~legal]).min() < found.loss  # what is not allowed would be better
+    found.budget = 100_000
+    for _ in found._polish():
+        pass
+    after = values(found.codes)
+    assert after["V_T"] == before["V_T"] and after["C"] == before["C"] and 0 <= after["b"] <= max(0.01, before["b"])
+
+
+def test_a_search_that_stalls_begins_elsewhere(task, monkeypatch):
+    """From the best screened point first, then from those far from where it was."""
+    begun, generations = [], Search._generations
+
+    def noted(self, point, *more):
+        begun.append((self.evaluations, point))
+        return generations(self, point, *more)
+
+    monkeypatch.setattr(Search, "_generations", noted)
+    monkeypatch.setattr(Loss, "__call__", lambda self, codes: np.ones(len(codes)))  # nowhere is better
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
+    search(dp, task, budget=6000)
+    wide = [(n, point) for n, point in begun if n < REFINE * 6000]
+    assert len(wide) == 3
+    for (n, a), (m, b) in itertools.pairwise(wide):
+        assert STALLED <= m - n <= STALLED + 2 * POPULATION
+        assert np.linalg.norm(a - b) > 0.5
