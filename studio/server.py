@@ -23,7 +23,7 @@ _shown: dict[Path, "Server"] = {}
 class Server:
     """A context in which a project is served."""
 
-    def __init__(self, folder: Path, port: int = 0, *, frames: str = "'none'"):
+    def __init__(self, folder: str | Path, port: int = 0, *, frames: str = "'none'"):
         # named TCP, or asyncio does not know that it may send small answers at once: 40 ms each
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,7 +35,7 @@ class Server:
                 f"port {port} of {HOST} cannot be had: another program has it; choose another --port."
             ) from None
         try:
-            project = Project(folder)
+            project = Project(Path(folder))
         except BaseException:
             self._socket.close()
             raise
