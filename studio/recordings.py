@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.hw.errors import RecordingError, SpikefabError, UsageError
+from spikefab.hw.errors import SpikefabError, UsageError
 
 MOST = 1_000_000  # samples that are sent as they are
 POINTS = 200_000  # instead of more
@@ -21,58 +21,29 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
 
     This and what else says so is called by way of `readers`, in a process of its own.
     """
+    from spikefab.fit.describe import describe
     from spikefab.fit.readers import read
-    from spikefab.fit.recording import baseline_current
     from spikefab.fit.spikes import find_spikes
 
     try:
         recording = read(file, **options)
-        obstacle = None
-        try:
-            recording.require_fit()
-        except RecordingError as error:
-            obstacle = str(error)
-        warnings = [] if obstacle else list(recording.warnings())
+        trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
+        found = describe(recording, trains)
     except SpikefabError as error:
         return {"error": str(error), "code": error.exit_code}
     except MemoryError:
         return {"error": f"{file} needs more memory than this machine has.", "code": 3}
-    sweeps, times = [], []
-    for k, s in enumerate(recording.sweeps):
-        spikes = find_spikes(s.voltage, recording.dt).time
-        times.append(spikes)
-        i = s.current
-        sweeps.append(
-            {
-                "index": k,
-                "name": s.name,
-                "samples": len(s.voltage),
-                "duration": len(s.voltage) * recording.dt,
-                "spikes": len(spikes),
-                "window": None if s.window is None else list(s.window),
-                "voltage": [float(np.min(s.voltage)), float(np.max(s.voltage))],
-                "current": None if i is None else [float(np.min(i)), float(np.max(i))],
-                "baseline_current": None if i is None else float(baseline_current(s, recording.dt)),
-            }
-        )
-    kept = Path(folder)
+    kept, nothing = Path(folder), np.empty(0)
     np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
-    nothing = np.empty(0)
     currents = [nothing if s.current is None else s.current for s in recording.sweeps]
     np.save(kept / "current.npy", np.concatenate(currents))
-    np.save(kept / "spikes.npy", np.concatenate(times))
-    return {
+    np.save(kept / "spikes.npy", np.concatenate([spikes.time for spikes in trains]))
+    del found["source"]  # a folder of this machine
+    return found | {
         "added": datetime.now(UTC).isoformat(timespec="microseconds"),
         "file": Path(file).name,
         "options": {name: value if name != "current" else Path(value).name for name, value in options.items()},
-        "dt": recording.dt,
-        "units": recording.units,
-        "sha256": recording.sha256,
-        "current_origin": recording.current_origin,
-        "sweeps": sweeps,
-        "notes": list(recording.notes),
-        "warnings": warnings,
-        "cannot_be_fitted": obstacle,
+        "sweeps": [{"index": k} | s for k, s in enumerate(found["sweeps"])],
     }
 
 

@@ -5,7 +5,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
-from spikefab.hw.errors import FileError, RecordingError, UsageError
+from spikefab.hw.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,38 +17,16 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def info(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.doubts import rest_of
+    from spikefab.fit.describe import describe
     from spikefab.fit.readers import parse_sweeps
-    from spikefab.fit.recording import baseline_current
     from spikefab.fit.spikes import find_spikes
 
     if args.picture is not None and args.picture.suffix.lower() not in PICTURES:
         raise UsageError(f"{args.picture} has to end in {' or '.join(PICTURES)}.")
     recording = _read(args)
     places = range(len(recording.sweeps)) if args.sweeps is None else parse_sweeps(args.sweeps)
-    sweeps: list[dict[str, Any]] = []
-    for place, sweep in zip(places, recording.sweeps, strict=True):
-        i = sweep.current
-        sweeps.append(
-            {
-                "number": place,
-                "name": sweep.name,
-                "samples": len(sweep.voltage),
-                "duration": len(sweep.voltage) * recording.dt,
-                "window": sweep.window,
-                "spikes": len(find_spikes(sweep.voltage, recording.dt)),
-                "rest": rest_of(sweep, recording.dt),
-                "voltage": [float(sweep.voltage.min()), float(sweep.voltage.max())],
-                "current": None if i is None else [float(i.min()), float(i.max())],
-                "baseline_current": None if i is None else baseline_current(sweep, recording.dt),
-            }
-        )
-    try:
-        recording.require_fit()
-        obstacle = None
-    except RecordingError as error:
-        obstacle = str(error)
-    warnings = recording.warnings()
+    found = describe(recording, [find_spikes(s.voltage, recording.dt) for s in recording.sweeps])
+    sweeps = [{"number": place} | s for place, s in zip(places, found["sweeps"], strict=True)]
     if args.picture is not None:
         from spikefab.fit.picture import picture_recording
 
@@ -80,26 +58,13 @@ def info(args: Namespace, screen: Screen) -> int:
             for s in sweeps
         ],
     )
-    for text in (*recording.notes, *warnings):
-        screen.notice(text)
-    if obstacle:
-        screen.notice(obstacle)
+    for text in (*found["notes"], *found["warnings"], found["cannot_be_fitted"]):
+        if text:
+            screen.notice(text)
     if args.picture is not None:
         screen.say(f"All sweeps are drawn in {args.picture}.")
-    screen.result(
-        {
-            "source": recording.source,
-            "sha256": recording.sha256,
-            "dt": recording.dt,
-            "units": recording.units,
-            "current_origin": recording.current_origin,
-            "sweeps": sweeps,
-            "notes": recording.notes,
-            "warnings": warnings,
-            "cannot_be_fitted": obstacle,
-            "picture": None if args.picture is None else str(args.picture),
-        }
-    )
+    picture = None if args.picture is None else str(args.picture)
+    screen.result(found | {"sweeps": sweeps, "picture": picture})
     return 0
 
 
