@@ -17,9 +17,11 @@ def export_verilog(
     """Write `NAME.v` and `NAME_tb.v` to `out_dir` (made if absent): the design, and its testbench.
 
     The testbench plays the first `steps` samples of `current_nA` (T,), one a time step of the neuron, from its
-    initial state. Returns the paths.
+    initial state; None: steps up to full scale, so that there are spikes whatever the threshold. Returns the paths.
     """
     dp = neuron.datapath
+    if current_nA is None:
+        current_nA = np.repeat(dp.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), steps // 5)
     current = Simulator(neuron).input_codes(np.asarray(current_nA, dtype=np.float64).ravel()[:steps])
     v, spikes, states = reference.run(dp, list(neuron.initial.values()), list(neuron.codes.values()), current)
     module, folder = module_name(neuron, name), Path(out_dir)

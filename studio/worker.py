@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -132,6 +133,7 @@ class _Work:
         timings = {"models": {m: round(s, 3) for m, s in seconds.items()}}
         OutputFolder(self.out).save_fit(results, timings | {"total": round(time.monotonic() - self.begun, 3)})
         self.say("ranking", **ranking(results))
+        shutil.rmtree(self.folder / "journal", ignore_errors=True)
 
     def _verify(self) -> None:
         from spikefab.hw import tools
@@ -167,13 +169,9 @@ class _Work:
         )
 
     def _export(self) -> None:
-        import numpy as np
-
         from spikefab.sim.export import export_verilog
 
         neuron, current = self._neuron()
-        if current is None:
-            current = np.repeat(neuron.datapath.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), 400)
         step = self._steps()
         step("writing Verilog and a testbench with golden vectors")
         export_verilog(neuron, current, self.out)

@@ -233,14 +233,9 @@ def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, *, seed: 
 
 
 def export(args: Namespace, screen: Screen) -> int:
-    import numpy as np
-
     from spikefab.sim.export import export_verilog
 
     neuron, current = neuron_of(args)
-    if current is None:
-        # steps up to full scale, so that the golden vectors hold spikes whatever the model's threshold
-        current = np.repeat(neuron.datapath.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), 400)
     out = args.out or Path()
     try:
         files = export_verilog(neuron, current, out)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -94,8 +95,23 @@ def test_paused_and_resumed(studio, imported, alone):
     assert studio.post(f"/api/jobs/{job}/resume")["state"] == "running"
     assert studio.events(job)[-1][1]["state"] == "done"
     assert same(result(studio, job), alone)
+    assert not (studio.folder / "jobs" / job / "journal").exists()
     assert "nothing to resume" in studio.refused(studio.http.post(f"/api/jobs/{job}/resume"))
     assert "done already" in studio.refused(studio.http.post(f"/api/jobs/{job}/cancel"))
+
+
+def test_what_was_evaluated_is_not_evaluated_again(studio, imported):
+    """A loss that no simulation gives, put where the search kept it, comes back when it goes on."""
+    job = begin(studio, imported)
+    studio.wait(job, started)
+    studio.post(f"/api/jobs/{job}/pause")
+    path = next((studio.folder / "jobs" / job / "journal").glob("LIF*"))
+    content = bytearray(path.read_bytes())
+    content[24:32] = struct.pack("<d", -7.0)  # of the first candidate, after the head of its record
+    path.write_bytes(content)
+    studio.post(f"/api/jobs/{job}/resume")
+    events = [e for _, e in studio.events(job)]
+    assert -7.0 in [e["loss"] for e in events if e["type"] == "progress" and e["model"] == "LIFNeuron"]
 
 
 def test_cancelled_it_keeps_the_best_so_far(studio, imported):
