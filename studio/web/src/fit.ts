@@ -1,7 +1,7 @@
 // The Auto-Fit view: a search while it runs, its ranking, and any of its models over the recording.
 import { type Better, type Job, type JobEvent, type Ranking, type Row, simulate } from "./api";
 import { FitSetup } from "./fitsetup";
-import { command, files, follow, jobTable, over, state } from "./jobs";
+import { command, follow, jobTable, over, told } from "./jobs";
 import { Losses, style } from "./losses";
 import { Overlay } from "./overlay";
 import { swatch } from "./plot";
@@ -28,16 +28,16 @@ export class FitView {
   private readonly losses = new Losses();
   private readonly overlay = new Overlay("fit", "fitted model", 260);
   private readonly running = h("section", { id: "fit-job", class: "card", "aria-label": "Fit", hidden: true });
-  private readonly title = h("h2");
-  private readonly badge = h("span", { id: "fit-state", role: "status" });
+  readonly title = h("h2");
+  readonly badge = h("span", { id: "fit-state", role: "status" });
   private readonly pause = button("fit-pause", "Pause", () => this.order(this.pause, "pause"));
-  private readonly resume = button("fit-resume", "Resume", () => this.order(this.resume, "resume"));
-  private readonly cancel = button("fit-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
-  private readonly near = h("p", { class: "bad", hidden: true });
+  readonly resume = button("fit-resume", "Resume", () => this.order(this.resume, "resume"));
+  readonly cancel = button("fit-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
+  readonly near = h("p", { class: "bad", hidden: true });
   private readonly verdict = h("div", { id: "fit-outcome" });
   private readonly notices = h("ul", { id: "fit-notices", class: "soft" });
-  private readonly files = h("div", { id: "fit-files" });
-  private readonly same = new SameBox();
+  readonly files = h("div", { id: "fit-files" });
+  readonly same = new SameBox();
   private readonly detail = h("section", { id: "fit-overlay", hidden: true, "aria-label": "The chosen model over the recording" });
   private readonly detailTitle = h("h3");
   private readonly detailScore = h("p", { class: "soft", role: "status" });
@@ -267,15 +267,8 @@ export class FitView {
       this.following = null;
       return;
     }
-    say(this.title, j.title);
-    if (this.badge.textContent !== state(j).textContent) set(this.badge, state(j));
     this.pause.hidden = j.state !== "running";
-    this.resume.hidden = j.state !== "paused" && j.state !== "stopped";
-    this.cancel.hidden = over(j.state);
-    this.near.hidden = !j.error;
-    this.near.textContent = j.error ?? "";
-    set(this.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
-    this.same.update(j);
+    told(this, j);
     this.fill();
   }
 

@@ -2,7 +2,7 @@
 import { type Job, type JobEvent, type JobState, type Ranking, get, post, remove } from "./api";
 import { emit, hold, job, on, project } from "./store";
 import { Table } from "./table";
-import { act, button, bytes, complain, h, tell } from "./ui";
+import { type SameBox, act, button, bytes, complain, h, say, set, tell } from "./ui";
 
 const OVER: JobState[] = ["done", "cancelled", "failed"];
 export const over = (state: JobState | undefined) => !!state && OVER.includes(state);
@@ -134,6 +134,28 @@ const mark: Record<JobState, string> = { running: "▸", paused: "‖", done: "�
 export function state(j: Job): HTMLElement {
   const words = j.state === "stopped" ? "stopped: its worker died" : j.state;
   return h("span", { class: `state ${j.state}`, title: j.error }, `${mark[j.state]} ${words}`);
+}
+
+/** What a view of a job shows around its own part. */
+interface Frame {
+  title: HTMLElement;
+  badge: HTMLElement;
+  resume: HTMLElement;
+  cancel: HTMLElement;
+  near: HTMLElement;
+  files: HTMLElement;
+  same: SameBox;
+}
+
+export function told(view: Frame, j: Job): void {
+  say(view.title, j.title);
+  if (view.badge.textContent !== state(j).textContent) set(view.badge, state(j)); // a status is read out when it changes
+  view.resume.hidden = j.state !== "paused" && j.state !== "stopped";
+  view.cancel.hidden = over(j.state);
+  view.near.hidden = !j.error;
+  view.near.textContent = j.error ?? "";
+  set(view.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
+  view.same.update(j);
 }
 
 /** A list of jobs: open, cancel, resume, delete. */

@@ -1,6 +1,6 @@
 // One verification, build or export as it goes: steps, log, checks, the report of a build, files.
 import type { BuildReport, Check, Job, JobEvent } from "./api";
-import { command, files, follow, over, state } from "./jobs";
+import { command, follow, over, told } from "./jobs";
 import { brief, job, on } from "./store";
 import { Table } from "./table";
 import { SameBox, act, button, count, fix, h, say, set, share } from "./ui";
@@ -15,18 +15,18 @@ const LOG = 200_000; // characters kept on the page: the whole of it is among th
 
 export class JobView {
   readonly el = h("section", { id: "job", class: "card", hidden: true, "aria-label": "Job" });
-  private readonly title = h("h2");
-  private readonly badge = h("span", { id: "job-state", role: "status" });
-  private readonly resume = button("job-resume", "Resume", () => this.order(this.resume, "resume"));
-  private readonly cancel = button("job-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
-  private readonly near = h("p", { class: "bad", hidden: true });
+  readonly title = h("h2");
+  readonly badge = h("span", { id: "job-state", role: "status" });
+  readonly resume = button("job-resume", "Resume", () => this.order(this.resume, "resume"));
+  readonly cancel = button("job-cancel", "Cancel", () => this.order(this.cancel, "cancel"));
+  readonly near = h("p", { class: "bad", hidden: true });
   private readonly steps = h("ol", { id: "job-steps", class: "steps" });
   private readonly log = h("pre", { id: "job-log", class: "log", tabindex: 0, "aria-label": "Log", hidden: true });
   private readonly verdict = h("p", { id: "verdict", role: "status" });
   private readonly checks: Table<Check>;
   private readonly report = h("div", { id: "report" });
-  private readonly files = h("div", { id: "job-files" });
-  private readonly same = new SameBox();
+  readonly files = h("div", { id: "job-files" });
+  readonly same = new SameBox();
   private id: string | null = null;
   private stop: (() => void) | null = null;
   private done: Step[] = [];
@@ -120,14 +120,7 @@ export class JobView {
       this.id = null;
       return;
     }
-    say(this.title, j.title);
-    if (this.badge.textContent !== state(j).textContent) set(this.badge, state(j));
-    this.resume.hidden = j.state !== "paused" && j.state !== "stopped";
-    this.cancel.hidden = over(j.state);
-    this.near.hidden = !j.error;
-    this.near.textContent = j.error ?? "";
-    set(this.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
-    this.same.update(j);
+    told(this, j);
     this.fill();
   }
 
