@@ -1,20 +1,25 @@
 """What makes a recording doubtful though it can be fitted: unusual rest, no spikes, clipping, coarse sampling, bridge
-error.
+error, drift.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.fit.recording import Recording, Sweep, quiet_part
+from spikefab.fit.recording import Recording, Sweep, baseline_current, quiet_part
 from spikefab.fit.scores import spike_mask
 from spikefab.fit.spikes import Spikes, find_spikes
+from spikefab.fit.split import stimuli
 
 Floats = NDArray[np.float64]
 
+QUIET = 10.0  # ms
 HIGHEST_REST = -30.0  # mV
 COARSEST = 0.2  # ms, 5 kHz
 LARGEST_CURRENT = 50.0  # nA
 BRIDGE = 20.0  # MOhm: peaks of well balanced recordings move by 6 at most, an unbalanced one's by 75
+SWEEPS = 5  # fewer say nothing of a drift,
+DRIFT_REPEATS, DRIFT_REST = 1.0, 3.0  # mV, nor does less, between repeats and before the stimulus
+HELD = 0.01  # nA: another holding current moves the rest
 
 
 def doubts(recording: Recording) -> tuple[str, ...]:
@@ -46,6 +51,12 @@ def doubts(recording: Recording) -> tuple[str, ...]:
         found.append(
             f"Onset, peak and trough of the spikes move by {slope:.0f} mV per nA: the bridge was not balanced."
         )
+    drift = _drift(recording)
+    if drift is not None:
+        found.append(
+            f"The cell drifts: {drift[0]} goes from {drift[1]:.1f} mV in the first sweeps to {drift[2]:.1f} mV in the last,"
+            " which no model here follows."
+        )
     masked = sum(
         len(v.voltage) * spike_mask(s.time, len(v.voltage), dt)[1] for v, s in zip(sweeps, spikes, strict=True)
     )
@@ -58,7 +69,7 @@ def doubts(recording: Recording) -> tuple[str, ...]:
 def rest_of(sweep: Sweep, dt: float) -> float:
     """mV: the median voltage before the stimulus, or the 20th percentile of a sweep without 10 quiet ms."""
     quiet = 0 if sweep.current is None else quiet_part(sweep.current, dt)
-    if quiet * dt >= 10.0:
+    if quiet * dt >= QUIET:
         return float(np.median(sweep.voltage[:quiet]))
     return float(np.percentile(sweep.voltage, 20))
 
@@ -94,3 +105,30 @@ def _bridge(sweeps: tuple[Sweep, ...], spikes: list[Spikes]) -> float | None:
     # Repeats of one noise differ in their median current by chance: a slope is one only where the points lie on a line.
     straight = all(np.ptp(v) > 0 and np.corrcoef(current, v)[0, 1] > 0.8 for v in voltages)
     return float(np.median(slopes)) if straight and min(slopes) > BRIDGE else None
+
+
+def _drift(recording: Recording) -> tuple[str, float, float] | None:
+    """What moves from sweep to sweep though nothing injected does, and from where to where (mV): the median voltage of
+    repeats of one stimulus, or what is before the stimulus. None if it does not, or not along a line.
+    """
+    sweeps, dt = recording.sweeps, recording.dt
+    if any(s.current is None for s in sweeps):
+        return None
+    for group in stimuli(recording):
+        if (moved := _along_a_line([float(np.median(sweeps[k].voltage)) for k in group], DRIFT_REPEATS)) is not None:
+            return "the median voltage under one stimulus", *moved
+    quiet = [s for s in sweeps if s.current is not None and quiet_part(s.current, dt) * dt >= QUIET]
+    if not quiet or np.ptp([baseline_current(s, dt) for s in quiet]) > HELD:
+        return None
+    moved = _along_a_line([rest_of(s, dt) for s in quiet], DRIFT_REST)
+    return None if moved is None else ("the voltage before the stimulus", *moved)
+
+
+def _along_a_line(values: list[float], least: float) -> tuple[float, float] | None:
+    """Where the line through values begins and ends, if it explains them and moves by so much."""
+    order = np.arange(len(values))
+    if len(values) < SWEEPS or np.ptp(values) < least or np.corrcoef(order, values)[0, 1] ** 2 < 0.64:
+        return None
+    slope, begin = np.polyfit(order, values, 1)
+    end = begin + slope * order[-1]
+    return (float(begin), float(end)) if abs(end - begin) >= least else None

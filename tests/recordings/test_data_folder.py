@@ -12,7 +12,8 @@ from spikefab.hw.errors import FileError, RecordingError, UsageError
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
 
-KHZ, PASSIVE, DEPOLARISED, BRIDGE = "below 5 kHz", "no spikes", "depolarised", "bridge"
+KHZ, PASSIVE, DEPOLARISED = "below 5 kHz", "no spikes", "depolarised"
+BRIDGE, DRIFT = "bridge", "drifts"
 
 # What can be fitted: spikes of each sweep (None: nobody counted them), and a word of each warning.
 FITTED = {
@@ -23,13 +24,13 @@ FITTED = {
     "QSNMC2007/challengeB_C010302A1_IDRest.csv": ([8, 9, 11, 13, 15, 18, 21, 24, 27, 30], (KHZ,)),
     "QSNMC2007/challengeB_C140201C_IDRest.csv": ([0, 14, 22, 29, 33], (KHZ,)),
     "QSNMC2007/traceascii_C140201C_IDRest_103.asc": ([22], (KHZ,)),
-    "GIFFittingToolbox/gif_cell3_frozen_noise_9reps.nwb": ([0, 224, 220, 221, 226, 225, 231, 233, 234, 236], ()),
+    "GIFFittingToolbox/gif_cell3_frozen_noise_9reps.nwb": ([0, 224, 220, 221, 226, 225, 231, 233, 234, 236], (DRIFT,)),
     "neuroptimus/ca3_pc_v2_4_with_current.csv": ([0, 2, 5, 17], ()),
     "pyABF/18713001.abf": ([0] * 8 + [1, 2, 3, 4, 5, 6, 6, 7, 7, 7] + [8] * 4 + [9] * 6 + [10, 9], ()),
     "pyABF/171116sh_0016.abf": ([0] * 7 + [1, 2, 3, 4], ()),
     "pyABF/File_axon_5.abf": ([0] * 6 + [2, 2, 3], ()),
     "pyABF/171116sh_0017.abf": ([0, 0, 0], (PASSIVE,)),
-    "pyABF/190619B_0003.abf": ([0, 0, 0, 0, 3, 6, 8, 12, 13, 16], (BRIDGE,)),
+    "pyABF/190619B_0003.abf": ([0, 0, 0, 0, 3, 6, 8, 12, 13, 16], (BRIDGE, DRIFT)),
     "pyABF/2020_03_02_0000.abf": ([0] * 16, (DEPOLARISED, PASSIVE)),
     "NWBShowcase/PYR2.abf": ([0, 0, 1, 2, 3, 4, 7, 7, 8, 8, 10, 8, 9], ()),
     "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb": ([0, 0, 0, 9, 21, 27, 33, 37, 42, 46], ()),

@@ -224,6 +224,14 @@ def test_doubts():
     assert only(Recording.from_arrays(np.maximum(v, -69.9), i, dt), "clipped below -69.9 mV")
     bridged = Recording.from_arrays(*spiking(offset=60.0))
     assert only(bridged, "bridge was not balanced")
+    drifting = v - np.arange(5)[:, None]
+    assert only(
+        Recording.from_arrays(drifting, i, dt), "before the stimulus goes from -70.0 mV in the first sweeps to -74.0"
+    )
+    assert Recording.from_arrays(drifting, i + np.arange(5)[:, None] * 0.02, dt).warnings() == ()  # held differently
+    assert Recording.from_arrays(v + np.array([[0], [4], [0], [4], [0]]), i, dt).warnings() == ()  # to and fro
+    again = Recording.from_arrays(v[[4] * 5] + 0.4 * np.arange(5)[:, None], i[[4] * 5], dt)
+    assert only(again, "under one stimulus")
     coarse = Recording.from_arrays(v, i, dt).resample(0.25)
     assert only(coarse, "4 kHz")
 
