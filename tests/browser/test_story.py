@@ -120,11 +120,12 @@ def test_a_session_comes_back(visit, studio, cell):
         page.click("#all-models")
     page.click("[data-testid=open-LIFNeuron]")
     page.wait_for_selector("#codes tbody tr", timeout=MOST)
-    page.fill("#p-R_m", "700")
-    page.wait_for_timeout(1500)  # what is kept is sent after a while
+    before = page.inner_text("#codes")
+    with page.expect_response(lambda r: r.url.endswith("/api/session") and "700" in (r.request.post_data or "")):
+        page.fill("#p-R_m", "700")
+    page.wait_for_function("(before) => document.querySelector('#codes').innerText != before", arg=before)
     codes = page.inner_text("#codes")
     again = visit()
-    again.wait_for_selector("#codes tbody tr", timeout=MOST)
-    assert again.inner_text("#codes") == codes
+    again.wait_for_function("(codes) => document.querySelector('#codes')?.innerText == codes", arg=codes, timeout=MOST)
     again.click("#tab-trace")
     assert again.input_value("#sweep") == "9"

@@ -1,24 +1,13 @@
-// The Auto-Fit view: a search while it runs, its ranking, and any of its models over the recording.
-import { type Better, type Job, type JobEvent, type Ranking, type Row, simulate } from "./api";
+// The Auto-Fit view: a search while it runs, and its ranking.
+import { type Job, type JobEvent, type Ranking, type Row } from "./api";
+import { Fitted, type Live } from "./fitted";
 import { FitSetup } from "./fitsetup";
-import { command, follow, jobTable, over, told } from "./jobs";
+import { command, follow, jobTable, told } from "./jobs";
 import { Losses, style } from "./losses";
-import { Overlay } from "./overlay";
 import { swatch } from "./plot";
-import { brief, chosen, emit, job, keep, on, project, recording, session } from "./store";
+import { brief, chosen, job, keep, on, project, session } from "./store";
 import { Table } from "./table";
-import { whole } from "./traces";
-import { SameBox, act, button, choices, complain, count, fix, h, say, select, set } from "./ui";
-
-/** A model of a fit: what is known of it so far. */
-interface Live {
-  model: string;
-  evaluations: number;
-  budget: number;
-  loss: number | null;
-  better: Better | null;
-  row: Row | null;
-}
+import { SameBox, act, button, count, fix, h, set } from "./ui";
 
 export class FitView {
   readonly el = h("div", { class: "view" });
@@ -26,7 +15,7 @@ export class FitView {
   private readonly table: Table<Live>;
   private readonly earlier: Table<Job>;
   private readonly losses = new Losses();
-  private readonly overlay = new Overlay("fit", "fitted model", 260);
+  private readonly fitted: Fitted;
   private readonly running = h("section", { id: "fit-job", class: "card", "aria-label": "Fit", hidden: true });
   readonly title = h("h2");
   readonly badge = h("span", { id: "fit-state", role: "status" });
@@ -38,28 +27,16 @@ export class FitView {
   private readonly notices = h("ul", { id: "fit-notices", class: "soft" });
   readonly files = h("div", { id: "fit-files" });
   readonly same = new SameBox();
-  private readonly detail = h("section", { id: "fit-overlay", hidden: true, "aria-label": "The chosen model over the recording" });
-  private readonly detailTitle = h("h3");
-  private readonly detailScore = h("p", { class: "soft", role: "status" });
-  private readonly detailSame = new SameBox();
-  private readonly picker = select("fit-sweep", []);
   private models = new Map<string, Live>();
   private found: Ranking | null = null;
   private told: string[] = [];
   private stop: (() => void) | null = null;
   private following: string | null = null;
-  private drawn = ""; // what the overlay shows
-  private underneath = "";
-  private busy = false;
-  private due = 0;
-  private visible = false;
   private first = true;
   private readonly fresh = h("details", { id: "fit-new", open: true });
 
-  constructor(
-    private readonly openBench: () => void,
-    private readonly openDeploy: () => void,
-  ) {
+  constructor(openBench: () => void, openDeploy: () => void) {
+    this.fitted = new Fitted(() => this.showing, openBench, openDeploy);
     const number = (head: string, f: (r: Row) => number | null, digits: number) => ({
       head,
       value: (l: Live) => (l.row ? f(l.row) : null),
@@ -97,36 +74,12 @@ export class FitView {
     );
     this.earlier = jobTable("fits", "Fits", (j) => this.open(j.id));
     this.setup = new FitSetup((j) => this.open(j.id));
-    this.picker.addEventListener("change", () => {
-      this.drawn = "";
-      void this.draw();
-    });
     this.layout();
     on("jobs", () => this.head());
     on("recording", () => this.setup.show());
   }
 
   private layout(): void {
-    const to = (text: string, id: string, what: (l: Live) => void) =>
-      button(id, text, () => {
-        const l = this.showing;
-        if (l) what(l);
-      });
-    set(
-      this.detail,
-      h(
-        "div",
-        { class: "row bar-top" },
-        this.detailTitle,
-        h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker),
-        to("Open in Models", "fit-to-bench", (l) => this.toBench(l)),
-        to("Deploy", "fit-to-deploy", (l) => this.toDeploy(l)),
-        h("span", { class: "push" }, this.overlay.group.tools),
-      ),
-      this.overlay.el,
-      this.detailScore,
-      this.detailSame.el,
-    );
     set(
       this.running,
       h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.pause, this.resume, this.cancel)),
@@ -135,7 +88,7 @@ export class FitView {
       this.table.el,
       this.losses.el,
       this.notices,
-      this.detail,
+      this.fitted.el,
       this.files,
       this.same.el,
     );
@@ -148,18 +101,18 @@ export class FitView {
   }
 
   show(): void {
-    this.visible = true;
+    this.fitted.visible = true;
     this.setup.show();
     if (!job(session.fit)) session.fit = project.jobs.findLast((j) => j.kind === "fit")?.id ?? null;
     if (session.fit && session.fit !== this.following) this.open(session.fit, false);
     if (this.first && session.fit) this.fresh.open = false; // after a reload the fit is what one looks for
     this.first = false;
     this.head();
-    this.soon();
+    this.fitted.soon();
   }
 
   hide(): void {
-    this.visible = false;
+    this.fitted.visible = false;
   }
 
   /** The chosen model; until one is chosen, the best so far. */
@@ -183,8 +136,7 @@ export class FitView {
     this.models = new Map();
     this.found = null;
     this.told = [];
-    this.drawn = this.underneath = "";
-    this.detail.hidden = true;
+    this.fitted.reset();
     this.losses.reset();
     const asked = job(session.fit)?.settings["models"];
     if (Array.isArray(asked)) for (const m of asked as string[]) this.live(m);
@@ -225,7 +177,7 @@ export class FitView {
     }
     this.fill();
     this.losses.redraw();
-    this.soon();
+    this.fitted.soon();
   }
 
   private ranked(): Live[] {
@@ -308,116 +260,6 @@ export class FitView {
     session.row = model;
     keep();
     this.table.choose(model);
-    this.drawn = "";
-    void this.draw();
-  }
-
-  /** While it runs, once a second at most: the search needs the processor more. */
-  private soon(): void {
-    const wait = over(job(session.fit)?.state) ? 0 : 1000;
-    this.due ||= window.setTimeout(() => {
-      this.due = 0;
-      void this.draw();
-    }, wait);
-  }
-
-  /** The shown model with its best codes so far, over its recording. */
-  private async draw(): Promise<void> {
-    const l = this.showing;
-    const j = job(session.fit);
-    const best = l?.row ?? l?.better;
-    const r = recording(j?.recording);
-    if (!this.visible || !l || !j || !best || !r || best.settings === null) return;
-    if (this.busy) return this.soon();
-    if (this.picker.dataset["of"] !== r.id) {
-      const firing =
-        r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ??
-        r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
-      choices(
-        this.picker,
-        r.sweeps.map((s) => [String(s.index), s.name]),
-        String(firing.index),
-      );
-      this.picker.dataset["of"] = r.id;
-    }
-    const sweep = Number(this.picker.value);
-    const given = best.codes ? { codes: best.codes, i_span: best.i_span } : { params: l.better!.params };
-    const key = JSON.stringify([j.id, l.model, sweep, given, l.row?.rank]);
-    if (key === this.drawn) return;
-    this.busy = true;
-    this.drawn = key;
-    try {
-      const word = l.row?.word ?? Number(j.settings["word"] ?? 18);
-      const dt = l.row?.dt ?? Number(j.settings["dt"] ?? 0.1);
-      if (this.underneath !== `${r.id}/${sweep}`) {
-        this.overlay.record(await whole(r.id, sweep));
-        this.underneath = `${r.id}/${sweep}`;
-      }
-      this.detail.hidden = false;
-      if (l.row) say(this.detailScore, "Simulating …");
-      const s = await simulate({
-        model: l.model,
-        settings: best.settings ?? {},
-        word,
-        dt,
-        ...given,
-        recording: r.id,
-        sweep,
-        ideal: l.row !== null,
-      });
-      this.overlay.show(s);
-      this.detailTitle.textContent = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
-      say(
-        this.detailScore,
-        s.score
-          ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.`
-          : "",
-      );
-      this.detailSame.update(s);
-    } catch (error) {
-      complain(error, this.near);
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  private toBench(l: Live): void {
-    const best = l.row ?? l.better;
-    const j = job(session.fit);
-    if (!best || !j) return;
-    const params = l.row ? Object.fromEntries(l.row.params.map((p) => [p.name, p.value])) : { ...l.better!.params };
-    const from = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ""} of "${j.title}"`;
-    session.benches[l.model] = {
-      settings: { ...best.settings },
-      params,
-      touched: true,
-      codes: best.codes,
-      i_span: best.i_span,
-      from,
-    };
-    Object.assign(session, {
-      model: l.model,
-      word: l.row?.word ?? Number(j.settings["word"] ?? 18),
-      dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1),
-      driven: "recording",
-    });
-    if (recording(j.recording) && session.recording !== j.recording) {
-      session.recording = j.recording;
-      emit("recording");
-    }
-    session.sweep = Number(this.picker.value);
-    emit("sweep");
-    keep();
-    this.openBench();
-  }
-
-  private toDeploy(l: Live): void {
-    if (!l.row)
-      return void complain(
-        "A model can be deployed once the fit has ranked it: until then, open it in Models and deploy it from there.",
-      );
-    session.neuron = `${session.fit}:${l.row.rank}`;
-    keep();
-    this.openDeploy();
+    this.fitted.again();
   }
 }

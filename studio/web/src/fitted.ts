@@ -1,0 +1,178 @@
+// A model of a fit over its recording: the one that is chosen in the ranking, with its best codes so far.
+import { type Better, type Row, simulate } from "./api";
+import { over } from "./jobs";
+import { Overlay } from "./overlay";
+import { brief, emit, job, keep, recording, session } from "./store";
+import { whole } from "./traces";
+import { SameBox, button, choices, complain, fix, h, say, select, set } from "./ui";
+
+/** A model of a fit: what is known of it so far. */
+export interface Live {
+  model: string;
+  evaluations: number;
+  budget: number;
+  loss: number | null;
+  better: Better | null;
+  row: Row | null;
+}
+
+export class Fitted {
+  readonly el = h("section", { id: "fit-overlay", hidden: true, "aria-label": "The chosen model over the recording" });
+  private readonly overlay = new Overlay("fit", "fitted model", 260);
+  private readonly title = h("h3");
+  private readonly score = h("p", { class: "soft", role: "status" });
+  private readonly same = new SameBox();
+  private readonly picker = select("fit-sweep", []);
+  private drawn = ""; // what the overlay shows
+  private underneath = "";
+  private busy = false;
+  private due = 0;
+  visible = false;
+
+  constructor(
+    private readonly showing: () => Live | undefined,
+    private readonly openBench: () => void,
+    private readonly openDeploy: () => void,
+  ) {
+    const to = (text: string, id: string, what: (l: Live) => void) =>
+      button(id, text, () => {
+        const l = this.showing();
+        if (l) what(l);
+      });
+    set(
+      this.el,
+      h(
+        "div",
+        { class: "row bar-top" },
+        this.title,
+        h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker),
+        to("Open in Models", "fit-to-bench", (l) => this.toBench(l)),
+        to("Deploy", "fit-to-deploy", (l) => this.toDeploy(l)),
+        h("span", { class: "push" }, this.overlay.group.tools),
+      ),
+      this.overlay.el,
+      this.score,
+      this.same.el,
+    );
+    this.picker.addEventListener("change", () => this.again());
+  }
+
+  reset(): void {
+    this.drawn = this.underneath = "";
+    this.el.hidden = true;
+  }
+
+  again(): void {
+    this.drawn = "";
+    void this.draw();
+  }
+
+  /** While it runs, once a second at most: the search needs the processor more. */
+  soon(): void {
+    const wait = over(job(session.fit)?.state) ? 0 : 1000;
+    this.due ||= window.setTimeout(() => {
+      this.due = 0;
+      void this.draw();
+    }, wait);
+  }
+
+  /** The shown model with its best codes so far, over its recording. */
+  private async draw(): Promise<void> {
+    const l = this.showing();
+    const j = job(session.fit);
+    const best = l?.row ?? l?.better;
+    const r = recording(j?.recording);
+    if (!this.visible || !l || !j || !best || !r || best.settings === null) return;
+    if (this.busy) return this.soon();
+    if (this.picker.dataset["of"] !== r.id) {
+      const firing =
+        r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ??
+        r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
+      choices(
+        this.picker,
+        r.sweeps.map((s) => [String(s.index), s.name]),
+        String(firing.index),
+      );
+      this.picker.dataset["of"] = r.id;
+    }
+    const sweep = Number(this.picker.value);
+    const given = best.codes ? { codes: best.codes, i_span: best.i_span } : { params: l.better!.params };
+    const key = JSON.stringify([j.id, l.model, sweep, given, l.row?.rank]);
+    if (key === this.drawn) return;
+    this.busy = true;
+    this.drawn = key;
+    try {
+      const word = l.row?.word ?? Number(j.settings["word"] ?? 18);
+      const dt = l.row?.dt ?? Number(j.settings["dt"] ?? 0.1);
+      if (this.underneath !== `${r.id}/${sweep}`) {
+        this.overlay.record(await whole(r.id, sweep));
+        this.underneath = `${r.id}/${sweep}`;
+      }
+      this.el.hidden = false;
+      if (l.row) say(this.score, "Simulating …");
+      const s = await simulate({
+        model: l.model,
+        settings: best.settings ?? {},
+        word,
+        dt,
+        ...given,
+        recording: r.id,
+        sweep,
+        ideal: l.row !== null,
+      });
+      this.overlay.show(s);
+      this.title.textContent = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
+      say(
+        this.score,
+        s.score
+          ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.`
+          : "",
+      );
+      this.same.update(s);
+    } catch (error) {
+      complain(error, this.score);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private toBench(l: Live): void {
+    const best = l.row ?? l.better;
+    const j = job(session.fit);
+    if (!best || !j) return;
+    const params = l.row ? Object.fromEntries(l.row.params.map((p) => [p.name, p.value])) : { ...l.better!.params };
+    const from = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ""} of "${j.title}"`;
+    session.benches[l.model] = {
+      settings: { ...best.settings },
+      params,
+      touched: true,
+      codes: best.codes,
+      i_span: best.i_span,
+      from,
+    };
+    Object.assign(session, {
+      model: l.model,
+      word: l.row?.word ?? Number(j.settings["word"] ?? 18),
+      dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1),
+      driven: "recording",
+    });
+    if (recording(j.recording) && session.recording !== j.recording) {
+      session.recording = j.recording;
+      emit("recording");
+    }
+    session.sweep = Number(this.picker.value);
+    emit("sweep");
+    keep();
+    this.openBench();
+  }
+
+  private toDeploy(l: Live): void {
+    if (!l.row)
+      return void complain(
+        "A model can be deployed once the fit has ranked it: until then, open it in Models and deploy it from there.",
+      );
+    session.neuron = `${session.fit}:${l.row.rank}`;
+    keep();
+    this.openDeploy();
+  }
+}
