@@ -41,10 +41,14 @@ MODELS: dict[str, type[Neuron]] = {
 
 
 def get_model(name: str) -> type[Neuron]:
-    """A model by its name, with or without `Neuron`, in any case."""
-    known = {key.lower(): m for key, m in MODELS.items()} | {
-        key.lower().removesuffix("neuron"): m for key, m in MODELS.items()
-    }
+    """A model by its name, with or without `Neuron`, in any case, or by its capitals: HH, QIF, FHN."""
+    known: dict[str, type[Neuron]] = {}
+    for key, model in MODELS.items():
+        base = key.removesuffix("Neuron")
+        capitals = "".join(c for c in base if c.isupper())
+        known |= {key.lower(): model, base.lower(): model}
+        if len(capitals) > 1:
+            known.setdefault(capitals.lower(), model)
     if name.lower() in known:
         return known[name.lower()]
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)

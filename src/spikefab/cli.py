@@ -169,7 +169,9 @@ def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between sample
 
 
 def _add_search(c: argparse.ArgumentParser) -> None:
-    c.add_argument("--models", metavar="A,B,...", help="names, with or without Neuron (default: all)")
+    c.add_argument(
+        "--models", metavar="A,B,...", help="names, without Neuron or by their capitals (HH, QIF, FHN) (default: all)"
+    )
     c.add_argument("--word", type=int, default=18, metavar="N", help="bits: 16, 18 or 24 (default 18)")
     c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
     c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")

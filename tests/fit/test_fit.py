@@ -257,6 +257,15 @@ def test_unknown_parameters_are_refused():
         get_model("adex")(tau_w=1e4)
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("lif", "LIF"), ("AdExNeuron", "AdEx"), ("HH", "HodgkinHuxley"), ("qif", "QuadraticIF"), ("FHN", "FitzHughNagumo"),
+     ("ML", "MorrisLecar"), ("hr", "HindmarshRose"), ("mat", "MAT")],
+)  # fmt: skip
+def test_names_of_models(said, name):
+    assert get_model(said).__name__ == f"{name}Neuron"
+
+
 @pytest.mark.parametrize("word", [16, 18, 24])
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda m: m.__name__)
 def test_a_models_own_values_are_accepted(model, word):
