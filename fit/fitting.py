@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,7 +31,7 @@ LEAST = 2000  # evaluations if there are so many: fewer say nothing of a model w
 NEAR = 1.3  # times the best model's loss by then: who is worse, and not among the first, ends early
 
 Progress = Callable[[str, int, int, float], None]
-Callback = Callable[[str, dict[str, float], float], object]
+Callback = Callable[[str, dict[str, Any], float], object]
 
 
 def fit(
@@ -75,8 +76,8 @@ def fit(
     bounds     parameters and (lo, hi) to search between, instead of around what was measured
     progress   called as progress(model, evaluations, budget, best loss)
     notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
-    callback   called as callback(model, parameters, loss) when a search has found better ones; where it returns True, all
-               searches end, and the best so far is returned
+    callback   called as callback(model, parameters, loss) when a search has found better ones, which `model` takes (the
+               settings of its variant are among them); where it returns True, all searches end, and the best so far is returned
     journal    a folder, in which every loss is kept as it is found (8 bytes an evaluation): a fit that was killed and is begun
                again with the same arguments simulates nothing twice, and ends with the same result
 
@@ -253,7 +254,8 @@ class _Sweep:
                 self.progress(name, done, self.searches * self.budget, best.lowest)
             if self.callback is not None and best.lowest != told:  # higher: where a search begins to see the whole
                 told = best.lowest
-                params = {n: float(v) for n, v in best.dp.dequantise(best.codes).items()}
+                values = best.dp.dequantise(best.codes).items()
+                params = {**best.dp.model.chosen, **{n: float(v) for n, v in values}}
                 if self.callback(name, params, told) is True:
                     raise _Stop
 

@@ -100,7 +100,7 @@ class _Work:
         recording = read(source / content["file"], **options_of(content, source))
         seconds: dict[str, float] = {}
         last, told = time.monotonic(), dict[str, float]()
-        better: dict[str, tuple[dict[str, float], float]] = {}
+        better: dict[str, tuple[dict[str, Any], float]] = {}
 
         def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
             nonlocal last
@@ -111,12 +111,10 @@ class _Work:
                 self.say("progress", model=model, evaluations=evaluations, budget=budget, loss=loss)
                 if model in better:
                     params, lowest = better.pop(model)
-                    # of a model that is tried in several variants it is not known here which one this is
-                    tried = get_model(model).tried
-                    settings = dict(get_model(model).variant(**tried[0]).chosen) if len(tried) == 1 else None
+                    settings = {name: params.pop(name) for name in get_model(model).chosen}
                     self.say("better", model=model, loss=lowest, params=params, settings=settings)
 
-        def improved(model: str, params: dict[str, float], loss: float) -> None:
+        def improved(model: str, params: dict[str, Any], loss: float) -> None:
             better[model] = (params, loss)
 
         results = fit(

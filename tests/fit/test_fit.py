@@ -365,6 +365,16 @@ def test_callback_sees_what_improves_and_may_stop(single):
     assert results.best.params == seen[-1][1]
 
 
+def test_callback_gets_what_makes_the_neuron(single):
+    seen = []
+    results = fit(voltage=single.voltage, current=single.current, dt=DT, models=["HH"], budget=400,
+                  callback=lambda *told: seen.append(told))  # fmt: skip
+    model, params, _ = min(seen, key=lambda told: told[2])
+    neuron = get_model(model)(word=18, dt=DT, i_span=results.best.i_span, **params)
+    assert {seen[k][1]["kinetics"] for k in range(len(seen))} == {"1952", "traub-miles"}
+    assert neuron.chosen == results.best.model.chosen and dict(neuron.codes) == dict(results.best.codes)
+
+
 def test_sensitivity_is_where_the_loss_grows_by_a_tenth(several):
     (result,) = fit(several.recording, models=["LIF"], budget=1500)
     task = Task.of(several.recording, DT)

@@ -199,7 +199,7 @@ export interface Better {
   type: "better";
   model: string;
   loss: number;
-  settings: Settings | null; // null: it is not known which of several variants this is
+  settings: Settings;
   i_span?: number;
   codes?: Record<string, number>; // where they are missing, the parameters stand for them
   params: Record<string, number>;

@@ -231,7 +231,7 @@ export class FitView {
   }
 
   private name(l: Live): Node {
-    const settings = chosen(l.row?.settings ?? l.better?.settings ?? undefined);
+    const settings = chosen(l.row?.settings ?? l.better?.settings);
     return h(
       "button",
       { type: "button", class: "link", "data-testid": `row-${l.model}` },

@@ -82,7 +82,7 @@ export class Fitted {
     const j = job(session.fit);
     const best = l?.row ?? l?.better;
     const r = recording(j?.recording);
-    if (!this.visible || !l || !j || !best || !r || best.settings === null) return;
+    if (!this.visible || !l || !j || !best || !r) return;
     if (this.busy) return this.soon();
     if (this.picker.dataset["of"] !== r.id) {
       const firing =
@@ -112,7 +112,7 @@ export class Fitted {
       if (l.row) say(this.score, "Simulating …");
       const s = await simulate({
         model: l.model,
-        settings: best.settings ?? {},
+        settings: best.settings,
         word,
         dt,
         ...given,
