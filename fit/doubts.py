@@ -13,7 +13,9 @@ from spikefab.fit.split import stimuli
 Floats = NDArray[np.float64]
 
 QUIET = 10.0  # ms
-HIGHEST_REST = -30.0  # mV
+LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV
+FLAT, NOISIEST = 0.01, 2.0  # mV
+LEAST_CURRENT = 1e-3  # nA
 COARSEST = 0.2  # ms, 5 kHz
 LARGEST_CURRENT = 50.0  # nA
 BRIDGE = 20.0  # MOhm: peaks of well balanced recordings move by 6 at most, an unbalanced one's by 75
@@ -33,12 +35,18 @@ def doubts(recording: Recording) -> tuple[str, ...]:
     largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
     if largest < 1.0:
         found.append(f"The voltage stays within {largest:.3g} mV: it may be in V, but mV are expected.")
+    elif rest < LOWEST_REST:
+        found.append(f"The cell rests at {rest:.0f} mV, as no cell does: check the unit of the voltage.")
     elif rest > HIGHEST_REST:
         found.append(f"The cell rests at {rest:.0f} mV: it is depolarised, damaged or not a neuron.")
     amplitude = max((float(np.max(np.abs(s.current))) for s in sweeps if s.current is not None), default=0.0)
     if amplitude > LARGEST_CURRENT:
         found.append(f"The current reaches {amplitude:.3g} nA: it may be in pA, but nA are expected.")
-    if not any(len(s) for s in spikes):
+    if any(len(s) for s in spikes) and 0 < amplitude < LEAST_CURRENT:
+        found.append(f"The current reaches {amplitude:.2g} nA only, though the cell fires: its unit may be another.")
+    if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
+        found.append("The voltage does not change: nothing of a cell can be seen.")
+    elif not any(len(s) for s in spikes):
         found.append("There are no spikes: only the passive membrane can be fitted.")
     for end, sign in (("above", 1.0), ("below", -1.0)):
         level = _clipped([sign * sweep.voltage for sweep in sweeps], dt)
@@ -50,6 +58,11 @@ def doubts(recording: Recording) -> tuple[str, ...]:
     if slope is not None:
         found.append(
             f"Onset, peak and trough of the spikes move by {slope:.0f} mV per nA: the bridge was not balanced."
+        )
+    noise = float(np.median([_noise(sweep.voltage) for sweep in sweeps]))
+    if noise > NOISIEST:
+        found.append(
+            f"The voltage is noisy ({noise:.1f} mV rms from sample to sample): counts of spikes are not reliable."
         )
     drift = _drift(recording)
     if drift is not None:
@@ -72,6 +85,11 @@ def rest_of(sweep: Sweep, dt: float) -> float:
     if quiet * dt >= QUIET:
         return float(np.median(sweep.voltage[:quiet]))
     return float(np.percentile(sweep.voltage, 20))
+
+
+def _noise(v: Floats) -> float:
+    """mV rms of what changes from sample to sample; spikes are too few to count."""
+    return float(1.4826 * np.median(np.abs(np.diff(v))) / np.sqrt(2)) if len(v) > 1 else 0.0
 
 
 def _clipped(voltages: list[Floats], dt: float) -> float | None:

@@ -36,6 +36,7 @@ NAMES = {
     "tau_m": "membrane time constant",
     "fi_slope": "slope of the f-I curve",
     "noise": "fluctuating stimulus (1: yes)",
+    "constant": "firing sweeps under a step",
     "bursts": "pauses among the intervals",
     "block": "sweeps that end in a block",
     "rebound": "rebound after inhibition",
@@ -58,6 +59,8 @@ UNITS = {
     "tau_m": "ms",
     "oscillation": "mV",
 }  # the others are counts, shares and ratios
+PULSE = 10.0  # ms: what a shorter stimulus evokes comes after it, and it charges no membrane
+FEWEST = 50  # samples of a window: eFEL's time_constant crashes the process with 25
 TAUS = ("decay_time_constant_after_stim", "time_constant")  # the second where the sweep ends with its stimulus
 
 
@@ -70,7 +73,8 @@ def extract_features(
     The stimulus window is found in the current, else in the voltage. Floats; nan where the recording does not show it.
 
     * spike_count: spikes of all sweeps, by the rule of `find_spikes`
-    * firing_rate: Hz, spikes within the windows of the sweeps that fire, over the length of these windows
+    * firing_rate: Hz, spikes within the windows of the sweeps that fire, over the length of these windows (of a pulse
+      shorter than 10 ms, from its start to the end of the sweep)
     * isi_cv: standard deviation of the intervals over their mean, mean over sweeps with three spikes or more
     * adaptation_ratio: last interval over first, mean over the same sweeps: 1 is regular, above 1 adapts
     * rheobase: nA above the baseline, the lowest current of a sweep at which it fires
@@ -98,7 +102,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
 
     * peak_rate: Hz, of the sweep that fires fastest
     * fi_slope: Hz per nA, of the line through the sweeps that fire (two currents at least)
-    * noise, bursts, block, rebound, resonance, oscillation: see `signs`
+    * noise, constant, bursts, block, rebound, resonance, oscillation: see `signs`
     """
     seen = _see(recording, (), trains)
     rates = [_rate(o) for o in seen.sweeps]
@@ -147,12 +151,16 @@ def f_i_curve(
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """A sweep with its spikes, the window (start, stop) ms of its stimulus, and the step in nA, None for no step."""
+    """A sweep with its spikes, the window (start, stop) ms of its stimulus, and the step in nA, None for no step.
+
+    pulse: the stimulus is shorter than PULSE, and the window goes on to the end of the sweep.
+    """
 
     sweep: Sweep
     spikes: Spikes
     window: tuple[float, float]
     step: float | None
+    pulse: bool = False
 
     @property
     def inside(self) -> Floats:
@@ -177,7 +185,12 @@ def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> lis
     for k, sweep in enumerate(recording.sweeps):
         spikes = find_spikes(sweep.voltage, recording.dt) if trains is None else trains[k]
         window = _window(sweep, spikes, recording.dt)
-        sweeps.append(Observed(sweep, spikes, window, _amplitude(sweep, window, recording.dt)))
+        step = _amplitude(sweep, window, recording.dt)
+        pulse = window[1] - window[0] < PULSE
+        if pulse:
+            end = len(sweep.voltage) * recording.dt
+            window = (window[0] if end - window[0] >= PULSE else 0.0, end)
+        sweeps.append(Observed(sweep, spikes, window, step, pulse))
     return sweeps
 
 
@@ -253,7 +266,11 @@ def _passive(seen: _Seen) -> dict[str, float]:
     """Resistance, time constant and sag from sweeps that step without a spike: from hyperpolarised ones, if there are
     any.
     """
-    quiet = [(o.step, v) for o, v in zip(seen.sweeps, seen.values, strict=True) if o.step and not len(o.spikes)]
+    quiet = [
+        (o.step, v)
+        for o, v in zip(seen.sweeps, seen.values, strict=True)
+        if o.step and not o.pulse and not len(o.spikes)
+    ]
     down = sorted((pair for pair in quiet if pair[0] < 0), key=lambda pair: pair[0])
     used = [v for _, v in down or quiet]
     resistances = _pooled(used, RESISTANCE)
@@ -266,19 +283,21 @@ def _passive(seen: _Seen) -> dict[str, float]:
 
 
 def _efel(sweeps: list[Observed], dt: float, names: list[str]) -> list[dict[str, Floats]]:
-    """eFEL's values of each sweep, empty where it finds none."""
+    """eFEL's values of each sweep, empty where it finds none, or the window has too few samples."""
     import efel
 
     half = [o.spikes.half_voltage for o in sweeps if len(o.spikes)]
     level = float(np.median(np.concatenate(half))) if half else 0.0
     traces = []
-    for o in sweeps:
+    seen = [round((o.window[1] - o.window[0]) / dt) >= FEWEST for o in sweeps]
+    for o in (o for o, enough in zip(sweeps, seen, strict=True) if enough):
         t = np.arange(len(o.sweep.voltage)) * dt
         trace = {"T": t, "V": o.sweep.voltage, "stim_start": [o.window[0]], "stim_end": [o.window[1]]}
         traces.append(trace | ({"stimulus_current": [o.step]} if o.step else {}))
     with _settings(Threshold=level, interp_step=float(dt)):
-        found = efel.get_feature_values(traces, names, raise_warnings=False)
-    return [{name: _finite(values[name]) for name in names} for values in found]
+        found = iter(efel.get_feature_values(traces, names, raise_warnings=False))
+    values = [next(found) if enough else {} for enough in seen]
+    return [{name: _finite(v.get(name)) for name in names} for v in values]
 
 
 @contextmanager
@@ -327,7 +346,10 @@ def _amplitude(sweep: Sweep, window: tuple[float, float], dt: float) -> float | 
         return None
     signal, noise = denoise(sweep.current, dt)
     base = 0.0 if sweep.window is None else baseline_current(sweep, dt)
-    low, step, high = np.percentile(signal[round(window[0] / dt) : round(window[1] / dt)], [10, 50, 90]) - base
+    inside = signal[round(window[0] / dt) : round(window[1] / dt)] - base
+    low, step, high = np.percentile(inside, [10, 50, 90])
+    if sweep.window is not None and abs(step) < 0.5 * np.percentile(np.abs(inside), 99):
+        return None  # pulses, and mostly nothing between them
     return float(step) if high - low <= max(0.2 * abs(step), 5 * noise) else None
 
 

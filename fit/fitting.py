@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from spikefab.sim import kernels
 
 from .assess import assess, ideal_scores
 from .ranking import certainty
+from .readers import read
 from .recording import Recording
 from .results import FitResults
 from .scores import WEIGHTS
@@ -25,6 +27,7 @@ from .space import Freedom
 from .split import RULES, Part
 from .task import Task
 
+DT = 0.1  # ms
 BUDGET = 20_000  # evaluations a model
 EARLY = 0.25  # share of the budget that every model gets, and
 LEAST = 2000  # evaluations if there are so many: fewer say nothing of a model with ten parameters
@@ -35,12 +38,12 @@ Callback = Callable[[str, dict[str, Any], float], object]
 
 
 def fit(
-    recording: Recording | None = None,
+    recording: Recording | str | Path | None = None,
     *,
     voltage: ArrayLike | None = None,
     current: ArrayLike | None = None,
-    dt: float = 0.1,
-    models: Iterable[str] | None = None,
+    dt: float | None = None,
+    models: Iterable[str] | str | None = None,
     word: int = 18,
     top_k: int = 5,
     budget: int = BUDGET,
@@ -48,7 +51,7 @@ def fit(
     held_out: str = "auto",
     folds: int | None = None,
     weights: Sequence[float] = WEIGHTS,
-    free: Iterable[str] | None = None,
+    free: Iterable[str] | Mapping[str, Iterable[str]] | None = None,
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     progress: Progress | None = None,
@@ -58,9 +61,9 @@ def fit(
 ) -> FitResults:
     """Fit models in fixed point and rank them on what they have not seen; best first.
 
-    recording  a `Recording`, or instead:
+    recording  a `Recording`, or the path of one for `read`; or instead:
     voltage    (T,) or (sweeps, T) mV, and current, the same shape, nA, both sampled every `dt` ms
-    dt         ms, the step of the hardware: a recording on another step is resampled
+    dt         ms, the step of the hardware, .1 by default: a recording on another step is resampled; arrays need it
     models     names; all by default
     word       16, 18 or 24 bits
     top_k      how many results to return, at most one a model
@@ -71,7 +74,8 @@ def fit(
                search of its own (so much longer it takes), and the ranking is on all of them; the parameters returned are
                of one more search, on everything
     weights    of voltage, timing and count in the score
-    free       parameters that are searched, in models that have them; by default all that a recording does not say
+    free       parameters that are searched, in models that have them; by default all that a recording does not say. Or, by
+               model, those that are searched in it besides: {"AdEx": ["V_peak"]}
     fixed      parameters and the values at which they are held
     bounds     parameters and (lo, hi) to search between, instead of around what was measured
     progress   called as progress(model, evaluations, budget, best loss)
@@ -86,23 +90,31 @@ def fit(
     """
     if (recording is None) == (voltage is None):
         raise UsageError("give fit either a recording, or voltage and current.")
-    if budget < 1 or top_k < 1:
-        raise UsageError("budget and top_k must be at least 1.")
+    if isinstance(recording, (str, Path)):
+        recording = read(recording)
+    if recording is not None and not isinstance(recording, Recording):
+        raise UsageError("recording must be what spikefab.read gives, or a path: arrays go to voltage= and current=.")
+    if not (isinstance(budget, Integral) and isinstance(top_k, Integral) and budget >= 1 and top_k >= 1):
+        raise UsageError("budget and top_k must be whole numbers of at least 1.")
     if recording is None:
         if current is None:
             raise UsageError("fit needs the injected current (nA) beside the voltage (mV).")
+        if dt is None:
+            raise UsageError("fit needs dt, the ms between two samples, beside voltage and current.")
         recording = Recording.from_arrays(voltage, current, dt)  # type: ignore[arg-type]
-    chosen = [get_model(name) for name in models] if models is not None else list(MODELS.values())
+    names = [models] if isinstance(models, str) else models
+    chosen = [get_model(name) for name in names] if names is not None else list(MODELS.values())
     if not chosen:
         raise UsageError(f"no model was named: there are {', '.join(MODELS)}.")
     if held_out not in RULES:
         raise UsageError(f"held_out is one of {', '.join(RULES)}, not {held_out}.")
     if len(weights) != 3 or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise UsageError("weights are three numbers of 0 or more, not all 0: of voltage, timing and count.")
-    freedom = Freedom(None if free is None else tuple(free), dict(fixed or {}), dict(bounds or {}))
+    freedom = Freedom.of(free, fixed, bounds)
     freedom.check(chosen)
     if folds is not None and held_out != "auto":
         raise UsageError("give either held_out or folds.")
+    dt = DT if dt is None else dt
     task = Task.of(recording, dt, held_out, (float(weights[0]), float(weights[1]), float(weights[2])), folds)
     results = FitResults(
         task=task,
@@ -115,7 +127,7 @@ def fit(
             "held_out": held_out,
             "folds": folds,
             "weights": list(task.weights),
-            "free": None if freedom.free is None else list(freedom.free),
+            "free": freedom.told,
             "fixed": dict(freedom.fixed),
             "bounds": {n: list(ends) for n, ends in freedom.bounds.items()},
             "models": [m.__name__ for m in chosen],
@@ -132,12 +144,15 @@ def fit(
         results.ended_early = sweep.run(task, found)
     except (KeyboardInterrupt, _Stop):
         results.interrupted = True
+        if notice is not None:
+            notice("interrupted: what was found so far is scored.")
     for search in found.values():
         try:
             results.append(assess(search.dp, task, search.codes))
         except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
             results.append(assess(search.dp, task, search.codes))
             results.interrupted = True
+        results[-1].searched = search.searched(results[-1].params)
     judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
     try:
         if task.folds and not results.interrupted:
@@ -153,7 +168,8 @@ def fit(
         dp = found[result.model_name].dp
         try:
             result.ideal = ideal_scores(dp, task, result.params, notice)
-            result.sensitivity = found[result.model_name].sensitivity(result.codes)
+            if not results.interrupted:
+                result.sensitivity = found[result.model_name].sensitivity(result.codes)
         except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
             results.interrupted = True
             break

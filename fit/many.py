@@ -213,7 +213,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     from spikefab.hw.datapath import datapath
     from spikefab.hw.models import MODELS, get_model
 
-    from .fitting import fit
+    from .fitting import DT, fit
     from .space import Freedom
     from .split import RULES
 
@@ -221,7 +221,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise UsageError(f"fit_many has no option {name!r}: there are {', '.join(known)}.")
-    options = {**known, **{n: v for n, v in given.items() if v is not None}}
+    options = {**known, "dt": DT, **{n: v for n, v in given.items() if v is not None}}
     models = MODELS if options["models"] is None else options["models"]
     options["models"] = list(dict.fromkeys(get_model(name).__name__ for name in models))
     if not options["models"]:
@@ -230,8 +230,9 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError("budget and top_k must be at least 1.")
     if options["held_out"] not in RULES:
         raise UsageError(f"held_out is one of {', '.join(RULES)}, not {options['held_out']}.")
-    freedom = (options["free"], options["fixed"] or {}, options["bounds"] or {})
-    Freedom(*freedom).check([get_model(name) for name in options["models"]])
+    Freedom.of(options["free"], options["fixed"], options["bounds"]).check(
+        [get_model(name) for name in options["models"]]
+    )
     for name in options["models"]:
         datapath(get_model(name), options["word"], options["dt"], 1.0)  # says what is wrong with word and dt
     return _plain(options)

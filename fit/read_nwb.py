@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikefab.fit import read_nwb_pairs as nwb
 from spikefab.fit.recording import Recording, make_sweep, resample_current
-from spikefab.hw.errors import FileError, SpikefabError
+from spikefab.hw.errors import FileError, SpikefabError, UsageError
 
 Floats = NDArray[np.float64]
 
@@ -36,16 +36,18 @@ class _Trace:
     dt: float
 
 
-def read_nwb(path: Path) -> Recording:
-    """The current-clamp recording in an NWB file.
+def read_nwb(path: Path, electrode: str | None = None) -> Recording:
+    """The current-clamp recording in an NWB file, of one electrode: that of this name, else the one that was stimulated.
 
     Raises FileError for another kind of file, a truncated or damaged one, voltage clamp, and signals without an even
     time. Sweeps in voltage clamp, of another cell, of another time step or without a stimulus are left out with a
-    notice where others remain; without any stimulus the sweeps have no current and `current_origin` says why.
+    notice where others remain; without any stimulus the sweeps have no current and `current_origin` says why. Raises
+    UsageError for an electrode that is not there.
     """
     with _opened(path) as file:
         notes: list[str] = []
-        pairs = _one_cell(_pairs(path, file, notes), notes)
+        pairs = _pairs(path, file, notes)
+        pairs = _one_cell(path, pairs, notes) if electrode is None else _of_electrode(path, pairs, electrode, notes)
         traces = [t for n, p in zip(_names(pairs), pairs, strict=True) for t in _trace(path, n, p, notes)]
         traces = _one_step(path, _with_current(traces, notes), notes)
         return _recording(path, traces, notes)
@@ -144,8 +146,22 @@ def _responses(path: Path, acquired: list[nwb.Series], notes: list[str]) -> list
     return responses
 
 
-def _one_cell(pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
-    """The sweeps of one electrode: that with the most stimuli, then the most sweeps."""
+def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]) -> list[nwb.Pair]:
+    """The sweeps of the electrode that was asked for; raises UsageError with the names there are if it has none."""
+    there = list(dict.fromkeys(p.response.series.electrode for p in pairs))
+    if not any(there):
+        raise UsageError(f"{path} names no electrodes: leave out --electrode.")
+    if name not in there:
+        raise UsageError(
+            f"{path} has no electrode {name!r} in current clamp, but {', '.join(there_is or 'none' for there_is in there)}."
+        )
+    if len(there) > 1:
+        notes.append(f"of {len(there)} electrodes, {name} is used, as asked")
+    return [p for p in pairs if p.response.series.electrode == name]
+
+
+def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
+    """The sweeps of one electrode: that with the most stimuli other than zero, then the most sweeps."""
     count = Counter(p.response.series.electrode for p in pairs)
     if len(count) < 2:
         return pairs
@@ -154,10 +170,22 @@ def _one_cell(pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
         notes.append(f"each of the {len(pairs)} sweeps names an electrode of its own: taken as one cell")
         return pairs
     stimuli = Counter(p.response.series.electrode for p in pairs if p.stimulus)
-    best = max(count, key=lambda name: (stimuli[name], count[name]))
+    # An amplifier writes a stimulus of zeros for each electrode that it does not drive.
+    driven = Counter(p.response.series.electrode for p in pairs if p.stimulus and _drives(path, p.stimulus))
+    best = max(count, key=lambda name: (driven[name], stimuli[name], count[name]))
     others = ", ".join(f"{name or 'none'} ({n} sweeps)" for name, n in count.items() if name != best)
-    notes.append(f"of {len(count)} electrodes, {best or 'none'} is used; left out: {others}")
+    notes.append(
+        f"of {len(count)} electrodes, {best or 'none'} is used; left out: {others}; --electrode NAME reads another"
+    )
     return [p for p in pairs if p.response.series.electrode == best]
+
+
+def _drives(path: Path, stimulus: nwb.Stretch) -> bool:
+    """Whether a stimulus is other than zero somewhere; one that cannot be read counts, as reading it says what is wrong."""
+    try:
+        return bool(np.any(np.nan_to_num(_values(path, stimulus))))
+    except FileError:
+        return True
 
 
 def _names(pairs: list[nwb.Pair]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from spikefab.fit.recording import Recording, make_sweep
 from spikefab.hw.errors import FileError, SpikefabError, UsageError
 
-TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat")
+TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf")
 KNOWN = (*TEXT, ".abf", ".nwb")
 GROUP = "spikefab.readers"  # entry points: a suffix, and a function of a path that returns a Recording
 
@@ -24,14 +24,16 @@ def read(
     dt: float | None = None,
     current: str | os.PathLike[str] | None = None,
     current_channel: int | None = None,
+    electrode: str | None = None,
     sweeps: str | Sequence[int] | None = None,
 ) -> Recording:
-    """The recording in a file, its kind told by the suffix: csv, tsv, txt, asc, dat (text), abf (Axon 1 and 2), nwb (1
-    and 2), a suffix that an installed package registered in the entry points `spikefab.readers`, or one that neo knows.
+    """The recording in a file, its kind told by the suffix: csv, tsv, txt, asc, dat, atf (text), abf (Axon 1 and 2),
+    nwb (1 and 2), a suffix that an installed package registered in the entry points `spikefab.readers`, or one that neo knows.
 
-    dt               ms between samples, for text that has no time column
+    dt               ms between samples, for text that has no time column, or one of too few digits
     current          a file with the injected current: one for all sweeps, or one a sweep, as long as the voltage
     current_channel  the ADC channel (0, 1, ...) of an abf that recorded the current
+    electrode        the name of the electrode to read of an nwb that has several (default: the one most stimulated)
     sweeps           those to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
 
     A file whose current is unknown loads without one, to view; `Recording.require_fit` says what is missing.
@@ -46,10 +48,14 @@ def read(
         raise UsageError("The current comes from --current FILE or from --current-channel N, not from both.")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
     _require(file)
-    if current_channel is not None and suffix != ".abf":
-        kind = "text" if suffix in TEXT else f"{suffix[1:] or 'no'} file"
-        raise UsageError(f"{file} is {'' if suffix in TEXT else 'a '}{kind}: --current-channel is for ABF files.")
-    recording = _reader(file, suffix, dt, current_channel)(file)
+    for option, given, only in (
+        ("--current-channel", current_channel, ".abf"),
+        ("--electrode", electrode, ".nwb"),
+    ):
+        if given is not None and suffix != only:
+            kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
+            raise UsageError(f"{file} is {kind}: {option} is for {only[1:].upper()} files.")
+    recording = _reader(file, suffix, dt, current_channel, electrode)(file)
     recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     if current is not None:
         recording = _with_current(recording, Path(current))
@@ -78,7 +84,9 @@ def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:
     return replace(chosen, notes=(*chosen.notes, note))
 
 
-def _reader(file: Path, suffix: str, dt: float | None, channel: int | None) -> Callable[[Path], Recording]:
+def _reader(
+    file: Path, suffix: str, dt: float | None, channel: int | None, electrode: str | None
+) -> Callable[[Path], Recording]:
     """The function that reads this kind of file; raises FileError if there is none."""
     if suffix in TEXT:
         from spikefab.fit.read_csv import read_csv
@@ -91,7 +99,7 @@ def _reader(file: Path, suffix: str, dt: float | None, channel: int | None) -> C
     if suffix == ".nwb":
         from spikefab.fit.read_nwb import read_nwb
 
-        return read_nwb
+        return lambda path: read_nwb(path, electrode)
     entry = _registered(suffix)
     if entry is not None:
         return lambda path: _foreign(entry, path)
@@ -148,13 +156,16 @@ def _with_current(recording: Recording, file: Path) -> Recording:
     """The recording with the current of another file in place of its own."""
     _require(file)
     if file.suffix.lower() in TEXT:
-        from spikefab.fit.read_csv import read_current
+        from spikefab.fit.read_csv import read_current as of_text
+
+        currents, step, notes = of_text(file, recording.dt)
     elif file.suffix.lower() == ".abf":
-        from spikefab.fit.read_abf import read_current
+        from spikefab.fit.read_abf import read_current as of_abf
+
+        currents, step, notes = of_abf(file)
     else:
         kinds = ", ".join(suffix[1:] for suffix in (*TEXT, ".abf"))
         raise FileError(f"{file} cannot be read as a current: --current takes {kinds}.")
-    currents, step, notes = read_current(file)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
     sweeps = recording.sweeps

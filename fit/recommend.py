@@ -9,6 +9,7 @@ from spikefab.hw.models import MODELS
 MOST = 5  # models recommended
 ADAPTS = 1.5  # last interval over first
 IRREGULAR = 0.5  # coefficient of variation of the intervals under a constant current
+CONSTANT = 0.5  # share of the firing sweeps, at least, under a constant current
 BURSTS = 0.1  # share of the intervals that stand between bursts; a Poisson train has .17
 SAGS, RESONATES, RHYTHM = 0.15, 1.2, 0.5  # of the deflection; impedance over the one at 1 Hz; mV rms
 BLOCKS, REBOUNDS = 0.2, 0.3  # share of the sweeps
@@ -30,21 +31,26 @@ def _above(name: str, level: float) -> Callable[[Features], bool]:
     return lambda f: f.get(name, math.nan) >= level  # NaN is not above anything
 
 
+def _told(f: Features) -> bool:
+    """Whether intervals tell of the cell, and not of a stimulus that changes."""
+    return not f["noise"] and f["constant"] >= CONSTANT
+
+
 def _adapts(f: Features) -> bool:
-    return f["adaptation_ratio"] >= ADAPTS and not f["noise"]
+    return f["adaptation_ratio"] >= ADAPTS and _told(f)
 
 
 def _bursts(f: Features) -> bool:
-    return f["isi_cv"] >= IRREGULAR and f["bursts"] >= BURSTS and not f["noise"]
+    return f["isi_cv"] >= IRREGULAR and f["bursts"] >= BURSTS and _told(f)
 
 
 def _irregular(f: Features) -> bool:
     # adaptation alone spreads the intervals: by about as much as a ratio of 3 does
-    return f["isi_cv"] >= IRREGULAR and not (f["bursts"] >= BURSTS or f["noise"] or f["adaptation_ratio"] >= 3)
+    return f["isi_cv"] >= IRREGULAR and _told(f) and not (f["bursts"] >= BURSTS or f["adaptation_ratio"] >= 3)
 
 
 def _regular(f: Features) -> bool:
-    return f["isi_cv"] < IRREGULAR and f["adaptation_ratio"] < ADAPTS and not f["noise"]
+    return f["isi_cv"] < IRREGULAR and f["adaptation_ratio"] < ADAPTS and _told(f)
 
 
 # In the order in which they count. A model is named with the first sign that its best_for answers.
@@ -99,7 +105,11 @@ SIGNS = (
     Sign(_above("ap_width", BROAD), "The spikes are broad ({ap_width:.1f} ms at half height)", ("broad spikes",)),
 )
 # Where no sign shows, as with one or two spikes a sweep.
-UNKNOWN = Sign(lambda f: True, "Too few spikes show how the cell fires: a simple model is safest", ("regular firing",))
+UNKNOWN = Sign(
+    lambda f: True,
+    "Too few spikes under a constant current show how the cell fires: a simple model is safest",
+    ("regular firing",),
+)
 
 
 def recommend(features: Features) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 START = 10.0  # ms: without a quiet part, the current before a sweep is taken to be like its first 10 ms
 MERGE = 50.0  # ms: shorter returns to the baseline do not end a stimulus
 NEGLIGIBLE = 1e-6  # nA
+SHORTEST = 10.0  # ms: less says nothing of a cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,11 @@ class Recording:
             if len(given) != len(voltages):
                 raise UsageError(f"There are {len(voltages)} sweeps of voltage but {len(given)} of current.")
             currents = list(given)
+        longest = max(map(len, voltages))
+        if longest < len(voltages) and longest * dt < SHORTEST:
+            raise UsageError(
+                f"There are {len(voltages)} sweeps of {longest} samples: the shape is (sweeps, T), so transpose the arrays."
+            )
         sweeps = []
         for k, (v, i) in enumerate(zip(voltages, currents, strict=True)):
             if i is not None and len(i) != len(v):
@@ -114,13 +120,18 @@ class Recording:
         """Raise RecordingError unless every sweep has a current and some sweep has one other than zero."""
         if not self.sweeps:
             raise RecordingError(f"{self.source} holds no sweeps.")
-        advice = "pass the injected current with --current FILE or --current-channel N"
+        advice = "pass the injected current with --current FILE"
+        if self.source.lower().endswith(".abf"):  # the only files with channels to choose from
+            advice += " or --current-channel N"
         if any(sweep.current is None for sweep in self.sweeps):
             raise RecordingError(
                 f"{self.source} cannot be fitted without its current ({self.current_origin}): {advice}."
             )
         if not any(np.any(sweep.current) for sweep in self.sweeps):
             raise RecordingError(f"{self.source} cannot be fitted, as its current is zero throughout: {advice}.")
+        longest = max(len(sweep.voltage) for sweep in self.sweeps) * self.dt
+        if longest < SHORTEST:
+            raise RecordingError(f"{self.source} lasts {longest:g} ms: a fit needs {SHORTEST:g} ms or more.")
 
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the recording though it can be fitted: one sentence each."""
@@ -178,7 +189,12 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
     starts = departed[np.concatenate(([0], breaks + 1))]
     stops = departed[np.concatenate((breaks, [len(departed) - 1]))] + 1
     longest = int(np.argmax(stops - starts))
-    return round(float(starts[longest] * dt), 6), round(float(stops[longest] * dt), 6)
+    start, stop = int(starts[longest]), int(stops[longest])
+    # a ramp begins before it has come so far
+    calm = away <= max(0.01 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE)
+    before, after = np.flatnonzero(calm[:start]), np.flatnonzero(calm[stop:])
+    start, stop = int(before[-1]) + 1 if len(before) else 0, stop + int(after[0]) if len(after) else len(current)
+    return round(start * dt, 6), round(stop * dt, 6)
 
 
 def is_noise(recording: Recording) -> bool:
@@ -265,9 +281,9 @@ def _resample_slowly(v: Floats, old: float, new: float, n: int) -> Floats:
 def resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
     """A current (T,) nA of step `old` on n steps of `new` ms, each the mean of what flowed in it: the charge stays."""
     ratio = new / old
-    if ratio > 1 and abs(ratio - round(ratio)) < 1e-9:
-        step = round(ratio)
-        return np.pad(i, (0, max(0, n * step - len(i))), mode="edge")[: n * step].reshape(n, step).mean(axis=1)
+    step = round(ratio)
+    if step > 1 and abs(ratio - step) < 1e-9 and n * step <= len(i):
+        return i[: n * step].reshape(n, step).mean(axis=1)
     edges = np.minimum(np.arange(n + 1) * ratio, len(i))
     charge = np.interp(edges, np.arange(len(i) + 1), np.concatenate(([0.0], np.cumsum(i))))
     # The last step may reach beyond the data: its mean is over what there is.

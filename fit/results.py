@@ -45,7 +45,8 @@ class FitResult:
     it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
     nothing was held out). `first` is the share of bootstrap resamples of the judged sweeps in which this model leads, `tied`
     whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). `sensitivity`: of each
-    parameter that was searched the (low, high) between which it alone can move before the training loss grows by a tenth.
+    parameter that was searched the (low, high) between which it alone can move before the training loss grows by a tenth;
+    `searched`: the (low, high) between which it was searched.
     A result loaded from a file has no traces.
     """
 
@@ -68,6 +69,7 @@ class FitResult:
     first: float | None = None
     tied: bool | None = None
     sensitivity: dict[str, tuple[float, float]] = field(default_factory=dict)
+    searched: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def validated(self) -> bool:
@@ -158,14 +160,17 @@ class FitResult:
     def parameters(self) -> list[dict[str, Any]]:
         """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound, range (see `sensitivity`, or None).
 
-        at_bound is true within a thousandth of the range, whatever the code next to the bound stands for, but not for
-        0: a refractory time or an adaptation of 0 is simply not there.
+        bounds are those between which it was searched; of one that was not, what the hardware takes. at_bound is true of one
+        that was searched and lies within a hundredth of that range from an end, but not for 0: a refractory time or an
+        adaptation of 0 is simply not there.
         """
         rows = []
         for name, p in self._datapath.params.items():
             value = self.params[name]
-            lo, hi = map(float, p.bounds)
-            near = min(abs(value - lo), abs(value - hi)) < 1e-3 * (hi - lo if not p.log else abs(value))
+            lo, hi = self.searched.get(name, tuple(map(float, p.bounds)))
+            ends = np.array([lo, value, hi])
+            low, at, high = np.log(ends) if p.log and lo > 0 and value > 0 else ends
+            near = name in self.searched and not 0.01 < (at - low) / (high - low) < 0.99
             rows.append(
                 {
                     "name": name,
@@ -187,6 +192,7 @@ class FitResult:
         ranges = {name: list(ends) for name, ends in self.sensitivity.items()}
         return {name: getattr(self, name) for name in names.split()} | {
             "sensitivity": ranges,
+            "searched": {name: list(ends) for name, ends in self.searched.items()},
             "scheme": self.model.scheme,
         }
 
@@ -195,7 +201,8 @@ class FitResult:
         names = "model_name settings params codes initial word dt i_span train held_out ideal"
         given = {name: d[name] for name in names.split()} | {name: d.get(name) for name in ("first", "tied")}
         ranges = {name: (low, high) for name, (low, high) in d.get("sensitivity", {}).items()}
-        return cls(**given, sensitivity=ranges, stored_rmse=d["rmse"])
+        searched = {name: (low, high) for name, (low, high) in d.get("searched", {}).items()}
+        return cls(**given, sensitivity=ranges, searched=searched, stored_rmse=d["rmse"])
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"
@@ -222,6 +229,11 @@ class FitResults(list[FitResult]):
         if len(tied) < 2:
             return None
         return f"{', '.join(tied[:-1])} and {tied[-1]} cannot be told apart by these sweeps."
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said of the recording before it was fitted, one sentence each."""
+        return (self.input or {}).get("notes", [])
 
     @property
     def best(self) -> FitResult:
@@ -311,8 +323,9 @@ class FitResults(list[FitResult]):
         return write_report(self, path)
 
     def save(self, path: str | Path) -> Path:
-        """Write `result.json` to a file, whole or not at all."""
+        """Write `result.json`, to this file or into this folder, whole or not at all."""
         path = Path(path)
+        path = path / "result.json" if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(path.suffix + ".part")
         part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
@@ -351,15 +364,16 @@ class FitResults(list[FitResult]):
         for row in table:
             cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
             lines.append("  ".join(cells).rstrip())
-        return "\n".join([*lines, self._basis()])
+        return "\n".join([*lines, self._basis(), *self.notes])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the ranking as a table."""
         if not self:
             return "<p>no results</p>"
         head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
+        notes = "".join(f"<p>{html.escape(text)}</p>" for text in (self._basis(), *self.notes))
         rows = "".join(f"<tr>{''.join(f'<td>{html.escape(x)}</td>' for x in row)}</tr>" for row in self._rows())
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{html.escape(self._basis())}</p>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows = []

@@ -57,7 +57,7 @@ class Search:
         if journal is not None:
             lossy = hashlib.blake2b(self._whole.digest() + self._score.digest(), digest_size=12).hexdigest()
             self._journal = Journal(journal / f"{dp.model.__name__}-{lossy}-{seed}.losses")
-        names = freedom.searched(dp.params)
+        names = freedom.searched(dp.model.__name__, dp.params)
         self._space = Space.of(dp, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = self.lowest = np.inf
@@ -74,6 +74,10 @@ class Search:
             self.loss = self.lowest
             if self._score is not self._whole and self.evaluations:
                 self.loss = float(self._whole(self._whole.read_out(self.codes[None]))[0])
+
+    def searched(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+        """(lo, hi) between which each parameter was searched, beside these values of the others."""
+        return self._space.box(params)
 
     def sensitivity(self, codes: Mapping[str, int]) -> dict[str, tuple[float, float]]:
         """(low, high) of each searched parameter between which it alone can move before the loss grows by a tenth."""

@@ -24,6 +24,7 @@ def signs(observed: "list[Observed]", dt: float, noise: bool) -> dict[str, float
     """One float a sign; nan where the recording cannot show it. dt in ms.
 
     * noise: 1 where the stimulus fluctuates all along, else 0
+    * constant: share of the sweeps with three spikes or more whose stimulus is a step: what intervals tell of the cell
     * bursts: share, 0..1, of intervals at least twice as long as both neighbours, over all sweeps: none in regular and
       in adapting trains, half of them in doublets
     * block: share of the firing sweeps that fall silent, above the threshold of their spikes, while the step goes on
@@ -34,12 +35,18 @@ def signs(observed: "list[Observed]", dt: float, noise: bool) -> dict[str, float
     """
     return {
         "noise": float(noise),
+        "constant": _constant(observed),
         "bursts": _bursts(observed),
         "block": _block(observed, dt),
         "rebound": _rebound(observed),
         "resonance": _resonance(observed, dt),
         "oscillation": _oscillation(observed, dt),
     }
+
+
+def _constant(observed: "list[Observed]") -> float:
+    fired = [o.step is not None and not o.pulse for o in observed if len(o.inside) >= 3]
+    return float(np.mean(fired)) if fired else float("nan")
 
 
 def _bursts(observed: "list[Observed]") -> float:

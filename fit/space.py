@@ -7,6 +7,7 @@ import numpy as np
 
 from spikefab.hw.datapath import Datapath, Param
 from spikefab.hw.errors import UsageError
+from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
 
 from .measure import Measured
@@ -45,22 +46,50 @@ class Freedom:
     free    those that are searched; all that a recording does not say, if None
     fixed   values that are held
     bounds  (lo, hi) to search between, instead of what was measured
+    also    by model, those that are searched in it besides
     """
 
     free: tuple[str, ...] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        free: Iterable[str] | Mapping[str, Iterable[str]] | None,
+        fixed: Mapping[str, float] | None,
+        bounds: Mapping[str, tuple[float, float]] | None,
+    ) -> "Freedom":
+        """From the options of `fit`. Raises UsageError for what is none of them."""
+        if isinstance(free, str):
+            raise UsageError(f"free takes names in a list, or lists by model, not the text {free!r}.")
+        if isinstance(free, Mapping):
+            also = {get_model(model).__name__: tuple(names) for model, names in free.items()}
+            return cls(None, dict(fixed or {}), dict(bounds or {}), also)
+        return cls(None if free is None else tuple(free), dict(fixed or {}), dict(bounds or {}))
+
+    @property
+    def told(self) -> list[str] | dict[str, list[str]] | None:
+        """`free`, as `of` takes it, in plain lists."""
+        if self.also:
+            return {model: list(names) for model, names in self.also.items()}
+        return None if self.free is None else list(self.free)
 
     def check(self, models: Iterable[type[Neuron]]) -> None:
         """Raise UsageError for a name that none of the models has, or a value that one of them cannot take."""
         params = [(m.__name__, m.params()) for m in models]
+        for model, names in self.also.items():
+            for name in names:
+                get_model(model).check_parameter(name)
         for name in (*(self.free or ()), *self.fixed, *self.bounds):
             if not any(name in p for _, p in params):
                 raise UsageError(f"none of the models has a parameter {name}.")
-        for name in self.fixed.keys() & {*(self.free or ()), *self.bounds}:
+        freed = {*(self.free or ()), *(name for names in self.also.values() for name in names)}
+        for name in self.fixed.keys() & {*freed, *self.bounds}:
             raise UsageError(f"{name} cannot be fixed and searched at once.")
         for model, p in params:
-            if not self.searched(p):
+            if not self.searched(model, p):
                 raise UsageError(
                     f"{model}: no parameter is left to be searched; name models that have {self._named()}."
                 )
@@ -77,9 +106,10 @@ class Freedom:
     def _named(self) -> str:
         return " or ".join(self.free) if self.free else "others"
 
-    def searched(self, params: Mapping[str, Param]) -> tuple[str, ...]:
-        """Names that are searched, in the model's order."""
+    def searched(self, model: str, params: Mapping[str, Param]) -> tuple[str, ...]:
+        """Names that are searched in a model, in its order."""
         held = unsearched(params) if self.free is None else params.keys() - {*self.free}
+        held -= {*self.also.get(model, ())}
         return tuple(n for n in params if n in self.bounds or (n not in held and n not in self.fixed))
 
 
@@ -94,6 +124,8 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
     passive = _passive(m)
     if param.per_nF is not None:
         return param.per_nF
+    # t_ref keeps all that the hardware takes: in models without it, it stands in for a slow after-hyperpolarisation. LIF on
+    # the steps of 18713001.abf scores .43 held out with 30 ms, and .49 where no more than 8 ms are searched.
     if name in passive:
         factor = FACTOR_GATED if spiking else FACTOR
         lo, hi = max(lo, passive[name] / factor), min(hi, passive[name] * factor)
@@ -176,6 +208,12 @@ class Space:
         log = np.array([params[n].log for n in names])
         ratio = np.array([params[n].per_nF is not None and n not in given for n in names])
         return cls(dp, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
+
+    def box(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+        """(lo, hi) of each searched parameter, beside these values of the others."""
+        scale = np.where(self.ratio, params.get("C", 1.0), 1.0)
+        ends = zip(self.names, self.lo * scale, self.hi * scale, strict=True)
+        return {name: (float(lo), float(hi)) for name, lo, hi in ends}
 
     def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters (N,) by name of points (N, dimensions)."""

@@ -65,7 +65,7 @@ class Task:
         if not parts.held_out and not dealt:
             notes.append(f"{parts.how}.")
         measured = measure(seen, [spikes[k] for k in train])
-        if measured.jump:
+        if measured.jump >= 1:
             notes.append(
                 f"The voltage follows the current at once by {measured.jump:.0f} MOhm: the electrode was not compensated,"
                 " and no model follows it there."

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from spikefab.hw.datapath import datapath
 from spikefab.hw.errors import UsageError
+from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
 
 from . import kernels
@@ -30,7 +31,7 @@ class Simulation:
 
 
 def simulate(
-    model: type[Neuron],
+    model: type[Neuron] | str,
     params: Mapping[str, ArrayLike],
     currents: ArrayLike,
     *,
@@ -42,7 +43,7 @@ def simulate(
 ) -> Simulation:
     """Simulate N candidates of a model under S currents: the integers of the hardware, on all threads.
 
-    model       a class, such as `AdExNeuron`
+    model       a class, such as `AdExNeuron`, or a model's name
     params      name -> number or (N,), in physical units and within their bounds; those not named have their default. What
                 is too fast for a register at this dt is held at its end: `params` of the result says at what
     currents    (S, T) or (T,) nA, one sample a step
@@ -53,6 +54,8 @@ def simulate(
     Each candidate starts at rest. Memory, bytes: 8 N (C + S (max_spikes / 2 + 2 K + 5)) for C coefficients and K states,
     and 8 N S T with traces. Raises UsageError for a name, a shape or a current that does not fit.
     """
+    if isinstance(model, str):
+        model = get_model(model)
     for name in params:
         model.check_parameter(name)
     given = {name: np.asarray(value, dtype=np.float64) for name, value in params.items()}

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from spikefab import __version__
 from spikefab.console import finite
+from spikefab.fit.features import PULSE
 from spikefab.hw.errors import SpikefabError, UsageError
 from spikefab.hw.models import get_model
 
@@ -26,7 +27,7 @@ from . import asked, begin, cards, commands, recordings
 from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench
-from .project import Missing, Project, file_name
+from .project import Missing, Project, file_name, shown_name
 from .readers import Readers
 
 STATIC = Path(__file__).parent / "static"
@@ -136,26 +137,28 @@ class Studio:
             file = scratch / file_name(shown)
             await _receive(request, file)
             content = await self._read(file, scratch, options)
-            content = self.project.add_recording(scratch, {"name": file.name} | content)
+            content = self.project.add_recording(scratch, {"name": shown_name(shown)} | content)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         return _json(self._told(content), 201)
 
     async def add_current(self, request: Request) -> Response:
-        """The current of a recording, from a file of its own."""
+        """The current of a recording, from a file of its own, or from the channel that `current_channel` names."""
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
         scratch = self.project.scratch()
+        options = {k: v for k, v in content["options"].items() if k not in ("current", "current_channel")}
+        given = _reading(request)
         try:
-            (scratch / "current").mkdir()
-            current = scratch / "current" / file_name(request.query_params.get("name", "current"))
-            await _receive(request, current)
-            options = {k: v for k, v in content["options"].items() if k not in ("current", "current_channel")}
+            if "current_channel" not in given:
+                (scratch / "current").mkdir()
+                current = scratch / "current" / file_name(request.query_params.get("name", "current"))
+                await _receive(request, current)
+                given = {"current": str(current)}
             file = scratch / content["file"]
             shutil.copyfile(folder / content["file"], file)
-            found = await self._read(file, scratch, options | {"current": str(current)})
-            self.project.remove_recording(content["id"])
+            found = await self._read(file, scratch, options | given)
             kept = {name: content[name] for name in ("name", "id")}
             content = self.project.add_recording(scratch, found | kept | {"added": content["added"]})
         except BaseException:
@@ -182,8 +185,8 @@ class Studio:
             raise UsageError("window must be two times in ms.")
         whole = recordings.sweep_of(content, sweep)["duration"]
         window = tuple(asked.number({"a time": x}, "a time", least=0, most=whole) for x in ends)
-        if not window[0] < window[1]:
-            raise UsageError("The stimulus must end after it begins.")
+        if window[1] - window[0] < min(PULSE, whole):
+            raise UsageError(f"Features are measured within {PULSE:g} ms or more.")
         folder = self.project.recording_folder(content["id"])
         return _json(
             await self.readers.ask("window_features", folder=str(folder), content=content, index=sweep, window=window)
@@ -374,7 +377,7 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _unwritten(_: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
-    return JSONResponse({"error": f"The project's folder cannot be read or written: {error.strerror}."}, 507)
+    return JSONResponse({"error": f"The project's folder cannot be read or written: {error.strerror or error}."}, 507)
 
 
 async def _defect(_: Request, error: Exception) -> Response:

@@ -12,7 +12,8 @@ def info(recording: Mapping[str, Any]) -> dict[str, str]:
 
 def features(recording: Mapping[str, Any]) -> dict[str, str]:
     file, words, call = _reading(recording)
-    python = f"from spikefab import extract_features, read\n\n{call}\nfeatures = extract_features(recording)"
+    imports = "from spikefab import read\nfrom spikefab.fit.features import recording_features"
+    python = f"{imports}\n\n{call}\nfeatures = recording_features(recording)"
     return {"command": shlex.join(["spikefab", "features", file, *words]), "python": python}
 
 
@@ -22,8 +23,8 @@ def fit(recording: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
     options = {"models": names and ",".join(n.removesuffix("Neuron") for n in names), "word": settings["word"]}
     options |= {"top": settings["top_k"], "budget": settings["budget"], "seed": settings["seed"]}
     options |= {"folds": settings["folds"]} if settings["folds"] else {"held-out": settings["held_out"]}
-    if "--dt" not in words and settings["dt"] != 0.1:
-        options["dt"] = settings["dt"]
+    if settings["dt"] != recording["options"].get("dt", 0.1):
+        options["step"] = settings["dt"]
     flags = [x for name, value in options.items() if value is not None for x in (f"--{name}", str(value))]
     given = {k: v for k, v in settings.items() if v is not None}
     lines = ",\n    ".join(f"{name}={value!r}" for name, value in given.items())
@@ -36,36 +37,40 @@ def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any]
     if neuron is None:
         which = settings["neuron"]
         what, words = f"jobs/{which['fit']}/out", ["--rank", str(which["rank"])]
-        python = (
-            "from spikefab.fit.results import FitResults\n\n"
-            f"neuron = FitResults.load({what + '/result.json'!r})[{which['rank'] - 1}].create_model()"
-        )
+        python = f"from spikefab.output import fitted_neuron\n\nneuron, current = fitted_neuron({what!r}, rank={which['rank']})"
     else:
         what, words = f"jobs/{key}/neuron.json", []
         chosen = "".join(f", {name}={value!r}" for name, value in neuron["settings"].items())
         python = (
             f"from spikefab import {neuron['model']}\n\nneuron = {neuron['model']}(\n    codes={dict(neuron['codes'])},\n"
-            f"    word={neuron['word']}, dt={neuron['dt']:g}, i_span={neuron['i_span']:g}{chosen},\n)"
+            f"    word={neuron['word']}, dt={neuron['dt']:g}, i_span={neuron['i_span']:g}{chosen},\n)\ncurrent = None"
         )
     if kind == "verify":
         words += ["--steps", str(settings["steps"])]
-        python += f"\n\nfrom spikefab.sim.verify import verify\n\nchecks = verify(neuron, steps={settings['steps']})"
+        call = f"verify(neuron, steps={settings['steps']}, current=current)"
+        python += f"\n\nfrom spikefab.sim.verify import verify\n\nchecks = {call}"
     elif kind == "build":
         words += ["--board", settings["board"], "--seed", str(settings["seed"])]
-        python += (
-            f"\n\nfrom spikefab.boards.build import build\n\nreport = build(neuron, {settings['board']!r}, 'build')"
-        )
+        call = f"build(neuron, {settings['board']!r}, 'build', seed={settings['seed']})"
+        python += f"\n\nfrom spikefab.boards.build import build\n\nreport = {call}"
     else:
         words += ["--to", "verilog"]
-        python += "\n\nfrom spikefab.hw.verilog import to_verilog\n\ntext = to_verilog(neuron)"
+        python += "\n\nfrom spikefab.sim.export import export_verilog\n\nexport_verilog(neuron, current, '.')"
     return {"command": shlex.join(["spikefab", kind, what, *words]), "python": python}
+
+
+def reading(recording: Mapping[str, Any]) -> str:
+    """The call that reads it."""
+    return _reading(recording)[2].removeprefix("recording = ")
 
 
 def _reading(recording: Mapping[str, Any]) -> tuple[str, list[str], str]:
     """The file, the options of the command line, and the Python that reads it."""
-    options = dict(recording["options"])
-    words, given = [], [repr(recording["file"])]
-    for name, value in options.items():
+    folder = f"recordings/{recording['id']}"
+    file = f"{folder}/{recording['file']}"
+    words, given = [], [repr(file)]
+    for name, value in recording["options"].items():
+        value = f"{folder}/current/{value}" if name == "current" else value
         words += [f"--{name.replace('_', '-')}", str(value)]
         given.append(f"{name}={value!r}")
-    return recording["file"], words, f"recording = read({', '.join(given)})"
+    return file, words, f"recording = read({', '.join(given)})"

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -24,9 +25,11 @@ from typing import Any
 
 from spikefab.hw.errors import UsageError
 
-from .project import Missing, Project, fresh, load, save
+from .project import Missing, Project, fresh, is_key, load, save
 
 OVER = {"done", "cancelled", "failed"}
+STATES = OVER | {"running", "paused"}  # that a worker says
+ASKED = {"id": str, "kind": str, "title": str, "created": str, "settings": dict}  # without which a job is none
 AT_ONCE = 2  # workers: a fit uses every core
 PATIENCE = 20.0  # s until a worker that was interrupted is killed
 ATTEMPT = 10.0  # s that a worker may take to say that it is there
@@ -38,17 +41,18 @@ class Jobs:
     def __init__(self, project: Project):
         self.project = project
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starting = threading.RLock()  # who looks whether there is room for a worker has that room
+        self._held: dict[str, threading.RLock] = {}  # who looks at a job's state acts on that state
 
     def all(self) -> list[dict[str, Any]]:
-        """In the order in which they were begun."""
+        """In the order in which they were begun. What is damaged is left where it is, and left out."""
         folders = (self.project.folder / "jobs").glob("j*")
-        found = [self.describe(p.name) for p in folders if (p / "job.json").is_file()]
+        found = [self.describe(p.name) for p in folders if is_key(p.name) and _asked(p) is not None]
         return sorted(found, key=lambda j: (j["created"], j["id"]))
 
     def describe(self, key: str) -> dict[str, Any]:
         """A job as the page is told of it."""
-        folder = self.folder(key)
-        asked = load(folder / "job.json")
+        asked = _asked(self.folder(key))
         assert asked is not None
         last = self.state(key)
         return asked | {
@@ -60,7 +64,7 @@ class Jobs:
     def state(self, key: str) -> dict[str, Any]:
         """The last event that said a state; a worker that is gone without a word has stopped."""
         alive = self._alive(key)
-        states = [event for _, event in self.events(key) if event["type"] == "state"]
+        states = [e for _, e in self.events(key) if e["type"] == "state" and e.get("state") in STATES]
         last = states[-1] if states else {"state": "running"}
         if last["state"] == "running" and not alive:
             return {"state": "stopped", "error": "The process that did this ended without a word; it can be resumed."}
@@ -75,13 +79,15 @@ class Jobs:
         for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is not whole yet
             if number > after:
                 try:
-                    yield number, json.loads(line)
+                    event = json.loads(line)
                 except ValueError:  # torn by a power cut
-                    yield number, {"type": "torn"}
+                    event = None
+                whole = isinstance(event, dict) and isinstance(event.get("type"), str)
+                yield number, event if whole else {"type": "torn"}
 
     def files(self, key: str) -> list[Path]:
         out = self.folder(key) / "out"
-        return sorted(p for p in out.iterdir() if p.is_file()) if out.is_dir() else []
+        return sorted(p for p in out.iterdir() if p.is_file() and not p.is_symlink()) if out.is_dir() else []
 
     def file(self, key: str, name: str) -> Path:
         """One of the files that a job made; compared with those there are, so that no name leads elsewhere."""
@@ -92,7 +98,7 @@ class Jobs:
 
     def folder(self, key: str) -> Path:
         folder = self.project.job_folder(key)
-        if not (folder / "job.json").is_file():
+        if _asked(folder) is None:
             raise Missing(f"There is no job {key} in this project.")
         return folder
 
@@ -109,26 +115,30 @@ class Jobs:
         neuron: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Make a job and start its worker. `same`: the command line and the Python that do the same, by the job's key."""
-        self._room()
-        key = fresh("j")
-        folder = self.project.job_folder(key)
-        folder.mkdir()
-        created = datetime.now(UTC).isoformat(timespec="microseconds")
-        if neuron is not None:
-            save(folder / "neuron.json", {**neuron})
-        asked = {"id": key, "kind": kind, "title": title, "created": created, "settings": settings}
-        save(folder / "job.json", asked | {"recording": recording, "neuron": neuron, **same(key)})
-        self._start(key)
+        with self._starting:
+            self._room()
+            key = fresh("j")
+            folder = self.project.job_folder(key)
+            folder.mkdir()
+            created = datetime.now(UTC).isoformat(timespec="microseconds")
+            if neuron is not None:
+                save(folder / "neuron.json", {**neuron})
+            asked = {"id": key, "kind": kind, "title": title, "created": created, "settings": settings}
+            save(folder / "job.json", asked | {"recording": recording, "neuron": neuron, **same(key)})
+            self._start(key)
         return self.describe(key)
 
     def resume(self, key: str) -> dict[str, Any]:
-        state = self.state(key)["state"]
-        if state not in ("paused", "stopped"):
-            raise UsageError(f"This job is {state}: there is nothing to resume.")
-        self._room()
-        (self.folder(key) / "stop").unlink(missing_ok=True)
-        self._start(key)
-        return self.describe(key)
+        with self._hold(key), self._starting:
+            job = self.describe(key)
+            if job["state"] not in ("paused", "stopped"):
+                raise UsageError(f"This job is {job['state']}: there is nothing to resume.")
+            if job.get("recording") is not None:
+                self.project.recording(job["recording"])  # without it the worker could only fail
+            self._room()
+            (self.folder(key) / "stop").unlink(missing_ok=True)
+            self._start(key)
+            return self.describe(key)
 
     def pause(self, key: str) -> dict[str, Any]:
         job = self.describe(key)
@@ -140,9 +150,10 @@ class Jobs:
         return self._interrupt(key, "cancel", "cancelled")
 
     def remove(self, key: str) -> None:
-        if self.state(key)["state"] == "running":
-            raise UsageError("This job still runs: cancel it first.")
-        shutil.rmtree(self.folder(key))
+        with self._hold(key):
+            if self.state(key)["state"] == "running":
+                raise UsageError("This job still runs: cancel it first.")
+            shutil.rmtree(self.folder(key))
 
     def reap(self) -> None:
         """Take note of workers that have ended, so that they do not stay as zombies."""
@@ -151,6 +162,10 @@ class Jobs:
                 del self._children[key]
 
     # -- processes ---------------------------------------------------------------------------------------------------
+
+    def _hold(self, key: str) -> threading.RLock:
+        self.folder(key)
+        return self._held.setdefault(key, threading.RLock())
 
     def _room(self) -> None:
         running = [job for job in self.all() if job["state"] == "running"]
@@ -189,6 +204,10 @@ class Jobs:
 
     def _interrupt(self, key: str, how: str, becomes: str) -> dict[str, Any]:
         """Have a worker stop, or say it in its place where there is none."""
+        with self._hold(key):
+            return self._interrupt_held(key, how, becomes)
+
+    def _interrupt_held(self, key: str, how: str, becomes: str) -> dict[str, Any]:
         folder, state = self.folder(key), self.state(key)["state"]
         if state in OVER:
             raise UsageError(f"This job is {state} already.")
@@ -205,12 +224,21 @@ class Jobs:
         self.reap()
         if self.state(key)["state"] not in (*OVER, becomes):
             say(folder, {"type": "state", "state": becomes})
+        if becomes == "cancelled":
+            shutil.rmtree(folder / "journal", ignore_errors=True)
         return self.describe(key)
 
     def _signal(self, folder: Path, number: signal.Signals) -> None:
         """To the worker and what it has started: it leads a group of its own."""
         with suppress(ValueError, ProcessLookupError):  # not yet there, or gone in between
             os.killpg(int((folder / "lock").read_text()), number)
+
+
+def _asked(folder: Path) -> dict[str, Any] | None:
+    """job.json, if it has what a job has."""
+    content = load(folder / "job.json")
+    whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in ASKED.items())
+    return content if whole else None
 
 
 def say(folder: Path, event: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from spikefab.hw.neuron import Neuron
 from spikefab.sim import ideal, ideal_kernel, kernels
 
 from . import asked
+from .commands import reading
 from .project import Project
 from .recordings import recording_of, sweep_of
 
@@ -80,7 +81,7 @@ class Bench:
                 span = task.i_span
                 current = np.asarray(task.recording.sweeps[sweep].current)
                 baseline = float(task.baselines[sweep])
-                where = f"recording = read({content['file']!r}).resample({dt:g})", f"recording.sweeps[{sweep}].current"
+                where = f"recording = {reading(content)}.resample({dt:g})", f"recording.sweeps[{sweep}].current"
             else:
                 task, sweep, baseline = None, 0, 0.0
                 current, where = _stimulus(asked.table(body, "stimulus"), dt)

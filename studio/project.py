@@ -13,6 +13,9 @@ from typing import Any
 from spikefab.hw.errors import FileError, UsageError
 
 MARK = "studio.json"
+TAKEN_IN: dict[str, Any] = {  # without which a recording is none
+    "id": str, "name": str, "file": str, "added": str, "dt": (int, float), "options": dict, "sweeps": list, "notes": list,
+}  # fmt: skip
 
 
 class Missing(UsageError):
@@ -60,15 +63,12 @@ class Project:
 
     def recordings(self) -> list[dict[str, Any]]:
         """In the order in which they came."""
-        found = []
-        for path in self.folder.glob("recordings/r*/recording.json"):
-            content = load(path)
-            if content is not None:
-                found.append(content)
+        folders = (p for p in self.folder.glob("recordings/r*") if is_key(p.name))
+        found = [content for p in folders if (content := _taken_in(p)) is not None]
         return sorted(found, key=lambda r: (r["added"], r["id"]))
 
     def recording(self, key: str) -> dict[str, Any]:
-        content = load(self.recording_folder(key) / "recording.json")
+        content = _taken_in(self.recording_folder(key))
         if content is None:
             raise Missing(f"There is no recording {key} in this project.")
         return content
@@ -81,16 +81,27 @@ class Project:
         return Path(tempfile.mkdtemp(prefix=".", dir=self.folder / "recordings"))
 
     def add_recording(self, made: Path, content: dict[str, Any]) -> dict[str, Any]:
-        """Give a folder made in `scratch` its name: a fresh one, if `content` has no `id`."""
+        """Give a folder made in `scratch` its name: a fresh one, or that of the recording whose `id` is in `content`."""
         key = content.get("id") or fresh("r")
         content = content | {"id": key}
         save(made / "recording.json", content)
-        made.rename(self.recording_folder(key))
+        place = self.recording_folder(key)
+        if place.exists():
+            before = self.scratch()
+            place.rename(before / key)  # not removed before the new one is there
+            made.rename(place)
+            shutil.rmtree(before)
+        else:
+            made.rename(place)
         return content
 
     def remove_recording(self, key: str) -> None:
         self.recording(key)
-        shutil.rmtree(self.recording_folder(key))
+        folder = self.recording_folder(key)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
 
     # -- session -----------------------------------------------------------------------------------------------------
 
@@ -107,7 +118,7 @@ class Project:
 
     def _inside(self, kind: str, key: str) -> Path:
         """A folder by its key, which comes from a browser: anything but a key of ours is refused."""
-        if not re.fullmatch(r"[rj][0-9a-f]{8}", key):
+        if not is_key(key):
             raise Missing(f"There is no {kind[:-1]} of this name in this project.")
         return self.folder / kind / key
 
@@ -116,10 +127,27 @@ def fresh(kind: str) -> str:
     return kind + secrets.token_hex(4)
 
 
+def is_key(name: str) -> bool:
+    return re.fullmatch(r"[rj][0-9a-f]{8}", name) is not None
+
+
+def _taken_in(folder: Path) -> dict[str, Any] | None:
+    """recording.json, if it has what a recording has."""
+    content = load(folder / "recording.json")
+    whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in TAKEN_IN.items())
+    return content if whole else None
+
+
 def file_name(given: str) -> str:
     """What a browser calls a file, as a plain name for this disk: no folder, nothing hidden, nothing odd."""
     last = re.split(r"[/\\]", given)[-1]
-    return re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII).lstrip(".-")[-100:] or "recording"
+    return re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII)[-100:].lstrip(".-") or "recording"
+
+
+def shown_name(given: str) -> str:
+    """What a browser calls a file, to be shown: in the page it is text, whatever it holds."""
+    last = re.split(r"[/\\]", given)[-1]
+    return "".join(c for c in last if c.isprintable())[-200:].strip() or "recording"
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -40,7 +40,7 @@ class Readers:
                 raise SpikefabError(f"This takes more than {LONGEST / 60:.0f} minutes, and was given up.") from None
             except (OSError, ValueError):
                 self._end(process)
-                raise SpikefabError("The process that read this file crashed: it is damaged, or too large.") from None
+                raise SpikefabError("The process that read this crashed: the file is damaged, or too large.") from None
             except asyncio.CancelledError:
                 self._end(process)  # it is still at it, and its answer would be the next one's
                 raise

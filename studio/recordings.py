@@ -51,8 +51,10 @@ PAGES_WORDS = {  # for what the command line calls options
     "pass --dt MS, the time between two samples": "give the time between two samples, in ms",
     "pass the injected current with --current FILE or --current-channel N": "add its current, from a file of its own or a"
     " channel of this one",
+    "pass the injected current with --current FILE": "add its current, from a file of its own",
     "--current-channel is for ABF files": "only an ABF file has channels to choose from",
     "--current takes": "a current comes as",
+    "; --electrode NAME reads another": "",
 }
 
 

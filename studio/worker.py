@@ -19,13 +19,21 @@ from .jobs import say
 from .project import load
 from .recordings import options_of, plain
 
+ATTEMPTS = 200  # 10 ms apart, to get the job's lock
 EVERY = 0.25  # s between two words on one search's progress
 CHUNK = 16_384  # characters of a log in one event
 
 
 def main(folder: Path) -> int:
     with (folder / "lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        for _ in range(ATTEMPTS):  # the server looks at the lock by taking it for a moment
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+        else:
+            return 1  # another worker has the job
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -43,10 +51,13 @@ class _Work:
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._stop)
         try:
+            if self._asked():  # before there was a handler
+                self._stop()
             getattr(self, "_" + self.job["kind"])()
         except SpikefabError as error:
             return self._end("failed", self._words(error))
         except KeyboardInterrupt:
+            shutil.rmtree(self.folder / "journal", ignore_errors=True)
             return self._end("cancelled")
         except MemoryError:
             return self._end("failed", "This machine has too little memory for it.")

@@ -106,8 +106,13 @@ def make_parser() -> argparse.ArgumentParser:
         return made
 
     c = command("fit", "commands:fit", "Fit models to a recording and rank them")
-    _add_recording(c, "ms, the time step of the hardware (default 0.1), and of a file that has no time column")
+    _add_recording(
+        c, "ms between samples, if the file has no time; and the step of the hardware, if --step is not given"
+    )
     _add_search(c)
+    c.add_argument(
+        "--step", type=float, metavar="MS", help="ms, the time step of the hardware (default --dt, else 0.1)"
+    )
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
     c.add_argument(
         "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
@@ -165,6 +170,7 @@ def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between sample
     parser.add_argument("--dt", type=float, metavar="MS", help=dt)
     parser.add_argument("--current", type=Path, metavar="FILE", help="the injected current, in a file of its own")
     parser.add_argument("--current-channel", type=int, metavar="N", help="channel of an ABF that recorded the current")
+    parser.add_argument("--electrode", metavar="NAME", help="which to read of an NWB that has several")
     parser.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7, counted from 0 (default: all)")
 
 
@@ -207,6 +213,7 @@ def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
     c.add_argument("--dt", type=float, metavar="MS", help="as in fit")
     c.add_argument("--current", type=Path, metavar="FILE", help="the injected current, one file for all recordings")
     c.add_argument("--current-channel", type=int, metavar="N", help="channel of ABFs that recorded the current")
+    c.add_argument("--electrode", metavar="NAME", help="which to read of NWBs that have several")
     c.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7 (default: all)")
     _add_search(c)
     c = command(

@@ -4,8 +4,12 @@ import json
 import math
 import os
 import shlex
+import signal
+import threading
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +27,34 @@ def fit(args: Namespace, screen: Screen) -> int:
     from spikefab.fit.readers import read
 
     out = None
-    if args.out is None:
-        screen.notice("the results are shown and not kept: add --out DIR to keep them.")
-    else:
+    if args.out is not None:
         from spikefab.output import OutputFolder
 
         out = OutputFolder(args.out)
     started = time.monotonic()
     given = {"dt": args.dt, "current": args.current, "current_channel": args.current_channel, "sweeps": args.sweeps}
-    recording = read(args.file, **given)
-    results, timings = run_fit(
-        screen,
-        recording,
-        models=[name.strip() for name in args.models.split(",")] if args.models else None,
-        word=args.word,
-        dt=0.1 if args.dt is None else args.dt,
-        top_k=args.top,
-        budget=args.budget,
-        seed=args.seed,
-        held_out=args.held_out,
-        folds=args.folds,
-        journal=args.journal,
-        **freedom(args),
-    )
-    if not results:
-        raise KeyboardInterrupt
-    if out is not None:
-        out.save_fit(results, {**timings, "total": round(time.monotonic() - started, 3)})
+    recording = read(args.file, **given, electrode=args.electrode)
+    if out is None:
+        screen.notice("the results are shown and not kept: add --out DIR to keep them.")
+    with one_interrupt():
+        results, timings = run_fit(
+            screen,
+            recording,
+            models=[name.strip() for name in args.models.split(",")] if args.models else None,
+            word=args.word,
+            dt=next((x for x in (args.step, args.dt) if x is not None), 0.1),
+            top_k=args.top,
+            budget=args.budget,
+            seed=args.seed,
+            held_out=args.held_out,
+            folds=args.folds,
+            journal=args.journal,
+            **freedom(args),
+        )
+        if not results:
+            raise KeyboardInterrupt
+        if out is not None:
+            out.save_fit(results, {**timings, "total": round(time.monotonic() - started, 3)})
     show_fit(screen, results)
     if out is not None:
         screen.heading(f"Written to {out.path}: {', '.join(out.written)}")
@@ -62,6 +67,26 @@ def fit(args: Namespace, screen: Screen) -> int:
         screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
         return INTERRUPTED
     return 0
+
+
+@contextmanager
+def one_interrupt() -> Iterator[None]:
+    """Only the first Ctrl-C interrupts: what it leaves to be scored and saved takes seconds, and must not be lost."""
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    # only the main thread can set it; a shell's background job does not hear it
+    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def freedom(args: Namespace) -> dict[str, Any]:
@@ -261,17 +286,11 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
         return _default_model(args, what)
     if path.is_file() and path.name == "neuron.json":
         return _one_neuron(args, path), None
-    from spikefab.fit.results import FitResults
+    from spikefab.output import fitted_neuron
 
     if args.word is not None:
         raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
-    results = FitResults.load(path)
-    rank = args.rank or 1
-    if not 1 <= rank <= len(results):
-        raise UsageError(f"there is no rank {rank} in {what}: its ranks are 1 to {len(results)}.")
-    folder = path if path.is_dir() else path.parent
-    sweep, current = _recorded(folder / "traces.npz")
-    return results[rank - 1].create_model(sweep), current
+    return fitted_neuron(path, args.rank or 1)
 
 
 def _one_neuron(args: Namespace, path: Path) -> "Neuron":
@@ -295,18 +314,3 @@ def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:
         raise UsageError(f"--rank goes with a result of fit, not with a model's name ({name}).")
     model = get_model(name)
     return model(word=18 if args.word is None else args.word), None
-
-
-def _recorded(path: Path) -> tuple[int, Any]:
-    """The sweep with the most spikes in the traces beside a result, and its current; sweep 0 and None without them."""
-    import numpy as np
-
-    if not path.is_file():
-        return 0, None
-    try:
-        with np.load(path) as traces:
-            counts = [len(traces[f"data_spikes_{k}"]) for k in range(int(traces["sweeps"]))]
-            sweep = int(np.argmax(counts))
-            return sweep, traces[f"current_{sweep}"]
-    except (OSError, ValueError, KeyError) as error:
-        raise FileError(f"{path} cannot be read: {error}.") from None

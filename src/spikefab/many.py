@@ -36,7 +36,12 @@ def fit_many(args: Namespace, screen: Screen) -> int:
             resume=not args.again,
             shard=shard,
             jobs=args.jobs,
-            reading={"current": args.current, "current_channel": args.current_channel, "sweeps": args.sweeps},
+            reading={
+                "current": args.current,
+                "current_channel": args.current_channel,
+                "electrode": args.electrode,
+                "sweeps": args.sweeps,
+            },
             progress=progress,
             models=[name.strip() for name in args.models.split(",")] if args.models else None,
             word=args.word,

@@ -1,4 +1,5 @@
-"""The folder that a fit writes: all of it or nothing, and never over something that no fit wrote."""
+"""The folder that a fit writes: all of it or nothing, and never over something that no fit wrote; and what is read
+from it."""
 
 import json
 import os
@@ -8,12 +9,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spikefab.hw.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
+    from spikefab.hw.neuron import Neuron
 
 FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html")
+
+
+def fitted_neuron(path: str | Path, rank: int = 1) -> tuple["Neuron", "np.ndarray | None"]:
+    """A neuron of a fit's folder, in the state in which the recorded sweep with the most spikes begins, and that sweep's
+    current (T,) nA; None without traces.
+
+    Raises UsageError for a rank that is not there, FileError for what no fit wrote.
+    """
+    from spikefab.fit.results import FitResults
+
+    path = Path(path)
+    results = FitResults.load(path)
+    if not 1 <= rank <= len(results):
+        raise UsageError(f"there is no rank {rank} in {path}: its ranks are 1 to {len(results)}.")
+    traces = (path if path.is_dir() else path.parent) / "traces.npz"
+    if not traces.is_file():
+        return results[rank - 1].create_model(), None
+    try:
+        with np.load(traces) as kept:
+            counts = [len(kept[f"data_spikes_{k}"]) for k in range(int(kept["sweeps"]))]
+            sweep = int(np.argmax(counts))
+            return results[rank - 1].create_model(sweep), kept[f"current_{sweep}"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FileError(f"{traces} cannot be read: {error}.") from None
 
 
 class OutputFolder:

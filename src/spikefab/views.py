@@ -223,4 +223,11 @@ def studio(args: Namespace, screen: Screen) -> int:
 def _read(args: Namespace) -> "Recording":
     from spikefab.fit.readers import read
 
-    return read(args.file, dt=args.dt, current=args.current, current_channel=args.current_channel, sweeps=args.sweeps)
+    return read(
+        args.file,
+        dt=args.dt,
+        current=args.current,
+        current_channel=args.current_channel,
+        electrode=args.electrode,
+        sweeps=args.sweeps,
+    )

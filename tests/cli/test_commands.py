@@ -1,6 +1,10 @@
 """What the commands write, and the shapes of their JSON."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -100,6 +104,34 @@ def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
     else:
         assert ran.sentence == "interrupted; nothing was saved."
         assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_again_and_again(spikefab, recording, tmp_path):
+    """Whoever presses Ctrl-C three times still gets what was found."""
+    out = tmp_path / "fit"
+    words = ["fit", recording, "--models", "lif", "--budget", "10000000", "--out", out]
+    child = subprocess.Popen([sys.executable, "-m", "spikefab", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    for line in child.stderr:
+        if "features point at" in line:
+            break
+    time.sleep(8)  # the kernel is compiled, and the search runs
+    for _ in range(3):
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.15)
+    _, err = child.communicate(timeout=120)
+    assert child.returncode == 130 and "what was found so far is scored" in err and "Traceback" not in err
+    assert json.loads((out / "result.json").read_text())["interrupted"] is True
+    assert (out / "report.html").is_file()
+
+
+def test_the_step_of_the_hardware_is_not_that_of_the_file(spikefab, tmp_path, cell):
+    voltage, current = cell(0.3)
+    text = "\n".join(["V_mV,I_nA", *(f"{v:.4f},{i}" for v, i in zip(voltage, current, strict=True))])
+    (tmp_path / "timeless.csv").write_text(text)
+    words = ("fit", tmp_path / "timeless.csv", "--dt", "0.1", "--models", "lif", "--budget", "64", "--json")
+    assert spikefab(*words).json["settings"]["dt"] == 0.1
+    ran = spikefab(*words, "--step", "0.2")
+    assert ran.json["settings"]["dt"] == 0.2 and "resampled from 0.1 to 0.2 ms" in ran.err
 
 
 def test_a_journal_lets_a_fit_go_on(spikefab, recording, tmp_path):

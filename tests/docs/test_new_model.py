@@ -118,7 +118,7 @@ def test_a_fit_takes_it_by_name(model):
     current = np.zeros(4000)
     current[500:3500] = 0.45
     made = model(b=0.03)
-    results = fit(voltage=made.run(current), current=current, models=["AdaptiveLIF"], budget=192, seed=1)
+    results = fit(voltage=made.run(current), current=current, dt=0.1, models=["AdaptiveLIF"], budget=192, seed=1)
     assert [r.model_name for r in results] == [NAME]
     assert set(results.best.params) == set(model.params())
     again = results.best.create_model()

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import pytest
 
-from spikefab import Recording, fit
+from spikefab import Recording, fit, read
 from spikefab.fit.assess import assess, ideal_scores
 from spikefab.fit.fitting import LEAST
 from spikefab.fit.loss import Loss
@@ -231,6 +231,11 @@ def test_top_k_and_chosen_models(single):
     ("options", "error", "match"),
     [
         ({"models": ["Izikevich"]}, UsageError, "did you mean IzhikevichNeuron"),
+        ({"models": "Izikevich"}, UsageError, "did you mean IzhikevichNeuron"),
+        ({"budget": 100.5}, UsageError, "whole numbers"),
+        ({"dt": None}, UsageError, "needs dt"),
+        ({"voltage": np.zeros((5000, 3)), "current": np.zeros((5000, 3))}, UsageError, "transpose the arrays"),
+        ({"voltage": np.zeros(50), "current": np.ones(50)}, RecordingError, "lasts 5 ms: a fit needs 10 ms"),
         ({"models": []}, UsageError, "no model"),
         ({"word": 20}, UsageError, "word 20"),
         ({"budget": 0}, UsageError, "at least 1"),
@@ -393,3 +398,14 @@ def test_sensitivity_is_where_the_loss_grows_by_a_tenth(several):
     # a tenth of its range away it is another cell
     assert at(R_m=1.3 * result.sensitivity["R_m"][1]) > 1.1 * at()
     assert result.parameters()[0]["range"] == result.sensitivity["tau_m"]
+
+
+def test_a_path_is_read_and_its_notes_are_shown(recording):
+    results = fit(str(recording), models="LIF", budget=64)
+    assert results.input["source"] == recording.name
+    assert [r.model_name for r in results] == ["LIFNeuron"]
+    noted = fit(read(recording).resample(0.4), models=["LIF"], budget=64)
+    assert any("resampled" in text for text in noted.notes)
+    assert all(text in repr(noted) and text in noted._repr_html_() for text in noted.notes)
+    with pytest.raises(UsageError, match=r"what spikefab\.read gives"):
+        fit(np.zeros(10), models=["LIF"])

@@ -17,8 +17,8 @@ def recording(membrane, steps):
     return Recording.from_arrays([membrane(i, DT, 0.3, seed=k) for k, i in enumerate(currents)], currents, DT)
 
 
-def lif(recording, **options):
-    return fit(recording, dt=DT, models=["LIF"], budget=300, **options)
+def lif(recording, budget=300, **options):
+    return fit(recording, dt=DT, models=["LIF"], budget=budget, **options)
 
 
 def test_fixed_parameters_are_held_at_the_nearest_code(recording):
@@ -69,3 +69,26 @@ def test_refused(recording, options, sentence):
 def test_models_without_a_free_parameter_are_named(recording):
     with pytest.raises(UsageError, match="LIFNeuron: no parameter is left to be searched; name models that have b"):
         fit(recording, dt=DT, models=["LIF", "AdEx"], free=["b"], budget=100)
+
+
+def test_a_models_own_parameters_can_be_freed_besides(recording):
+    (result,) = lif(recording, free={"lif": ["V_peak"]})
+    assert {"V_peak", "tau_m", "V_th", "E_L"} <= result.sensitivity.keys()
+    assert "V_peak" not in lif(recording)[0].sensitivity
+    with pytest.raises(UsageError, match="LIFNeuron has no parameter"):
+        lif(recording, free={"LIF": ["tau_x"]})
+    with pytest.raises(UsageError, match="cannot be fixed and searched"):
+        lif(recording, free={"LIF": ["V_peak"]}, fixed={"V_peak": 20.0})
+    with pytest.raises(UsageError, match="not the text 'V_th'"):
+        lif(recording, free="V_th")
+
+
+def test_a_parameter_on_the_end_of_its_search_is_reported(recording):
+    (result,) = lif(recording, budget=600)
+    at = {p["name"]: p for p in result.parameters()}
+    assert at["E_L"]["bounds"] == result.searched["E_L"] and not at["E_L"]["at_bound"]
+    low, high = result.params["E_L"] + 6, result.params["E_L"] + 10
+    (away,) = lif(recording, budget=600, free=["E_L"], bounds={"E_L": (low, high)})
+    at = {p["name"]: p for p in away.parameters()}
+    assert at["E_L"]["bounds"] == (low, high) and at["E_L"]["at_bound"]
+    assert not at["V_peak"]["at_bound"]  # it was not searched

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikefab.fit.features import extract_features
+from spikefab.fit.features import extract_features, recording_features
 from spikefab.fit.readers import read
+from spikefab.fit.recommend import recommend
+from spikefab.fit.recording import Recording
 from spikefab.fit.spikes import find_spikes
 from spikefab.hw.errors import RecordingError, UsageError
 
@@ -186,3 +188,35 @@ def test_a_short_step_is_no_noise():
     for k in (120, 270):
         voltage[k : k + 20] += 100 * np.exp(-(np.linspace(-2, 2, 20) ** 2))
     assert extract_features(voltage, 0.1, current)["rheobase"] == 10.0
+
+
+@pytest.mark.parametrize("width", [0.8, 1.0, 2.0, 5.0])
+def test_a_pulse(width):
+    """What it evokes comes after it; eFEL would crash the process."""
+    n = round(500 / DT)
+    t = np.arange(n) * DT
+    i = np.where((t >= 100) & (t < 100 + width), 2.0, 0.0)
+    v = REST + 100 * np.exp(-0.5 * ((t - 103) / 0.4) ** 2) + np.random.default_rng(0).normal(0, 0.05, n)
+    features = extract_features([v, np.full(n, REST)], DT, [i, i])
+    assert features["spike_count"] == 1 and features["firing_rate"] == pytest.approx(1000 / 400)
+    assert features["latency"] == pytest.approx(2.5, abs=0.5) and features["ap_height"] > 90
+    assert features["v_rest"] == pytest.approx(REST, abs=0.1)
+    assert math.isnan(features["input_resistance"]) and math.isnan(features["tau_m"])
+
+
+def test_the_window_of_a_ramp_begins_where_it_does():
+    t = np.arange(round(1000 / DT)) * DT
+    ramp = np.clip((t - 200) / 600, 0, 1) * (t < 800) * 0.3
+    recording = Recording.from_arrays(np.full(len(t), REST), ramp, DT)
+    start, stop = recording.sweeps[0].window
+    assert 200 <= start < 210 and stop == pytest.approx(800, abs=1)
+
+
+def test_intervals_under_a_stimulus_that_changes_are_no_sign():
+    v, i, times = cell(0.2, adapt=6.0)
+    under = {"step": i, "ramp": i * np.linspace(0.2, 1, len(i)), "pulses": i * (np.arange(len(i)) * DT % 50 < 2)}
+    found = {name: recording_features(Recording.from_arrays(v, x, DT)) for name, x in under.items()}
+    assert [found[name]["constant"] for name in under] == [1, 0, 0]
+    adapts = [any("adapts" in reason for _, reason in recommend(f)) for f in found.values()]
+    assert adapts == [True, False, False]
+    assert math.isnan(found["pulses"]["oscillation"]) and len(times) > 5

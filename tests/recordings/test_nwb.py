@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from spikefab.cli import main
 from spikefab.fit.readers import read
 from spikefab.hw.errors import FileError, RecordingError, UsageError
 
@@ -231,6 +232,39 @@ def test_what_is_left_out_is_said(nwb):
     ):
         assert words in notes
     recording.require_fit()
+
+
+def two_cells(put):
+    """Two electrodes, of which only the second is driven."""
+    for k in range(3):
+        pair(put, k, V, 0 * I, electrode="elec0", at="a")
+        pair(put, k, V + 9, (k + 1) * I, electrode="elec1", at="b")
+
+
+def test_the_electrode_that_was_driven_is_read_or_the_one_asked_for(nwb, capsys):
+    path = nwb(two_cells)
+    check(read(path).sweeps[2], V + 9, 3 * I)
+    assert "of 2 electrodes, elec1 is used; left out: elec0 (3 sweeps)" in read(path).notes[0]
+    check(read(path, electrode="elec1").sweeps[2], V + 9, 3 * I)
+    asked = read(path, electrode="elec0")
+    check(asked.sweeps[2], V, 0 * I)
+    assert asked.notes == ("of 2 electrodes, elec0 is used, as asked",)
+    with pytest.raises(UsageError, match="has no electrode 'elec2' in current clamp, but elec0, elec1"):
+        read(path, electrode="elec2")
+    assert main(["info", str(path), "--electrode", "elec0"]) == 0
+    assert "elec0 is used" in capsys.readouterr().err
+    assert main(["info", str(path), "--electrode", "elec2"]) == 2
+    with pytest.raises(UsageError, match="names no electrodes"):
+        read(nwb(lambda put: put("acquisition/r", V / 1e3, "volts", RESPONSE, 0)), electrode="e")
+
+
+@pytest.mark.parametrize("command", ["features", "fit", "fit-many"])
+def test_commands_take_an_electrode(nwb, tmp_path, capsys, command):
+    """The name reaches the reader: there is none of it."""
+    more = ["--out", str(tmp_path / "out")] if command != "features" else []
+    status = main([command, str(nwb(two_cells)), "--electrode", "none such", *more])
+    assert status == (4 if command == "fit-many" else 2)
+    assert "has no electrode 'none such'" in capsys.readouterr().err
 
 
 def test_a_clamp_at_zero_current_is_a_known_current(nwb):

@@ -100,6 +100,7 @@ def test_resampling_keeps_charge_and_shape():
     samples=st.integers(2_000, 20_000),
     seed=st.integers(0, 99),
 )
+@example(old=0.25, ratio=3.0, samples=2000, seed=0)  # two thirds of a step at the end
 @example(old=0.05, ratio=1.999, samples=20_000, seed=0)  # in no ratio of small numbers: late at the end, if rounded
 @example(old=0.05, ratio=3.0007, samples=20_000, seed=0)  # the same with something fast in it
 def test_resampling_keeps_every_charge_and_every_time(old, ratio, samples, seed):
@@ -222,6 +223,11 @@ def test_doubts():
     assert only(Recording.from_arrays(v[:, :700], i[:, :700], dt), "no spikes")
     assert only(Recording.from_arrays(np.minimum(v, 0.0), i, dt), "clipped above 0.0 mV")
     assert only(Recording.from_arrays(np.maximum(v, -69.9), i, dt), "clipped below -69.9 mV")
+    assert any("as no cell does" in w for w in Recording.from_arrays(v * 10, i, dt).warnings())
+    assert only(Recording.from_arrays(v, i / 1000, dt), "nA only, though the cell fires")
+    noisy = v + np.random.default_rng(9).normal(0, 4, v.shape)
+    assert any("noisy (4" in w for w in Recording.from_arrays(noisy, i, dt).warnings())
+    assert only(Recording.from_arrays(np.full(3000, -70.0), np.full(3000, 0.1), dt), "does not change")
     bridged = Recording.from_arrays(*spiking(offset=60.0))
     assert only(bridged, "bridge was not balanced")
     drifting = v - np.arange(5)[:, None]

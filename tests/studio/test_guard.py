@@ -127,6 +127,7 @@ def test_paths_lead_nowhere(studio, path):
         ("übung.csv", "_bung.csv"),
         ("x" * 300 + ".csv", "x" * 96 + ".csv"),
         ("nul\0.csv", "nul_.csv"),
+        ("x" + "-" * 200, "recording"),
     ],
 )
 def test_names_of_files(given, kept):

@@ -69,20 +69,18 @@ def test_a_fit_is_the_fit(studio, imported, alone):
     )
 
 
-def test_the_command_that_is_shown_does_the_same(studio, imported, alone, recording, tmp_path, monkeypatch):
+def test_the_command_that_is_shown_does_the_same(studio, imported, alone, tmp_path, monkeypatch):
     from spikefab.cli import main
 
     job = begin(studio, imported, seed=3, held_out="amplitudes", budget=300)
     studio.events(job)
     described = studio.get(f"/api/jobs/{job}")
-    (tmp_path / "cell.csv").write_bytes(recording.read_bytes())
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(studio.folder)
     program, *words = described["command"].split()
-    assert program == "spikefab" and main(words) == 0
+    assert program == "spikefab" and main([*words[:-1], str(tmp_path / "fit")]) == 0
     assert same(FitResults.load(tmp_path / "fit"), result(studio, job))
-    subprocess.run(
-        [sys.executable, "-c", described["python"] + "\nresults.save('python.json')"], cwd=tmp_path, check=True
-    )
+    python = described["python"] + f"\nresults.save({str(tmp_path / 'python.json')!r})"
+    subprocess.run([sys.executable, "-c", python], cwd=studio.folder, check=True)
     assert same(FitResults.load(tmp_path / "python.json"), result(studio, job))
 
 

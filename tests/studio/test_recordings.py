@@ -24,7 +24,9 @@ def test_what_is_told_is_what_was_read(studio, imported, recording):
     assert [s["samples"] for s in imported["sweeps"]] == [len(s.voltage) for s in there.sweeps]
     assert [s["window"] for s in imported["sweeps"]] == [list(s.window) for s in there.sweeps]
     assert imported["cannot_be_fitted"] is None and imported["warnings"] == list(there.warnings())
-    assert imported["name"] == "cell.csv" and imported["command"] == "spikefab info cell.csv"
+    assert (
+        imported["name"] == "cell.csv" and imported["command"] == f"spikefab info recordings/{imported['id']}/cell.csv"
+    )
     for k, sweep in enumerate(there.sweeps):
         bucket, t0, step, (v, i) = trace(studio, imported["id"], sweep=k)
         assert (bucket, t0, step) == (1, 0, there.dt)
@@ -65,7 +67,8 @@ def test_a_time_step_is_asked_for_and_taken(studio):
     assert "give the time between two samples" in studio.refused(studio.upload("bare.csv", content))
     made = studio.upload("bare.csv", content, dt=0.25)
     assert made.status_code == 201
-    assert made.json()["dt"] == 0.25 and made.json()["command"] == "spikefab info bare.csv --dt 0.25"
+    made_as = f"recordings/{made.json()['id']}/bare.csv"
+    assert made.json()["dt"] == 0.25 and made.json()["command"] == f"spikefab info {made_as} --dt 0.25"
     assert "number" in studio.refused(studio.upload("bare.csv", content, dt="x"))
     assert "dt must be" in studio.refused(studio.upload("bare.csv", content, dt=-1))
     studio.http.delete(f"/api/recordings/{made.json()['id']}")
@@ -94,7 +97,8 @@ def test_a_voltage_alone_can_be_seen_and_gets_its_current(studio, cell):
     joined = answer.json()
     assert joined["id"] == made["id"] and joined["cannot_be_fitted"] is None
     assert str(studio.folder) not in answer.text
-    assert joined["command"] == "spikefab info only.csv --current i.csv"
+    folder = f"recordings/{made['id']}"
+    assert joined["command"] == f"spikefab info {folder}/only.csv --current {folder}/current/i.csv"
     assert np.array_equal(trace(studio, made["id"], sweep=0)[3][1], current.astype("f4"))
     assert studio.simulate(model="LIF", recording=made["id"])["score"] is not None
     studio.http.delete(f"/api/recordings/{made['id']}")
@@ -124,7 +128,7 @@ def test_features_and_recommendation(studio, imported, recording):
         x = wanted[f["name"]]
         assert f["value"] == pytest.approx(x) if np.isfinite(x) else f["value"] is None
     assert [(r["model"], r["reason"]) for r in found["recommended"]] == recommend(wanted)
-    assert found["command"] == "spikefab features cell.csv"
+    assert found["command"] == f"spikefab features recordings/{imported['id']}/cell.csv"
 
 
 def test_a_project_is_opened_again(tmp_path, recording):
