@@ -33,7 +33,7 @@ def _above(name: str, level: float) -> Callable[[Features], bool]:
 
 def _told(f: Features) -> bool:
     """Whether intervals tell of the cell, and not of a stimulus that changes."""
-    return not f["noise"] and f["constant"] >= CONSTANT
+    return not (f["noise"] or f.get("constant", 1.0) < CONSTANT)
 
 
 def _adapts(f: Features) -> bool:

@@ -289,7 +289,7 @@ class Studio:
     async def get_events(self, request: Request) -> Response:
         key = request.path_params["key"]
         self.jobs.folder(key)
-        last = request.headers.get("last-event-id", "0")
+        last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
         return StreamingResponse(
             self._follow(request, key, int(last) if last.isdecimal() else 0), media_type="text/event-stream"
         )

@@ -41,6 +41,7 @@ class Jobs:
     def __init__(self, project: Project):
         self.project = project
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._read: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}  # size and time of events, last state
         self._starting = threading.RLock()  # who looks whether there is room for a worker has that room
         self._held: dict[str, threading.RLock] = {}  # who looks at a job's state acts on that state
 
@@ -64,11 +65,22 @@ class Jobs:
     def state(self, key: str) -> dict[str, Any]:
         """The last event that said a state; a worker that is gone without a word has stopped."""
         alive = self._alive(key)
-        states = [e for _, e in self.events(key) if e["type"] == "state" and e.get("state") in STATES]
-        last = states[-1] if states else {"state": "running"}
+        last = self._said(key)
         if last["state"] == "running" and not alive:
             return {"state": "stopped", "error": "The process that did this ended without a word; it can be resumed."}
         return last
+
+    def _said(self, key: str) -> dict[str, Any]:
+        """The last state among the events; they are read again when there are more of them."""
+        try:
+            stat = (self.folder(key) / "events.jsonl").stat()
+        except FileNotFoundError:
+            return {"state": "running"}
+        mark = (stat.st_size, stat.st_mtime_ns)
+        if self._read.get(key, (None, None))[0] != mark:
+            states = [e for _, e in self.events(key) if e["type"] == "state" and e.get("state") in STATES]
+            self._read[key] = mark, states[-1] if states else {"state": "running"}
+        return self._read[key][1]
 
     def events(self, key: str, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         """(number, event) from the one after `after` on, as far as they are written."""

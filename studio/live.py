@@ -216,8 +216,10 @@ def _stimulus(body: Mapping[str, Any], dt: float) -> tuple[np.ndarray, tuple[str
     height = asked.number(body, "amplitude", 0.5, -1e3, 1e3)
     duration = asked.number(body, "duration", 700.0, 1.0)
     first, last = asked.number(body, "start", 100.0, 0.0), asked.number(body, "stop", 600.0, 0.0)
+    if not first < last:
+        raise UsageError("The current must end after it begins.")
     if duration / dt > LONGEST:
-        raise UsageError(f"That are more than {LONGEST:,} steps: take a shorter stimulus.")
+        raise UsageError(f"These are more than {LONGEST:,} steps: take a shorter stimulus.")
     current = np.zeros(round(duration / dt))
     begin, end = round(first / dt), round(last / dt)
     current[begin:end] = height

@@ -1,6 +1,8 @@
 """Recordings over the wire: what the readers understood, to the sample, and what is refused."""
 
+import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from spikefab import read
 from spikefab.fit.spikes import find_spikes
 from spikefab.studio import recordings
 from spikefab.studio.project import Project
+
+DATA = os.environ.get("SPIKEFAB_DATA")
 
 
 def trace(studio, key, **query):
@@ -173,3 +177,19 @@ def test_broken_files_of_a_project_are_passed_over(tmp_path, recording):
     (project.folder / "session.json").write_text("torn{")
     assert project.recordings() == [] and project.session == {}
     project.close()
+
+
+@pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
+def test_the_current_from_a_channel(studio):
+    """Of an ABF that recorded it beside the voltage."""
+    path = Path(str(DATA)) / "pyABF" / "opto_aps_good_units.abf"
+    made = studio.upload(path.name, path.read_bytes()).json()
+    assert "a channel of this one" in made["cannot_be_fitted"]
+    where = f"/api/recordings/{made['id']}/current"
+    assert "its channels are 0 to 0" in studio.refused(studio.http.post(where, params={"current_channel": 3}))
+    path = Path(str(DATA)) / "NWBShowcase" / "PYR2.abf"
+    made = studio.upload(path.name, path.read_bytes()).json()
+    with_ = studio._good(studio.http.post(f"/api/recordings/{made['id']}/current", params={"current_channel": 0}))
+    assert with_["id"] == made["id"] and with_["command"].endswith("PYR2.abf --current-channel 0")
+    there = read(path, current_channel=0)
+    assert np.array_equal(trace(studio, made["id"], sweep=6)[3][1], there.sweeps[6].current.astype("f4"))

@@ -1,11 +1,13 @@
 // A model on the bench: its sliders move codes, the fixed-point neuron answers over the recording.
 import { type Parameters, type Settings, type SimulateRequest, type Simulation, get, query, simulate } from "./api";
 import { Overlay } from "./overlay";
+import { ScoreTiles } from "./score";
 import { Slider } from "./sliders";
+import { stimulusFields } from "./stimulus";
 import { type Bench, card, chooseSweep, emit, keep, on, recording, session, sweep } from "./store";
 import { Table } from "./table";
 import { driven, whole } from "./traces";
-import { SameBox, check, choices, complain, field, fix, h, later, number, read, say, select, set } from "./ui";
+import { SameBox, calm, check, choices, complain, field, finite, guard, h, later, number, say, select, set } from "./ui";
 
 interface CodeRow {
   name: string;
@@ -30,7 +32,7 @@ export class BenchView {
     "word",
     ["16", "18", "24"].map((w) => [w, `${w} bits`]),
   );
-  private readonly dt = number("bench-dt", session.dt, { min: 0.001, max: 5 });
+  private readonly dt = number("bench-dt", session.dt, { min: 0.005, max: 1 });
   private readonly settings = h("div", { class: "row ends" });
   private readonly source = select("driven", [
     ["recording", "the recording"],
@@ -38,8 +40,8 @@ export class BenchView {
   ]);
   private readonly picker = select("bench-sweep", []);
   private readonly pickerField = field("Sweep", this.picker);
-  private readonly step = h("div", { id: "stimulus", class: "row ends" });
-  private readonly scores = h("dl", { id: "bench-score", class: "tiles" });
+  private readonly step = stimulusFields(() => this.move(null));
+  private readonly scores = new ScoreTiles();
   private readonly state = h("p", { id: "bench-state", role: "status", class: "soft" });
   private readonly near = h("p", { class: "bad", hidden: true });
   private readonly codes: Table<CodeRow>;
@@ -52,6 +54,7 @@ export class BenchView {
   private wanted: { since: number | null } | null = null;
   private wantIdeal = false;
   private turn = 0;
+  private opening = 0;
 
   constructor(private readonly shown: () => boolean) {
     this.codes = new Table<CodeRow>(
@@ -64,10 +67,12 @@ export class BenchView {
       { id: "codes", label: "Integer codes", key: (r) => r.name },
     );
     this.word.addEventListener("change", () => this.again({ word: Number(this.word.value) }));
-    this.dt.addEventListener("change", () => {
-      const dt = read(this.dt);
-      if (dt && dt > 0) this.again({ dt });
-    });
+    guard(
+      this.dt,
+      "The time step, ms,",
+      () => session.dt,
+      (dt) => this.again({ dt }),
+    );
     this.source.addEventListener("change", () => {
       session.driven = this.source.value as "recording" | "step";
       keep();
@@ -80,22 +85,6 @@ export class BenchView {
   }
 
   private layout(): void {
-    for (const [name, label] of [
-      ["amplitude", "amplitude, nA"],
-      ["start", "from, ms"],
-      ["stop", "to, ms"],
-      ["duration", "duration, ms"],
-    ] as const) {
-      const input = number(`stimulus-${name}`, session.stimulus[name]);
-      input.addEventListener("change", () => {
-        const x = read(input);
-        if (x === null) return;
-        session.stimulus[name] = x;
-        keep();
-        this.move(null);
-      });
-      this.step.append(field(label, input));
-    }
     set(
       this.el,
       h(
@@ -131,7 +120,8 @@ export class BenchView {
         this.overlay.el,
         this.state,
         this.near,
-        this.scores,
+        this.scores.el,
+        this.scores.note,
         this.same.el,
         h("h2", null, "Integer codes"),
         this.codes.el,
@@ -161,13 +151,15 @@ export class BenchView {
   }
 
   async open(model: string): Promise<void> {
-    const turn = ++this.turn;
-    if (this.model !== model) present.s = null;
+    const mine = ++this.opening;
+    this.turn++; // an answer to what was shown before comes too late
+    if (this.model !== model) this.blank();
     this.model = model;
+    this.parameters = null; // nothing is simulated with what this bench had before
     const b = this.bench;
     this.word.value = String(session.word);
     this.dt.value = String(session.dt);
-    this.near.hidden = true;
+    calm(this.near);
     try {
       // the defaults, which are the first of each, go without saying
       const settings = Object.fromEntries(
@@ -178,14 +170,21 @@ export class BenchView {
       const p = await get<Parameters>(
         `models/${model}/parameters${query({ word: session.word, dt: session.dt, recording: driven(recording()) ? session.recording : null, ...settings })}`,
       );
-      if (turn !== this.turn) return;
+      if (mine !== this.opening) return;
       this.parameters = p;
       b.settings = { ...p.settings };
-      for (const q of p.parameters) if (!b.touched || b.params[q.name] === undefined) b.params[q.name] = q.value;
+      // only those of this variant, within the bounds that they have here
+      b.params = Object.fromEntries(
+        p.parameters.map((q) => {
+          const [lo, hi] = q.bounds;
+          const was = b.params[q.name];
+          return [q.name, !b.touched ? q.value : finite(was) ? Math.min(hi, Math.max(lo, was)) : q.default];
+        }),
+      );
       this.build(p);
       await this.record();
     } catch (error) {
-      if (turn === this.turn) complain(error, this.near);
+      if (mine === this.opening) this.fail(error);
     }
   }
 
@@ -195,9 +194,9 @@ export class BenchView {
       [
         ["", "as set below"],
         ["start", driven(recording()) ? "what the recording says" : "the defaults"],
-        ...p.presets.map((x, k): [string, string] => [String(k), x.source ? `${x.name} (${x.source})` : x.name]),
+        ...p.presets.map((x): [string, string] => [x.name, x.source ? `${x.name} (${x.source})` : x.name]),
       ],
-      "",
+      this.bench.preset ?? "",
     );
     const options = card(p.model)?.settings ?? {};
     set(
@@ -223,8 +222,7 @@ export class BenchView {
           (x, at) => {
             this.loosen();
             this.bench.params[q.name] = x;
-            this.bench.touched = true;
-            this.presets.value = "";
+            this.free();
             keep();
             this.move(at);
           },
@@ -248,19 +246,40 @@ export class BenchView {
     const p = this.parameters;
     const which = this.presets.value;
     if (!p || which === "") return;
-    const chosen = which === "start" ? null : p.presets[Number(which)];
-    const params: Record<string, number> = {};
-    for (const q of p.parameters) params[q.name] = chosen ? (chosen.params[q.name] ?? q.default) : q.value;
-    const settings = { ...this.bench.settings, ...chosen?.settings };
-    const other = Object.entries(settings).some(([k, v]) => this.bench.settings[k] !== v);
-    session.benches[this.model] = { settings, params, touched: chosen !== null };
+    const chosen = p.presets.find((x) => x.name === which);
+    // what a preset does not say is the default; its settings may have other parameters: `open` asks for those
+    session.benches[this.model] = {
+      settings: { ...(chosen ?? this.bench).settings },
+      params: { ...chosen?.params },
+      touched: chosen !== undefined,
+      preset: which,
+    };
     keep();
-    if (other)
-      void this.open(this.model); // other settings, perhaps other parameters
-    else {
-      for (const [name, slider] of this.byName) slider.set(params[name]!);
-      this.move(null);
-    }
+    void this.open(this.model);
+  }
+
+  /** A parameter was moved by the user. */
+  private free(): void {
+    this.bench.touched = true;
+    delete this.bench.preset;
+    this.presets.value = "";
+  }
+
+  /** Nothing was simulated, or it failed: no answer to something else stays. */
+  private blank(): void {
+    present.s = null;
+    this.overlay.clear();
+    for (const slider of this.byName.values()) slider.stand(undefined);
+    this.scores.show(null);
+    this.codes.update([]);
+    this.same.update(null);
+    say(this.state, "");
+    emit("bench");
+  }
+
+  private fail(error: unknown): void {
+    this.blank();
+    complain(error, this.near);
   }
 
   /** What lies under the model, and what drives it; then the model. */
@@ -284,7 +303,7 @@ export class BenchView {
       this.overlay.record(found);
       this.move(null);
     } catch (error) {
-      if (turn === this.turn) complain(error, this.near);
+      if (turn === this.turn) this.fail(error);
     }
   }
 
@@ -322,7 +341,7 @@ export class BenchView {
       const s = await simulate(asked);
       if (turn === this.turn && model === this.model) this.draw(s, asked, nudge?.param, since);
     } catch (error) {
-      complain(error, this.near);
+      if (turn === this.turn && model === this.model) this.fail(error);
     } finally {
       clearTimeout(slow);
       this.flying = false;
@@ -352,7 +371,7 @@ export class BenchView {
       const x = s.values[nudged];
       if (x !== undefined) {
         b.params[nudged] = x;
-        b.touched = true;
+        this.free();
         this.byName.get(nudged)?.set(x);
         keep();
       }
@@ -360,24 +379,10 @@ export class BenchView {
     for (const [name, slider] of this.byName) slider.stand(s.values[name]);
     Object.assign(present, { model: this.model, settings: { ...asked.settings }, word: asked.word, s });
     emit("bench");
-    this.near.hidden = true;
+    calm(this.near);
     const told = b.codes && b.from ? `The codes of ${b.from}.` : `${s.n.toLocaleString("en-US")} steps of ${s.dt} ms.`;
     say(this.state, told);
-    const c = s.score;
-    const tiles: [string, string][] = c
-      ? [
-          ["score", fix(c.combined_score)],
-          ["timing", fix(c.timing)],
-          ["count", fix(c.count)],
-          ["masked rmse, mV", fix(c.masked_rmse, 2)],
-          ["gamma", fix(c.gamma, 2)],
-          ["spikes, model / data", `${c.spikes_model} / ${c.spikes_data}`],
-        ]
-      : [["spikes of the model", String(s.spikes.length)]];
-    set(
-      this.scores,
-      tiles.map(([name, x]) => h("div", null, h("dt", null, name), h("dd", null, x))),
-    );
+    this.scores.show(s);
     this.codes.update(Object.entries(s.codes).map(([name, code]) => ({ name, code, format: s.formats[name] ?? "" })));
     this.same.update(s);
   }

@@ -3,9 +3,9 @@ import { type Board, type Job, type Neuron, type Row, get, post } from "./api";
 import { present } from "./bench";
 import { jobTable, over, ranking } from "./jobs";
 import { JobView } from "./jobview";
-import { brief, chosen, hold, job, keep, on, project, session } from "./store";
+import { brief, chosen, emit, hold, job, keep, on, project, session } from "./store";
 import type { Table } from "./table";
-import { act, button, complain, count, field, fix, h, number, read, say, select, set, share, short } from "./ui";
+import { act, button, complain, count, field, fix, h, number, say, select, set, share, short } from "./ui";
 
 const SEEN = 12; // newest fits whose models are offered
 
@@ -23,15 +23,15 @@ export class DeployView {
   private readonly neuron = select("neuron", []);
   private readonly about = h("p", { id: "neuron-about", class: "soft", role: "status" });
   private readonly boards = h("div", { id: "boards", class: "cards", role: "radiogroup", "aria-label": "Board" });
-  private readonly steps = number("verify-steps", session.steps, { min: 1, step: 1 });
-  private readonly seed = number("build-seed", session.seed, { min: 0, step: 1 });
+  private readonly steps = number("verify-steps", session.steps, { min: 100, max: 1e7, step: 1, required: true });
+  private readonly seed = number("build-seed", session.seed, { min: 0, max: 2 ** 31 - 1, step: 1, required: true });
   private readonly verify = button("verify-start", "Verify", () => this.start(this.verify, "verify"), { class: "primary" });
   private readonly build = button("build-start", "Build the bitstream", () => this.start(this.build, "build"), {
     class: "primary",
   });
   private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
   private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
-  private readonly view = new JobView();
+  private readonly view = new JobView(() => this.visible);
   private readonly jobs: Table<Job>;
   private known: Board[] = [];
   private rows = new Map<string, { j: Job; row: Row; validated: boolean }>();
@@ -45,11 +45,13 @@ export class DeployView {
       this.fill();
     });
     this.steps.addEventListener("change", () => {
-      session.steps = read(this.steps) ?? session.steps;
+      if (!this.steps.validity.valid) return;
+      session.steps = this.steps.valueAsNumber;
       keep();
     });
     this.seed.addEventListener("change", () => {
-      session.seed = read(this.seed) ?? session.seed;
+      if (!this.seed.validity.valid) return;
+      session.seed = this.seed.valueAsNumber;
       keep();
     });
     set(
@@ -104,10 +106,12 @@ export class DeployView {
     void this.load();
     if (!job(session.job)) session.job = project.jobs.findLast((j) => j.kind !== "fit")?.id ?? null;
     this.view.open(session.job);
+    emit("seen");
   }
 
   hide(): void {
     this.visible = false;
+    emit("seen");
   }
 
   private async load(): Promise<void> {
@@ -256,13 +260,13 @@ export class DeployView {
 
   private start(b: HTMLButtonElement, kind: "verify" | "build" | "export"): void {
     const d = this.deployed;
-    if (!d) return;
-    const more =
-      kind === "verify"
-        ? { steps: read(this.steps) ?? 20000 }
-        : kind === "build"
-          ? { board: session.board, seed: read(this.seed) ?? 1 }
-          : {};
+    const asked = { verify: this.steps, build: this.seed, export: null }[kind];
+    if (!d || asked?.reportValidity() === false) return;
+    const more = {
+      verify: { steps: this.steps.valueAsNumber },
+      build: { board: session.board, seed: this.seed.valueAsNumber },
+      export: {},
+    }[kind];
     void act(b, this.near, async () => {
       const j = await post<Job>("jobs", { kind, neuron: d.neuron, ...more });
       hold(j);

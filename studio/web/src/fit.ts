@@ -1,11 +1,12 @@
 // The Auto-Fit view: a search while it runs, and its ranking.
-import { type Job, type JobEvent, type Ranking, type Row } from "./api";
+import { type Job, type JobEvent, type JobState, type Ranking, type Row } from "./api";
 import { Fitted, type Live } from "./fitted";
 import { FitSetup } from "./fitsetup";
-import { command, follow, jobTable, told } from "./jobs";
+import { command, follow, jobTable, over, told } from "./jobs";
 import { Losses, style } from "./losses";
 import { swatch } from "./plot";
-import { brief, chosen, job, keep, on, project, session } from "./store";
+import { LOSSES } from "./score";
+import { brief, chosen, emit, job, keep, on, project, session } from "./store";
 import { Table } from "./table";
 import { SameBox, act, button, count, fix, h, set } from "./ui";
 
@@ -30,6 +31,7 @@ export class FitView {
   private models = new Map<string, Live>();
   private found: Ranking | null = null;
   private told: string[] = [];
+  private ended: JobState | null = null;
   private stop: (() => void) | null = null;
   private following: string | null = null;
   private first = true;
@@ -47,7 +49,7 @@ export class FitView {
         {
           head: "rank",
           value: (l) => l.row?.rank ?? null,
-          show: (l) => (l.row ? `${l.row.rank}.${l.row.tied ? " tied" : ""}` : "–"),
+          show: (l) => (l.row ? `${l.row.rank}.${l.row.tied && this.ties > 1 ? " tied" : ""}` : "–"),
         },
         { head: "model", value: (l) => l.model, show: (l) => this.name(l), left: true },
         { head: "evaluations", value: (l) => l.evaluations, show: (l) => this.progress(l), left: true },
@@ -62,7 +64,14 @@ export class FitView {
         number("count", (r) => r.count, 3),
         number("masked rmse, mV", (r) => r.masked_rmse, 2),
         number("gamma", (r) => r.gamma, 2),
-        { head: "spikes, model / data", value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null) },
+        {
+          head: "spikes, model / data",
+          value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null),
+          parts: [
+            { head: "spikes model", value: (l) => l.row?.spikes_model },
+            { head: "spikes data", value: (l) => l.row?.spikes_data },
+          ],
+        },
       ],
       {
         id: "ranking",
@@ -77,6 +86,7 @@ export class FitView {
     this.layout();
     on("jobs", () => this.head());
     on("recording", () => this.setup.show());
+    on("recordings", () => this.fitted.soon());
   }
 
   private layout(): void {
@@ -109,10 +119,12 @@ export class FitView {
     this.first = false;
     this.head();
     this.fitted.soon();
+    emit("seen");
   }
 
   hide(): void {
     this.fitted.visible = false;
+    emit("seen");
   }
 
   /** The chosen model; until one is chosen, the best so far. */
@@ -127,7 +139,11 @@ export class FitView {
     this.stop?.();
     this.following = id;
     this.reset();
-    this.stop = follow(id, (events) => this.take(events));
+    this.stop = follow(
+      id,
+      (events) => this.take(events),
+      () => this.fitted.visible,
+    );
     this.head();
     if (scroll) this.running.scrollIntoView({ block: "start" });
   }
@@ -136,6 +152,7 @@ export class FitView {
     this.models = new Map();
     this.found = null;
     this.told = [];
+    this.ended = null;
     this.fitted.reset();
     this.losses.reset();
     const asked = job(session.fit)?.settings["models"];
@@ -173,7 +190,10 @@ export class FitView {
       else if (e.type === "ranking") {
         this.found = e;
         for (const row of e.rows) this.live(row.model).row = row;
-      } else if (e.type === "state" && e.state === "failed" && e.error) this.told.push(e.error);
+      } else if (e.type === "state") {
+        this.ended = over(e.state) ? e.state : null;
+        if (e.state === "failed" && e.error) this.told.push(e.error);
+      }
     }
     this.fill();
     this.losses.redraw();
@@ -186,6 +206,11 @@ export class FitView {
     );
   }
 
+  /** Rows that share the first place: one alone is tied with nobody. */
+  private get ties(): number {
+    return this.found?.rows.filter((r) => r.tied).length ?? 0;
+  }
+
   private fill(): void {
     this.table.update(this.ranked());
     this.table.choose(this.showing?.model ?? null);
@@ -196,12 +221,14 @@ export class FitView {
     const f = this.found;
     set(
       this.verdict,
+      !f && this.ended === "cancelled" && h("p", null, "It was cancelled before it had a result."),
       f && [
         f.validated
           ? h("p", null, `Ranked on data that the search did not see: ${f.how}.`)
           : h("p", { class: "notice warn", id: "not-validated" }, h("b", null, "Not validated. "), `${f.how}.`),
         f.tie && h("p", null, f.tie),
         f.outcome && h("p", null, f.outcome),
+        h("p", { class: "soft" }, LOSSES),
         f.ended_early.length > 0 &&
           h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
       ],

@@ -26,12 +26,13 @@ export class FitSetup {
     ["16", "18", "24"].map((w) => [w, `${w} bits`]),
     String(session.setup.word),
   );
-  private readonly dt = number("fit-dt", session.setup.dt, { min: 0.001 });
-  private readonly budget = number("fit-budget", session.setup.budget, { min: 10, step: 1 });
-  private readonly seed = number("fit-seed", session.setup.seed, { min: 0, step: 1 });
-  private readonly top = number("fit-top", 5, { min: 1, step: 1 });
+  private readonly dt = number("fit-dt", session.setup.dt, { min: 0.005, max: 1, required: true });
+  private readonly budget = number("fit-budget", session.setup.budget, { min: 10, max: 1e7, step: 1, required: true });
+  private readonly seed = number("fit-seed", session.setup.seed, { min: 0, max: 2 ** 31 - 1, step: 1, required: true });
+  private readonly top = number("fit-top", 5, { min: 1, max: 100, step: 1, required: true });
   private readonly folds = number("fit-folds", session.setup.folds ?? 3, {
     min: 2,
+    max: 100,
     step: 1,
     "aria-label": "Number of folds",
     class: "narrow",
@@ -63,6 +64,7 @@ export class FitSetup {
       unit: "Hz",
       height: 170,
       time: "current, nA",
+      apart: 36,
       series: [{ label: "rate", colour: "accent", points: true }],
     });
     this.picker.addEventListener("change", () => choose(this.picker.value));
@@ -133,7 +135,7 @@ export class FitSetup {
       h("h2", null, "What the cell does"),
       this.measuring,
       this.advice,
-      h("div", { class: "halves" }, this.features.el, this.curve.el),
+      h("div", { class: "halves beside" }, this.features.el, this.curve.el),
       this.same.el,
     );
     on("recordings", () => this.list());
@@ -199,6 +201,8 @@ export class FitSetup {
       .filter((b) => b.checked)
       .map((b) => b.id.slice("fit-model-".length));
     const { setup } = session;
+    this.folds.required = held === "folds";
+    if (held !== "folds" && !this.folds.validity.valid) this.folds.value = "3"; // not asked for: it must not be in the way
     Object.assign(setup, {
       models: chosen.length === cards.length ? null : chosen,
       word: Number(this.word.value),

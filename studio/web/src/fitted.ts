@@ -23,6 +23,8 @@ export class Fitted {
   private readonly score = h("p", { class: "soft", role: "status" });
   private readonly same = new SameBox();
   private readonly picker = select("fit-sweep", []);
+  private readonly sweeps = h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker);
+  private readonly tools = h("span", { class: "push" }, this.overlay.group.tools);
   private drawn = ""; // what the overlay shows
   private underneath = "";
   private busy = false;
@@ -45,10 +47,10 @@ export class Fitted {
         "div",
         { class: "row bar-top" },
         this.title,
-        h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker),
+        this.sweeps,
         to("Open in Models", "fit-to-bench", (l) => this.toBench(l)),
         to("Deploy", "fit-to-deploy", (l) => this.toDeploy(l)),
-        h("span", { class: "push" }, this.overlay.group.tools),
+        this.tools,
       ),
       this.overlay.el,
       this.score,
@@ -82,7 +84,15 @@ export class Fitted {
     const j = job(session.fit);
     const best = l?.row ?? l?.better;
     const r = recording(j?.recording);
-    if (!this.visible || !l || !j || !best || !r) return;
+    if (!this.visible || !l || !j || !best) return;
+    for (const e of [this.overlay.el, this.tools, this.sweeps]) e.hidden = !r;
+    if (!r) {
+      this.el.hidden = false;
+      this.drawn = "";
+      this.title.textContent = this.titled(l);
+      this.same.update(null);
+      return say(this.score, "Its recording is no longer in this project.");
+    }
     if (this.busy) return this.soon();
     if (this.picker.dataset["of"] !== r.id) {
       const firing =
@@ -121,7 +131,7 @@ export class Fitted {
         ideal: l.row !== null,
       });
       this.overlay.show(s);
-      this.title.textContent = `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
+      this.title.textContent = this.titled(l);
       say(
         this.score,
         s.score
@@ -134,6 +144,10 @@ export class Fitted {
     } finally {
       this.busy = false;
     }
+  }
+
+  private titled(l: Live): string {
+    return `${brief(l.model)}${l.row ? `, rank ${l.row.rank}` : ", its best so far"}`;
   }
 
   private toBench(l: Live): void {
@@ -156,12 +170,13 @@ export class Fitted {
       dt: l.row?.dt ?? Number(j.settings["dt"] ?? 0.1),
       driven: "recording",
     });
-    if (recording(j.recording) && session.recording !== j.recording) {
+    if (recording(j.recording)) {
+      const other = session.recording !== j.recording;
       session.recording = j.recording;
-      emit("recording");
+      session.sweep = Number(this.picker.value);
+      if (other) emit("recording");
+      emit("sweep");
     }
-    session.sweep = Number(this.picker.value);
-    emit("sweep");
     keep();
     this.openBench();
   }

@@ -1,7 +1,7 @@
 // Files that come in: by the button, or dropped anywhere on the page.
 import { type Recording, Refusal, query, upload } from "./api";
 import { choose, emit, project } from "./store";
-import { act, button, bytes, complain, field, h, number, plural, read, tell } from "./ui";
+import { act, button, bytes, calm, complain, field, h, number, plural, read, tell } from "./ui";
 import { forget } from "./traces";
 
 /** Files whose refusal asked for something that a field can say. */
@@ -78,22 +78,27 @@ function added(r: Recording): void {
   tell(`${r.name}: ${plural(r.sweeps.length, "sweep")} imported.`);
 }
 
-/** If the sentence asks for the time step or for a channel: a field for it, and another try. */
+let offers = 0;
+
+/** If the sentence asks for the time step or for a channel: a field for it, and another try; a form for every file. */
 function offer(file: File, sentence: string, banner: HTMLElement): void {
   const wantsStep = /--dt\b|\bdt\b|between (two )?samples/i.test(sentence);
   const wantsChannel = /current.channel|has no channel/i.test(sentence);
   if (!wantsStep && !wantsChannel) return;
-  const dt = number("import-dt", "", { min: 0, placeholder: "0.1" });
-  const channel = number("import-channel", "", { min: 0, step: 1 });
+  for (const f of [...refused.children]) if ((f as HTMLElement).dataset["file"] === file.name) f.remove(); // tried once more
+  const tail = refused.childElementCount ? `-${++offers}` : "";
+  const dt = number(`import-dt${tail}`, "", { min: 0.0001, max: 100, required: true, placeholder: "0.1" });
+  const channel = number(`import-channel${tail}`, "", { min: 0, max: 63, step: 1, required: true });
   const near = h("p", { class: "bad wide", hidden: true });
   const leave = () => {
     form.remove();
     banner.remove();
+    calm(near);
   };
-  const retry = h("button", { type: "submit", id: "import-retry", class: "primary" }, "Try again");
+  const retry = h("button", { type: "submit", id: `import-retry${tail}`, class: "primary" }, "Try again");
   const form = h(
     "form",
-    { class: "card row ends" },
+    { class: "card row ends", "data-file": file.name, "aria-label": file.name },
     h("p", { class: "wide" }, sentence),
     wantsStep && field("ms between samples", dt),
     wantsChannel && field("channel of the current", channel),
@@ -108,12 +113,17 @@ function offer(file: File, sentence: string, banner: HTMLElement): void {
       leave();
     });
   });
-  refused.replaceChildren(form);
-  (wantsStep ? dt : channel).focus();
+  refused.append(form);
+  if (refused.childElementCount === 1) (wantsStep ? dt : channel).focus();
 }
 
-/** A button that takes the file with the current of a recording that has none. */
+/** Takes the current of a recording that has none: from a file, or from a channel of an ABF. */
 export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
+  const take = async (from: { name?: string; current_channel?: number | null }, file: Blob) => {
+    const with_ = await upload(`recordings/${r.id}/current${query(from)}`, file);
+    forget(r.id);
+    added(with_);
+  };
   const input = h("input", {
     type: "file",
     id: "current-file",
@@ -125,12 +135,15 @@ export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
   input.addEventListener("change", () => {
     const file = input.files?.[0];
     input.value = "";
-    if (!file) return;
-    void act(b, near, async () => {
-      const with_ = await upload(`recordings/${r.id}/current${query({ name: file.name })}`, file);
-      forget(r.id);
-      added(with_);
-    });
+    if (file) void act(b, near, () => take({ name: file.name }, file));
   });
-  return h("span", null, input, b);
+  if (!/\.abf$/i.test(r.name)) return h("span", null, input, b);
+  const channel = number("current-channel", "", { min: 0, max: 63, step: 1, required: true, class: "narrow" });
+  const use = h("button", { type: "submit", id: "use-channel" }, "Take it");
+  const form = h("form", { class: "row ends" }, field("or from its channel", channel), use);
+  form.addEventListener("submit", (e) => {
+    e.preventDefault();
+    void act(use, near, () => take({ current_channel: read(channel) }, new Blob()));
+  });
+  return h("span", { class: "row ends" }, input, b, form);
 }

@@ -1,27 +1,24 @@
 // Jobs: their streams of events, which replay from the beginning, and what can be done to them.
-import { type Job, type JobEvent, type JobState, type Ranking, get, post, remove } from "./api";
-import { emit, hold, job, on, project } from "./store";
+import { type Job, type JobEvent, type JobState, type Ranking, Refusal, get, post, remove } from "./api";
+import { drop, hold, job, on } from "./store";
 import { Table } from "./table";
 import { type SameBox, act, button, bytes, complain, h, say, set, tell } from "./ui";
 
 const OVER: JobState[] = ["done", "cancelled", "failed"];
 export const over = (state: JobState | undefined) => !!state && OVER.includes(state);
 
-const followed = new Map<string, number>();
-
 /**
  * Every event of a job once, in bunches, from the first on. Returns what ends it.
  * The server ends the stream of a job that rests; it is asked for again when the job goes on, and what came before is skipped.
- * A browser keeps at most six streams open to a server: the page follows only the jobs that it shows.
+ * A browser keeps at most six streams open to a server, of all its pages together: only while its view is seen is a job followed.
  */
-export function follow(id: string, take: (events: JobEvent[]) => void): () => void {
+export function follow(id: string, take: (events: JobEvent[]) => void, visible: () => boolean = () => true): () => void {
   let stream: EventSource | null = null;
   let bunch: JobEvent[] = [];
   let timer = 0;
   let seen = -1;
   let ended = false;
   let last: JobState | undefined;
-  followed.set(id, (followed.get(id) ?? 0) + 1);
   const flush = () => {
     timer = 0;
     const events = bunch;
@@ -41,12 +38,12 @@ export function follow(id: string, take: (events: JobEvent[]) => void): () => vo
     ended = true;
     close();
     clearTimeout(timer);
-    deaf();
-    followed.set(id, (followed.get(id) ?? 1) - 1);
+    for (const deaf of listening) deaf();
   };
+  const resting = () => last === "stopped" || last === "paused";
   const open = () => {
-    if (ended || stream || !job(id)) return;
-    const mine = (stream = new EventSource(`/api/jobs/${id}/events`));
+    if (ended || stream || resting() || !job(id) || document.hidden || !visible()) return;
+    const mine = (stream = new EventSource(`/api/jobs/${id}/events?after=${Math.max(0, seen)}`));
     mine.onmessage = (message: MessageEvent<string>) => {
       const e = JSON.parse(message.data) as JobEvent;
       // a state that a dead worker could not tell has no number: the browser gives it the one before
@@ -62,20 +59,23 @@ export function follow(id: string, take: (events: JobEvent[]) => void): () => vo
       } else timer ||= window.setTimeout(flush, 100);
     };
     mine.onerror = () => {
-      if (last === "stopped" || last === "paused")
+      if (resting())
         close(); // nothing comes until it is resumed
       else if (mine.readyState === EventSource.CLOSED) {
         close();
-        setTimeout(open, 2000); // the server was away
+        setTimeout(() => void refresh(id).then(open), 2000); // the server was away, or the job is gone
       }
     };
   };
-  const deaf = on("jobs", () => {
-    if (!stream && job(id)?.state === "running" && (last === "stopped" || last === "paused")) {
+  const listening = [
+    on("jobs", () => {
+      if (!job(id)) return end();
+      if (stream || !resting() || job(id)?.state !== "running") return;
       last = undefined;
       open();
-    }
-  });
+    }),
+    on("seen", () => (document.hidden || !visible() ? close() : open())),
+  ];
   open();
   return end;
 }
@@ -100,20 +100,14 @@ export function ranking(id: string): Promise<Ranking | null> {
   return found;
 }
 
-export async function refresh(id: string): Promise<void> {
+/** A job as it is now; away with one that was deleted elsewhere. */
+async function refresh(id: string): Promise<void> {
   try {
     hold(await get<Job>(`jobs/${id}`));
   } catch (error) {
-    complain(error);
+    if (error instanceof Refusal && error.status === 404) drop(id);
+    else if (!(error instanceof Refusal && error.status === 0)) complain(error); // `watch` says that the server is away
   }
-}
-
-/** States of running jobs that no view follows. */
-export function watchOthers(): void {
-  setInterval(() => {
-    if (document.hidden) return;
-    for (const j of project.jobs) if (j.state === "running" && !followed.get(j.id)) void refresh(j.id);
-  }, 5000);
 }
 
 export async function command(id: string, what: "pause" | "resume" | "cancel"): Promise<void> {
@@ -124,8 +118,7 @@ async function discard(j: Job): Promise<void> {
   if (!confirm(`Delete "${j.title}" and its files?`)) return;
   await remove(`jobs/${j.id}`);
   rankings.delete(j.id);
-  project.jobs = project.jobs.filter((x) => x.id !== j.id);
-  emit("jobs");
+  drop(j.id);
   tell("Deleted.");
 }
 

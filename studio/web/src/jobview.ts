@@ -33,7 +33,7 @@ export class JobView {
   private rows: Check[] = [];
   private built: BuildReport | null = null;
 
-  constructor() {
+  constructor(private readonly visible: () => boolean) {
     const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
     this.checks = new Table<Check>(
       [
@@ -69,7 +69,7 @@ export class JobView {
       this.stop?.();
       this.id = id;
       this.reset();
-      this.stop = id && job(id) ? follow(id, (events) => this.take(events)) : null;
+      this.stop = id && job(id) ? follow(id, (events) => this.take(events), this.visible) : null;
     }
     this.head();
   }

@@ -4,7 +4,7 @@
 //
 //   page      #tab-trace #tab-models #tab-fit #tab-deploy · #panel-trace … · #import #import-file #theme
 //             #status (passing messages) · #alerts > [role=alert] (error sentences)
-//   Trace     #trace-empty #import-first · #recordings > li > .entry · #import-dt #import-channel #import-retry (after a refusal)
+//   Trace     #trace-empty #import-first · #recordings > li > .entry · #refused #import-dt #import-channel #import-retry (after a refusal; -N for more files)
 //             #add-current #current-file · #cannot-be-fitted #warnings #notes #facts
 //             #sweep #sweep-previous #sweep-next #sweep-all · #trace-voltage #trace-current #decimated
 //             #window-start #window-end (handles) #window #measure #features
@@ -26,9 +26,8 @@ import { startTheme, themeButton } from "./colours";
 import { DeployView } from "./deploy";
 import { FitView } from "./fit";
 import { importing } from "./imports";
-import { watchOthers } from "./jobs";
 import { ModelsView } from "./models";
-import { keep, load, loadCards, project, session } from "./store";
+import { keep, load, loadCards, project, session, watch } from "./store";
 import { TraceView } from "./trace";
 import { complain, h, messages } from "./ui";
 
@@ -159,7 +158,7 @@ async function main(): Promise<void> {
   addEventListener("hashchange", () => void open(named(location.hash) ?? "trace"));
   const first = open(named(location.hash) ?? named(`#${session.tab}`) ?? "trace");
   history.replaceState(null, "", `#${now ?? "trace"}`);
-  watchOthers();
+  watch();
   await first;
   // two frames: the first lays the charts out, after the second they are drawn
   requestAnimationFrame(() => requestAnimationFrame(() => (window.__spikefab = { ready: true })));

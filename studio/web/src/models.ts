@@ -1,6 +1,6 @@
 // The Models view: the models as cards; a chosen one goes on the bench.
 import type { Card } from "./api";
-import { BenchView } from "./bench";
+import { BenchView, present } from "./bench";
 import { cards, keep, on, session } from "./store";
 import { button, choices, count, h, select, set, svg } from "./ui";
 
@@ -21,6 +21,8 @@ export class ModelsView {
 
   constructor(deploy: () => void) {
     this.bench = new BenchView(() => this.visible && session.model !== null);
+    const deployed = button("bench-deploy", "Deploy this neuron", deploy, { disabled: true });
+    on("bench", () => (deployed.disabled = !present.s));
     this.word.addEventListener("change", () => {
       session.word = Number(this.word.value);
       keep();
@@ -36,7 +38,7 @@ export class ModelsView {
         button("all-models", "‹ All models", () => this.open(null)),
         h("label", { for: "model", class: "hidden" }, "Model"),
         this.picker,
-        h("span", { class: "push" }, button("bench-deploy", "Deploy this neuron", deploy)),
+        h("span", { class: "push" }, deployed),
       ),
       this.about,
       this.bench.el,

@@ -27,8 +27,8 @@ export class Overlay {
       unit: "mV",
       height,
       series: [
+        { label: "float64", colour: "ideal", width: 0.8, dash: [5, 4] }, // first: beneath what the hardware does
         { label: "model, fixed point", colour: "accent", width: 1.5 },
-        { label: "float64", colour: "ideal", dash: [5, 4] },
       ],
     });
     this.residual = new Plot(this.group, {
@@ -65,14 +65,20 @@ export class Overlay {
   /** What lies under the model; null: nothing. */
   record(recorded: { trace: Trace; spikes: number[] } | null): void {
     this.recorded = recorded;
-    this.shown = null;
     if (recorded) {
       const t = recorded.trace;
       this.group.extent([t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)]);
-      this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, [under(t, "recorded", "recorded")]);
-    } else this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, []);
-    this.residual.set([this.group.full, []] as unknown as uPlot.AlignedData);
-    this.raster.set([this.group.full, []] as unknown as uPlot.AlignedData);
+    }
+    this.clear();
+  }
+
+  /** No model: what was recorded stays. */
+  clear(): void {
+    this.shown = null;
+    const none = [this.group.full, []] as unknown as uPlot.AlignedData;
+    const lines = this.recorded ? [under(this.recorded.trace, "recorded", "recorded")] : [];
+    this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, lines);
+    for (const plot of [this.residual, this.current, this.raster]) plot.set(none);
   }
 
   show(s: Simulation): void {
@@ -85,7 +91,7 @@ export class Overlay {
       this.group.extent(full, full[0] !== was[0] || full[1] !== was[1]);
     }
     this.shown = s;
-    this.voltage.set([this.x, s.voltage, s.ideal ?? []] as unknown as uPlot.AlignedData);
+    this.voltage.set([this.x, s.ideal ?? [], s.voltage] as unknown as uPlot.AlignedData);
     this.residual.el.hidden = !s.residual;
     this.current.el.hidden = !!s.residual || !s.current;
     if (s.residual) {

@@ -28,6 +28,7 @@ interface PlotOptions {
   height: number;
   series: Series[];
   time?: string; // label of the x axis
+  apart?: number; // px between its numbers
   splits?: () => number[];
   names?: (v: number) => string; // of those splits
   log?: boolean;
@@ -169,16 +170,21 @@ export class Plot {
       },
       scales: { x: { time: false, range: () => [group.min, group.max] }, y: { distr: options.log ? 3 : 1, range: this.range } },
       axes: [
-        { ...axis, size: 22, label: options.time, labelSize: 16, labelFont: FONT, labelGap: 0, gap: 3 },
+        { ...axis, size: 22, space: options.apart ?? 50, label: options.time, labelSize: 16, labelFont: FONT, labelGap: 0, gap: 3 },
         {
           ...axis,
           size: LEFT,
           gap: 4,
           space: options.height < 200 ? 18 : 26,
-          splits: options.splits ? () => options.splits!() : undefined,
+          splits: options.splits
+            ? () => options.splits!()
+            : options.log
+              ? (_u, _axis, min, max) => logarithmic(min, max)
+              : undefined,
+          filter: (_u, splits) => splits, // all that are drawn are named
           values: options.names
             ? (_u, splits) => splits.map((v) => options.names!(v))
-            : (_u, splits) => splits.map((v) => (v === null || (options.log && !round(v)) ? "" : short(v, 4))),
+            : (_u, splits) => splits.map((v) => (v === null ? "" : short(v, 4))),
         },
       ],
       series: [
@@ -315,9 +321,20 @@ export class Plot {
   }
 }
 
-/** 1, 2, 3 or 5 of a power of ten: what a logarithmic axis names. */
-function round(v: number): boolean {
-  return [1, 2, 3, 5].includes(Number((v / 10 ** Math.floor(Math.log10(v) + 1e-9)).toPrecision(6)));
+/** What a logarithmic axis names: of every decade 1, 2, 3 and 5, or fewer where there are many; even steps in a narrow range. */
+function logarithmic(min: number, max: number): number[] {
+  const decades: number[] = [];
+  for (let k = Math.floor(Math.log10(min)); k <= Math.log10(max); k++) decades.push(k);
+  for (const part of [[1, 2, 3, 5], [1, 3], [1]]) {
+    const found = decades.flatMap((k) => part.map((m) => Number(`${m}e${k}`))).filter((v) => v >= min && v <= max);
+    if (found.length >= 3 && found.length <= 8) return found;
+  }
+  const rough = (max - min) / 8; // three of them or more, as a step is at most 2.5 times that
+  const size = 10 ** Math.floor(Math.log10(rough));
+  const step = size * [1, 2, 5, 10].find((m) => m * size >= rough)!;
+  const steps: number[] = [];
+  for (let k = Math.ceil(min / step); k * step <= max; k++) steps.push(k * step);
+  return steps;
 }
 
 export function swatch(s: Series): HTMLElement {

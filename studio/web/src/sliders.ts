@@ -1,6 +1,6 @@
 // One parameter: a slider, buttons for the next code, a number; and the exact value that its code stands for.
 import type { Parameter } from "./api";
-import { button, h, number, read, short } from "./ui";
+import { button, guard, h, number, short } from "./ui";
 
 const TICKS = 1000;
 
@@ -9,29 +9,35 @@ export class Slider {
   private readonly range: HTMLInputElement;
   private readonly typed: HTMLInputElement;
   private readonly exact = h("output", { class: "exact" });
+  private now = 0;
 
   constructor(
     private readonly p: Parameter,
     moved: (value: number, at: number) => void,
     nudge: (by: 1 | -1) => void,
   ) {
-    const { name, unit, doc } = p;
+    const { name, unit, doc, bounds } = p;
     this.range = h("input", { type: "range", id: `p-${name}`, min: 0, max: TICKS, step: 1 });
-    this.typed = number(`n-${name}`, "", { "aria-label": `${name}, typed`, class: "typed" });
+    this.typed = number(`n-${name}`, "", {
+      min: bounds[0],
+      max: bounds[1],
+      "aria-label": `${name}, typed`,
+      class: "typed",
+    });
     this.exact.setAttribute("for", `p-${name}`);
     this.range.addEventListener("input", (e) => {
-      const x = this.value(this.range.valueAsNumber);
+      const x = (this.now = this.value(this.range.valueAsNumber));
       this.typed.value = short(x);
       this.speak(x);
       moved(x, e.timeStamp);
     });
-    this.typed.addEventListener("change", (e) => {
-      const x = read(this.typed);
-      if (x === null) return;
+    const take = (x: number, at: number) => {
+      this.now = x;
       this.range.valueAsNumber = this.tick(x);
       this.speak(x);
-      moved(x, e.timeStamp);
-    });
+      moved(x, at);
+    };
+    guard(this.typed, `${name}${unit && `, ${unit},`}`, () => this.now, take);
     this.el = h(
       "div",
       { class: "param" },
@@ -58,6 +64,7 @@ export class Slider {
   }
 
   set(x: number): void {
+    this.now = x;
     this.range.valueAsNumber = this.tick(x);
     if (document.activeElement !== this.typed) this.typed.value = short(x);
     this.speak(x);

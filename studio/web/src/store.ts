@@ -1,5 +1,6 @@
 // What the page knows of the project, and what it looked like: kept by the server, given back at the next load.
 import { type Card, type Job, type Project, type Recording, type Settings, type Sweep, get, put } from "./api";
+import { forget } from "./traces";
 import { complain, later } from "./ui";
 
 /** A neuron on the bench: what its sliders say. */
@@ -7,6 +8,7 @@ export interface Bench {
   settings: Settings;
   params: Record<string, number>;
   touched?: boolean; // by the user: another recording then does not set it anew
+  preset?: string; // "start", or the name of what its parameters are
   codes?: Record<string, number>; // of a fit, until a slider moves
   i_span?: number; // the one these codes are for
   from?: string; // "rank 1 of cell.abf": where it came from
@@ -66,7 +68,8 @@ export const session: Session = {
 export const project: Project = { name: "", version: "", recordings: [], jobs: [], session: {} };
 export let cards: Card[] = [];
 
-type Topic = "recordings" | "recording" | "sweep" | "jobs" | "bench" | "theme";
+// "seen": the page or a view of it came into sight, or went out of it
+type Topic = "recordings" | "recording" | "sweep" | "jobs" | "bench" | "theme" | "seen";
 const listeners = new Map<Topic, (() => void)[]>();
 
 /** Returns what ends it. */
@@ -79,7 +82,10 @@ export function on(topic: Topic, what: () => void): () => void {
     );
 }
 
+let told = 0; // changes of recordings and jobs by this page
+
 export function emit(topic: Topic): void {
+  if (topic === "recordings" || topic === "jobs") told++;
   for (const what of listeners.get(topic) ?? []) what();
 }
 
@@ -101,17 +107,80 @@ export function loadCards(): Promise<void> {
   return coming;
 }
 
+type Odd = Record<string, unknown>;
+const table = (x: unknown): x is Odd => typeof x === "object" && x !== null && !Array.isArray(x);
+
+/** What was kept into what it is now, field by field, only where it still is of its kind: another version may have kept it. */
+function restore(into: Odd, kept: Odd): void {
+  for (const [key, now] of Object.entries(into)) {
+    const was = kept[key];
+    if (key === "benches") into[key] = benches(was);
+    else if (table(now)) table(was) && restore(now, was);
+    else if (now !== null ? typeof was === typeof now : was === null || kind(key, was)) into[key] = was;
+  }
+}
+
+/** Of those that may be null, the lists and numbers; all others are names. */
+function kind(key: string, was: unknown): boolean {
+  if (key === "models") return Array.isArray(was) && was.every((x) => typeof x === "string");
+  return typeof was === (key === "folds" ? "number" : "string");
+}
+
+function benches(was: unknown): Odd {
+  return Object.fromEntries(
+    Object.entries(table(was) ? was : {}).filter(
+      ([, b]) => table(b) && table(b["settings"]) && table(b["params"]) && (b["codes"] === undefined || table(b["codes"])),
+    ),
+  );
+}
+
 export async function load(): Promise<void> {
   const found = await get<Project>("project");
   Object.assign(project, found);
-  for (const key of Object.keys(session) as (keyof Session)[]) {
-    const was = found.session[key];
-    // only what still has its kind: a session of another version may be odd
-    if (was !== undefined && (session[key] === null || was === null || typeof was === typeof session[key]))
-      Object.assign(session, { [key]: was });
-  }
+  restore(session as unknown as Odd, found.session);
+  if (![16, 18, 24].includes(session.word)) session.word = 18;
+  if (!(session.dt >= 0.005 && session.dt <= 1)) session.dt = 0.1;
   if (!recording()) session.recording = project.recordings.at(-1)?.id ?? null;
   if (!sweep()) session.sweep = recording()?.sweeps[0]?.index ?? 0;
+}
+
+/** What another page of this project did meanwhile; nothing is told where nothing changed. */
+async function compare(): Promise<void> {
+  const before = told;
+  const found = await get<Project>("project");
+  if (told !== before) return; // this answer may be older than what was done here
+  const now = (x: unknown) => JSON.stringify(x);
+  if (now(found.jobs) !== now(project.jobs)) {
+    project.jobs = found.jobs;
+    emit("jobs");
+  }
+  if (now(found.recordings) === now(project.recordings)) return;
+  const shown = now(recording());
+  const changed = project.recordings.filter((r) => !found.recordings.some((x) => now(x) === now(r)));
+  project.recordings = found.recordings;
+  for (const r of changed) forget(r.id);
+  emit("recordings");
+  if (now(recording()) !== shown || !recording()) choose(recording() ? session.recording : (project.recordings.at(-1)?.id ?? null));
+}
+
+/** While the page is seen: every few seconds, and at once when it comes back. */
+export function watch(): void {
+  let away: HTMLElement | null = null;
+  const look = async (): Promise<void> => {
+    if (document.hidden) return;
+    try {
+      await compare();
+      away?.remove();
+      away = null;
+    } catch (error) {
+      away ??= complain(error);
+    }
+  };
+  setInterval(() => void look(), 5000);
+  document.addEventListener("visibilitychange", () => {
+    emit("seen");
+    void look();
+  });
 }
 
 export const recording = (id = session.recording): Recording | undefined => project.recordings.find((r) => r.id === id);
@@ -139,6 +208,12 @@ export function hold(j: Job): void {
   const at = project.jobs.findIndex((x) => x.id === j.id);
   if (at < 0) project.jobs.push(j);
   else project.jobs[at] = j;
+  emit("jobs");
+}
+
+export function drop(id: string): void {
+  if (!job(id)) return;
+  project.jobs = project.jobs.filter((j) => j.id !== id);
   emit("jobs");
 }
 

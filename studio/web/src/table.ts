@@ -9,6 +9,7 @@ export interface Column<R> {
   left?: boolean;
   wrap?: boolean;
   bare?: boolean; // not copied: buttons
+  parts?: { head: string; value: Column<R>["value"] }[]; // copied in its place: a spreadsheet makes a date of 4/5
 }
 
 interface Options<R> {
@@ -120,8 +121,8 @@ export class Table<R> {
       if (separator === "\t") return s.replace(/[\t\n\r]+/g, " ");
       return /[",\n\r]/.test(s) ? `"${s.replaceAll('"', '""')}"` : s;
     };
-    const columns = this.columns.filter((c) => !c.bare);
-    const lines = [columns.map((c) => cell(title(c))), ...this.rows.map((r) => columns.map((c) => cell(c.value(r))))];
+    const columns = this.columns.filter((c) => !c.bare).flatMap((c) => c.parts ?? [{ head: title(c), value: c.value }]);
+    const lines = [columns.map((c) => cell(c.head)), ...this.rows.map((r) => columns.map((c) => cell(c.value(r))))];
     return lines.map((l) => l.join(separator)).join("\n") + "\n";
   }
 }

@@ -33,6 +33,8 @@ export class TraceView {
   private detail: Trace | null = null;
   private spikes: number[] = [];
   private loaded = "";
+  private of: string | null = null; // the recording that the zoom is of
+  private readonly windows = new Map<string, [number, number]>(); // that the user has set, by sweep
   private turn = 0; // answers of an older choice are dropped
 
   constructor() {
@@ -212,7 +214,9 @@ export class TraceView {
   }
 
   private async discard(r: Recording): Promise<void> {
-    if (!confirm(`Remove ${r.name} from the project? The file it came from is not touched.`)) return;
+    const users = project.jobs.filter((j) => j.recording === r.id).map((j) => `"${j.title}"`);
+    const lost = users.length ? `\n\nUsed by ${users.join(", ")}: their overlays go with it; a paused fit cannot be resumed.` : "";
+    if (!confirm(`Remove ${r.name} from the project? The file it came from is not touched.${lost}`)) return;
     await remove(`recordings/${r.id}`);
     forget(r.id);
     project.recordings = project.recordings.filter((x) => x.id !== r.id);
@@ -282,11 +286,16 @@ export class TraceView {
       this.overview = t;
       this.detail = null;
       this.spikes = spikes;
-      this.group.extent([t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)]);
+      const full: [number, number] = [t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)];
+      // from sweep to sweep the zoom stays, where there is as much to see
+      this.group.extent(full, this.of !== r.id || full.join() !== this.group.full.join());
+      this.of = r.id;
       this.current.el.hidden = !t.current;
-      this.handles.show(s.window, this.group.full);
-      this.say(s.window);
+      const w = this.windows.get(`${r.id}/${s.index}`) ?? s.window;
+      this.handles.show(w, this.group.full);
+      this.say(w);
       this.draw();
+      if (t.bucket > 1) this.refine();
       requestAnimationFrame(() => setTimeout(() => performance.mark("trace-drawn"))); // once it is on the screen
       if (session.all) void this.others();
     } catch (error) {
@@ -349,8 +358,8 @@ export class TraceView {
     if (!r || !s) return;
     try {
       const found = await put<{ features: Feature[] }>(`recordings/${r.id}/window`, { sweep: s.index, window: w });
-      s.window = w;
-      if (sweep() !== s) return;
+      this.windows.set(`${r.id}/${s.index}`, w);
+      if (session.recording !== r.id || session.sweep !== s.index) return;
       this.handles.show(w, this.group.full);
       this.say(w);
       this.voltage.u.redraw(false, false);

@@ -1,4 +1,5 @@
 // Elements and the small pieces that every view is made of.
+import { Refusal } from "./api";
 
 type Child = Node | string | number | null | undefined | false | Child[];
 type Props = Record<string, unknown>;
@@ -72,6 +73,37 @@ export function number(id: string, value: number | "", props?: Props): HTMLInput
 export function read(input: HTMLInputElement): number | null {
   const x = input.valueAsNumber;
   return Number.isFinite(x) ? x : null;
+}
+
+/** Why a number field's text is not taken, by its least, greatest and step: a sentence, or "" where it is. */
+function wrong(input: HTMLInputElement, name: string): string {
+  const x = read(input);
+  const [lo, hi] = [Number(input.min || -Infinity), Number(input.max || Infinity)];
+  if (x === null) return `${name} must be a number.`;
+  if (x < lo || x > hi) return `${name} can be ${short(lo)} ${finite(hi) ? `to ${short(hi)}` : "or more"}, not ${short(x)}.`;
+  return input.step === "1" && x % 1 ? `${name} must be a whole number.` : "";
+}
+
+/** A number field that gives only what it allows; for anything else a sentence, and the last good number when it is left. */
+export function guard(
+  input: HTMLInputElement,
+  name: string,
+  good: () => number,
+  take: (x: number, at: number) => void,
+  also: (x: number) => string = () => "", // what forbids a number that is within its bounds
+): void {
+  input.addEventListener("change", (e) => {
+    const x = read(input);
+    input.setCustomValidity(wrong(input, name) || also(x!));
+    if (input.reportValidity() && x !== null) take(x, e.timeStamp);
+  });
+  input.addEventListener("input", () => input.setCustomValidity(""));
+  input.addEventListener("blur", () => {
+    if (!input.validity.customError) return;
+    tell(input.validationMessage); // the browser's own bubble goes with the focus
+    input.setCustomValidity("");
+    input.value = short(good());
+  });
 }
 
 export function select(id: string, options: [value: string, text: string][], value?: string, props?: Props): HTMLSelectElement {
@@ -225,6 +257,16 @@ export function tell(text: string): void {
   }, 4000);
 }
 
+const MOST = 12; // banners at once: a drop of many files may have as many refusals
+const banners = new WeakMap<HTMLElement, HTMLElement>();
+
+/** What was said beside an action holds no more, and its banner neither. */
+export function calm(near: HTMLElement): void {
+  near.textContent = "";
+  near.hidden = true;
+  banners.get(near)?.remove();
+}
+
 /** An error sentence that stays until it is dismissed; `near`: it is also said where the action was. */
 export function complain(error: unknown, near?: HTMLElement): HTMLElement {
   const text = error instanceof Error ? error.message : String(error);
@@ -234,11 +276,20 @@ export function complain(error: unknown, near?: HTMLElement): HTMLElement {
     "div",
     { role: "alert", class: "banner" },
     h("span", null, text),
-    button(null, "Dismiss", () => banner.remove(), { class: "small" }),
+    h(
+      "span",
+      { class: "row" },
+      error instanceof Refusal &&
+        error.status === 403 &&
+        button(null, "Reload", () => location.reload(), { class: "small primary" }),
+      button(null, "Dismiss", () => banner.remove(), { class: "small" }),
+    ),
   );
   alerts.append(banner);
-  while (alerts.children.length > 4) alerts.firstElementChild!.remove();
+  while (alerts.children.length > MOST) alerts.firstElementChild!.remove();
   if (near) {
+    banners.get(near)?.remove();
+    banners.set(near, banner);
     near.textContent = text;
     near.hidden = false;
   }
@@ -251,10 +302,7 @@ export async function act(
   near: HTMLElement | undefined,
   what: () => Promise<void>,
 ): Promise<void> {
-  if (near) {
-    near.textContent = "";
-    near.hidden = true;
-  }
+  if (near) calm(near);
   if (control) control.disabled = true;
   try {
     await what();

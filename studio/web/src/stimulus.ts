@@ -1,0 +1,39 @@
+// The step of current that drives a model on the bench where no recording does.
+import { keep, session } from "./store";
+import { field, guard, h, number } from "./ui";
+
+const LONGEST = 2_000_000; // steps that the server simulates
+
+const FIELDS = [
+  ["amplitude", "amplitude, nA", { min: -1000, max: 1000 }],
+  ["start", "from, ms", { min: 0 }],
+  ["stop", "to, ms", { min: 0 }],
+  ["duration", "duration, ms", { min: 1 }],
+] as const;
+
+/** Fields of the session's step; `moved` is called once one of them has another number. */
+export function stimulusFields(moved: () => void): HTMLElement {
+  const el = h("div", { id: "stimulus", class: "row ends" });
+  for (const [name, label, bounds] of FIELDS) {
+    const input = number(`stimulus-${name}`, session.stimulus[name], bounds);
+    guard(
+      input,
+      label,
+      () => session.stimulus[name],
+      (x) => {
+        session.stimulus[name] = x;
+        keep();
+        moved();
+      },
+      (x) => senseless({ ...session.stimulus, [name]: x }),
+    );
+    el.append(field(label, input));
+  }
+  return el;
+}
+
+function senseless(s: typeof session.stimulus): string {
+  if (s.start >= s.stop) return `The step must end after it begins: from ${s.start} to ${s.stop} ms is none.`;
+  if (s.duration / session.dt > LONGEST) return `At ${session.dt} ms a step, at most ${LONGEST * session.dt} ms can be simulated.`;
+  return "";
+}
