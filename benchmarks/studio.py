@@ -1,6 +1,6 @@
 """How fast the Studio draws, against a bare page of Starlette and uPlot that does nothing else, in one run.
 
-    python benchmarks/studio.py OUT.json [--runs 5] [--chromium /usr/bin/chromium]
+    python benchmarks/studio.py OUT.json [--runs 15] [--chromium /usr/bin/chromium]
 
 draw    200,000 samples of voltage and current, from the beginning of the page's load to the drawn trace
 import  a csv of 1,000,000 samples, from the chosen file to the drawn trace; both read it by `spikefab.read`
@@ -83,6 +83,7 @@ class Bare:
             Route("/", lambda _: HTMLResponse(BARE)),
             Route("/trace", lambda _: Response(trace)),
             Route("/csv", take, methods=["POST"]),
+            Route("/favicon.ico", lambda _: Response(status_code=404)),
             Route("/{name}", lambda r: FileResponse(UPLOT / Path(r.path_params["name"]).name)),
         ]
         config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="warning", access_log=False)
@@ -110,7 +111,7 @@ def imported(page: Page, chooser: str, path: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--moves", type=int, default=40)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()

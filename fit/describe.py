@@ -41,6 +41,6 @@ def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
         "current_origin": recording.current_origin,
         "sweeps": sweeps,
         "notes": list(recording.notes),
-        "warnings": list(recording.warnings()),
+        "warnings": list(recording.warnings(trains)),
         "cannot_be_fitted": obstacle,
     }

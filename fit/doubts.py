@@ -2,6 +2,8 @@
 error, drift.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,12 +26,12 @@ DRIFT_REPEATS, DRIFT_REST = 1.0, 3.0  # mV, nor does less, between repeats and b
 HELD = 0.01  # nA: another holding current moves the rest
 
 
-def doubts(recording: Recording) -> tuple[str, ...]:
-    """One sentence for each doubt about a recording; none for a good one."""
+def doubts(recording: Recording, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
+    """One sentence for each doubt about a recording, whose spikes are found unless given; none for a good one."""
     sweeps, dt = recording.sweeps, recording.dt
     if not sweeps:
         return ()
-    spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps]
+    spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps] if trains is None else list(trains)
     found = []
     rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
     largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
@@ -130,7 +132,7 @@ def _drift(recording: Recording) -> tuple[str, float, float] | None:
     repeats of one stimulus, or what is before the stimulus. None if it does not, or not along a line.
     """
     sweeps, dt = recording.sweeps, recording.dt
-    if any(s.current is None for s in sweeps):
+    if len(sweeps) < SWEEPS or any(s.current is None for s in sweeps):
         return None
     for group in stimuli(recording):
         if (moved := _along_a_line([float(np.median(sweeps[k].voltage)) for k in group], DRIFT_REPEATS)) is not None:

@@ -110,9 +110,8 @@ def _left_out(columns: list[Column]) -> str:
 
 
 def _rests(values: Floats, to_mv: float) -> bool:
-    """Whether a column looks like a membrane voltage: it rests (10th percentile) between -120 and -20 mV, stays below
-    200, and
-    takes many values, where a command current takes few."""
+    """Whether a column looks like a membrane voltage: it rests (10th percentile) between -120 and -20 mV, stays below 200,
+    and takes many values, where a command current takes few."""
     rest = np.percentile(values, 10) * to_mv
     return bool(-120 <= rest <= -20 and values.max() * to_mv < 200 and len(np.unique(values[:100_000])) >= 10)
 

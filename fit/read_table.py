@@ -30,7 +30,8 @@ def read_table(path: Path) -> Table:
     """The numbers in a text file separated by comma, semicolon, tab or white space; raises FileError naming the bad
     line.
     """
-    rows = [(k, line.strip(" \r\n")) for k, line in enumerate(_text(path).split("\n"), 1) if line.strip()]
+    text = _text(path)
+    rows = [(k, line.strip(" \r\n")) for k, line in enumerate(text.split("\n"), 1) if line and not line.isspace()]
     rows = _after_atf_header(path, rows)
     start = next((k for k, (_, line) in enumerate(rows) if _is_data(line)), None)
     if start is None:
@@ -39,7 +40,8 @@ def read_table(path: Path) -> Table:
     delimiter = _delimiter(first)
     if delimiter and first.endswith(delimiter):
         rows = [(k, line.removesuffix(delimiter)) for k, line in rows]
-    rows = rows[:start] + [row for row in rows[start:] if not row[1].startswith(("#", "%"))]
+    if "#" in text or "%" in text:
+        rows = rows[:start] + [row for row in rows[start:] if not row[1].startswith(("#", "%"))]
     comma = _has_decimal_comma([line for _, line in rows[start : start + FIRST]], delimiter)
     data = [_with_points(line, delimiter) if comma else line for _, line in rows[start:]]
     lines = [k for k, _ in rows[start:]]

@@ -7,11 +7,15 @@ Sample k of a voltage is at time k*dt; current k flows from k*dt to (k+1)*dt.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefab.hw.errors import RecordingError, UsageError
+
+if TYPE_CHECKING:
+    from spikefab.fit.spikes import Spikes
 
 Floats = NDArray[np.float64]
 START = 10.0  # ms: without a quiet part, the current before a sweep is taken to be like its first 10 ms
@@ -133,11 +137,14 @@ class Recording:
         if longest < SHORTEST:
             raise RecordingError(f"{self.source} lasts {longest:g} ms: a fit needs {SHORTEST:g} ms or more.")
 
-    def warnings(self) -> tuple[str, ...]:
-        """What is doubtful about the recording though it can be fitted: one sentence each."""
+    def warnings(self, trains: "Sequence[Spikes] | None" = None) -> tuple[str, ...]:
+        """What is doubtful about the recording though it can be fitted: one sentence each.
+
+        trains  the spikes of each sweep, where they are known already
+        """
         from spikefab.fit.doubts import doubts
 
-        return doubts(self)
+        return doubts(self, trains)
 
 
 def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) -> Sweep:
