@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefab.fit.measure import QUIET
 from spikefab.fit.recording import Recording, Sweep, baseline_current, quiet_part
 from spikefab.fit.scores import spike_mask
 from spikefab.fit.spikes import Spikes, find_spikes
@@ -14,7 +15,6 @@ from spikefab.fit.split import stimuli
 
 Floats = NDArray[np.float64]
 
-QUIET = 10.0  # ms
 LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV
 FLAT, NOISIEST = 0.01, 2.0  # mV
 LEAST_CURRENT = 1e-3  # nA

@@ -50,6 +50,9 @@ class Project:
             self._lock.write(json.dumps({"format": 1}) + "\n")
             self._lock.flush()
         for left in self.folder.glob("recordings/.*"):  # uploads that were broken off
+            for kept in left.glob("r*"):  # and a recording that was about to be replaced
+                if is_key(kept.name) and not self.recording_folder(kept.name).exists():
+                    kept.rename(self.recording_folder(kept.name))
             shutil.rmtree(left, ignore_errors=True)
 
     @property

@@ -40,16 +40,9 @@ def fit(args: Namespace, screen: Screen) -> int:
         results, timings = run_fit(
             screen,
             recording,
-            models=[name.strip() for name in args.models.split(",")] if args.models else None,
-            word=args.word,
             dt=next((x for x in (args.step, args.dt) if x is not None), 0.1),
-            top_k=args.top,
-            budget=args.budget,
-            seed=args.seed,
-            held_out=args.held_out,
-            folds=args.folds,
             journal=args.journal,
-            **freedom(args),
+            **search_options(args),
         )
         if not results:
             raise KeyboardInterrupt
@@ -89,8 +82,8 @@ def one_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def freedom(args: Namespace) -> dict[str, Any]:
-    """The options of `fit` that --weights, --free, --fix and --bounds stand for."""
+def search_options(args: Namespace) -> dict[str, Any]:
+    """The options of `fit` that are the same for one recording and for many."""
 
     def numbers(text: str, what: str, separator: str, count: int) -> list[float]:
         try:
@@ -105,7 +98,16 @@ def freedom(args: Namespace) -> dict[str, Any]:
         pairs = [text.partition("=") for text in given]
         return {name.strip(): numbers(x, f"{option} {name}=", ":", count) for name, _, x in pairs}
 
-    options: dict[str, Any] = {}  # those that were given: what is as by default has the default's name in `fit_many`
+    options: dict[str, Any] = {
+        "models": [name.strip() for name in args.models.split(",")] if args.models else None,
+        "word": args.word,
+        "top_k": args.top,
+        "budget": args.budget,
+        "seed": args.seed,
+        "held_out": args.held_out,
+        "folds": args.folds,
+    }
+    # of the others those that were given: what is as by default has the default's name in `fit_many`
     if args.fix:
         options["fixed"] = {name: x for name, (x,) in named(args.fix, "--fix", 1).items()}
     if args.bounds:

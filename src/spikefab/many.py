@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from spikefab.commands import freedom
+from spikefab.commands import search_options
 from spikefab.console import Screen, number
 from spikefab.hw.errors import UsageError
 
@@ -43,15 +43,8 @@ def fit_many(args: Namespace, screen: Screen) -> int:
                 "sweeps": args.sweeps,
             },
             progress=progress,
-            models=[name.strip() for name in args.models.split(",")] if args.models else None,
-            word=args.word,
             dt=args.dt,
-            top_k=args.top,
-            budget=args.budget,
-            seed=args.seed,
-            held_out=args.held_out,
-            folds=args.folds,
-            **freedom(args),
+            **search_options(args),
         )
     except KeyboardInterrupt:
         screen.err.print(

@@ -128,6 +128,18 @@ def test_a_fit_whose_recording_is_gone_is_not_resumed(studio, recording):
     studio.post(f"/api/jobs/{job}/cancel")
 
 
+def test_killed_while_a_recording_is_replaced_it_has_the_old_one(tmp_path, recording):
+    with Server(tmp_path / "p") as server:
+        page = Page(server)
+        made = page.upload("cell.csv", recording.read_bytes()).json()
+    place = tmp_path / "p" / "recordings"
+    (place / ".before").mkdir()
+    (place / made["id"]).rename(place / ".before" / made["id"])
+    with Server(tmp_path / "p") as server:
+        assert [r["id"] for r in Page(server).get("/api/project")["recordings"]] == [made["id"]]
+        assert [p.name for p in place.iterdir()] == [made["id"]]
+
+
 def test_a_damaged_session_is_an_empty_one(tmp_path):
     with Server(tmp_path / "p") as server:
         page = Page(server)
