@@ -18,7 +18,7 @@ from spikefab.boards.build import build
 from spikefab.boards.table import BOARDS
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.models import MODELS
-from spikefab.hw.tools import TOOLS, find_tool
+from spikefab.toolchain.tools import TOOLS, find_tool
 
 
 def row(model: str, word: int, board: str, seeds: int) -> dict:

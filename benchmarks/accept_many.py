@@ -26,7 +26,7 @@ import numpy as np
 
 import spikefab
 from spikefab import LIFNeuron
-from spikefab.fit.collect import collect
+from spikefab.fit.many.collect import collect
 
 MODELS = "lif,lapicque"
 KILLS = 10  # workers, spread over the run

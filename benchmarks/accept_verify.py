@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 import spikefab
+from spikefab.errors import SpikefabError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.errors import SpikefabError
 from spikefab.hw.interval import saturations
 from spikefab.hw.models import MODELS, get_model
-from spikefab.hw.tools import find_tool
-from spikefab.sim.simulate import COMPILERS
+from spikefab.sim.rtl_simulation import COMPILERS
 from spikefab.sim.verify import require_exact, verify
+from spikefab.toolchain.tools import find_tool
 
 
 def row(kind, word: int, simulator: str, steps: int) -> dict:

@@ -19,10 +19,10 @@ from numba import njit
 from scipy.optimize import differential_evolution
 
 from spikefab import AdExNeuron, read
-from spikefab.fit.loss import COARSE, Loss, not_coincident
-from spikefab.fit.scores import _victor_purpura
-from spikefab.fit.space import bounds, start
-from spikefab.fit.task import Task
+from spikefab.fit.scoring.scores import _victor_purpura
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.loss import COARSE, Loss, not_coincident
+from spikefab.fit.search.space import bounds, start
 from spikefab.hw.datapath import datapath
 
 WORKERS = 2
@@ -59,7 +59,7 @@ def run(x, V_peak, current, length, base, dt, spikes, voltage):
 
 @njit
 def score(counts, spikes, voltage, length, data, outside, clip, flat, times, first, tau, span, noise, weights, dt):
-    """The training loss of `spikefab.fit.loss`."""
+    """The training loss of `spikefab.fit.search.loss`."""
     total = 0.0
     for s in range(len(length)):
         a, b = first[s + 1] - first[s], counts[s]

@@ -36,8 +36,9 @@ import numpy as np
 from machine import machine, versions, write
 
 from spikefab import Recording, fit, read
-from spikefab.fit import assess, fitting, loss
+from spikefab.fit import assess, fitting
 from spikefab.fit.results import FitResult
+from spikefab.fit.search import loss
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.fixed import Q
 from spikefab.hw.models import MODELS, get_model
@@ -51,8 +52,11 @@ RECORDINGS = {
     "noise": ("QSNMC2007/challengeA_set04_4reps.csv", "L5 pyramid, in-vivo-like noise, four repeats"),
     "barrel": ("NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb", "barrel cortex, steps"),
 }
-DECIDES = ("fit/fitting", "fit/loss", "fit/measure", "fit/scores", "fit/search", "fit/space", "fit/spikes", "fit/split",
-           "fit/task", "sim/elementary", "sim/ideal_kernel")  # fmt: skip
+DECIDES = (
+    "fit/fitting", "fit/search/loss", "fit/search/search", "fit/search/space", "fit/features/measured",
+    "fit/scoring/scores", "fit/scoring/split", "fit/scoring/task", "fit/recordings/spikes",
+    "sim/elementary", "sim/ideal_kernel",
+)  # fmt: skip
 Scores = dict[str, dict[str, float]]
 
 

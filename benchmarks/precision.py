@@ -2,7 +2,7 @@
 
     python benchmarks/precision.py benchmarks/results/precision.json [--models LIF,AdEx]
 
-Every cell of `spikefab.hw.literature` gets a second of each of: two steps of current, under which it fires at about 10 and 30
+Every cell of `spikefab.hw.pages.literature` gets a second of each of: two steps of current, under which it fires at about 10 and 30
 Hz (those nearest to that, of twelve an octave, in fixed point at word 24); coloured noise around both (tau 5 ms, 30 %, fixed
 seeds); and the step under which its source shows it, if it names one. The input's span is the least power of two that holds them.
 
@@ -13,7 +13,7 @@ order against solve_ivp on the published equations, so that a sixty-fourth of wh
 `plain.py`, which tests/identical/test_plain.py holds to the ideals; the cortical Hodgkin-Huxley kinetics, which have no
 loop, by the ideal at dt/8, as they are of second order. A spike of step k is put at its end, (k + 1) dt.
 
-Spikes are matched one to one (`fit.scores.one_to_one`) within min(5 ms, 0.4 of the median interval). A cell whose median shift
+Spikes are matched one to one (`scores.one_to_one`) within min(5 ms, 0.4 of the median interval). A cell whose median shift
 at word 24 exceeds 0.2 ms has sensitive dynamics: it is reported on its own, and not gated; nor is Hindmarsh-Rose. Gates: the
 median over cells of the median shift is at most 0.5 ms at word 16 and 0.2 ms at word 18, of Hodgkin-Huxley below 0.5 ms at
 word 18. Ends with status 8 if one is missed.
@@ -40,10 +40,10 @@ import numba
 import numpy as np
 
 import spikefab
-from spikefab.fit.scores import one_to_one
+from spikefab.fit.scoring.scores import one_to_one
 from spikefab.hw.datapath import WORDS, Datapath, datapath
-from spikefab.hw.literature import CELLS
 from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.pages.literature import CELLS
 from spikefab.sim import ideal, kernels
 
 HERE = Path(__file__).parent

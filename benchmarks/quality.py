@@ -22,7 +22,7 @@ import numpy as np
 
 from spikefab import Recording, fit, read
 from spikefab.fit.assess import assess
-from spikefab.fit.task import Task
+from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 

@@ -44,9 +44,9 @@ from synthetic import DT, NOISE, Made, make_recording
 
 from spikefab import fit
 from spikefab.fit.assess import assess
-from spikefab.fit.loss import Loss
-from spikefab.fit.space import bounds, unsearched
-from spikefab.fit.task import Task
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.loss import Loss
+from spikefab.fit.search.space import bounds, unsearched
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import get_model
 

@@ -8,9 +8,9 @@ from cells import Cell, Params
 from scipy.integrate import solve_ivp
 
 from spikefab import Recording
-from spikefab.fit.scores import one_to_one
-from spikefab.fit.spikes import find_spikes
-from spikefab.fit.split import split
+from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.scoring.scores import one_to_one
+from spikefab.fit.scoring.split import split
 
 DT = 0.1  # ms, of the samples
 NOISE = 0.5  # mV, of the recording

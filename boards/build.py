@@ -10,9 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..hw import tools
-from ..hw.errors import DoesNotFitError, FileError, TimingError
-from ..hw.neuron import Neuron
+from spikefab.errors import DoesNotFitError, FileError, TimingError
+from spikefab.hw.neuron import Neuron
+from spikefab.toolchain import tools
+
 from .table import Board, get_board
 from .timing import expose_multipliers, reached_mhz
 from .top import Top

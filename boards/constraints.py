@@ -7,7 +7,8 @@ depend on the neuron, so any will do.
 import sys
 from pathlib import Path
 
-from ..hw.models import LIFNeuron
+from spikefab.hw.models import LIFNeuron
+
 from .table import BOARDS, Board
 from .top import Top
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amaranth.build import Platform
 
-from ..hw.errors import UsageError
+from spikefab.errors import UsageError
 
 
 @dataclass(frozen=True)

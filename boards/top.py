@@ -8,7 +8,8 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..hw.neuron import Neuron
+from spikefab.hw.neuron import Neuron
+
 from .table import Board
 from .uart import Receiver, Transmitter, divisor
 

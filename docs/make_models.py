@@ -1,6 +1,6 @@
 """`make model-pages`: writes docs/models/, a page, a drawing and a picture for each model, and an index.
 
-Pages and drawings come from docstring, declarations and trace (`spikefab.hw.facts`, `spikefab.hw.drawing`); what is
+Pages and drawings come from docstring, declarations and trace (`spikefab.hw.pages`); what is
 plotted of a model is in PANELS, or steps of current for a model that is not there.
 """
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spikefab.fit.plots import DATA, MODEL, STYLE, new_figure
-from spikefab.hw import facts
-from spikefab.hw.cost import cost
+from spikefab.fit.report.plots import DATA, MODEL, STYLE, new_figure
 from spikefab.hw.datapath import datapath
-from spikefab.hw.drawing import draw
+from spikefab.hw.lowering.cost import cost
 from spikefab.hw.models import MODELS
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.pages import description as facts
+from spikefab.hw.pages.drawing import draw
 from spikefab.sim import kernels
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ def fit(*args: Any, **kwargs: Any) -> Any:
 
 
 def fit_many(*args: Any, **kwargs: Any) -> Any:
-    """See `spikefab.fit.many.fit_many`; imported on first use."""
-    from .many import fit_many as run
+    """See `spikefab.fit.many.run.fit_many`; imported on first use."""
+    from spikefab.fit.many.run import fit_many as run
 
     return run(*args, **kwargs)
 

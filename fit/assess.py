@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath
 from spikefab.sim import ideal, ideal_kernel, kernels
 
 from .results import FitResult
-from .task import Task
 
 INTERPRETED = 50_000  # steps: the float64 model of a longer sweep is compiled, which takes some seconds, once
 

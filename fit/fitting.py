@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spikefab.errors import UsageError
+from spikefab.fit.recordings.readers import read
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring.certainty import certainty
+from spikefab.fit.scoring.scores import WEIGHTS
+from spikefab.fit.scoring.split import RULES, Part
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.search import Search
+from spikefab.fit.search.space import Freedom
 from spikefab.hw.datapath import datapath
-from spikefab.hw.errors import UsageError
 from spikefab.hw.models import MODELS, get_model
 from spikefab.hw.neuron import Neuron
 from spikefab.sim import kernels
 
 from .assess import assess, ideal_scores
-from .ranking import certainty
-from .readers import read
-from .recording import Recording
 from .results import FitResults
-from .scores import WEIGHTS
-from .search import Search
-from .space import Freedom
-from .split import RULES, Part
-from .task import Task
 
 DT = 0.1  # ms
 BUDGET = 20_000  # evaluations a model

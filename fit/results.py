@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikefab.errors import FileError, ToolError
+from spikefab.fit.features.recommend import outcome, recommend
 from spikefab.hw.datapath import datapath
-from spikefab.hw.errors import FileError, ToolError
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
-
-from .recommend import outcome, recommend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .task import Task
+    from spikefab.fit.scoring.task import Task
 
 SCHEMA = 2  # of result.json, see docs/result.md: 2 adds features and recommended
 
@@ -153,7 +152,7 @@ class FitResult:
 
     def to_verilog(self) -> str:
         """One self-contained Verilog file with this neuron's codes as reset values."""
-        from spikefab.hw.verilog import to_verilog
+        from spikefab.hw.lowering.verilog import to_verilog
 
         return to_verilog(self.create_model())
 
@@ -244,7 +243,7 @@ class FitResults(list[FitResult]):
         """Features of the recording (`recording_features`); empty where there is no recording to look at."""
         if self.task is None:
             return {}
-        from .features import recording_features
+        from spikefab.fit.features.extract import recording_features
 
         return recording_features(self.task.recording, self.task.spikes)
 
@@ -312,13 +311,13 @@ class FitResults(list[FitResult]):
         """A matplotlib figure: the ranking, and the best model against the recording (unless loaded from a file, without
         traces). Raises UsageError where there are no results.
         """
-        from .plots import plot
+        from spikefab.fit.report.plots import plot
 
         return plot(self)
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML report; results that were loaded from a file give one without traces."""
-        from .report import write_report
+        from spikefab.fit.report.report import write_report
 
         return write_report(self, path)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .errors import UsageError
+from spikefab.errors import UsageError
+
 from .fixed import Q
 from .trace import Trace, Value
 

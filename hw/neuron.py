@@ -12,10 +12,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from spikefab.errors import UsageError
+from spikefab.hw.lowering.schedule import schedule
+from spikefab.hw.lowering.shared import OVERHEAD, lower
+
 from .datapath import Datapath, Param, State, datapath
-from .errors import UsageError
-from .lower import OVERHEAD, lower
-from .schedule import schedule
 from .trace import Value
 
 

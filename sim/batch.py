@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spikefab.errors import UsageError
 from spikefab.hw.datapath import datapath
-from spikefab.hw.errors import UsageError
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spikefab.hw.lowering.verilog import module_name, testbench, to_verilog
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.verilog import module_name, testbench, to_verilog
 
 from . import reference
 from .simulator import Simulator

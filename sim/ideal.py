@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.schedule import saturates
+from spikefab.hw.lowering.schedule import saturates
 
 
 @cache

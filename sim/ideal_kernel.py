@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.schedule import saturates
+from spikefab.hw.lowering.schedule import saturates
 
 from . import elementary, ideal, kernels
 from .codegen import kernel_source

@@ -13,8 +13,8 @@ from types import ModuleType
 import llvmlite.binding as llvm
 import numpy as np
 
-from spikefab.hw.cache import cache_dir
 from spikefab.hw.datapath import Datapath
+from spikefab.toolchain.cache import cache_dir
 
 from .codegen import LANES, kernel_source
 from .statements import Step, trace_step

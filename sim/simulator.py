@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 
 from . import ideal, kernels, reference

@@ -14,7 +14,7 @@ import numpy as np
 
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.interval import unsaturated
-from spikefab.hw.schedule import rounds
+from spikefab.hw.lowering.schedule import rounds
 from spikefab.hw.trace import BOOL
 
 EXACT = 50  # bits of a table's value and slope that share one float64

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.errors import MismatchError, SpikefabError
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.errors import MismatchError, SpikefabError
+from spikefab.hw.lowering.verilog import to_rtlil
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.verilog import to_rtlil
 
-from . import coverage, reference, simulate
+from . import coverage, reference
+from . import rtl_simulation as simulate
 from .stimuli import SPIKES, Stimulus, stimuli
 
 Progress = Callable[[str], None]

@@ -19,11 +19,13 @@ from starlette.routing import Route
 
 from spikefab import __version__
 from spikefab.console import finite
-from spikefab.fit.features import PULSE
-from spikefab.hw.errors import SpikefabError, UsageError
+from spikefab.errors import SpikefabError, UsageError
+from spikefab.fit.features.extract import PULSE
 from spikefab.hw.models import get_model
 
-from . import asked, begin, cards, commands, recordings
+from . import cards, commands, recordings
+from . import job_requests as begin
+from . import neuron_requests as asked
 from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench

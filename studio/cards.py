@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.hw import facts
-from spikefab.hw.cache import cache_dir
-from spikefab.hw.cost import cost
 from spikefab.hw.datapath import WORDS, datapath
+from spikefab.hw.lowering.cost import cost
 from spikefab.hw.models import MODELS
+from spikefab.hw.pages import description as facts
 from spikefab.sim import kernels, reference
+from spikefab.toolchain.cache import cache_dir
 
 SHOWN, MS = 240, 240.0  # points and ms of a thumbnail
 COSTS = ("multiplies", "table_bits", "state_bits", "coefficient_bits")

@@ -12,7 +12,7 @@ def info(recording: Mapping[str, Any]) -> dict[str, str]:
 
 def features(recording: Mapping[str, Any]) -> dict[str, str]:
     file, words, call = _reading(recording)
-    imports = "from spikefab import read\nfrom spikefab.fit.features import recording_features"
+    imports = "from spikefab import read\nfrom spikefab.fit.features.extract import recording_features"
     python = f"{imports}\n\n{call}\nfeatures = recording_features(recording)"
     return {"command": shlex.join(["spikefab", "features", file, *words]), "python": python}
 

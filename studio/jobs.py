@@ -4,7 +4,7 @@ jobs/ID/   job.json      what was asked for
            events.jsonl  what the worker said, a line each; the last "state" among them is the job's
            lock          held by the worker as long as it lives
            stop          "pause" or "cancel", before the worker is interrupted
-           journal/      what a fit has evaluated: `spikefab.fit.journal`
+           journal/      what a fit has evaluated: `spikefab.fit.search.journal`
            out/          what it made
 """
 
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
 
 from .project import Missing, Project, fresh, is_key, load, save
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.fit.space import start
-from spikefab.fit.split import Part
-from spikefab.fit.task import Task
+from spikefab.errors import UsageError
+from spikefab.fit.scoring.split import Part
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.space import start
 from spikefab.hw.datapath import Datapath, datapath
-from spikefab.hw.errors import UsageError
-from spikefab.hw.literature import CELLS
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.pages.literature import CELLS
 from spikefab.sim import ideal, ideal_kernel, kernels
 
-from . import asked
+from . import neuron_requests as asked
 from .commands import reading
 from .project import Project
 from .recordings import recording_of, sweep_of

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from spikefab.hw.errors import FileError, UsageError
+from spikefab.errors import FileError, UsageError
 
 MARK = "studio.json"
 TAKEN_IN: dict[str, Any] = {  # without which a recording is none

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from spikefab.hw.errors import SpikefabError
+from spikefab.errors import SpikefabError
 
 COUNT = 2
 LONGEST = 600.0  # s that one file may take
@@ -76,8 +76,8 @@ def main() -> None:
     """A reader's life: a request a line on stdin, an answer a line on stdout, until stdin ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    import spikefab.fit.readers
-    import spikefab.fit.recording  # noqa: F401
+    import spikefab.fit.recordings.readers
+    import spikefab.fit.recordings.recording  # noqa: F401
     from spikefab.console import finite
 
     from . import recordings

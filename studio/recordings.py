@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.hw.errors import SpikefabError, UsageError
+from spikefab.errors import SpikefabError, UsageError
 
 MOST = 1_000_000  # samples that are sent as they are
 POINTS = 200_000  # instead of more
@@ -21,9 +21,9 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
 
     This and what else says so is called by way of `readers`, in a process of its own.
     """
-    from spikefab.fit.describe import describe
-    from spikefab.fit.readers import read
-    from spikefab.fit.spikes import find_spikes
+    from spikefab.fit.recordings.readers import read
+    from spikefab.fit.recordings.spikes import find_spikes
+    from spikefab.fit.recordings.summary import describe
 
     try:
         recording = read(file, **options)
@@ -143,7 +143,7 @@ def ends(x: np.ndarray, bucket: int) -> np.ndarray:
 
 def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
     """The `Recording` as it was read."""
-    from spikefab.fit.recording import Recording, Sweep
+    from spikefab.fit.recordings.recording import Recording, Sweep
 
     sweeps = []
     for k, s in enumerate(content["sweeps"]):
@@ -170,8 +170,8 @@ def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
 
 def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Features of the whole, the models they point at, and the f-I curve. By way of `readers`."""
-    from spikefab.fit.features import f_i_curve, recording_features
-    from spikefab.fit.recommend import recommend
+    from spikefab.fit.features.extract import f_i_curve, recording_features
+    from spikefab.fit.features.recommend import recommend
 
     recording = recording_of(Path(folder), content)
     if len(recording.sweeps) > FEATURE_SWEEPS:
@@ -192,7 +192,7 @@ def window_features(
     """Features of a sweep for a stimulus window that the user has set. Runs in a process of its own."""
     from dataclasses import replace
 
-    from spikefab.fit.features import sweep_features
+    from spikefab.fit.features.extract import sweep_features
 
     recording = recording_of(Path(folder), content).select([index])
     (sweep,) = recording.sweeps
@@ -201,7 +201,7 @@ def window_features(
 
 
 def _feature(name: str, value: float) -> dict[str, Any]:
-    from spikefab.fit.features import NAMES, UNITS
+    from spikefab.fit.features.extract import NAMES, UNITS
 
     label = NAMES.get(name, name.replace("_", " "))
     return {

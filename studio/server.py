@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import uvicorn
 
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
 
 from .app import Studio
 from .project import Project

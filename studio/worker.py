@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spikefab.hw.errors import SpikefabError
+from spikefab.errors import SpikefabError
 
 from .jobs import say
 from .project import load
@@ -98,11 +98,11 @@ class _Work:
 
     def _fit(self) -> None:
         from spikefab.fit import fit
-        from spikefab.fit.readers import read
+        from spikefab.fit.recordings.readers import read
         from spikefab.hw.models import get_model
         from spikefab.output import OutputFolder
 
-        from .rows import ranking
+        from .ranking_rows import ranking
 
         source = self.folder.parent.parent / "recordings" / self.job["recording"]
         content = load(source / "recording.json")
@@ -145,8 +145,8 @@ class _Work:
         shutil.rmtree(self.folder / "journal", ignore_errors=True)
 
     def _verify(self) -> None:
-        from spikefab.hw import tools
         from spikefab.sim.verify import require_exact, verify
+        from spikefab.toolchain import tools
 
         neuron, current = self._neuron()
         tools.simulator_env("verilator")

@@ -2,8 +2,9 @@
 
 import difflib
 
-from ..errors import UsageError
-from ..neuron import Neuron
+from spikefab.errors import UsageError
+from spikefab.hw.neuron import Neuron
+
 from .adex import AdExNeuron
 from .alpha import AlphaNeuron
 from .exp_if import ExpIFNeuron

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..neuron import Neuron
-from ..spiking import fire
-from ..tables import exp2
-from ..trace import Value, select
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import fire
+from spikefab.hw.tables import exp2
+from spikefab.hw.trace import Value, select
 
 LOG2E = 1 / np.log(2)
 CEILING = 8  # octaves: the upstroke is clamped below 2**8 mV a step

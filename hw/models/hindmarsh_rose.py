@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..neuron import Neuron
-from ..spiking import crossing
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import crossing
+
 from .fitzhugh_nagumo import lowest_root
 
 

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..gates import ENTRIES, STEEPEST, Channel, at_rest, gate, index, membrane, over, power_of_two
-from ..neuron import Neuron
-from ..spiking import crossing
-from ..tables import linear
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.gates import ENTRIES, STEEPEST, Channel, at_rest, gate, index, membrane, over, power_of_two
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import crossing
+from spikefab.hw.tables import linear
 
 SQUID, CORTEX = "1952", "traub-miles"
 SPAN = 128.0  # mV, of the tables over the membrane potential

@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-from ..datapath import Param, State
-from ..errors import UsageError
-from ..neuron import Neuron
-from ..trace import select
+from spikefab.errors import UsageError
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.trace import select
 
 
 class IzhikevichNeuron(Neuron):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..neuron import Neuron
-from ..trace import select
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.trace import select
 
 
 class LapicqueNeuron(Neuron):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..neuron import Neuron
-from ..spiking import fire
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import fire
 
 
 class LIFNeuron(Neuron):

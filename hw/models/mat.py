@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..fixed import Q
-from ..neuron import Neuron
-from ..trace import select
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.fixed import Q
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.trace import select
 
 TAU_1, TAU_2 = 10.0, 200.0  # ms, the same for every cell in the paper
 

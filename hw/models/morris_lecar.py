@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..gates import ENTRIES, Channel, at_rest, gate, index, membrane, over, power_of_two
-from ..neuron import Neuron
-from ..spiking import crossing
-from ..tables import interpolate, linear
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.gates import ENTRIES, Channel, at_rest, gate, index, membrane, over, power_of_two
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import crossing
+from spikefab.hw.tables import interpolate, linear
 
 SPAN = 8.0  # of y = (V - V_1)/V_2 and (V - V_3)/V_4; beyond, a gate is within 1e-7 of 0 or 1
 

@@ -1,8 +1,8 @@
 """Quadratic integrate-and-fire."""
 
-from ..datapath import Param, State
-from ..neuron import Neuron
-from ..spiking import fire
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.spiking import fire
 
 
 class QuadraticIFNeuron(Neuron):

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..datapath import Param, State
-from ..fixed import Q
-from ..gates import index, over
-from ..neuron import Neuron
-from ..tables import interpolate, linear
-from ..trace import select
+from spikefab.hw.datapath import Param, State
+from spikefab.hw.fixed import Q
+from spikefab.hw.gates import index, over
+from spikefab.hw.neuron import Neuron
+from spikefab.hw.tables import interpolate, linear
+from spikefab.hw.trace import select
 
 LIMIT = 8.0  # of y = tan(theta/2) in the read-out
 ENTRIES = {16: 256, 18: 512, 24: 1024}  # of a whole turn

@@ -10,11 +10,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "MODELS": "hw.models",
-    "Recording": "fit.recording",
-    "SpikefabError": "hw.errors",
-    "extract_features": "fit.features",
-    "fit_many": "fit.many",
-    "read": "fit.readers",
+    "Recording": "fit.recordings.recording",
+    "SpikefabError": "errors",
+    "extract_features": "fit.features.extract",
+    "fit_many": "fit.many.run",
+    "read": "fit.recordings.readers",
     "simulate": "sim.batch",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spikefab import __version__
-from spikefab.hw.errors import SpikefabError, UsageError
+from spikefab.errors import SpikefabError, UsageError
 
 INTERRUPTED = 130
 
@@ -77,7 +77,7 @@ def _log(argv: Sequence[str] | None) -> Path:
     import platform
     from datetime import datetime
 
-    from spikefab.hw.cache import cache_dir
+    from spikefab.toolchain.cache import cache_dir
 
     path = cache_dir("logs") / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     command = " ".join(sys.argv if argv is None else ["spikefab", *argv])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
-from spikefab.hw.errors import FileError, RecordingError, UsageError
+from spikefab.errors import FileError, RecordingError, UsageError
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 def fit(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.readers import read
+    from spikefab.fit.recordings.readers import read
 
     out = None
     if args.out is not None:
@@ -142,8 +142,8 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
 
 def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
     """Features of the recording, and a notice of the models that they point at; nothing where it cannot be fitted."""
-    from spikefab.fit.features import recording_features
-    from spikefab.fit.recommend import advice, recommend
+    from spikefab.fit.features.extract import recording_features
+    from spikefab.fit.features.recommend import advice, recommend
 
     try:
         recording.require_fit()
@@ -203,7 +203,7 @@ def show_parameters(screen: Screen, best: "FitResult") -> None:
 
 
 def verify(args: Namespace, screen: Screen) -> int:
-    from spikefab.hw.errors import MismatchError
+    from spikefab.errors import MismatchError
 
     neuron, current = neuron_of(args)
     try:
@@ -218,9 +218,9 @@ def verify(args: Namespace, screen: Screen) -> int:
 
 def run_verify(screen: Screen, neuron: "Neuron", **options: Any) -> list[dict[str, Any]]:
     """The regression with its progress; the checks, which are all exact. Raises MismatchError with `checks` on it."""
-    from spikefab.hw import tools
-    from spikefab.hw.errors import MismatchError
+    from spikefab.errors import MismatchError
     from spikefab.sim.verify import require_exact, verify
+    from spikefab.toolchain import tools
 
     tools.simulator_env(options.get("simulator", "verilator"))  # a missing tool is told at once, not after the stimuli
     with screen.steps() as steps:

@@ -24,7 +24,7 @@ SEED = 1952
 
 def demo(args: Namespace, screen: Screen) -> int:
     from spikefab.boards.table import get_board
-    from spikefab.fit.readers import read
+    from spikefab.fit.recordings.readers import read
 
     board = get_board(args.board).name  # before the work, not after it
     folder = OutputFolder(args.out)

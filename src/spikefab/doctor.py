@@ -8,7 +8,7 @@ from typing import Any
 
 from spikefab import __version__
 from spikefab.console import Screen
-from spikefab.hw.errors import ToolError
+from spikefab.errors import ToolError
 
 CACHES = {
     "kernels": "compiled kernels of the fit",
@@ -77,7 +77,7 @@ def _packages() -> list[dict[str, Any]]:
 
 
 def _tools() -> list[dict[str, Any]]:
-    from spikefab.hw.tools import TOOLS, find_tool
+    from spikefab.toolchain.tools import TOOLS, find_tool
 
     tools = []
     for name, source in TOOLS.items():
@@ -104,7 +104,7 @@ def _where(tool: dict[str, Any]) -> str:
 
 
 def _caches() -> list[dict[str, Any]]:
-    from spikefab.hw.cache import cache_dir
+    from spikefab.toolchain.cache import cache_dir
 
     caches = []
     for name in CACHES:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from spikefab.commands import search_options
 from spikefab.console import Screen, number
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
 
 if TYPE_CHECKING:
-    from spikefab.fit.cells import Cell
+    from spikefab.fit.many.jobs import Cell
 
 INCOMPLETE = 4  # some cells have no result
 INTERRUPTED = 130
 
 
 def fit_many(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.many import fit_many as fit
+    from spikefab.fit.many.run import fit_many as fit
 
     shard = _shard(args.shard)
 
@@ -80,7 +80,7 @@ def _shard(text: str | None) -> tuple[int, int]:
 
 
 def collect(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.collect import collect as gather
+    from spikefab.fit.many.collect import collect as gather
 
     table = gather(args.folder)
     runs = len({row["run"] for row in table["cells"]})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikefab.hw.errors import FileError, UsageError
+from spikefab.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
@@ -61,7 +61,7 @@ class OutputFolder:
 
     def save_fit(self, results: "FitResults", timings: dict[str, Any]) -> None:
         """Write the files of a fit; those of an earlier fit give way, everything else stays."""
-        from spikefab.fit.plots import plot_best, plot_ranking
+        from spikefab.fit.report.plots import plot_best, plot_ranking
 
         def write(folder: Path) -> None:
             results.save(folder / "result.json")

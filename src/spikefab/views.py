@@ -5,21 +5,21 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
-from spikefab.hw.errors import FileError, UsageError
+from spikefab.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spikefab.fit.recording import Recording
+    from spikefab.fit.recordings.recording import Recording
     from spikefab.hw.neuron import Neuron
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
 def info(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.describe import describe
-    from spikefab.fit.readers import parse_sweeps
-    from spikefab.fit.spikes import find_spikes
+    from spikefab.fit.recordings.readers import parse_sweeps
+    from spikefab.fit.recordings.spikes import find_spikes
+    from spikefab.fit.recordings.summary import describe
 
     if args.picture is not None and args.picture.suffix.lower() not in PICTURES:
         raise UsageError(f"{args.picture} has to end in {' or '.join(PICTURES)}.")
@@ -28,7 +28,7 @@ def info(args: Namespace, screen: Screen) -> int:
     found = describe(recording, [find_spikes(s.voltage, recording.dt) for s in recording.sweeps])
     sweeps = [{"number": place} | s for place, s in zip(places, found["sweeps"], strict=True)]
     if args.picture is not None:
-        from spikefab.fit.picture import picture_recording
+        from spikefab.fit.report.recording_picture import picture_recording
 
         try:
             picture_recording(recording, args.picture)
@@ -69,9 +69,9 @@ def info(args: Namespace, screen: Screen) -> int:
 
 
 def features(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.features import UNITS, f_i_curve, recording_features, sweep_features
-    from spikefab.fit.recommend import recommend
-    from spikefab.fit.spikes import find_spikes
+    from spikefab.fit.features.extract import UNITS, f_i_curve, recording_features, sweep_features
+    from spikefab.fit.features.recommend import recommend
+    from spikefab.fit.recordings.spikes import find_spikes
 
     recording = _read(args)
     trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
@@ -116,8 +116,8 @@ def features(args: Namespace, screen: Screen) -> int:
 
 
 def models(args: Namespace, screen: Screen) -> int:
-    from spikefab.hw import facts
     from spikefab.hw.models import MODELS, get_model
+    from spikefab.hw.pages import description as facts
 
     if args.name:
         return _model(get_model(args.name), args.draw, screen)
@@ -144,9 +144,9 @@ def models(args: Namespace, screen: Screen) -> int:
 
 
 def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int:
-    from spikefab.hw import facts
     from spikefab.hw.datapath import datapath
-    from spikefab.hw.drawing import draw
+    from spikefab.hw.pages import description as facts
+    from spikefab.hw.pages.drawing import draw
 
     if drawing is not None:
         try:
@@ -221,7 +221,7 @@ def studio(args: Namespace, screen: Screen) -> int:
 
 
 def _read(args: Namespace) -> "Recording":
-    from spikefab.fit.readers import read
+    from spikefab.fit.recordings.readers import read
 
     return read(
         args.file,

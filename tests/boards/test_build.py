@@ -12,9 +12,9 @@ from amaranth.lib.wiring import In, Out
 from spikefab.boards.build import BuildReport, build
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.timing import MAC16_NS
-from spikefab.hw import tools
-from spikefab.hw.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
+from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
 from spikefab.hw.models import LIFNeuron
+from spikefab.toolchain import tools
 
 LOGS = {"synthesise.log", "place-and-route.log"}
 

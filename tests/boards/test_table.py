@@ -7,8 +7,8 @@ import pytest
 
 from spikefab.boards.constraints import constraints, file_name
 from spikefab.boards.table import BOARDS, get_board
+from spikefab.errors import UsageError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.errors import UsageError
 
 EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 COMMITTED = Path(__file__).parents[2] / "constraints"

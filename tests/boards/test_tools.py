@@ -8,8 +8,8 @@ from amaranth import Module, Signal, signed
 from amaranth.back import rtlil
 from amaranth.lib.memory import Memory
 
-from spikefab.hw import tools
-from spikefab.hw.errors import ToolError
+from spikefab.errors import ToolError
+from spikefab.toolchain import tools
 
 NEEDED = [name for name, source in tools.TOOLS.items() if not source.optional]
 

@@ -153,7 +153,7 @@ def test_a_result_that_is_none(spikefab, fitted, tmp_path):
 
 
 def test_a_missing_tool(spikefab, tmp_path, monkeypatch):
-    from spikefab.hw import tools
+    from spikefab.toolchain import tools
 
     monkeypatch.setattr(tools, "find_tool", lambda name: None)
     for args in (("verify", "lif"), ("build", "lif", "--board", "icebreaker", "--out", tmp_path / "build")):
@@ -169,8 +169,8 @@ def test_a_missing_tool(spikefab, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("error", "code"), [("DoesNotFitError", 6), ("TimingError", 7)])
 def test_a_design_that_does_not_fit_or_misses_timing(spikefab, tmp_path, monkeypatch, error, code):
     """The sentences themselves are tested where they are made, in tests/boards."""
+    from spikefab import errors
     from spikefab.boards import build
-    from spikefab.hw import errors
 
     def refuse(*args, progress, **options):
         progress("synthesise", "start", "yosys")
@@ -198,7 +198,7 @@ def test_hardware_that_differs(spikefab, monkeypatch):
 
 
 def test_a_defect_is_a_sentence_and_a_log(spikefab, monkeypatch, tmp_path):
-    from spikefab.hw import cost
+    from spikefab.hw.lowering import cost
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cost, "cost", lambda dp: 1 / 0)

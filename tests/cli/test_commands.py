@@ -83,7 +83,7 @@ def test_a_recording_without_spikes_is_fitted_with_a_notice(spikefab, cell, csv,
 
 @pytest.mark.parametrize("evaluations", [0, 300])
 def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
-    from spikefab.fit.loss import Loss
+    from spikefab.fit.search.loss import Loss
 
     call, spent = Loss.__call__, 0
 

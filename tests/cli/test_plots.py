@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from spikefab.errors import UsageError
 from spikefab.fit import fit
-from spikefab.fit.plots import plot_best, plot_ranking
+from spikefab.fit.report.plots import plot_best, plot_ranking
 from spikefab.fit.results import FitResults
-from spikefab.hw.errors import UsageError
 
 DT = 0.1  # ms, of `cell`
 

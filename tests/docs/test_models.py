@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spikefab.hw import facts
 from spikefab.hw.datapath import WORDS, datapath
 from spikefab.hw.interval import saturations
-from spikefab.hw.layout import Layout
 from spikefab.hw.models import MODELS
+from spikefab.hw.pages import description as facts
+from spikefab.hw.pages.layout import Layout
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "models"

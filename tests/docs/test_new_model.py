@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import spikefab.sim  # noqa: F401  lets models step
-from spikefab.hw.cost import cost
 from spikefab.hw.datapath import WORDS
+from spikefab.hw.lowering.cost import cost
 from spikefab.hw.models import MODELS, get_model
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from spikefab.fit.features import extract_features, f_i_curve, recording_features, sweep_features
-from spikefab.fit.recording import Recording
+from spikefab.fit.features.extract import extract_features, f_i_curve, recording_features, sweep_features
+from spikefab.fit.recordings.recording import Recording
 
 DT = 0.1
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from spikefab import Recording, fit, read
+from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.assess import assess, ideal_scores
 from spikefab.fit.fitting import LEAST
-from spikefab.fit.loss import Loss
 from spikefab.fit.results import FitResults
-from spikefab.fit.search import Search
-from spikefab.fit.task import Task
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.loss import Loss
+from spikefab.fit.search.search import Search
 from spikefab.hw.datapath import WORDS, datapath
-from spikefab.hw.errors import FileError, RecordingError, UsageError
 from spikefab.hw.models import MODELS, get_model
 
 DT, BUDGET = 0.1, 200

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from spikefab.errors import UsageError
 from spikefab.fit import fit
-from spikefab.fit.plots import shared, shares, terms
-from spikefab.fit.recording import Recording
-from spikefab.hw.errors import UsageError
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.report.plots import shared, shares, terms
 
 DT = 0.2
 

@@ -6,14 +6,14 @@ import io
 import numpy as np
 import pytest
 
+from spikefab.errors import UsageError
 from spikefab.fit import fit
 from spikefab.fit.fitting import LEAST
-from spikefab.fit.loss import Loss
-from spikefab.fit.recording import Recording
-from spikefab.fit.search import Search
-from spikefab.fit.task import Task
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.loss import Loss
+from spikefab.fit.search.search import Search
 from spikefab.hw.datapath import datapath
-from spikefab.hw.errors import UsageError
 from spikefab.hw.models import MODELS
 
 DT, BUDGET = 0.1, 1500

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from spikefab import Recording, fit, fit_many, read
-from spikefab.fit.collect import collect
-from spikefab.fit.many import find
+from spikefab.errors import FileError, ToolError, UsageError
+from spikefab.fit.many.collect import collect
+from spikefab.fit.many.run import find
 from spikefab.fit.results import FitResults
-from spikefab.hw.errors import FileError, ToolError, UsageError
 
 DT, COUNT = 0.1, 5
 OPTIONS = {"models": ["lif", "lapicque"], "budget": 96, "seed": 3}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from spikefab.fit.measure import measure
-from spikefab.fit.recording import Recording
-from spikefab.fit.spikes import find_spikes
-from spikefab.fit.task import Task
+from spikefab.fit.features.measured import measure
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.scoring.task import Task
 
 DT = 0.1
 

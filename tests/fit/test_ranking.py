@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spikefab.fit import fit
-from spikefab.fit.ranking import certainty
-from spikefab.fit.recording import Recording
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring.certainty import certainty
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spikefab.fit import fit
-from spikefab.fit.readers import read
-from spikefab.fit.task import Task
+from spikefab.fit.recordings.readers import read
+from spikefab.fit.scoring.task import Task
 from spikefab.hw.models import MODELS
 
 DATA = os.environ.get("SPIKEFAB_DATA")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from spikefab.fit.recommend import MOST, SIGNS, UNKNOWN, advice, outcome, recommend
+from spikefab.fit.features.recommend import MOST, SIGNS, UNKNOWN, advice, outcome, recommend
 from spikefab.hw.models import MODELS
 
 REGULAR = {

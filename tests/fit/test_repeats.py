@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from spikefab.fit import scores
-from spikefab.fit.recording import Recording
-from spikefab.fit.split import Part
-from spikefab.fit.task import Task
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring import scores
+from spikefab.fit.scoring.split import Part
+from spikefab.fit.scoring.task import Task
 
 DT = 0.1
 

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from spikefab.errors import FileError, UsageError
 from spikefab.fit import fit
-from spikefab.fit.recording import Recording
-from spikefab.fit.report import flat_line, report
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.report.report import flat_line, report
 from spikefab.fit.results import FitResults
-from spikefab.hw.errors import FileError, UsageError
 
 DT = 0.1
 VOID = {"meta", "br", "hr", "img"}
@@ -151,7 +151,7 @@ def test_small_recordings(made, amplitudes):
 
 
 def test_noise_of_which_a_third_is_held_out(membrane, monkeypatch):
-    from spikefab.fit import figures
+    from spikefab.fit.report import figures
 
     # the float64 run ends before the held-out part begins
     monkeypatch.setattr(figures, "FLOAT_STEPS", 3000)

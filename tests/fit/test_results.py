@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from spikefab.errors import FileError, ToolError, UsageError
 from spikefab.fit import fit
 from spikefab.fit.results import SCHEMA, FitResults
-from spikefab.hw.errors import FileError, ToolError, UsageError
 
 DT = 0.1
 PAGE = Path(__file__).parents[2] / "docs" / "result.md"

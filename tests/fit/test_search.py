@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from spikefab.fit import scores
 from spikefab.fit.assess import assess
-from spikefab.fit.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
-from spikefab.fit.recording import Recording
-from spikefab.fit.search import MOVES, POPULATION, REFINE, STALLED, Search
-from spikefab.fit.space import Freedom, Space, bounds, start, unsearched
-from spikefab.fit.task import Task
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring import scores
+from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
+from spikefab.fit.search.search import MOVES, POPULATION, REFINE, STALLED, Search
+from spikefab.fit.search.space import Freedom, Space, bounds, start, unsearched
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 
@@ -153,11 +153,11 @@ def test_interrupt_returns_the_best_so_far(dp, task):
 @pytest.fixture
 def little(monkeypatch):
     """Anything above 2000 steps is much, and a search begins on half of it."""
-    monkeypatch.setattr("spikefab.fit.task.LONG", 2000)
-    monkeypatch.setattr("spikefab.fit.task.SEEN", 5)
+    monkeypatch.setattr("spikefab.fit.scoring.task.LONG", 2000)
+    monkeypatch.setattr("spikefab.fit.scoring.task.SEEN", 5)
 
     def set_short(task):
-        monkeypatch.setattr("spikefab.fit.task.SHORT", sum(p.stop for p in task.split.train) // 2)
+        monkeypatch.setattr("spikefab.fit.scoring.task.SHORT", sum(p.stop for p in task.split.train) // 2)
 
     return set_short
 
@@ -185,7 +185,7 @@ def test_of_noise_the_beginning_comes_first(membrane, little):
 
 def test_few_spikes_are_seen_whole(task, little, monkeypatch):
     little(task)
-    monkeypatch.setattr("spikefab.fit.task.SEEN", 1000)
+    monkeypatch.setattr("spikefab.fit.scoring.task.SEEN", 1000)
     assert task.shortened() is task
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from spikefab.fit.recording import Recording
-from spikefab.fit.spikes import find_spikes
-from spikefab.fit.split import Part, split, stimuli
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.scoring.split import Part, split, stimuli
 
 DT = 0.1
 

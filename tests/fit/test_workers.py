@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from spikefab.fit.workers import WorkerLost, Workers
+from spikefab.fit.many.workers import WorkerLost, Workers
 
 
 def test_workers_die_alone_and_are_replaced():

@@ -14,11 +14,11 @@ from amaranth.back import rtlil
 from amaranth.hdl import Cat, Module, Signal, signed
 
 from spikefab.hw.fixed import Q
-from spikefab.hw.lower import _Operations
-from spikefab.hw.schedule import schedule
+from spikefab.hw.lowering.schedule import schedule
+from spikefab.hw.lowering.shared import _Operations
 from spikefab.hw.tables import Column, Table
-from spikefab.hw.tools import ToolFailed, yosys
 from spikefab.hw.trace import Trace, select
+from spikefab.toolchain.tools import ToolFailed, yosys
 
 SPEC = importlib.util.spec_from_file_location(
     "operations", Path(__file__).parents[1] / "identical" / "test_operations.py"

@@ -34,7 +34,9 @@ def test_imports_go_one_way(folder):
 
 def test_every_package_is_listed():
     folders = {
-        str(p.parent.relative_to(ROOT)).replace("/", ".") for top in ORDER for p in (ROOT / top).rglob("__init__.py")
+        str(p.parent.relative_to(ROOT)).replace("/", ".").removeprefix("src.spikefab.")
+        for top in [*ORDER, "src/spikefab/toolchain"]
+        for p in (ROOT / top).rglob("__init__.py")
     }
     listed = {p.removeprefix("spikefab.") for p in PYPROJECT["tool"]["setuptools"]["packages"]} - {"spikefab"}
     assert listed == folders

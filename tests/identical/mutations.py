@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from spikefab.hw.fixed import Q
 from spikefab.hw.interval import interval_of, saturations
+from spikefab.hw.lowering.schedule import rounds
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.schedule import rounds
 from spikefab.hw.trace import Node, Trace
 
 Emit = Callable[[Node], int]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikefab import AdExNeuron, HodgkinHuxleyNeuron, simulate
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
 
 
 @pytest.mark.parametrize("kind", [AdExNeuron, HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True)])

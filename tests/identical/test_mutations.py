@@ -2,7 +2,7 @@
 
 import pytest
 
-from spikefab.hw.errors import MismatchError
+from spikefab.errors import MismatchError
 from spikefab.hw.models import AdExNeuron, ThetaNeuron
 from spikefab.sim.verify import play, prepare, require_exact
 

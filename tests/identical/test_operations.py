@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from spikefab.hw.fixed import Q
-from spikefab.hw.lower import _Operations
+from spikefab.hw.lowering.schedule import schedule
+from spikefab.hw.lowering.shared import _Operations
 from spikefab.hw.models import MODELS
-from spikefab.hw.schedule import schedule
 from spikefab.hw.tables import Column, Table
 from spikefab.hw.trace import Trace, Value, select
 from spikefab.sim import coverage, reference

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spikefab.hw.literature import CELLS
 from spikefab.hw.models import MODELS, LIFNeuron
+from spikefab.hw.pages.literature import CELLS
 
 
 @pytest.fixture(scope="module")

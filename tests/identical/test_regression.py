@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikefab.errors import ToolError, UsageError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.errors import ToolError, UsageError
 from spikefab.hw.interval import saturations
 from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron, ResonateAndFireNeuron
-from spikefab.sim import coverage, simulate
+from spikefab.sim import coverage
+from spikefab.sim import rtl_simulation as simulate
 from spikefab.sim.stimuli import stimuli
 from spikefab.sim.verify import require_exact, verify
 

@@ -6,11 +6,11 @@ import subprocess
 import numpy as np
 import pytest
 
-from spikefab.hw.errors import UsageError
+from spikefab.errors import UsageError
+from spikefab.hw.lowering.verilog import registers, to_verilog
 from spikefab.hw.models import MODELS, AdExNeuron, LIFNeuron
-from spikefab.hw.tools import find_tool, simulator_env
-from spikefab.hw.verilog import registers, to_verilog
 from spikefab.sim.export import export_verilog
+from spikefab.toolchain.tools import find_tool, simulator_env
 
 
 def simulated(folder, name, simulator):

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikefab.fit.features import extract_features, recording_features
-from spikefab.fit.readers import read
-from spikefab.fit.recommend import recommend
-from spikefab.fit.recording import Recording
-from spikefab.fit.spikes import find_spikes
-from spikefab.hw.errors import RecordingError, UsageError
+from spikefab.errors import RecordingError, UsageError
+from spikefab.fit.features.extract import extract_features, recording_features
+from spikefab.fit.features.recommend import recommend
+from spikefab.fit.recordings.readers import read
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.spikes import find_spikes
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spikefab.cli import main
-from spikefab.fit.readers import read
-from spikefab.hw.errors import FileError, RecordingError, UsageError
+from spikefab.errors import FileError, RecordingError, UsageError
+from spikefab.fit.recordings.readers import read
 
 N = 400
 T = np.arange(N) * 0.1

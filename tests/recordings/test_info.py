@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from spikefab.cli import main
-from spikefab.fit.readers import parse_sweeps, read
-from spikefab.hw.errors import RecordingError, UsageError
+from spikefab.errors import RecordingError, UsageError
+from spikefab.fit.recordings.readers import parse_sweeps, read
 
 DT, N = 0.1, 5000
 T = np.arange(N) * DT
@@ -120,7 +120,7 @@ def test_the_picture(path, tmp_path, capsys):
 
 def test_a_long_train_is_drawn_to_its_end(tmp_path):
     """Traces longer than the picture is wide are drawn as outlines: every spike and the last sample must be in."""
-    from spikefab.fit.picture import _outline
+    from spikefab.fit.report.recording_picture import _outline
 
     v = np.zeros(100_001)
     v[[17, 50_000, 99_998]] = 50, -70, 60

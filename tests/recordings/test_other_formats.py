@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from spikefab.fit import read_neo
-from spikefab.fit.readers import read
-from spikefab.hw.errors import FileError, RecordingError
+from spikefab.errors import FileError, RecordingError
+from spikefab.fit.recordings import neo_files as read_neo
+from spikefab.fit.recordings.readers import read
 
 V = -65 + 5 * np.sin(np.arange(1000) / 90)
 I = np.where(np.arange(1000) > 200, 0.1, 0.0)  # noqa: E741  (the current's own name)
 
 RIG = """
 import numpy as np
-from spikefab.fit.recording import Recording
-from spikefab.hw.errors import RecordingError
+from spikefab.fit.recordings.recording import Recording
+from spikefab.errors import RecordingError
 
 def rig(path):
     return Recording.from_arrays(np.loadtxt(path), None, 0.1)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikefab.fit.readers import read
-from spikefab.hw.errors import FileError, RecordingError, UsageError
+from spikefab.errors import FileError, RecordingError, UsageError
+from spikefab.fit.recordings.readers import read
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
@@ -339,7 +339,7 @@ def test_a_flat_command_is_no_current():
 @real
 def test_a_command_from_a_user_list_is_no_current(monkeypatch):
     """pyabf rebuilds it without the list; only the recorded current of this file is true."""
-    from spikefab.fit import read_abf
+    from spikefab.fit.recordings import abf as read_abf
 
     recorded = read_abf._adc
     monkeypatch.setattr(read_abf, "_adc", lambda *args: [s * (args[1] == 0) for s in recorded(*args)])

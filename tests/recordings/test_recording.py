@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spikefab.fit.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
-from spikefab.hw.errors import RecordingError, UsageError
+from spikefab.errors import RecordingError, UsageError
+from spikefab.fit.recordings.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
 
 
 def trace(n=400, seed=0):

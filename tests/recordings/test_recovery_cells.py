@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from spikefab.fit.recording import is_noise
-from spikefab.fit.scores import one_to_one
-from spikefab.fit.spikes import find_spikes
-from spikefab.fit.task import Task
+from spikefab.fit.recordings.recording import is_noise
+from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.scoring.scores import one_to_one
+from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim import ideal

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikefab.fit.readers import read
-from spikefab.fit.spikes import find_spikes
+from spikefab.fit.recordings.readers import read
+from spikefab.fit.recordings.spikes import find_spikes
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")

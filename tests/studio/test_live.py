@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from spikefab import read
-from spikefab.fit.recording import baseline_current
+from spikefab.fit.recordings.recording import baseline_current
 from spikefab.hw.datapath import datapath
-from spikefab.hw.literature import CELLS
 from spikefab.hw.models import MODELS
+from spikefab.hw.pages.literature import CELLS
 from spikefab.studio.live import nudged
 
 QUICK = ("LIF", "AdEx", "Izhikevich")
@@ -50,8 +50,8 @@ def test_its_python_gives_the_same(studio, imported, tmp_path):
 
 
 def test_scores_are_those_of_a_fit(studio, imported, recording):
-    from spikefab.fit.split import Part
-    from spikefab.fit.task import Task
+    from spikefab.fit.scoring.split import Part
+    from spikefab.fit.scoring.task import Task
 
     found = studio.simulate(model="LIF", recording=imported["id"], sweep=4)
     task = Task.of(read(recording), 0.1, "none")

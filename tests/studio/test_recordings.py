@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikefab import read
-from spikefab.fit.spikes import find_spikes
+from spikefab.fit.recordings.spikes import find_spikes
 from spikefab.studio import recordings
 from spikefab.studio.project import Project
 
@@ -123,8 +123,8 @@ def test_features_within_a_window(studio, imported):
 
 
 def test_features_and_recommendation(studio, imported, recording):
-    from spikefab.fit.features import recording_features
-    from spikefab.fit.recommend import recommend
+    from spikefab.fit.features.extract import recording_features
+    from spikefab.fit.features.recommend import recommend
 
     found = studio.get(f"/api/recordings/{imported['id']}/features")
     wanted = recording_features(read(recording))
@@ -153,7 +153,7 @@ def test_a_project_is_opened_again(tmp_path, recording):
 
 
 def test_whose_folder_it_is(tmp_path):
-    from spikefab.hw.errors import FileError, UsageError
+    from spikefab.errors import FileError, UsageError
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")

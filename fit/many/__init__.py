@@ -1,0 +1,1 @@
+"""Many recordings: jobs, worker processes, and the table of what became of them."""

@@ -1,0 +1,96 @@
+"""The table of many fits: what each cell came to, and which have no result yet."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from spikefab.errors import FileError
+
+from .jobs import SCHEMA, error_file, result_file, write_json, write_whole
+
+FIRST = ("file", "cell", "run", "state", "model")  # columns of the CSV; then scores, parameters, and the error
+
+
+def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
+    """Write `table.csv` and `table.json` of a folder of `fit_many`, and return what the JSON holds.
+
+    {"schema", "done", "failed", "missing", "cells": [{"file", "cell", "run", "state", "model", "scores", "params",
+    "error", "exit_code"}]}, in order of the files. `run` stands for the settings: a folder may hold more than one.
+    `scores` are the best model's held-out ones (training ones where `validated` is false), but `rmse` (mV), which is
+    over the whole recording; `params` its parameters in the units of the model. The CSV has the same, a column for
+    each score and parameter.
+
+    Raises FileError where `out` holds no fits of many, or takes no files.
+    """
+    out = Path(out)
+    listed = _listed(out)
+    rows = [_row(out, run, file, key) for (run, file), key in sorted(listed.items(), key=lambda item: item[0][::-1])]
+    count = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
+    table = {"schema": SCHEMA, **count, "cells": rows}
+    try:
+        write_json(out / "table.json", table)
+        text = _csv(rows)
+        write_whole(out / "table.csv", lambda scratch: scratch.write_text(text))
+    except OSError as error:
+        raise FileError(f"{out} cannot be written: {error.strerror}.") from None
+    return table
+
+
+def _listed(out: Path) -> dict[tuple[str, str], str | None]:
+    """Every (run, file) that a shard knows of, and its key: None where it is another shard's that has not begun."""
+    listed: dict[tuple[str, str], str | None] = {}
+    shards = sorted((out / "shards").glob("*.json"))
+    if not shards:
+        raise FileError(f"{out} is no folder of spikefab fit-many.")
+    for path in shards:
+        try:
+            content = json.loads(path.read_text())
+            run = content["run"]
+            for file in content["files"]:
+                listed.setdefault((run, file), None)
+            for cell in content["cells"]:
+                listed[run, cell["file"]] = cell["key"]
+        except OSError as error:
+            raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, KeyError, TypeError):
+            raise FileError(f"{path} was not written by spikefab fit-many.") from None
+    return listed
+
+
+def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
+    from spikefab.fit.results import FitResults
+
+    row: dict[str, Any] = {"file": file, "cell": key, "run": run, "state": "missing", "model": None}
+    row |= {"scores": {}, "params": {}, "error": None, "exit_code": None}
+    if key is None:
+        return row
+    try:
+        best = FitResults.load(result_file(out, key)).best
+        scores = {"validated": best.validated, **best.judged, "rmse": best.rmse}
+        row |= {"state": "done", "model": best.model_name, "scores": scores, "params": best.params, "exit_code": 0}
+        return row
+    except (FileError, IndexError):
+        pass
+    try:
+        content = json.loads(error_file(out, key).read_text())
+        row |= {"state": "failed", "error": content["error"], "exit_code": content["exit_code"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # neither is there, or neither is whole: it is still to be fitted
+    return row
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    scores = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+    params = sorted({name for row in rows for name in row["params"]})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*FIRST, *scores, *(f"param_{name}" for name in params), "error", "exit_code"])
+    for row in rows:
+        values = [row[name] for name in FIRST]
+        values += [row["scores"].get(name) for name in scores]
+        values += [row["params"].get(name) for name in params]
+        writer.writerow(["" if v is None else v for v in [*values, row["error"], row["exit_code"]]])
+    return text.getvalue()

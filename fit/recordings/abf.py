@@ -1,0 +1,207 @@
+"""Recordings of Axon's pCLAMP: ABF 1 and 2, through pyabf, and which of their signals is the injected current.
+
+In this order: a channel that recorded it beside the voltage; the command that pyabf rebuilds from the protocol;
+nothing. A rebuilt command is not believed if its stimulus file is missing (pyabf gives NaN), if it is flat (something
+else drove the cell), if a user list set it (pyabf ignores the list) or if its unit is no current.
+"""
+
+import contextlib
+import io
+import struct
+import warnings
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefab.errors import FileError, UsageError
+
+from .recording import Recording, make_sweep
+
+Floats = NDArray[np.float64]
+
+VOLTS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3}  # to mV
+AMPS = {"pA": 1e-3, "nA": 1.0, "uA": 1e3, "µA": 1e3, "A": 1e9}  # to nA
+SHORTEST = 20.0  # ms, of a sweep
+ABF1_HEADER = 6144  # bytes; older files have a shorter one, without the waveform that pyabf would read from the data
+ABF1_HOLDING = 1394  # fDACHoldingLevel, 4 floats: pyabf takes the first epoch's level for it
+
+
+def read_abf(path: Path, current_channel: int | None) -> Recording:
+    """The current-clamp recording in an ABF file; current_channel, if given, is the ADC channel with the current.
+
+    Raises FileError for another kind of file, a truncated one and voltage clamp; UsageError for a channel that is not
+    there. Where no current can be trusted, the sweeps have none and `current_origin` says why.
+    """
+    abf = _open(path)
+    units = [unit.strip() for unit in abf.adcUnits]
+    voltages = [c for c, unit in enumerate(units) if unit in VOLTS and c != current_channel]
+    if not voltages:
+        if any(unit in AMPS for unit in units):
+            raise FileError(
+                f"{path} is a voltage-clamp recording (it holds {', '.join(units)}): only current clamp can be read."
+            )
+        raise FileError(f"{path} holds no voltage: its channels are in {', '.join(units)}.")
+    dt = _step(abf)
+    notes = []
+    traces = {c: _adc(abf, c, VOLTS[units[c]]) for c in voltages}
+    voltage = max(voltages, key=lambda c: max(float(np.std(v)) for v in traces[c]))
+    if len(voltages) > 1:
+        notes.append(f"of {len(voltages)} voltage channels, ADC {voltage} ({abf.adcNames[voltage].strip()}) is used")
+    recorded = [c for c, unit in enumerate(units) if unit in AMPS]
+    if current_channel is not None:
+        if not 0 <= current_channel < abf.channelCount:
+            raise UsageError(f"{path} has no channel {current_channel}: its channels are 0 to {abf.channelCount - 1}.")
+        recorded = [current_channel]
+        if units[current_channel] not in AMPS:
+            notes.append(f"ADC {current_channel} is in {units[current_channel]}: taken as pA")
+    measured = [(c, _adc(abf, c, AMPS.get(units[c], 1e-3))) for c in recorded]
+    measured = [(c, i) for c, i in measured if any(np.ptp(sweep) > 0 for sweep in i)]
+    currents: list[Floats] | None
+    if measured:
+        channel, currents = measured[0]
+        origin = f"recorded on ADC {channel} ({abf.adcNames[channel].strip()})"
+        if _is_clamped(traces[voltage], dt):
+            raise FileError(f"{path} is a voltage-clamp recording: its voltage moves in steps, as only a command does.")
+    else:
+        currents, origin = _command(path, abf, voltage)
+    sweeps = tuple(
+        make_sweep(v, None if currents is None else currents[k], dt, str(k)) for k, v in enumerate(traces[voltage])
+    )
+    unit = units[measured[0][0]] if measured else abf.dacUnits[voltage].strip() if currents is not None else ""
+    in_file = ", ".join(u for u in (units[voltage], unit) if u)
+    return Recording(sweeps, dt, str(path), None, origin, tuple(notes), in_file)
+
+
+def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:
+    """The currents, (T,) nA a sweep, of an ABF file that needs no voltage (a stimulus file); its time step, ms, and
+    notices.
+    """
+    abf = _open(path)
+    units = [unit.strip() for unit in abf.adcUnits]
+    channel = next((c for c, unit in enumerate(units) if unit in AMPS), 0)
+    notes = () if units[channel] in AMPS else (f"ADC {channel} of {path} is in {units[channel]}: taken as pA",)
+    step = _step(abf)
+    return _adc(abf, channel, AMPS.get(units[channel], 1e-3)), step, notes
+
+
+@contextlib.contextmanager
+def _quietly() -> Any:
+    """pyabf prints and warns about what is said here in a sentence."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _open(path: Path) -> Any:
+    with path.open("rb") as stream:
+        header = stream.read(ABF1_HEADER).ljust(ABF1_HEADER, b"\0")
+    if header[:4] not in (b"ABF ", b"ABF2"):
+        raise FileError(f"{path} is named .abf but is not an Axon Binary Format file.")
+    import pyabf
+
+    (episodes,) = struct.unpack_from("I", header, 16 if header[:4] == b"ABF " else 12)
+    abf: Any = None
+    try:
+        with _quietly():
+            # pyabf makes lists as long as the header says: a damaged one fills the memory.
+            if episodes * 20 <= path.stat().st_size:
+                abf = pyabf.ABF(str(path), cacheStimulusFiles=False)
+            whole = abf is not None and abf.data.size == abf.dataPointCount > 0
+    except Exception as error:  # pyabf raises whatever the broken bytes lead to
+        if "float data" in str(error):
+            raise FileError(f"{path} stores its samples as floating point, which cannot be read in ABF 1.") from None
+        whole = False
+    if not whole:
+        raise FileError(f"{path} is truncated or damaged: its header and its size do not fit together.")
+    if abf.abfVersion["major"] == 1:
+        holding = struct.unpack_from("4f", header, ABF1_HOLDING)
+        abf.holdingCommand = [h if abs(h) < 1e6 else np.nan for h in holding]
+    return abf
+
+
+def _step(abf: Any) -> float:
+    """ms between samples; from the header, as pyabf's own rate is rounded to whole Hz."""
+    if abf.abfVersion["major"] == 1:
+        step = float(abf._headerV1.fADCSampleInterval) * abf.channelCount / 1e3
+    else:
+        step = float(abf._protocolSection.fADCSequenceInterval) / 1e3
+    # Damaged headers; pyabf also takes a time that grows with the square of the number of sweeps.
+    if not 1e-4 < step < 10 or abf.sweepPointCount * step < SHORTEST:
+        sweeps = f"{abf.sweepCount} sweeps of {abf.sweepPointCount} samples"
+        raise FileError(f"{abf.abfFilePath} is damaged or no recording of a cell: {sweeps}, {step:g} ms apart.")
+    return round(step, 9)
+
+
+def _adc(abf: Any, channel: int, factor: float) -> list[Floats]:
+    """The sweeps of one channel, (T,) each, in mV or nA."""
+    sweeps = []
+    for k in abf.sweepList:
+        with _quietly():
+            abf.setSweep(k, channel=channel)
+        sweep = abf.sweepY.astype(np.float64) * factor
+        if not len(sweep) or not np.all(np.isfinite(sweep)):
+            raise FileError(f"{abf.abfFilePath} is damaged: sweep {k} of channel {channel} is empty or has no numbers.")
+        sweeps.append(sweep)
+    return sweeps
+
+
+def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, str]:
+    """The command current of a voltage channel, (T,) nA a sweep, and its origin; or None and why it is not to be
+    believed.
+    """
+    unit = abf.dacUnits[channel].strip() if channel < len(abf.dacUnits) else ""
+    if unit not in AMPS:
+        return None, f"its command is in {unit or 'no unit'}, not in pA"
+    if any(abf.userListEnable):
+        return None, "its command follows a user list, which cannot be rebuilt"
+    if abf.abfVersion["major"] == 1 and abf._headerV1.lDataSectionPtr * 512 < ABF1_HEADER:
+        return None, "its old header does not hold the command"
+    commands = []
+    for k in abf.sweepList:
+        try:
+            with _quietly():
+                abf.setSweep(k, channel=channel)
+                length = len(abf.sweepY)
+                command = np.array(abf.sweepC, dtype=np.float64) * AMPS[unit]
+        except Exception:  # as above
+            return None, "its command cannot be rebuilt"
+        if len(command) < length or not np.all(np.isfinite(command)):
+            missing = _stimulus_file(abf, channel)
+            if missing is None:
+                return None, "its command cannot be rebuilt"
+            kept = f"the stimulus file {missing} that it names"
+            return None, f"{kept} is not beside it" if not (path.parent / missing).exists() else f"{kept} does not fit"
+        commands.append(command)
+    if np.ptp(np.concatenate(commands)) == 0:
+        return None, f"its command is flat at {commands[0][0]:g} nA, so that something else drove the cell"
+    file = _stimulus_file(abf, channel)
+    return commands, f"stimulus file {file}" if file else f"command of DAC {channel} ({abf.dacNames[channel].strip()})"
+
+
+def _stimulus_file(abf: Any, channel: int) -> str | None:
+    """The name of the file that the command was played from, if it was."""
+    if abf.abfVersion["major"] == 1:
+        if abf._headerV1.nWaveformSource[min(channel, 1)] != 2:
+            return None
+        stored = abf._headerV1.sDACFilePath[min(channel, 1)]
+    else:
+        if abf._dacSection.nWaveformSource[channel] != 2 or not abf._dacSection.nWaveformEnable[channel]:
+            return None
+        stored = abf._stringsSection._indexedStrings[abf._dacSection.lDACFilePathIndex[channel]]
+    return PureWindowsPath(str(stored).strip("\0 ")).name or "without a name"
+
+
+def _is_clamped(voltages: list[Floats], dt: float) -> bool:
+    """Whether a voltage beside a recorded current is a command: no spike, and its largest jump of 0.3 ms is most of
+    its range.
+    """
+    from scipy.ndimage import median_filter
+
+    width = 2 * max(1, round(1.0 / dt)) + 1
+    smooth = [median_filter(v, width, mode="nearest") for v in voltages]
+    span = max(float(np.ptp(v)) for v in smooth)
+    lag = max(1, round(0.3 / dt))
+    jump = max(float(np.max(np.abs(v[lag:] - v[:-lag]), initial=0.0)) for v in smooth)
+    return span >= 5.0 and jump > 0.8 * span

@@ -1,0 +1,155 @@
+"""What makes a recording doubtful though it can be fitted: unusual rest, no spikes, clipping, coarse sampling, bridge
+error, drift.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefab.fit.features.measured import QUIET
+from spikefab.fit.scoring.scores import spike_mask
+from spikefab.fit.scoring.split import stimuli
+
+from .recording import Recording, Sweep, baseline_current, quiet_part
+from .spikes import Spikes, find_spikes
+
+Floats = NDArray[np.float64]
+
+LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV
+FLAT, NOISIEST = 0.01, 2.0  # mV
+LEAST_CURRENT = 1e-3  # nA
+COARSEST = 0.2  # ms, 5 kHz
+LARGEST_CURRENT = 50.0  # nA
+BRIDGE = 20.0  # MOhm: peaks of well balanced recordings move by 6 at most, an unbalanced one's by 75
+SWEEPS = 5  # fewer say nothing of a drift,
+DRIFT_REPEATS, DRIFT_REST = 1.0, 3.0  # mV, nor does less, between repeats and before the stimulus
+HELD = 0.01  # nA: another holding current moves the rest
+
+
+def doubts(recording: Recording, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
+    """One sentence for each doubt about a recording, whose spikes are found unless given; none for a good one."""
+    sweeps, dt = recording.sweeps, recording.dt
+    if not sweeps:
+        return ()
+    spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps] if trains is None else list(trains)
+    found = []
+    rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
+    largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
+    if largest < 1.0:
+        found.append(f"The voltage stays within {largest:.3g} mV: it may be in V, but mV are expected.")
+    elif rest < LOWEST_REST:
+        found.append(f"The cell rests at {rest:.0f} mV, as no cell does: check the unit of the voltage.")
+    elif rest > HIGHEST_REST:
+        found.append(f"The cell rests at {rest:.0f} mV: it is depolarised, damaged or not a neuron.")
+    amplitude = max((float(np.max(np.abs(s.current))) for s in sweeps if s.current is not None), default=0.0)
+    if amplitude > LARGEST_CURRENT:
+        found.append(f"The current reaches {amplitude:.3g} nA: it may be in pA, but nA are expected.")
+    if any(len(s) for s in spikes) and 0 < amplitude < LEAST_CURRENT:
+        found.append(f"The current reaches {amplitude:.2g} nA only, though the cell fires: its unit may be another.")
+    if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
+        found.append("The voltage does not change: nothing of a cell can be seen.")
+    elif not any(len(s) for s in spikes):
+        found.append("There are no spikes: only the passive membrane can be fitted.")
+    for end, sign in (("above", 1.0), ("below", -1.0)):
+        level = _clipped([sign * sweep.voltage for sweep in sweeps], dt)
+        if level is not None:
+            found.append(f"The voltage is clipped {end} {sign * level:.1f} mV: the amplifier's range was too small.")
+    if dt > COARSEST * 1.001:
+        found.append(f"It was sampled at {1 / dt:.3g} kHz: below 5 kHz the shape of spikes is lost.")
+    slope = _bridge(sweeps, spikes)
+    if slope is not None:
+        found.append(
+            f"Onset, peak and trough of the spikes move by {slope:.0f} mV per nA: the bridge was not balanced."
+        )
+    noise = float(np.median([_noise(sweep.voltage) for sweep in sweeps]))
+    if noise > NOISIEST:
+        found.append(
+            f"The voltage is noisy ({noise:.1f} mV rms from sample to sample): counts of spikes are not reliable."
+        )
+    drift = _drift(recording)
+    if drift is not None:
+        found.append(
+            f"The cell drifts: {drift[0]} goes from {drift[1]:.1f} mV in the first sweeps to {drift[2]:.1f} mV in the last,"
+            " which no model here follows."
+        )
+    masked = sum(
+        len(v.voltage) * spike_mask(s.time, len(v.voltage), dt)[1] for v, s in zip(sweeps, spikes, strict=True)
+    )
+    share = masked / sum(len(v.voltage) for v in sweeps)
+    if share > 0.5:
+        found.append(f"Spikes cover {share:.0%} of the trace: little voltage is left between them to compare.")
+    return tuple(found)
+
+
+def rest_of(sweep: Sweep, dt: float) -> float:
+    """mV: the median voltage before the stimulus, or the 20th percentile of a sweep without 10 quiet ms."""
+    quiet = 0 if sweep.current is None else quiet_part(sweep.current, dt)
+    if quiet * dt >= QUIET:
+        return float(np.median(sweep.voltage[:quiet]))
+    return float(np.percentile(sweep.voltage, 20))
+
+
+def _noise(v: Floats) -> float:
+    """mV rms of what changes from sample to sample; spikes are too few to count."""
+    return float(1.4826 * np.median(np.abs(np.diff(v))) / np.sqrt(2)) if len(v) > 1 else 0.0
+
+
+def _clipped(voltages: list[Floats], dt: float) -> float | None:
+    """The highest voltage, if traces stand still at it: three plateaus of three samples, or one longer than 2 ms."""
+    level = max(float(np.max(v)) for v in voltages)
+    lengths: list[int] = []
+    for v in voltages:
+        if np.ptp(v) > 5.0:  # the quantised baseline of a quiet sweep is no plateau
+            edges = np.flatnonzero(np.diff(np.concatenate(([False], v == level, [False])).astype(np.int8)))
+            lengths += list(edges[1::2] - edges[::2])
+    plateaus = [n for n in lengths if n >= 3]
+    return level if len(plateaus) >= 3 or any(n * dt > 2.0 and n >= 5 for n in plateaus) else None
+
+
+def _bridge(sweeps: tuple[Sweep, ...], spikes: list[Spikes]) -> float | None:
+    """MOhm by which onset, peak and trough of the spikes all follow the current of their sweep; None if any of them
+    does not.
+    """
+    points = []
+    for sweep, s in zip(sweeps, spikes, strict=True):
+        if sweep.current is not None and len(s):
+            # Medians over a sweep: within one, adaptation moves all three.
+            values = (sweep.current[s.onset_index], s.onset_voltage, s.peak_voltage, s.trough_voltage)
+            points.append([float(np.median(x)) for x in values])
+    if len(points) < 3:
+        return None
+    current, *voltages = np.array(points).T
+    if np.ptp(current) < 0.02:
+        return None
+    slopes = [float(np.polyfit(current, v, 1)[0]) for v in voltages]
+    # Repeats of one noise differ in their median current by chance: a slope is one only where the points lie on a line.
+    straight = all(np.ptp(v) > 0 and np.corrcoef(current, v)[0, 1] > 0.8 for v in voltages)
+    return float(np.median(slopes)) if straight and min(slopes) > BRIDGE else None
+
+
+def _drift(recording: Recording) -> tuple[str, float, float] | None:
+    """What moves from sweep to sweep though nothing injected does, and from where to where (mV): the median voltage of
+    repeats of one stimulus, or what is before the stimulus. None if it does not, or not along a line.
+    """
+    sweeps, dt = recording.sweeps, recording.dt
+    if len(sweeps) < SWEEPS or any(s.current is None for s in sweeps):
+        return None
+    for group in stimuli(recording):
+        if (moved := _along_a_line([float(np.median(sweeps[k].voltage)) for k in group], DRIFT_REPEATS)) is not None:
+            return "the median voltage under one stimulus", *moved
+    quiet = [s for s in sweeps if s.current is not None and quiet_part(s.current, dt) * dt >= QUIET]
+    if not quiet or np.ptp([baseline_current(s, dt) for s in quiet]) > HELD:
+        return None
+    moved = _along_a_line([rest_of(s, dt) for s in quiet], DRIFT_REST)
+    return None if moved is None else ("the voltage before the stimulus", *moved)
+
+
+def _along_a_line(values: list[float], least: float) -> tuple[float, float] | None:
+    """Where the line through values begins and ends, if it explains them and moves by so much."""
+    order = np.arange(len(values))
+    if len(values) < SWEEPS or np.ptp(values) < least or np.corrcoef(order, values)[0, 1] ** 2 < 0.64:
+        return None
+    slope, begin = np.polyfit(order, values, 1)
+    end = begin + slope * order[-1]
+    return (float(begin), float(end)) if abs(end - begin) >= least else None

@@ -1,0 +1,184 @@
+"""`read`: a file of any known kind to a Recording."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikefab.errors import FileError, SpikefabError, UsageError
+
+from .recording import Recording, make_sweep
+
+TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf")
+KNOWN = (*TEXT, ".abf", ".nwb")
+GROUP = "spikefab.readers"  # entry points: a suffix, and a function of a path that returns a Recording
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    dt: float | None = None,
+    current: str | os.PathLike[str] | None = None,
+    current_channel: int | None = None,
+    electrode: str | None = None,
+    sweeps: str | Sequence[int] | None = None,
+) -> Recording:
+    """The recording in a file, its kind told by the suffix: csv, tsv, txt, asc, dat, atf (text), abf (Axon 1 and 2),
+    nwb (1 and 2), a suffix that an installed package registered in the entry points `spikefab.readers`, or one that neo knows.
+
+    dt               ms between samples, for text that has no time column, or one of too few digits
+    current          a file with the injected current: one for all sweeps, or one a sweep, as long as the voltage
+    current_channel  the ADC channel (0, 1, ...) of an abf that recorded the current
+    electrode        the name of the electrode to read of an nwb that has several (default: the one most stimulated)
+    sweeps           those to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
+
+    A file whose current is unknown loads without one, to view; `Recording.require_fit` says what is missing.
+    Raises FileError for what cannot be read or is of the wrong kind, UsageError for options that do not fit the file,
+    RecordingError if no sweep is left.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if dt is not None and not (np.isfinite(dt) and dt > 0):
+        raise UsageError(f"The time step must be a positive number of ms, not {dt}.")
+    if current is not None and current_channel is not None:
+        raise UsageError("The current comes from --current FILE or from --current-channel N, not from both.")
+    chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
+    _require(file)
+    for option, given, only in (
+        ("--current-channel", current_channel, ".abf"),
+        ("--electrode", electrode, ".nwb"),
+    ):
+        if given is not None and suffix != only:
+            kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
+            raise UsageError(f"{file} is {kind}: {option} is for {only[1:].upper()} files.")
+    recording = _reader(file, suffix, dt, current_channel, electrode)(file)
+    recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    if current is not None:
+        recording = _with_current(recording, Path(current))
+    return recording if chosen is None else _chosen(recording, chosen)
+
+
+def parse_sweeps(text: str) -> list[int]:
+    """The sweeps of "0,3-7": [0, 3, 4, 5, 6, 7]. Raises UsageError for anything else."""
+    sweeps: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        # Six digits: no file has a million sweeps, and a list of 10^12 of them fills the memory.
+        if not (first.isdecimal() and len(first + last) < 12 and (last.isdecimal() if dash else True)):
+            raise UsageError(f"Sweeps are numbers and ranges from 0 on, such as 0,3-7, not {text!r}.")
+        stop = int(last) if dash else int(first)
+        if stop < int(first) or stop >= 1_000_000:
+            raise UsageError(f"The range of sweeps {part.strip()} holds none: write the smaller number first.")
+        sweeps += range(int(first), stop + 1)
+    return sorted(set(sweeps))
+
+
+def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:
+    chosen = recording.select(sweeps)
+    listed = ", ".join(map(str, sweeps)) if len(sweeps) <= 8 else f"{sweeps[0]} to {sweeps[-1]}, {len(sweeps)} of them"
+    note = f"of {len(recording.sweeps)} sweeps, those chosen are used: {listed}"
+    return replace(chosen, notes=(*chosen.notes, note))
+
+
+def _reader(
+    file: Path, suffix: str, dt: float | None, channel: int | None, electrode: str | None
+) -> Callable[[Path], Recording]:
+    """The function that reads this kind of file; raises FileError if there is none."""
+    if suffix in TEXT:
+        from .text import read_csv
+
+        return lambda path: read_csv(path, dt)
+    if suffix == ".abf":
+        from .abf import read_abf
+
+        return lambda path: read_abf(path, channel)
+    if suffix == ".nwb":
+        from .nwb import read_nwb
+
+        return lambda path: read_nwb(path, electrode)
+    entry = _registered(suffix)
+    if entry is not None:
+        return lambda path: _foreign(entry, path)
+    from .neo_files import is_installed, read_neo
+
+    if not is_installed():
+        raise FileError(
+            f"{file} cannot be read by this version: it reads {_kinds()}, not {suffix or 'files without suffix'};"
+            " pip install spikefab[neo] adds what neo knows."
+        )
+    return read_neo
+
+
+def _kinds() -> str:
+    return ", ".join(suffix[1:] for suffix in KNOWN)
+
+
+def _registered(suffix: str) -> Any:
+    """The entry point for a suffix, with or without its dot; None if no package registered one."""
+    found = metadata.entry_points(group=GROUP)
+    return next((e for e in found if suffix and e.name.lower().lstrip(".") == suffix[1:]), None)
+
+
+def _foreign(entry: Any, path: Path) -> Recording:
+    """What a registered reader returns; its failures are sentences that name it."""
+    try:
+        recording = entry.load()(path)
+    except SpikefabError:
+        raise
+    except Exception as error:  # another package's: anything
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise FileError(
+            f"{path} cannot be read: the reader {entry.value} failed ({type(error).__name__}: {first})."
+        ) from None
+    if not isinstance(recording, Recording) or not recording.sweeps:
+        raise FileError(f"{path} cannot be read: the reader {entry.value} returned no recording.")
+    return replace(recording, source=str(path))
+
+
+def _require(file: Path) -> None:
+    if file.is_dir():
+        raise FileError(f"{file} is a folder, not a recording.")
+    if not file.exists():
+        raise FileError(f"{file} does not exist.")
+    try:
+        with file.open("rb") as stream:
+            if not stream.read(1):
+                raise FileError(f"{file} is empty.")
+    except OSError as error:
+        raise FileError(f"{file} cannot be opened: {error.strerror}.") from None
+
+
+def _with_current(recording: Recording, file: Path) -> Recording:
+    """The recording with the current of another file in place of its own."""
+    _require(file)
+    if file.suffix.lower() in TEXT:
+        from .text import read_current as of_text
+
+        currents, step, notes = of_text(file, recording.dt)
+    elif file.suffix.lower() == ".abf":
+        from .abf import read_current as of_abf
+
+        currents, step, notes = of_abf(file)
+    else:
+        kinds = ", ".join(suffix[1:] for suffix in (*TEXT, ".abf"))
+        raise FileError(f"{file} cannot be read as a current: --current takes {kinds}.")
+    if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
+        raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
+    sweeps = recording.sweeps
+    if len(currents) == 1:
+        currents = currents * len(sweeps)
+    if len(currents) != len(sweeps):
+        raise FileError(f"{file} holds {len(currents)} currents but {recording.source} {len(sweeps)} sweeps.")
+    for sweep, i in zip(sweeps, currents, strict=True):
+        if len(i) != len(sweep.voltage):
+            raise FileError(
+                f"{file} holds {len(i)} samples of current but sweep {sweep.name} of {recording.source}"
+                f" {len(sweep.voltage)} of voltage."
+            )
+    made = tuple(make_sweep(s.voltage, i, recording.dt, s.name) for s, i in zip(sweeps, currents, strict=True))
+    return replace(recording, sweeps=made, current_origin=f"the file {file}", notes=(*recording.notes, *notes))

@@ -1,0 +1,46 @@
+"""What was understood of a recording: for `spikefab info`, and for the Studio."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from spikefab.errors import RecordingError
+
+from .quality import rest_of
+from .recording import Recording, baseline_current
+from .spikes import Spikes
+
+
+def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
+    """Facts of the recording and of each sweep, given the sweeps' spikes; mV, nA, ms. `cannot_be_fitted`: why, or None."""
+    sweeps = []
+    for sweep, spikes in zip(recording.sweeps, trains, strict=True):
+        i = sweep.current
+        sweeps.append(
+            {
+                "name": sweep.name,
+                "samples": len(sweep.voltage),
+                "duration": len(sweep.voltage) * recording.dt,
+                "window": sweep.window,
+                "spikes": len(spikes.time),
+                "rest": rest_of(sweep, recording.dt),
+                "voltage": [float(sweep.voltage.min()), float(sweep.voltage.max())],
+                "current": None if i is None else [float(i.min()), float(i.max())],
+                "baseline_current": None if i is None else baseline_current(sweep, recording.dt),
+            }
+        )
+    try:
+        recording.require_fit()
+        obstacle = None
+    except RecordingError as error:
+        obstacle = str(error)
+    return {
+        "source": recording.source,
+        "sha256": recording.sha256,
+        "dt": recording.dt,
+        "units": recording.units,
+        "current_origin": recording.current_origin,
+        "sweeps": sweeps,
+        "notes": list(recording.notes),
+        "warnings": list(recording.warnings(trains)),
+        "cannot_be_fitted": obstacle,
+    }

@@ -1,0 +1,88 @@
+"""The picture of a recording: the voltage of all sweeps above their currents."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.spikes import find_spikes
+
+from .plots import STYLE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+BINS = 3000  # of a trace, drawn as their lowest and highest samples: more than the picture has columns
+NAMED = 12  # sweeps in a legend
+DENSE = 60  # spikes in a sweep: beyond, the whole is a smear, and a closer look stands beside it
+CLOSER = 20  # spikes in the closer look
+COLOURS = ("#30638e", "#d1495b", "#edae49")  # from the first sweep to the last
+
+
+def picture_recording(recording: Recording, path: str | Path) -> None:
+    """Write the picture; the suffix of the path is its format (png, svg, pdf). Raises OSError if it cannot be written."""
+    from matplotlib import rc_context
+    from matplotlib.colors import LinearSegmentedColormap
+
+    sweeps, dt = recording.sweeps, recording.dt
+    colours = LinearSegmentedColormap.from_list("sweeps", COLOURS)(np.linspace(0, 1, max(2, len(sweeps))))
+    known = any(s.current is not None for s in sweeps)
+    spans = [(0.0, max(len(s.voltage) for s in sweeps) * dt), *_closer(recording)]
+    with rc_context(STYLE):
+        figure = new_figure(6.0 + 4.5 * len(spans), 6.4 if known else 4.6)
+        grid = figure.subplots(
+            1 + known, len(spans), sharex="col", sharey="row", squeeze=False, height_ratios=(2.6, 1)[: 1 + known]
+        )
+        for column, (start, stop) in enumerate(spans):
+            for k, sweep in enumerate(sweeps):
+                for ax, values in zip(grid[:, column], (sweep.voltage, sweep.current), strict=False):
+                    if values is not None:
+                        name = sweep.name if column == 0 else None
+                        ax.plot(*_outline(values, dt, start, stop), color=colours[k], linewidth=0.8, label=name)
+            grid[-1, column].set_xlim(start, stop)
+            grid[-1, column].set_xlabel("time (ms)")
+        grid[0, 0].set_ylabel("voltage (mV)")
+        if known:
+            grid[1, 0].set_ylabel("current (nA)")
+        _legend(figure, grid[0, 0], len(sweeps))
+        count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
+        grid[0, 0].set_title(f"{Path(recording.source).name}: {count}, dt {dt:g} ms")
+        for ax, (start, stop) in zip(grid[0, 1:], spans[1:], strict=True):
+            ax.set_title(f"closer: {start:.0f} to {stop:.0f} ms")
+        figure.savefig(path, dpi=130)
+
+
+def _closer(recording: Recording) -> list[tuple[float, float]]:
+    """(start, stop) in ms around some spikes in the middle of the busiest sweep; none if the whole can be read."""
+    times = max((find_spikes(s.voltage, recording.dt).time for s in recording.sweeps), key=len)
+    if len(times) <= DENSE:
+        return []
+    first = (len(times) - CLOSER) // 2
+    return [(float(times[first]) - 5.0, float(times[first + CLOSER]) - 5.0)]
+
+
+def _outline(values: Floats, dt: float, start: float, stop: float) -> tuple[Floats, Floats]:
+    """Times (ms) and values of what lies between start and stop; of long traces the extremes of each of 3000 bins."""
+    first = max(0, round(start / dt))
+    shown = values[first : round(stop / dt) + 1]
+    width = -(-len(shown) // BINS)
+    if width < 3:
+        return (np.arange(first, first + len(shown)) * dt).astype(np.float64), shown
+    bins = np.pad(shown, (0, -len(shown) % width), mode="edge").reshape(-1, width)
+    at = np.arange(first, first + len(bins) * width, width) * dt
+    ends = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1)
+    return np.repeat(at, 2).astype(np.float64), ends.ravel()
+
+
+def _legend(figure: "Figure", ax: "Axes", sweeps: int) -> None:
+    """The names of the sweeps beside the traces, or of the first and the last of many."""
+    handles, names = ax.get_legend_handles_labels()
+    if sweeps > NAMED:
+        handles, names = [handles[0], handles[-1]], [f"{names[0]} (first)", f"{names[-1]} (last)"]
+    if sweeps > 1:
+        figure.legend(handles, names, title="sweep", loc="outside right upper", frameon=False, fontsize=8)

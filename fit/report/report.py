@@ -1,0 +1,351 @@
+"""The report of a fit: one HTML file that needs no other, for a screen or a phone, in light or dark."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spikefab.errors import FileError, UsageError
+from spikefab.fit.features.extract import NAMES, UNITS
+from spikefab.fit.features.recommend import ordinal
+from spikefab.fit.scoring import scores
+
+from . import figures
+from .html import Markup, bar, definitions, figure, join, key, page, table, tag
+from .plots import shared, shares, terms
+
+if TYPE_CHECKING:
+    from spikefab.fit.results import FitResult, FitResults
+    from spikefab.fit.scoring.task import Task
+
+TERMS = (("voltage", "voltage"), ("spike times", "times"), ("spike count", "count"))
+
+
+def write_report(results: "FitResults", path: str | Path) -> Path:
+    """Write the report; raises UsageError where there are no results, FileError where it cannot be written.
+
+    Without traces (results loaded from a file) the pictures are missing, and the report says so.
+    """
+    path = Path(path)
+    if not results:
+        raise UsageError("there are no results to report.")
+    content = report(results)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}.") from None
+    return path
+
+
+def report(results: "FitResults") -> str:
+    """The text of the file; the same results give the same text."""
+    source = (results.input or {}).get("source", "arrays")
+    body = [
+        _head(results, source),
+        *_recorded(results),
+        *_features(results),
+        *_ranking(results),
+        *_traces(results),
+        *_precision(results),
+        *_parameters(results),
+        *_again(results, source),
+    ]
+    return page(f"spikefab: {source}", body)
+
+
+def _head(results: "FitResults", source: str) -> Markup:
+    best, s = results.best, results.best.judged
+    on = "held-out data" if best.validated else "the data it was fitted to"
+    ideal = best.judged_ideal
+    tiles = [
+        (_short(best), "best model"),
+        (_number(best.combined_score), f"score on {on}: 0 is perfect, a flat line has about 1"),
+        (f"{s['spikes_model']} / {s['spikes_data']}", "spikes of the model / of the recording, same data"),
+        (_number(s["masked_rmse"], 1, " mV"), "voltage error outside spikes"),
+        (f"{best.word} bits", f"{_number(best.combined_score)} in fixed point, {_number(_score(ideal))} in float64"),
+    ]
+    return join(
+        [
+            tag("h1", f"Neuron models fitted to {source}"),
+            tag("p", "A report of spikefab. ", "" if best.validated else _unvalidated(), css="soft"),
+            tag("div", *(tag("div", tag("b", a), tag("span", b), css="tile") for a, b in tiles), css="tiles"),
+        ]
+    )
+
+
+def _unvalidated() -> Markup:
+    return tag("span", "Nothing was held out: these scores are not validated.", css="warn")
+
+
+def _recorded(results: "FitResults") -> list[Markup]:
+    about, task = results.input or {}, results.task
+    pairs: list[tuple[object, object]] = [("source", about.get("source", "-"))]
+    if about.get("sha256"):
+        pairs.append(("sha256", tag("code", about["sha256"])))
+    pairs.append(("sweeps", about.get("sweeps", "-")))
+    if task is not None:
+        lengths = [len(s.voltage) * task.dt for s in task.recording.sweeps]
+        pairs.append(("duration", _range(lengths, "ms a sweep", 0)))
+        currents = [s.current for s in task.recording.sweeps if s.current is not None]
+        extremes = [float(f(i)) for i in currents for f in (np.min, np.max)]
+        pairs.append(("current", _range(extremes, "nA", 3)))
+        pairs.append(("spikes", sum(map(len, task.spikes))))
+    pairs += [
+        ("time step", f"{about.get('dt', math.nan):g} ms, as fitted"),
+        ("current from", about.get("current_origin", "-")),
+        ("training and test", about.get("split", "-")),
+    ]
+    notes = [tag("li", note) for note in about.get("notes", [])]
+    return [
+        tag("h2", "What was recorded"),
+        definitions(pairs),
+        *([tag("h3", "Notes and warnings"), tag("ul", *notes)] if notes else []),
+    ]
+
+
+def _features(results: "FitResults") -> list[Markup]:
+    found = results.features
+    if not found:
+        return []
+    rows = []
+    for name, value in found.items():
+        if math.isfinite(value):
+            digits = 0 if name in ("spike_count", "noise") else 3 if abs(value) < 1 else 2
+            rows.append((NAMES.get(name, name.replace("_", " ")), UNITS.get(name, ""), f"{value:.{digits}f}"))
+    half = -(-len(rows) // 2)
+    ranked = [r.model_name for r in results]
+    advised = []
+    for name, reason in results.recommended:
+        place = f"came {ordinal(ranked.index(name) + 1)}. " if name in ranked else ""
+        advised.append(tag("li", tag("b", f"{name.removesuffix('Neuron')}: ", place), reason))
+    unknown = [NAMES.get(n, n.replace("_", " ")) for n, x in found.items() if not math.isfinite(x)]
+    heads = ("feature", "unit", "value")
+    return [
+        tag("h2", "What the cell does"),
+        tag(
+            "div",
+            *(tag("div", table(heads, part, 2)) for part in (rows[:half], rows[half:]) if part),
+            css="grid",
+        ),
+        tag("p", f"Not shown by this recording: {', '.join(unknown)}.", css="soft") if unknown else Markup(""),
+        tag("h3", "Recommended from these features, before the fit"),
+        tag("ol", *advised),
+        tag("p", tag("b", "What came of it: "), results.outcome or "nothing was recommended."),
+    ]
+
+
+def _ranking(results: "FitResults") -> list[Markup]:
+    validated = results.best.validated
+    flat = flat_line(results.task) if results.task is not None else None
+    wanted = {name for name, _ in results.recommended}
+    judged = [r.judged for r in results] + ([flat["held_out"] or flat["train"]] if flat else [])
+    full = max(1.0, *(min(1.5, s["combined_score"]) for s in judged))
+    # other scores of the noise stimuli and repeats, where there are any
+    more = [
+        (name, heading)
+        for name, heading in (("gamma", "gamma"), ("gamma_over_R", "gamma/R"))
+        if any(_is_number(r.judged.get(name)) for r in results)
+    ]
+    columns = ["", "model", "", "score", "training", "float64", "timing", "count", "masked rmse mV", "timing ms"]
+    rows: list[list[object]] = []
+    for rank, r in enumerate(results, 1):
+        s, ideal = r.judged, r.judged_ideal
+        pieces = [
+            (x * min(1.0, full / max(r.combined_score, 1e-9)), name)
+            for x, (_, name) in zip(terms(s, shares(results)), TERMS, strict=True)
+        ]
+        rows.append(
+            [
+                f"{rank}.",
+                _short(r) + (" ★" if r.model_name in wanted else ""),
+                bar(pieces, full),
+                tag("b", _number(r.combined_score)),
+                _number(r.train["combined_score"]),
+                _number(_score(ideal)),
+                *_columns(s),
+                *(_number(s.get(name), 2) for name, _ in more),
+                f"{s['spikes_model']}/{s['spikes_data']}",
+            ]
+        )
+    if flat is not None:
+        floor, train = judged[-1], flat["train"]
+        pieces = list(zip(terms(floor, shares(results)), (name for _, name in TERMS), strict=True))
+        values = [_number(floor["combined_score"]), _number(train["combined_score"]), "", *_columns(floor)]
+        blanks = ["" for _ in more]
+        rows.append(["", "flat line (floor)", bar(pieces, full), *values, *blanks, f"0/{floor['spikes_data']}"])
+    on = "held-out data" if validated else "the data they were fitted to (not validated)"
+    fitted = len(results.evaluations)
+    kept = "" if fitted <= len(results) else f" The first {len(results)} of {fitted} fitted models."
+    return [
+        tag("h2", "Ranking"),
+        tag(
+            "p",
+            f"Ranked by the score on {on}: {shared(results)} of three errors, 0 is perfect.{kept} ★ had been recommended.",
+            key(TERMS),
+        ),
+        table([*columns, *(heading for _, heading in more), "spikes"], rows, 2, limits=int(flat is not None)),
+        tag("p", "Floor: ", _floor(flat), " Ceiling: ", _ceiling(results.best.judged), css="soft"),
+    ]
+
+
+def _columns(s: dict[str, Any]) -> list[str]:
+    return [
+        _number(s["timing"]),
+        _number(s["count"]),
+        _number(s["masked_rmse"], 1),
+        _number(s["spike_timing_error"], 1),
+    ]
+
+
+def flat_line(task: "Task") -> dict[str, Any]:
+    """Scores of the best constant voltage without a spike: below it a model is worse than none."""
+    outside = [np.minimum(task.part_voltage(p)[~task.part_mask(p)], task.clip) for p in task.split.train]
+    pooled = np.concatenate(outside)
+    level = float(np.mean(pooled)) if len(pooled) else task.clip
+    voltage = [np.full(len(s.voltage), level) for s in task.recording.sweeps]
+    spikes = [np.empty(0) for _ in voltage]
+    parts = task.split
+    return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}
+
+
+def _floor(flat: dict[str, Any] | None) -> str:
+    if flat is None:
+        return "a flat line has about 1."
+    score = (flat["held_out"] or flat["train"])["combined_score"]
+    return f"a flat line without spikes has {score:.3f}; a model above it is worse than none."
+
+
+def _ceiling(s: dict[str, Any]) -> str:
+    """What the neuron's own repeats reach, where there are any."""
+    found = []
+    if _is_number(s.get("repeat_rmse")):
+        found.append(f"repeats of the neuron itself differ by {s['repeat_rmse']:.2f} mV outside spikes")
+    if _is_number(s.get("reliability")):
+        r = s["reliability"]
+        weak = "" if r >= scores.PREDICTABLE else f", below {scores.PREDICTABLE:g}: its spikes are not predictable"
+        found.append(f"its spikes repeat with a reliability R of {r:.2f} (within {scores.DELTA:g} ms){weak}")
+    return f"{'; '.join(found)}." if found else "unknown, as no stimulus was repeated."
+
+
+def _traces(results: "FitResults") -> list[Markup]:
+    if results.task is None:
+        return [tag("h2", "Traces"), tag("p", "These results were loaded from a file, which holds no traces.")]
+    held = results.best.validated
+    part = "held-out sweeps" if held else "sweeps that it was fitted to"
+    name = _short(results.best)
+    pictures = [figure(svg) for svg in figures.overlays(results)]
+    trains = [
+        figure(
+            figures.raster(results),
+            "The recording's spikes, then the first three models', in each row; held out where shaded.",
+        )
+    ]
+    curve = figures.f_i(results)
+    if curve is not None:
+        trains.append(figure(curve, "f-I curves of the recording and of the first three models, all sweeps."))
+    return [
+        tag("h2", f"{name} on {part}"),
+        tag("p", "Voltage, residual outside the spikes of the recording (as it is scored), and current.", css="soft"),
+        tag("div", *pictures, css="grid"),
+        tag("h2", "Spike trains and rates"),
+        tag("div", *trains, css="grid"),
+    ]
+
+
+def _precision(results: "FitResults") -> list[Markup]:
+    rows = []
+    for rank, r in enumerate(results, 1):
+        row: list[object] = [f"{rank}.", _short(r)]
+        for part in ("train", "held_out"):
+            fixed, ideal = getattr(r, part), r.ideal[part]
+            row += [_number(_score(fixed)), _number(_score(ideal))]
+            spikes = "-" if fixed is None or ideal is None else f"{fixed['spikes_model']}/{ideal['spikes_model']}"
+            row.append(spikes)
+        rows.append(row)
+    columns = ["", "model", "training, fixed", "float64", "spikes", "held out, fixed", "float64", "spikes"]
+    word = results.best.word
+    out = [
+        tag("h2", "Fixed point against float64"),
+        tag("p", f"The same parameters in the {word}-bit integers of the hardware, and without rounding.", css="soft"),
+        table(columns, rows, 2),
+    ]
+    if results.task is not None:
+        svg, sentence = figures.rounding(results)
+        out.append(tag("div", figure(svg, sentence), css="grid"))
+    return out
+
+
+def _parameters(results: "FitResults") -> list[Markup]:
+    out = [tag("h2", "Parameters")]
+    if any(r.sensitivity for r in results):
+        told = "Range: where a parameter alone can move before the training loss grows by a tenth."
+        out.append(tag("p", told, css="soft"))
+    for rank, r in enumerate(results, 1):
+        rows = []
+        for p in r.parameters():
+            flag: object = "" if p["free"] else "measured, refined"
+            if p["at_bound"]:
+                flag = tag("span", "at its bound", css="warn")
+            lo, hi = p["bounds"]
+            value, bounds = f"{p['value']:.5g}", f"{lo:.4g} .. {hi:.4g}"
+            span = "" if p["range"] is None else "{:.4g} .. {:.4g}".format(*p["range"])
+            rows.append((p["name"], p["unit"], value, span, bounds, flag, tag("td", p["meaning"], css="wrap")))
+        choice = "".join(f", {name.replace('_', ' ')} {x}" for name, x in r.settings.items() if x)
+        bounded = sum(p["at_bound"] for p in r.parameters())
+        count = f"{bounded} of {len(rows)} at a bound" if bounded else "none at a bound"
+        head = f"{rank}. {r.model_name}{choice}: word {r.word}, current within ±{r.i_span:g} nA; {count}"
+        listing = table(("name", "unit", "value", "range", "bounds", "", "meaning"), rows, 2)
+        opened = " open" if rank == 1 else ""
+        out.append(Markup(f"<details{opened}>{tag('summary', head)}{listing}</details>"))
+    return out
+
+
+def _again(results: "FitResults", source: str) -> list[Markup]:
+    s = results.settings
+    if not s:
+        return []
+    names = ",".join(name.removesuffix("Neuron") for name in s.get("models", []))
+    if source == "arrays":
+        words = ["fit(voltage=voltage, current=current"]
+        words += [
+            f"{k}={s[k]!r}" for k in ("models", "dt", "word", "top_k", "budget", "seed", "held_out", "folds") if k in s
+        ]
+        again = f"{', '.join(words)})"
+    else:
+        options = {"models": names, "dt": s.get("dt"), "word": s.get("word"), "top": s.get("top_k")}
+        options |= {"budget": s.get("budget"), "seed": s.get("seed"), "held-out": s.get("held_out")}
+        options |= {"folds": s.get("folds")}
+        words = [f"--{name} {value}" for name, value in options.items() if value not in (None, "", "auto")]
+        again = " ".join(["spikefab fit", shlex.quote(source), *words])
+    same = "With the options by which the recording was read, the same seed gives the same result to the last bit."
+    stopped = "The fit was interrupted: a rerun would go further. " if results.interrupted else ""
+    calls = ", ".join(f"{name.removesuffix('Neuron')} {n:,}" for name, n in results.evaluations.items())
+    return [
+        tag("h2", "The same again"),
+        tag("pre", again),
+        tag("p", f"{stopped}{same} Evaluations: {calls}.", css="soft"),
+    ]
+
+
+def _short(r: "FitResult") -> str:
+    return r.model_name.removesuffix("Neuron")
+
+
+def _score(s: dict[str, Any] | None) -> float | None:
+    return None if s is None else s["combined_score"]
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and math.isfinite(x)
+
+
+def _number(x: Any, digits: int = 3, unit: str = "") -> str:
+    return f"{x:.{digits}f}{unit}" if _is_number(x) else "-"
+
+
+def _range(values: list[float], unit: str, digits: int) -> str:
+    low, high = f"{min(values):,.{digits}f}", f"{max(values):,.{digits}f}"
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"

@@ -1,0 +1,169 @@
+"""The number that a search minimises, for a batch of candidates over the training parts, from the kernel's sums."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numba import njit, prange
+
+from spikefab.fit.scoring import scores
+from spikefab.fit.scoring.task import Task
+from spikefab.hw.datapath import Datapath
+from spikefab.sim import kernels
+
+from .space import READ_OUT
+
+COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
+COARSE_WEIGHT = 0.5
+# Under noise spikes are held to the millisecond, and models are compared by coincidences: one that the combined score alone
+# would choose fires as often as the cell and coincides less.
+GAMMA_WEIGHT = 4.5
+PROBE = 8.0  # mV per unit of x, while its read-out is solved
+
+
+@njit(cache=True)
+def not_coincident(data, model, span):
+    """1 - gamma of model spikes with data spikes over `span` ms, 0..1; 0 where the data are too fast for gamma."""
+    chance = 2 * scores.DELTA * len(data) / span
+    if chance >= scores.TOO_FAST:
+        return 0.0
+    pairs = len(scores._one_to_one(data, model, scores.DELTA)[0])
+    return min(1.0, 1.0 - (pairs - chance * len(model)) / (0.5 * (len(data) + len(model)) * (1 - chance)))
+
+
+@njit(parallel=True, cache=True)
+def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise, weights, dt, out):
+    for n in prange(count.shape[0]):
+        total = 0.0
+        for s in range(count.shape[1]):
+            data = times[first[s] : first[s + 1]]
+            a, b = len(data), count[n, s]
+            volts = np.sqrt(masked[n, s] / outside[s]) / flat if outside[s] > 0 else 0.0
+            timing = second = 0.0
+            if b > steps.shape[2]:
+                timing = second = 1.0
+            elif a + b > 0:
+                model = steps[n, s, :b] * dt
+                timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
+                if noise:
+                    second = not_coincident(data, model, span[s])
+                else:
+                    second = scores._victor_purpura(data, model, 2.0 / (COARSE * tau[s])) / (a + b)
+            missing = min(1.0, abs(b - a) / max(1, a))
+            terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * second
+            total += terms / weights.sum()
+        out[n] = total / count.shape[1]
+
+
+@dataclass(eq=False)
+class Loss:
+    """Combined score over the training parts, plus a second term of the spikes: timing in a wider window, or, under noise,
+    coincidences. 0 is perfect."""
+
+    dp: Datapath
+    task: Task
+
+    def __post_init__(self) -> None:
+        task, parts = self.task, self.task.split.train
+        steps = max(p.stop for p in parts)
+        shape = (len(parts), steps)
+        self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0
+        self.current, self.data, self.outside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.length = np.array([p.stop for p in parts])
+        self.baseline = np.empty(len(parts))
+        times = []
+        for k, part in enumerate(parts):
+            sweep = task.recording.sweeps[part.sweep]
+            assert sweep.current is not None and part.start == 0
+            self.current[k, : part.stop] = self.dp.current.encode(sweep.current[: part.stop])
+            self.baseline[k] = self.dp.current.encode(task.baselines[part.sweep])
+            self.data[k, : part.stop] = task.part_voltage(part)
+            self.outside[k, : part.stop] = ~task.part_mask(part)
+            times.append(task.part_spikes(part))
+        self.times = np.concatenate(times)
+        self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
+        self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
+        second = GAMMA_WEIGHT if task.noise else COARSE_WEIGHT
+        self.weights = np.array([*task.weights, second * task.weights[1]])
+        self.span = self.length * task.dt
+        self.most = 2 * max(len(t) for t in times) + 50
+
+    @property
+    def solved(self) -> list[int]:
+        """Columns of the codes that `read_out` sets."""
+        names = [*self.dp.coefficients]
+        return [names.index(n) for n in READ_OUT] if set(READ_OUT) <= set(names) else []
+
+    def digest(self) -> bytes:
+        """Of all that decides what codes score, the code that computes it included."""
+        task = self.task
+        said = [repr((self.dp.readout, task.flat, task.clip, task.noise, task.dt))]
+        said += [Path(str(module)).read_text() for module in (__file__, scores.__file__)]
+        found = hashlib.blake2b(kernels.identity(self.dp) + "\n".join(said).encode(), digest_size=16)
+        for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
+            found.update(np.ascontiguousarray(x).tobytes())
+        return found.digest()
+
+    def read_out(self, codes: np.ndarray) -> np.ndarray:
+        """The same codes with the read-out V_0 + S x solved, where the model has one.
+
+        Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
+        kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
+        """
+        if not self.solved:
+            return codes
+        codes = codes.copy()
+        offset, scale = self.solved
+        q = self.dp.coefficients["S"]
+        unit = 2.0 ** round(np.log2(PROBE))
+        codes[:, offset], codes[:, scale] = 0, q.encode(unit)
+        batch = kernels.simulate(
+            self.dp,
+            codes,
+            self.current,
+            initial=kernels.settle(self.dp, codes, self.baseline),
+            length=self.length,
+            data=self.data,
+            outside=self.inside,
+            max_spikes=1,
+            regress=True,
+        )
+        x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
+        v = self.data.sum() / self.length.sum()
+        lo, hi = self.dp.params["S"].bounds
+        S = np.clip((xv - x * v) / np.maximum(xx - x * x, 1e-12), lo, hi)
+        codes[:, scale] = q.encode(S)
+        codes[:, offset] = self.dp.coefficients["V_0"].encode(v - q.decode(codes[:, scale]) * x)
+        return codes
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """Losses (N,) of codes (N, coefficients)."""
+        batch = kernels.simulate(
+            self.dp,
+            codes,
+            self.current,
+            initial=kernels.settle(self.dp, codes, self.baseline),
+            length=self.length,
+            data=self.data,
+            outside=self.outside,
+            clip=self.task.clip,
+            max_spikes=self.most,
+        )
+        out = np.empty(len(codes))
+        _losses(
+            np.ascontiguousarray(batch.count),
+            np.ascontiguousarray(batch.spikes),
+            np.ascontiguousarray(batch.masked),
+            self.outside.sum(axis=1),
+            self.task.flat,
+            self.times,
+            self.first,
+            self.tau,
+            self.span,
+            self.task.noise,
+            self.weights,
+            self.task.dt,
+            out,
+        )
+        return out

@@ -1,0 +1,1 @@
+"""From a trace to hardware: schedule, shared multipliers, Verilog, and what it costs."""

@@ -1,0 +1,1 @@
+"""What a model's page shows: its description, its data flow, published cells."""

@@ -1,0 +1,224 @@
+"""The data flow of a model as a picture: SVG text, from the trace alone. x is the clock of the schedule."""
+
+from html import escape
+
+from spikefab.hw.datapath import Datapath
+from spikefab.hw.lowering.schedule import saturates
+from spikefab.hw.trace import Node
+
+from .layout import Box, Layout, Port, Wire
+
+ROW, CLOCK, TRACK = 10, 40, 4  # pixels: of a row, of a clock, between wires that turn in one channel
+SIDE, TOP, BELOW = 70, 34, 40
+SIGNS = {"add": "+", "sub": "−", "mul": "×", "ge": "≥", "gt": ">", "select": "?", "shift": "≪"}
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FILLS = {"mul": "#d1495b", "table": "#edae49", "resize": "#ffffff"}
+PLAIN = "#dfe6ee"
+KINDS = {"state": "#30638e", "coefficient": "#6b7280", "current": "#2e7d4f"}
+COMPUTED = ("#7d8fb3", "#b38f6a", "#7fa38a", "#a583a8", "#5f9ea8")
+PAPER, INK, FAINT = "#fbfbf9", "#1f2933", "#c9ced6"
+FONT = "ui-sans-serif, system-ui, 'DejaVu Sans', Arial, sans-serif"
+LEGEND = (
+    ("state", KINDS["state"]),
+    ("coefficient", KINDS["coefficient"]),
+    ("input current", KINDS["current"]),
+)
+
+
+def draw(dp: Datapath) -> str:
+    """An SVG document: names and formats on it, interval and number of each operation under the pointer."""
+    return _Drawing(Layout(dp.trace), f"{dp.model.__name__}, word {dp.word}, dt {dp.dt:g} ms").text()
+
+
+class _Drawing:
+    def __init__(self, layout: Layout, title: str):
+        self.layout, self.trace, self.title = layout, layout.trace, title
+        self.tracks = self._tracks()
+        self.left: list[float] = []  # of each channel, and
+        self.right: list[float] = []  # its other side
+        x = float(SIDE)
+        for t in range(layout.length + 1):
+            self.left.append(x)
+            x += 8 + TRACK * (1 + max((k for (at, _), k in self.tracks.items() if at == 2 * t), default=-1))
+            self.right.append(x)
+            x += CLOCK
+        self.width = self.right[-1] + SIDE
+        self.height = TOP + ROW * layout.rows + BELOW
+
+    def _tracks(self) -> dict[tuple[int, int], int]:
+        """The track in which a wire turns, by channel and node: what comes from the left turns first."""
+        found: dict[tuple[int, int], int] = {}
+        turns: dict[int, list[tuple[bool, int, int, int]]] = {}
+        for wire in self.layout.wires:
+            for at, rows in wire.turns().items():
+                if min(rows) < max(rows):
+                    turns.setdefault(at, []).append((at != wire.source.stop, min(rows), max(rows), wire.node))
+        for at, several in turns.items():
+            ends: list[list[tuple[int, int]]] = []
+            for _, low, high, node in sorted(several):
+                free = (k for k, track in enumerate(ends) if all(high < a or low > b for a, b in track))
+                k = next(free, len(ends))
+                if k == len(ends):
+                    ends.append([])
+                ends[k].append((low, high))
+                found[at, node] = k
+        return found
+
+    # -- the parts -----------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        wires = [self._wire(wire) for wire in self.layout.wires]
+        boxes = [part for box in self.layout.boxes for part in self._box(box)]
+        return "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:g}" height="{self.height:g}" '
+                f'viewBox="0 0 {self.width:g} {self.height:g}" font-family="{FONT}" font-size="9" fill="{INK}">',
+                f"<title>{escape(self.title)}</title>",
+                f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>',
+                *self._ruler(),
+                '<g fill="none" stroke-width="1.2" stroke-linejoin="round">',
+                *wires,
+                "</g>",
+                *boxes,
+                *self._legend(),
+                "</svg>",
+                "",
+            ]
+        )
+
+    def y(self, row: int) -> float:
+        return TOP + ROW * (row + 0.5)
+
+    def _ruler(self) -> list[str]:
+        ticks = [t for t in range(self.layout.length + 1) if t % 5 == 0 or t == self.layout.length]
+        return [f'<text x="{SIDE - 8}" y="16" text-anchor="end" fill="{KINDS["coefficient"]}">clock</text>'] + [
+            f'<text x="{(self.left[t] + self.right[t]) / 2:g}" y="16" text-anchor="middle" '
+            f'fill="{KINDS["coefficient"]}">{t}</text>'
+            for t in ticks
+        ]
+
+    def _wire(self, wire: Wire) -> str:
+        first, last = wire.ends
+        turns = wire.turns()
+        x = {at: self.left[at // 2] + 4 + TRACK * self.tracks.get((at, wire.node), 0) for at in turns}
+        out = wire.source.out_rows()[wire.source.outs.index(wire.node)]
+        path = [f"M{self.left[first // 2]:g} {self.y(out):g}H{x[first]:g}"]
+        dots = []
+        if last > first:
+            path.append(f"M{x[first]:g} {self.y(wire.row):g}H{x[last]:g}")
+        for at, rows in turns.items():
+            if min(rows) < max(rows):
+                path.append(f"M{x[at]:g} {self.y(min(rows)):g}V{self.y(max(rows)):g}")
+            inner = {r for r in rows if min(rows) < r < max(rows)} | ({wire.row} if first < at < last else set())
+            dots += [
+                f'<circle cx="{x[at]:g}" cy="{self.y(r):g}" r="1.8" fill="{self._colour(wire.node)}"/>' for r in inner
+            ]
+        for box, port in wire.readers:
+            y = self.y(box.port_rows()[port])
+            path.append(f"M{x[box.start]:g} {y:g}H{self.right[box.start // 2]:g}")
+        group = f'<g stroke="{self._colour(wire.node)}">{self._about(wire.node)}'
+        return f'{group}<path d="{"".join(path)}"/>{"".join(sorted(dots))}</g>'
+
+    def _colour(self, index: int) -> str:
+        node = self.trace.nodes[index]
+        return KINDS[node.attr[0]] if node.op == "input" else COMPUTED[index % len(COMPUTED)]
+
+    def _box(self, box: Box) -> list[str]:
+        ports = [self._port(box, port, row) for port, row in zip(box.ports, box.port_rows(), strict=True)]
+        if not box.tall:
+            return [self._name(box), *ports]
+        top, height = self.y(box.row) - ROW / 2, 3 * ROW
+        parts = []
+        edge = self.right[box.start // 2]
+        for index in box.nodes if self.trace.nodes[box.nodes[0]].op != "table" else box.nodes[:1]:
+            stop = self.left[self.layout.plan.ready[index]] if index != box.nodes[-1] else self.left[box.stop // 2]
+            parts.append(self._part(index, edge, top, stop - edge, height))
+            edge = stop
+        return [*parts, *ports]
+
+    def _part(self, index: int, x: float, y: float, width: float, height: float) -> str:
+        node = self.trace.nodes[index]
+        label = _label(node)
+        size = round(min(8 if node.op in ("resize", "table") else 13, (width - 3) / (0.55 * max(1, len(label)))), 1)
+        weight = ' font-weight="bold" fill="#ffffff"' if node.op == "mul" else ""
+        clamps = node.op == "resize" and node.attr != "wrap" and saturates(self.trace, index)
+        bar = f'<path d="M{x + width - 1.5:g} {y:g}v{height:g}" stroke="{INK}" stroke-width="3"/>' if clamps else ""
+        return (
+            f'<g>{self._about(index)}<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'fill="{FILLS.get(node.op, PLAIN)}" stroke="{INK}" stroke-width="0.6"/>{bar}'
+            f'<text x="{x + width / 2:g}" y="{y + height / 2 + round(size / 2.9):g}" '
+            f'text-anchor="middle" font-size="{size:g}"{weight}>{escape(label)}</text></g>'
+        )
+
+    def _port(self, box: Box, port: Port, row: int) -> str:
+        """A name or number in place of a wire, and what happens to the point on the way, inside the box."""
+        x, right, y = self.left[box.start // 2], self.right[box.start // 2], self.y(row)
+        drawn = []
+        node, wires = self.trace.nodes[port.source], [self.trace.nodes[index] for index in reversed(port.wires)]
+        if node.op == "const" and all(wire.op == "point" for wire in wires):  # its value says it all
+            node, wires = (wires or [node])[-1]._replace(op="const", attr=node.attr), []
+        if self.layout.is_tag(box, port):
+            name = node.attr[1] if node.op == "input" else f"{node.attr * node.q.lsb:.4g}"
+            colour = self._colour(port.source) if node.op == "input" else INK
+            drawn.append(
+                f'<g>{self._about(port.source)}<path d="M{x:g} {y:g}H{right:g}" stroke="{colour}" stroke-width="1.2"/>'
+                f'<text x="{x - 1:g}" y="{y + 2:g}" text-anchor="end" font-size="8.5" fill="{colour}">{escape(name)}'
+                "</text></g>"
+            )
+        change = " ".join(text for text in map(_change, wires) if text)
+        if change:
+            below = -6 if len(box.ports) == 1 else 2.5
+            colour = PAPER if self.trace.nodes[box.nodes[0]].op == "mul" else INK
+            drawn.append(
+                f'<text x="{right + 2:g}" y="{y + below:g}" font-size="6.5" fill="{colour}">{escape(change)}</text>'
+            )
+        return "".join(drawn)
+
+    def _name(self, box: Box) -> str:
+        y = self.y(box.row)
+        if box.outs:
+            kind, name = self.trace.nodes[box.outs[0]].attr
+            x, about = 6.0, self._about(box.outs[0])
+            colour, width = KINDS[kind], SIDE - 6.0
+        else:
+            name = box.name.replace(".", "o_")
+            x, about = self.right[-1], self._about(box.ports[0].source)
+            colour, width = (INK if "." in box.name else KINDS["state"]), SIDE - 6.0
+        return (
+            f'<g>{about}<rect x="{x:g}" y="{y - 6:g}" width="{width:g}" height="12" rx="3" fill="{colour}"/>'
+            f'<text x="{x + width / 2:g}" y="{y + 3.2:g}" text-anchor="middle" fill="#ffffff">{escape(name)}</text></g>'
+        )
+
+    def _about(self, index: int) -> str:
+        """What a pointer shows."""
+        node, (low, high) = self.trace.nodes[index], self.trace.intervals[index]
+        name = node.op
+        if node.op == "input":
+            name = " ".join(node.attr)
+        elif node.op == "table":
+            name = f"table {node.attr[0].name}, column {node.attr[1]}"
+        ends = f"{low * node.q.lsb:.6g} .. {high * node.q.lsb:.6g}"
+        return f"<title>{escape(f'#{index} {name}: {node.q}, {ends}')}</title>"
+
+    def _legend(self) -> list[str]:
+        y, x, parts = self.height - 14, 8.0, []
+        for name, colour in LEGEND:
+            parts.append(f'<rect x="{x:g}" y="{y - 8:g}" width="9" height="9" rx="2" fill="{colour}"/>')
+            parts.append(f'<text x="{x + 13:g}" y="{y:g}">{name}</text>')
+            x += 13 + 5.2 * len(name) + 12
+        text = "Q(i, f): what is rounded to it; bar: can saturate. Upper operand first; ? takes the second where the first is 1."
+        parts.append(f'<text x="{x:g}" y="{y:g}">{text}</text>')
+        return parts
+
+
+def _label(node: Node) -> str:
+    if node.op == "resize":
+        return str(node.q)
+    return node.attr[0].name if node.op == "table" else SIGNS[node.op]
+
+
+def _change(node: Node) -> str:
+    """What an operation that costs nothing does to the code that passes."""
+    if node.op == "point":
+        return "×2" + str(node.attr).translate(SUPERSCRIPTS)
+    return node.op if node.op != "resize" else "wrap" * (node.attr == "wrap")

@@ -1,0 +1,1 @@
+"""External tools and caches: finding and running synthesis, place and route, simulators."""

@@ -1,0 +1,82 @@
+"""From what the page asks for to a job: every option checked, and the title and the commands that go with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spikefab.boards.table import get_board
+from spikefab.errors import UsageError
+from spikefab.fit.scoring.split import RULES
+from spikefab.hw.datapath import WORDS
+from spikefab.hw.models import get_model
+
+from . import commands
+from . import neuron_requests as asked
+from .jobs import Jobs
+from .project import Project
+
+
+def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Begin what `body` describes. Raises UsageError for what cannot be begun."""
+    kind = asked.choice(body, "kind", ("fit", "verify", "build", "export"))
+    return _fit(project, jobs, body) if kind == "fit" else _deployment(jobs, kind, body)
+
+
+def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
+    recording = project.recording(asked.text(body, "recording"))
+    if recording["cannot_be_fitted"]:
+        raise UsageError(recording["cannot_be_fitted"])
+    names = body.get("models")
+    if names is not None and not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
+        raise UsageError("models must be a list of names, or null for all.")
+    settings = {
+        "models": None if names is None else [get_model(n).__name__ for n in names],
+        "word": asked.whole(body, "word", 18),
+        "dt": asked.number(body, "dt", 0.1, 0.005, 1),
+        "budget": asked.whole(body, "budget", 20_000, 1, 10_000_000),
+        "held_out": asked.choice(body, "held_out", [*RULES], "auto"),
+        "folds": None if body.get("folds") is None else asked.whole(body, "folds", least=2, most=100),
+        "seed": asked.whole(body, "seed", 0, 0, 2**31 - 1),
+        "top_k": asked.whole(body, "top_k", 5, 1, 100),
+    }
+    if settings["word"] not in WORDS:
+        raise UsageError(f"word is one of {', '.join(map(str, WORDS))}.")
+    return jobs.begin(
+        "fit", f"Fit of {recording['name']}", settings, lambda _: commands.fit(recording, settings),
+        recording=recording["id"],
+    )  # fmt: skip
+
+
+def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    which = asked.table(body, "neuron")
+    settings: dict[str, Any] = {"neuron": which}
+    if kind == "verify":
+        settings["steps"] = asked.whole(body, "steps", 20_000, 100, 10_000_000)
+    if kind == "build":
+        settings |= {
+            "board": get_board(asked.text(body, "board")).name,
+            "seed": asked.whole(body, "seed", 1, 0, 2**31 - 1),
+        }
+    if "fit" in which:
+        job = jobs.describe(asked.text(which, "fit"))
+        rank = asked.whole(which, "rank", 1, 1, 100)
+        ranked = next((e for _, e in jobs.events(job["id"]) if e["type"] == "ranking"), None)
+        if ranked is None or rank > len(ranked["rows"]):
+            raise UsageError("This fit has no result of that rank.")
+        settings["neuron"] = {"fit": job["id"], "rank": rank}
+        name, described = ranked["rows"][rank - 1]["model"], None
+    else:
+        neuron = asked.neuron(which)
+        name = type(neuron).__name__
+        described = {
+            "model": name,
+            "settings": dict(type(neuron).chosen),
+            "word": neuron.word,
+            "dt": neuron.dt,
+            "i_span": neuron.datapath.i_span,
+            "codes": neuron.codes,
+        }
+    title = {"verify": "Regression of {}", "build": "{} for {}", "export": "Verilog of {}"}[kind]
+    return jobs.begin(
+        kind, title.format(name.removesuffix("Neuron"), settings.get("board")), settings,
+        lambda key: commands.deployment(kind, settings, described, key), neuron=described,
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""What a browser sends, checked field by field: anything else than what is meant is one sentence."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spikefab.errors import UsageError
+from spikefab.hw.models import get_model
+from spikefab.hw.neuron import Neuron
+
+
+def text(body: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a text.")
+    return value
+
+
+def number(
+    body: Mapping[str, Any], name: str, default: float | None = None, least: float = -1e9, most: float = 1e9
+) -> float:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UsageError(f"{name} must be a number.")
+    if not least <= value <= most:
+        raise UsageError(f"{name} must be {least:g} to {most:g}, not {value:g}.")
+    return float(value)
+
+
+def whole(body: Mapping[str, Any], name: str, default: int | None = None, least: int = 0, most: int = 10**9) -> int:
+    value = number(body, name, default, least, most)
+    if value != int(value):
+        raise UsageError(f"{name} must be a whole number.")
+    return int(value)
+
+
+def choice(body: Mapping[str, Any], name: str, values: Sequence[str], default: str | None = None) -> str:
+    value = text(body, name, default)
+    if value not in values:
+        raise UsageError(f"{name} is one of {', '.join(values)}.")
+    return value
+
+
+def table(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object of the body; empty where there is none."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UsageError(f"{name} must be an object.")
+    return value
+
+
+def numbers(body: Mapping[str, Any], name: str) -> dict[str, float]:
+    found = table(body, name)
+    return {key: number(found, key, most=2.0**53, least=-(2.0**53)) for key in found}
+
+
+def model(body: Mapping[str, Any]) -> type[Neuron]:
+    """The variant that `model` and `settings` name."""
+    return get_model(text(body, "model")).variant(**table(body, "settings"))
+
+
+def neuron(body: Mapping[str, Any]) -> Neuron:
+    """One neuron with its codes, as `simulate` returned them."""
+    given = numbers(body, "codes")
+    if any(x != int(x) for x in given.values()):
+        raise UsageError("codes must be whole numbers.")
+    codes = {name: int(x) for name, x in given.items()}
+    word, dt = whole(body, "word", 18), number(body, "dt", 0.1)
+    return model(body)(codes=codes, word=word, dt=dt, i_span=number(body, "i_span", least=1e-6))
