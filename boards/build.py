@@ -18,25 +18,26 @@ from .table import Board, get_board
 from .timing import expose_multipliers, reached_mhz
 from .top import Top
 
-Progress = Callable[[str, str, str], None]  # step, "start" | "done" | "note", text
+# Called as progress(step, state, text); state is "start", "done" or "note".
+Progress = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What place and route says of a design. Nothing here was measured on a board."""
+    """Size and speed of a design, as the place-and-route tool reports them. Nothing here was measured on a board."""
 
     board: str
     model: str
     word: int  # bits
-    cells: int
-    multipliers: int
-    block_rams: int
-    mhz: float  # the fastest clock that timing allows
-    clock_mhz: float  # the board's clock
-    interval: int  # clocks between two steps
-    latency: int  # clocks
-    neurons: int  # as many would share this design in real time: clock / (interval x steps a second)
-    bitstream: str  # path
+    cells: int  # logic cells used (look-up tables with their registers)
+    multipliers: int  # hardware multipliers used
+    block_rams: int  # memory blocks used
+    mhz: float  # the fastest clock that the timing analysis allows
+    clock_mhz: float  # the clock that the board provides
+    interval: int  # clocks from one time step of the neuron to the next
+    latency: int  # clocks from an input to its result
+    neurons: int  # neurons that this design could serve in turn in real time: clock / (interval x steps per second)
+    bitstream: str  # path of the file
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,20 +67,21 @@ def build(
     floorplan: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
-    """Build a bitstream and its report into `out_dir`: `MODEL-WORD-BOARD.bin` (or `.bit`) and one log a step.
+    """Build a bitstream, write it to `out_dir` as `MODEL-WORD-BOARD.bin` (or `.bit`), and return the report.
 
-    `floorplan`: `floorplan.svg` besides, nextpnr's drawing of what it placed.
-    Raises `ToolError`, `DoesNotFitError` or `TimingError`; `out_dir` then holds the logs and nothing else new.
+    The log of each step is written to `out_dir` too. With `floorplan`, so is `floorplan.svg`, the drawing of the placed
+    design that nextpnr makes. `seed` starts the random placement. `progress` is called at the start and end of each step.
+    Raises `ToolError`, `DoesNotFitError` or `TimingError`; only the logs are then new in `out_dir`.
     """
     board = get_board(board_name)
     names = ("yosys", board.family.router, board.family.packer)
-    found = {name: tools.require_tool(name) for name in names}  # all of them, before the first writes anything
+    found = {name: tools.require_tool(name) for name in names}  # a missing tool is reported before any other tool runs
     out = Path(out_dir).absolute()
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # Beside, so that the last move is a rename within one file system.
+        # The scratch folder is next to `out_dir`, on the same file system, so that moving the bitstream is a rename.
         scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
     except OSError as error:
         raise FileError(f"{out_dir} cannot be written: {error.strerror}.") from None
@@ -99,19 +101,21 @@ def build(
 
 @dataclass
 class _Flow:
+    """One build: the steps from a neuron to a bitstream, each a method, and what they share."""
+
     neuron: Neuron
     board: Board
-    folder: Path  # where the tools work
-    out: Path  # where the logs go
-    found: dict[str, tools.Tool]
+    folder: Path  # scratch folder in which the tools run
+    out: Path  # folder for the logs
+    found: dict[str, tools.Tool]  # tool by name
     tell: Progress
-    netlist: dict[str, Any] = field(default_factory=dict)  # of yosys, once it has run
+    netlist: dict[str, Any] = field(default_factory=dict)  # JSON netlist from yosys; empty before `synthesise`
 
     def log(self, step: str) -> Path:
         return self.out / f"{step}.log"
 
     def elaborate(self) -> None:
-        """RTLIL and constraints, by amaranth-boards; its own build scripts are left aside."""
+        """Write the RTLIL and the constraints that amaranth-boards generates; its build scripts are not used."""
         self.tell("elaborate", "start", f"{type(self.neuron).__name__} for {self.board.name}")
         plan = self.board.platform().prepare(Top(self.neuron, self.board), name="top", emit_src=False)
         for file in ("top.il", f"top.{self.board.family.constraints}"):
@@ -129,7 +133,7 @@ class _Flow:
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
 
     def place_and_route(self, seed: int, floorplan: bool = False) -> dict[str, Any]:
-        """Returns nextpnr's report. A miss of the clock passes here: `_check_timing` says it in our words."""
+        """Return nextpnr's report. A design that is too slow raises nothing here: `_check_timing` checks the clock."""
         step, family = "place-and-route", self.board.family
         tool = self.found[family.router]
         self.tell(step, "start", f"{tool.name} {tool.version}, seed {seed}")
@@ -158,10 +162,13 @@ class _Flow:
         )  # fmt: skip
 
     def _check_fit(self, log: Path) -> None:
-        """nextpnr counts what is used before it fails to place it: `Info:   ICESTORM_DSP:   12/    8   150%`."""
+        """Raise `DoesNotFitError` if the log shows that the design needs more of a resource than the device has.
+
+        Before nextpnr fails, it prints how much of each resource is used: `Info:   ICESTORM_DSP:   12/    8   150%`.
+        """
         family = self.board.family
         words = {family.cell: "cells", family.multiplier: "multipliers", family.block_ram: "block RAMs"}
-        words["TRELLIS_FF"] = "registers"  # an ECP5's are counted apart from its look-up tables
+        words["TRELLIS_FF"] = "registers"  # on an ECP5, nextpnr counts registers and look-up tables separately
         counted = re.findall(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(), re.MULTILINE)
         over = [(kind, int(used), int(there)) for kind, used, there in counted if int(used) > int(there)]
         if not over:

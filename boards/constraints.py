@@ -1,7 +1,7 @@
-"""`python -m spikefab.boards.constraints`: writes constraints/, one file a board, from the table and amaranth-boards.
+"""`python -m spikefab.boards.constraints` writes one constraints file per board (pins and clock) into constraints/.
 
-They are there to be read and to be used outside this flow; `build` makes its own in the same way. The pins do not
-depend on the neuron, so any will do.
+The files are for people to read and for use with other build flows; `build` generates its own in the same way. The
+content comes from `boards/table.py` and amaranth-boards. The pins are the same for every neuron, so any neuron serves.
 """
 
 import sys
@@ -14,11 +14,11 @@ from .top import Top
 
 
 def constraints(board: Board) -> str:
-    """The constraints of the top level on this board: its budget as a comment, then pins and clock."""
+    """Text of the constraints file of this board: resources and clock as comments, then the pins and the clock."""
     plan = board.platform().prepare(Top(LIFNeuron(), board), name="top", emit_src=False)
     content = plan.files[f"top.{board.family.constraints}"]
     text = content if isinstance(content, str) else content.decode()
-    # Amaranth's comments hold its version and empty places for additions.
+    # Comments and blank lines are dropped: Amaranth's comments hold only its version and placeholders.
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     header = (
         f"# {board.name}: {board.device}, from boards/ by `python -m spikefab.boards.constraints`; do not edit.",
@@ -31,10 +31,12 @@ def constraints(board: Board) -> str:
 
 
 def file_name(board: Board) -> str:
+    """Name of the constraints file of this board, such as `icebreaker.pcf`."""
     return f"{board.name}.{board.family.constraints}"
 
 
 def main() -> None:
+    """Write the files of all boards into the folder given on the command line, by default constraints/."""
     if len(sys.argv) > 2:
         raise SystemExit("usage: python -m spikefab.boards.constraints [FOLDER]")
     folder = Path(sys.argv[1] if len(sys.argv) == 2 else "constraints")

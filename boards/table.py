@@ -1,4 +1,4 @@
-"""The boards: pure data. Figures are those of the makers' data sheets, read on the date that stands beside them."""
+"""The boards, as pure data. The figures are from the makers' data sheets; each `source` says which, and when it was read."""
 
 import difflib
 import importlib
@@ -12,24 +12,24 @@ from spikefab.errors import UsageError
 
 @dataclass(frozen=True)
 class Family:
-    """What the open flow calls the same things in one family of devices."""
+    """One family of FPGAs: the open-source tools that build for it, and the names of its resources in their reports."""
 
     name: str
-    synth: str  # the yosys command
-    router: str
+    synth: str  # the yosys command that synthesises for this family
+    router: str  # name of the place-and-route tool
     router_args: tuple[str, ...]
-    packer: str
+    packer: str  # name of the tool that makes the bitstream of a routed design
     packer_args: tuple[str, ...]
-    constraints: str  # suffix of the constraints' file
-    bitstream: str  # suffix of the packed file
-    cell: str  # resources, as nextpnr's report counts them
-    multiplier: str
-    block_ram: str
+    constraints: str  # suffix of the constraints file
+    bitstream: str  # suffix of the bitstream file
+    cell: str  # name of a logic cell in nextpnr's report
+    multiplier: str  # name of a hardware multiplier in nextpnr's report
+    block_ram: str  # name of a memory block in nextpnr's report
 
 
 ICE40 = Family(
     name="iCE40",
-    # -device u: abc9 needs the delays of the UltraPlus, the only iCE40 with multipliers.
+    # -device u selects the delays of the UltraPlus for abc9. Only this kind of iCE40 has multipliers.
     synth="synth_ice40 -dsp -abc9 -device u",
     router="nextpnr-ice40",
     router_args=("--pcf", "top.pcf", "--asc", "top.routed"),
@@ -59,29 +59,29 @@ ECP5 = Family(
 
 @dataclass(frozen=True)
 class Board:
-    """One board: its device, what the device holds, and its clock."""
+    """One board: its FPGA, the resources of the FPGA, and the clock."""
 
     name: str
     platform_class: str  # `module:class` of amaranth-boards, imported when used
     family: Family
-    device: str
-    cells: int  # 4-input look-up tables, each with its register
+    device: str  # part number of the FPGA
+    cells: int  # logic cells: a 4-input look-up table and a register each
     multipliers: int
-    multiplier_bits: int  # width of both signed operands of one multiplier
-    block_rams: int
-    block_ram_bits: int
+    multiplier_bits: int  # bits of each of the two signed operands of a multiplier
+    block_rams: int  # memory blocks
+    block_ram_bits: int  # bits in one memory block
     clock_hz: int
-    words: tuple[int, ...]  # presets of which a product costs no more than a few of these multipliers
-    router_args: tuple[str, ...]
-    source: str
-    uart_baud: int = 115200
+    words: tuple[int, ...]  # bits: word lengths for which one product takes at most a few of these multipliers
+    router_args: tuple[str, ...]  # options that tell the router which device and package this is
+    source: str  # data sheets of the figures, and the month in which they were read
+    uart_baud: int = 115200  # bits per second of the serial line
 
     @property
     def clock_mhz(self) -> float:
         return self.clock_hz / 1e6
 
     def platform(self) -> Platform:
-        """A new platform of amaranth-boards: one serves one design."""
+        """A new platform object of amaranth-boards. One object can serve only one design, so each build needs its own."""
         module, _, name = self.platform_class.partition(":")
         return getattr(importlib.import_module(module), name)()
 
@@ -123,7 +123,7 @@ BOARDS: Mapping[str, Board] = {board.name: board for board in _ALL}
 
 
 def get_board(name: str) -> Board:
-    """The board of this name; `UsageError` lists those there are."""
+    """The board of this name. Raises `UsageError`, listing the boards, if there is none."""
     try:
         return BOARDS[name]
     except KeyError:

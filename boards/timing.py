@@ -1,22 +1,24 @@
-"""The clock that a routed design reaches: nextpnr's figure, and on an iCE40 what that figure leaves out.
+"""The fastest clock of a routed design: nextpnr's figure, corrected on iCE40 for the multipliers that nextpnr omits.
 
-nextpnr-ice40 takes both ends of an SB_MAC16 for registers with next to no delay, on the block's own clock. Where yosys
-found no register to absorb into it, the path through the multiplier is in no figure: the reported clock was up to
-twice too fast here. Such a block is therefore given a constant as its clock, which changes nothing in its function:
-nextpnr then reports the worst paths to and from this clock, and the sum with the block's own delay is the path.
+nextpnr-ice40 treats the inputs and outputs of every multiplier block (SB_MAC16) as registers with almost no delay. That
+is wrong for a block into which yosys has put no register: the path through it is then missing from the timing analysis,
+and the reported clock was up to twice too fast. This module connects the clock input of such a block to a constant, which
+does not change what the block computes. nextpnr then reports the worst path into and out of this "clock"; the delay of
+the whole path is the sum of the two and of the delay of the block.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Input to product: 8.2 ns (Project IceStorm, timings_up5k, SB_MAC16_MUL_S_16X16_BYPASS); then its adder, with
-# which yosys sums partial products; rounded up.
+# Delay of a multiplier block without registers, ns: 8.2 from input to product (Project IceStorm, timings_up5k,
+# SB_MAC16_MUL_S_16X16_BYPASS), then its adder, with which yosys sums partial products; rounded up.
 MAC16_NS = 12.0
-_CONSTANT = "$PACKER_GND_NET"  # nextpnr's name of the constant that is the clock of blocks without registers
+# nextpnr's name for the constant 0 that `expose_multipliers` connects as the clock of blocks without registers.
+_CONSTANT = "$PACKER_GND_NET"
 
 
 def expose_multipliers(netlist: dict[str, Any]) -> None:
-    """Give the SB_MAC16 blocks without registers a clock of their own, in a netlist of yosys, before it is routed."""
+    """Connect the clock input of SB_MAC16 blocks without registers to constant 0, in a yosys netlist not yet routed."""
     for block in _blocks(netlist).values():
         if not _has_input_registers(block) and not _has_output_registers(block):
             block["connections"]["CLK"] = ["0"]
@@ -24,11 +26,12 @@ def expose_multipliers(netlist: dict[str, Any]) -> None:
 
 
 def reached_mhz(report: Mapping[str, Any], netlist: Mapping[str, Any]) -> float:
-    """The highest clock, MHz, of nextpnr's report on this netlist. A top level here has one clock."""
+    """The fastest clock, MHz, by nextpnr's report on this netlist, multipliers included. The design has one clock."""
     period = 1000 / min(clock["achieved"] for clock in report["fmax"].values())
     blocks = _blocks(netlist)
     if any(_has_input_registers(b) != _has_output_registers(b) for b in blocks.values()):
-        period += MAC16_NS  # one end is timed as if it were the other: its worst case is the worst path and the block
+        # nextpnr times only one end of a block with registers at one end; at worst, the block is on the slowest path
+        period += MAC16_NS
     if blocks:
         period = max(period, MAC16_NS)
     depth = _depth(netlist)
@@ -39,6 +42,7 @@ def reached_mhz(report: Mapping[str, Any], netlist: Mapping[str, Any]) -> float:
 
 
 def _blocks(netlist: Mapping[str, Any]) -> dict[str, Any]:
+    """The multiplier blocks of a netlist by name."""
     cells = netlist["modules"]["top"]["cells"]
     return {name: cell for name, cell in cells.items() if cell["type"] == "SB_MAC16"}
 
@@ -52,13 +56,13 @@ def _has_input_registers(block: Mapping[str, Any]) -> bool:
 
 
 def _has_output_registers(block: Mapping[str, Any]) -> bool:
-    """Both halves from the output register (select 1), or from the product (3) behind its pipeline register."""
+    """True if both halves come from the output register (select 1) or from the registered product (select 3)."""
     selects = {_parameter(block, f"{half}OUTPUT_SELECT") for half in ("TOP", "BOT")}
     return selects == {1} or (selects == {3} and _parameter(block, "PIPELINE_16x16_MULT_REG1") == 1)
 
 
 def _worst(report: Mapping[str, Any], from_block: bool, to_block: bool) -> float:
-    """Delay, ns, of the worst path between blocks without registers and the rest, in either direction."""
+    """Delay, ns, of the longest path that starts and ends as given: at a block without registers, or elsewhere."""
     delays = [
         sum(piece["delay"] for piece in path["path"])
         for path in report["critical_paths"]
@@ -69,7 +73,7 @@ def _worst(report: Mapping[str, Any], from_block: bool, to_block: bool) -> float
 
 
 def _depth(netlist: Mapping[str, Any]) -> int:
-    """How many blocks without registers the longest path passes, with or without logic between them."""
+    """The most multiplier blocks without registers that one path passes in a row, with or without logic between them."""
     readers: dict[Any, set[str]] = {}
     cells = netlist["modules"]["top"]["cells"]
     for name, cell in cells.items():
@@ -84,7 +88,7 @@ def _depth(netlist: Mapping[str, Any]) -> int:
             if "DFF" in cell["type"] or "RAM" in cell["type"] or (block and _has_output_registers(cell)):
                 known[name] = 0
             else:
-                known[name] = 0  # a loop, which a design of registers has only through them, would end here
+                known[name] = 0  # would end the recursion in a loop without a register; no design here has one
                 after = {reader for bit in _bits(cell, "output") for reader in readers.get(bit, ())}
                 known[name] = block + max(map(longest, after), default=0)
         return known[name]
@@ -93,6 +97,7 @@ def _depth(netlist: Mapping[str, Any]) -> int:
 
 
 def _bits(cell: Mapping[str, Any], direction: str) -> Iterator[Any]:
+    """The nets at the input or output ports of one element of a netlist."""
     for port, bits in cell["connections"].items():
         if cell["port_directions"][port] == direction:
             yield from bits

@@ -1,4 +1,4 @@
-"""What goes on a board: a neuron, a UART that drives it, an LED that lights on its spikes."""
+"""The top level of a board: a neuron, a serial port (UART) that drives it, and an LED that lights at each spike."""
 
 import math
 from typing import Any
@@ -13,32 +13,33 @@ from spikefab.hw.neuron import Neuron
 from .table import Board
 from .uart import Receiver, Transmitter, divisor
 
-LED_SECONDS = 0.02  # long enough to be seen, short enough to tell spikes at 25 Hz apart
+LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and still dark between spikes at 25 Hz
 
 
 class SerialNeuron(wiring.Component):
-    """A neuron behind a serial line, in lockstep: it moves only when the host sends a step.
+    """A neuron on a serial line, in lockstep with the host: it computes one time step per `S` frame that the host sends.
 
-    Frames, numbers little-endian and sign-extended (8 data bits, no parity, one stop bit):
+    The line has 8 data bits, no parity and one stop bit. Numbers are little-endian and sign-extended. The frames are:
 
     | from | bytes | meaning |
     |---|---|---|
-    | host | `W` addr d0 d1 d2 d3 d4 | write the code d to register addr (`cfg_addr`): coefficients, then states |
-    | host | `S` i0 i1 i2 i3 | one step with input current code i |
-    | board | v0 v1 v2 v3 flags | answer to `S`: read-out code, and flags, of which bit 0 says spike |
+    | host | `W` addr d0 d1 d2 d3 d4 | write the code d to the register at `cfg_addr` = addr: first coefficients, then states |
+    | host | `S` i0 i1 i2 i3 | compute one step with the input current code i |
+    | board | v0 v1 v2 v3 flags | answer to `S`: the read-out code v, and flags (bit 0: the neuron spiked) |
 
-    A write has no answer. An address beyond `cfg_addr` and a byte that starts no frame are ignored, so that six zero
-    bytes end a frame that was cut short. The host leaves at most two steps unanswered, at most one when it writes: the
-    line need not stand still, and nothing is lost however the two clocks differ.
+    A `W` frame has no answer. An address wider than `cfg_addr` is ignored, and so is a byte that starts no frame: six
+    zero bytes therefore end any frame that was cut short. The host may send at most two `S` frames before it reads the
+    answer to the first, and at most one before it sends a `W`. Then the line is always busy, and no byte is lost even if
+    the clocks of host and board differ a little.
 
     | port | dir | shape | meaning |
     |---|---|---|---|
     | `rx` | in | 1 | the line from the host, asynchronous, idle high |
     | `tx` | out | 1 | the line to the host, idle high |
-    | `led` | out | 1 | high for about 20 ms from a spike on |
+    | `led` | out | 1 | high for about 20 ms after each spike |
 
-    From the end of a frame to the start of its answer: `latency` of the neuron and about three clocks. Ten bytes a step
-    on a line that carries both ways at once: baud / 50 steps a second.
+    The answer starts `latency` clocks of the neuron and about three more after the end of the `S` frame. A step takes
+    five bytes in each direction, and both directions run at once: baud / 50 steps per second.
     """
 
     def __init__(self, neuron: Neuron, clock_hz: int, baud: int) -> None:
@@ -58,21 +59,25 @@ class SerialNeuron(wiring.Component):
         self._commands(m, receiver, neuron)
         self._answers(m, transmitter, neuron)
 
-        # All ones, not a count: registers that are set and registers that are reset cannot share a tile of an iCE40,
-        # and the carry chain, broken in between, was the slowest path of the design.
+        # A spike loads the LED counter with all ones, not with an exact count: on an iCE40, a register that is set and one
+        # that is reset cannot share a tile; the carry chain, then broken, was the slowest path of the design.
         shown = Signal(round(math.log2(self.clock_hz * LED_SECONDS)))
         with m.If(neuron.o_valid & neuron.o_ready & neuron.o_spike):
             m.d.sync += shown.eq(~0)
         with m.Elif(shown != 0):
             m.d.sync += shown.eq(shown - 1)
-        m.d.sync += self.led.eq(shown != 0)  # a register of its own: the pin must not glitch with the comparison
+        m.d.sync += self.led.eq(shown != 0)  # a register keeps glitches of the comparison from the pin
         return m
 
     def _commands(self, m: Module, receiver: Receiver, neuron: Neuron) -> None:
-        """Bytes to transfers. A transfer takes clocks, a byte takes thousands: it is over before the next frame."""
-        frame = Signal(48)  # bytes come in at the top: the last four, five or six stand where they are read
-        left = Signal(range(7))
-        step, write = Signal(), Signal()  # which frame is being received
+        """Turn received frames into register writes and steps of the neuron.
+
+        A byte takes many more clocks to arrive than the neuron takes to accept a write or an input, so that a frame is
+        always dealt with before the next one is complete.
+        """
+        frame = Signal(48)  # shift register of the last six bytes received, the newest in the top bits
+        left = Signal(range(7))  # bytes of the frame that are still to come
+        step, write = Signal(), Signal()  # the frame being received is an `S` (step) or a `W` (write)
         m.d.comb += [
             neuron.i.eq(frame[16:]),
             neuron.cfg_addr.eq(frame[:8]),
@@ -88,7 +93,8 @@ class SerialNeuron(wiring.Component):
         with m.Elif(byte.valid):
             m.d.sync += [frame.eq(Cat(frame[8:], byte.payload)), left.eq(left - 1)]
             with m.If(left == 1):
-                known = frame[8 + len(neuron.cfg_addr) : 16] == 0  # the address is still a byte higher
+                # the last byte is only now shifted in: the address is still one byte above its final place
+                known = frame[8 + len(neuron.cfg_addr) : 16] == 0
                 m.d.sync += [neuron.i_valid.eq(step), neuron.cfg_valid.eq(write & known)]
         with m.If(neuron.i_valid & neuron.i_ready):
             m.d.sync += neuron.i_valid.eq(0)
@@ -96,9 +102,10 @@ class SerialNeuron(wiring.Component):
             m.d.sync += neuron.cfg_valid.eq(0)
 
     def _answers(self, m: Module, transmitter: Transmitter, neuron: Neuron) -> None:
-        answer = Signal(40)
-        left = Signal(range(6))
-        free = Signal(init=1)  # left == 0, as a register: much of the neuron's control hangs on it
+        """Send each result of the neuron as five bytes. The neuron waits while an answer is being sent."""
+        answer = Signal(40)  # the bytes still to be sent, the next one in the low bits
+        left = Signal(range(6))  # bytes still to be sent
+        free = Signal(init=1)  # equals `left == 0`, but from a register: it feeds a lot of the neuron's control logic
         m.d.comb += [
             neuron.o_ready.eq(free),
             transmitter.bytes.payload.eq(answer[:8]),
@@ -113,7 +120,7 @@ class SerialNeuron(wiring.Component):
 
 
 class Top(Elaboratable):
-    """`SerialNeuron` on the pins of a board: its first UART and its first LED."""
+    """A `SerialNeuron` connected to pins of a board: to the first UART and the first LED that the board has."""
 
     def __init__(self, neuron: Neuron, board: Board) -> None:
         self.serial = SerialNeuron(neuron, board.clock_hz, board.uart_baud)

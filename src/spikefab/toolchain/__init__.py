@@ -1,1 +1,1 @@
-"""External tools and caches: finding and running synthesis, place and route, simulators."""
+"""External tools and caches: finds and runs the programs for synthesis, place and route, and hardware simulation."""

