@@ -59,8 +59,8 @@ class SerialNeuron(wiring.Component):
         self._commands(m, receiver, neuron)
         self._answers(m, transmitter, neuron)
 
-        # A spike loads the LED counter with all ones, not with an exact count: on an iCE40, a register that is set and one
-        # that is reset cannot share a tile; the carry chain, then broken, was the slowest path of the design.
+        # A spike loads the LED counter with all ones, not with an exact count: registers that are set and
+        # registers that are reset cannot share a tile of an iCE40; a carry chain split for this was the slowest path.
         shown = Signal(round(math.log2(self.clock_hz * LED_SECONDS)))
         with m.If(neuron.o_valid & neuron.o_ready & neuron.o_spike):
             m.d.sync += shown.eq(~0)

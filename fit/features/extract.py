@@ -1,4 +1,4 @@
-"""Features of a recording, through eFEL: what guides the choice of a model and tells a user what the cell does."""
+"""Features of a recording, most of them by eFEL. They guide the choice of models and tell a user how the cell behaves."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +16,17 @@ from .indications import signs
 
 Floats = NDArray[np.float64]
 
-# ours: eFEL's name, a value a spike (or one a sweep)
+# our name of a feature: eFEL's name; eFEL gives one value per spike, or one per sweep
 PER_SPIKE = {
     "ap_height": "AP_amplitude",
     "ap_width": "spike_half_width",
     "ap_threshold": "AP_begin_voltage",
     "ahp_depth": "AHP_depth",
 }
-BASE = "voltage_base"
-RESISTANCE, SAG = "ohmic_input_resistance_vb_ssse", "sag_ratio1"
+BASE = "voltage_base"  # eFEL's name of the resting potential
+RESISTANCE = "ohmic_input_resistance_vb_ssse"  # eFEL's name of the input resistance
+SAG = "sag_ratio1"  # eFEL's name of the sag ratio
+# our name of a feature: what tables and reports call it (other features: their own name)
 NAMES = {
     "spike_count": "spikes",
     "isi_cv": "CV of the intervals",
@@ -44,6 +46,7 @@ NAMES = {
     "resonance": "impedance, peak / 1 Hz",
     "oscillation": "subthreshold rhythm, rms",
 }
+# unit of each feature that has one; the others are counts, shares and ratios
 UNITS = {
     "step": "nA",
     "firing_rate": "Hz",
@@ -59,50 +62,59 @@ UNITS = {
     "input_resistance": "MOhm",
     "tau_m": "ms",
     "oscillation": "mV",
-}  # the others are counts, shares and ratios
-PULSE = 10.0  # ms: what a shorter stimulus evokes comes after it, and it charges no membrane
-FEWEST = 50  # samples of a window: eFEL's time_constant crashes the process with 25
-TAUS = ("decay_time_constant_after_stim", "time_constant")  # the second where the sweep ends with its stimulus
+}
+# Length, ms, below which a stimulus is a pulse: its spikes come after it, and it is too short to charge the membrane.
+PULSE = 10.0
+FEWEST = 50  # samples of a stimulus window for eFEL to be called: its `time_constant` crashes the process with 25
+# eFEL's two features for the membrane time constant; the second is used if a sweep ends with its stimulus.
+TAUS = ("decay_time_constant_after_stim", "time_constant")
 
 
 def extract_features(
     voltage: ArrayLike, dt: float, current: ArrayLike | None = None, *, extra: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Features of one sweep (T,) or several (S, T): voltage mV, dt ms, current nA (shaped alike, or one for all
-    sweeps).
+    """Features of one sweep (T,) or of several sweeps (S, T), as floats; nan if the recording does not show a feature.
 
-    The stimulus window is found in the current, else in the voltage. Floats; nan where the recording does not show it.
+    voltage  mV
+    dt       ms, the sample step of the recording
+    current  nA, of the same shape as the voltage, or (T,) for all sweeps
+    extra    further features by eFEL's names; each result is the mean of all values that eFEL returns
 
-    * spike_count: spikes of all sweeps, by the rule of `find_spikes`
-    * firing_rate: Hz, spikes within the windows of the sweeps that fire, over the length of these windows (of a pulse
-      shorter than 10 ms, from its start to the end of the sweep)
-    * isi_cv: standard deviation of the intervals over their mean, mean over sweeps with three spikes or more
-    * adaptation_ratio: last interval over first, mean over the same sweeps: 1 is regular, above 1 adapts
-    * rheobase: nA above the baseline, the lowest current of a sweep at which it fires
-    * latency: ms from the start of the stimulus to its first spike, median over sweeps
-    * ap_height: mV, eFEL's AP_amplitude, median over spikes like the next three (by our own onset if it has none)
-    * ap_width: ms, spike_half_width
-    * ap_threshold: mV, AP_begin_voltage
-    * ahp_depth: mV, AHP_depth: lowest voltage after the spike, above the resting voltage
-    * v_rest: mV, voltage_base: before the stimulus (the 20th percentile where there is no before), median over sweeps
-    * input_resistance: MOhm, ohmic_input_resistance_vb_ssse, median over sweeps without spikes (hyperpolarised, if any)
-    * tau_m: ms, decay_time_constant_after_stim, else time_constant, of the same sweeps
-    * sag_ratio: sag_ratio1 of the most hyperpolarised sweep: 0 without a sag
+    The time window of the stimulus is found in the current, or in the voltage if there is no current. The features:
 
-    `extra` takes further names of eFEL, each the mean of all its values. Raises UsageError for a name that eFEL does
-    not have, and what Recording.from_arrays raises.
+    * spike_count: number of spikes in all sweeps, as `find_spikes` counts them
+    * firing_rate: Hz, number of spikes within the stimulus windows of the sweeps that fire, divided by the length of these
+      windows (the window of a pulse shorter than 10 ms lasts from its start to the end of the sweep)
+    * isi_cv: standard deviation of the interspike intervals divided by their mean; mean over sweeps with at least 3 spikes
+    * adaptation_ratio: last interval divided by the first, mean over the same sweeps: 1 is regular, above 1 adapts
+    * rheobase: nA above the baseline, the lowest current at which a sweep fires
+    * latency: ms from the start of the stimulus to the first spike, median over sweeps
+    * ap_height: mV, eFEL's AP_amplitude (from our own spike onset if eFEL finds none), median over spikes
+    * ap_width: ms, eFEL's spike_half_width, median over spikes
+    * ap_threshold: mV, eFEL's AP_begin_voltage (or our own spike onset), median over spikes
+    * ahp_depth: mV, eFEL's AHP_depth (lowest voltage after the spike minus the resting voltage), median over spikes
+    * v_rest: mV, eFEL's voltage_base (voltage before the stimulus), median over sweeps; if the stimulus starts with the
+      sweep, the 20th percentile of the voltage
+    * input_resistance: MOhm, eFEL's ohmic_input_resistance_vb_ssse, median over the hyperpolarised sweeps, or, if there
+      are none, over the sweeps without spikes
+    * tau_m: ms, eFEL's decay_time_constant_after_stim, else its time_constant, median over the same sweeps
+    * sag_ratio: eFEL's sag_ratio1 of the most hyperpolarised sweep: 0 without a sag
+
+    Raises UsageError for a name that eFEL does not have, and everything that Recording.from_arrays raises.
     """
     return _features(_see(Recording.from_arrays(voltage, current, dt), extra), extra)
 
 
 def recording_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> dict[str, float]:
-    """Features of a whole recording: those of `extract_features`, and what only sweeps together or a look at the
-    stimulus can tell. Plain floats, nan where the recording does not show it.
+    """Features of a whole recording, as floats; nan if the recording does not show a feature.
 
-    trains  the spikes of each sweep, where they are known already (a resampled trace may lose narrow ones)
+    trains  the spikes of each sweep if they are known already; pass them for a resampled recording, because resampling
+            may lose narrow spikes
 
-    * peak_rate: Hz, of the sweep that fires fastest
-    * fi_slope: Hz per nA, of the line through the sweeps that fire (two currents at least)
+    These are the features of `extract_features` and those that need all sweeps together, or the stimulus:
+
+    * peak_rate: Hz, firing rate of the sweep that fires fastest
+    * fi_slope: Hz per nA, slope of a straight line through the f-I curve of the sweeps that fire (at least two currents)
     * noise, constant, bursts, block, rebound, resonance, oscillation: see `signs`
     """
     seen = _see(recording, (), trains)
@@ -110,7 +122,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
     current, rate = f_i_curve(seen.sweeps)
     fires = rate > 0
     slope = float("nan")
-    # repeats of one current are no curve
+    # no slope from repeats of one current
     if fires.any() and np.ptp(current[fires]) > 0.05 * np.max(np.abs(current[fires])):
         slope = float(np.polyfit(current[fires], rate[fires], 1)[0])
     return _features(seen) | {
@@ -121,8 +133,10 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
 
 
 def sweep_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[dict[str, float]]:
-    """Features of each sweep by itself, as `extract_features` gives them, after `step`: nA above the baseline, nan
-    where the stimulus is no step. A sweep's rheobase is its own step, if it fires.
+    """The features of `extract_features` for each sweep alone, preceded by `step`.
+
+    `step` is the current step in nA above the baseline, nan if the stimulus is not a step. The rheobase of a single sweep
+    is its own step if the sweep fires.
     """
     seen = _see(recording, (), trains)
     found = []
@@ -135,10 +149,11 @@ def sweep_features(recording: Recording, trains: Sequence[Spikes] | None = None)
 def f_i_curve(
     recording: "Recording | Sequence[Observed]", times: Sequence[ArrayLike] | None = None
 ) -> tuple[Floats, Floats]:
-    """The f-I curve: current (K,) nA above the baseline and rate (K,) Hz within the stimulus, sweeps in order of current.
+    """The f-I curve: current (K,) nA above the baseline, ascending, and firing rate (K,) Hz during the stimulus.
 
-    Only sweeps whose stimulus is a step; empty where none is. `times` are other spikes for the same sweeps, (n,) ms
-    each, such as a model's. What `observe` found may be given instead of the recording, to look once for several curves.
+    Only sweeps whose stimulus is a step are on the curve; without such sweeps it is empty. `times` replaces the spikes of
+    each sweep by others, (n,) ms, such as those of a model. For several curves of one recording, pass the result of
+    `observe` in place of the recording: the spikes are then searched only once.
     """
     sweeps = observe(recording) if isinstance(recording, Recording) else recording
     points = []
@@ -152,9 +167,11 @@ def f_i_curve(
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """A sweep with its spikes, the window (start, stop) ms of its stimulus, and the step in nA, None for no step.
+    """A sweep, its spikes, and its stimulus.
 
-    pulse: the stimulus is shorter than PULSE, and the window goes on to the end of the sweep.
+    window  (start, stop) ms of the stimulus; for a pulse, from its start to the end of the sweep
+    step    size of the current step, nA above the baseline; None if the stimulus is not a step
+    pulse   whether the stimulus is shorter than PULSE
     """
 
     sweep: Sweep
@@ -165,14 +182,14 @@ class Observed:
 
     @property
     def inside(self) -> Floats:
-        """(n,) ms: spikes within the window."""
+        """Times (n,) ms of the spikes within the stimulus window."""
         time = self.spikes.time
         return time[(time >= self.window[0]) & (time <= self.window[1])]
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A recording's sweeps and eFEL's values of each."""
+    """The sweeps of a recording and, for each, the values that eFEL returned by eFEL's names."""
 
     sweeps: list[Observed]
     values: list[dict[str, Floats]]
@@ -181,7 +198,7 @@ class _Seen:
 
 
 def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[Observed]:
-    """Spikes (found, unless given), window and step of each sweep."""
+    """Spikes, stimulus window and current step of each sweep. `trains` are the spikes if they are known already."""
     sweeps = []
     for k, sweep in enumerate(recording.sweeps):
         spikes = find_spikes(sweep.voltage, recording.dt) if trains is None else trains[k]
@@ -196,7 +213,7 @@ def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> lis
 
 
 def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | None = None) -> _Seen:
-    """The sweeps and eFEL's values of them. Raises UsageError for names that it does not have."""
+    """Observe the sweeps and call eFEL. Raises UsageError for a name in `extra` that eFEL does not have."""
     import efel
 
     unknown = [name for name in extra if name not in efel.get_feature_names()]
@@ -208,20 +225,21 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
 
 
 def _features(seen: _Seen, extra: Sequence[str] = ()) -> dict[str, float]:
+    """The features of `extract_features`."""
     sweeps, values = seen.sweeps, seen.values
     features = _trains(sweeps)
     features["rheobase"] = _rheobase(seen)
     fired = [(v, o.spikes) for v, o in zip(values, sweeps, strict=True) if len(o.spikes)]
     for ours, name in PER_SPIKE.items():
         features[ours] = _median(_pooled([v for v, _ in fired], name))
-    if fired:  # eFEL finds no onset in spikes of a few samples
+    if fired:  # eFEL finds no onset in a spike of only a few samples: our own onset takes its place
         own = {
             "ap_height": np.concatenate([s.peak_voltage - s.onset_voltage for _, s in fired]),
             "ap_threshold": np.concatenate([s.onset_voltage for _, s in fired]),
         }
         features |= {name: _median(v) for name, v in own.items() if np.isnan(features[name])}
     rests = _pooled(values, BASE)
-    # Without anything before the stimulus, where the voltage is when the cell does not fire.
+    # If the stimulus starts with the sweep: a low percentile of the voltage, where the cell is when it does not fire.
     features["v_rest"] = _median(rests if len(rests) else [np.percentile(o.sweep.voltage, 20) for o in sweeps])
     features |= _passive(seen)
     for name in extra:
@@ -231,13 +249,13 @@ def _features(seen: _Seen, extra: Sequence[str] = ()) -> dict[str, float]:
 
 
 def _rate(o: Observed, times: ArrayLike | None = None) -> float:
-    """Hz within the window of a sweep, of its own spikes or of others (n,) ms."""
+    """Firing rate, Hz, within the stimulus window of a sweep: of its own spikes or of the spike times given, (n,) ms."""
     inside = o.inside if times is None else np.asarray(times, dtype=np.float64)
     return 1000 * float(np.sum((inside >= o.window[0]) & (inside <= o.window[1]))) / (o.window[1] - o.window[0])
 
 
 def _trains(sweeps: list[Observed]) -> dict[str, float]:
-    """Counts, rates and intervals of the spike times."""
+    """The features that depend on spike times only: count, rate, intervals, latency."""
     fired = [o for o in sweeps if len(o.inside)]
     length = sum(o.window[1] - o.window[0] for o in fired)
     intervals = [np.diff(o.inside) for o in fired if len(o.inside) >= 3]
@@ -251,7 +269,10 @@ def _trains(sweeps: list[Observed]) -> dict[str, float]:
 
 
 def _rheobase(seen: _Seen) -> float:
-    """nA above the baseline: the lowest step that fires, or the current of a ramp when it does; nan for noise."""
+    """nA above the baseline: the lowest step at which the cell fires, or a ramp's current at the first spike.
+
+    nan if the stimulus is noise, or no sweep fires.
+    """
     if seen.noise:
         return float("nan")
     found = []
@@ -264,8 +285,9 @@ def _rheobase(seen: _Seen) -> float:
 
 
 def _passive(seen: _Seen) -> dict[str, float]:
-    """Resistance, time constant and sag from sweeps that step without a spike: from hyperpolarised ones, if there are
-    any.
+    """Input resistance, membrane time constant and sag ratio.
+
+    They are measured on sweeps with a current step and no spike; if some of these are hyperpolarised, only on those.
     """
     quiet = [
         (o.step, v)
@@ -284,7 +306,7 @@ def _passive(seen: _Seen) -> dict[str, float]:
 
 
 def _efel(sweeps: list[Observed], dt: float, names: list[str]) -> list[dict[str, Floats]]:
-    """eFEL's values of each sweep, empty where it finds none, or the window has too few samples."""
+    """The values of eFEL's features `names` for each sweep; empty arrays if eFEL finds none or the window is too short."""
     import efel
 
     half = [o.spikes.half_voltage for o in sweeps if len(o.spikes)]
@@ -303,7 +325,7 @@ def _efel(sweeps: list[Observed], dt: float, names: list[str]) -> list[dict[str,
 
 @contextmanager
 def _settings(**values: float) -> Iterator[None]:
-    """eFEL keeps its settings for the whole process: a user's own are put back."""
+    """Change settings of eFEL and restore them afterwards: eFEL has one set per process, which may hold the user's own."""
     import efel
 
     before = {name: getattr(efel.get_settings(), name) for name in values}
@@ -317,15 +339,16 @@ def _settings(**values: float) -> Iterator[None]:
 
 
 def _window(sweep: Sweep, spikes: Spikes, dt: float) -> tuple[float, float]:
-    """(start, stop) ms of the stimulus: of the current, else of the voltage; all of the sweep where neither shows
-    one.
+    """(start, stop) ms of the stimulus, found in the current, or without a current in the voltage.
+
+    If neither shows a stimulus, it is the whole sweep.
     """
     whole = (0.0, len(sweep.voltage) * dt)
     if sweep.window is not None or (sweep.current is not None and np.any(sweep.current)):
         return sweep.window or whole
     from scipy.ndimage import median_filter
 
-    # The median over 5 ms is blind to spikes.
+    # a running median over 5 ms removes the spikes
     smooth = median_filter(sweep.voltage, 2 * max(1, round(2.5 / dt)) + 1, mode="nearest")
     away = np.abs(smooth - np.median(smooth[: max(1, round(10.0 / dt))]))
     level = np.percentile(away, 95)
@@ -337,12 +360,12 @@ def _window(sweep: Sweep, spikes: Spikes, dt: float) -> tuple[float, float]:
     start = (calm[-1] + 1 if len(calm) else 0) * dt
     stop = (np.flatnonzero(away >= 0.85 * level)[-1] + 1) * dt
     if any(not start - 5 <= time <= stop + 5 for time in spikes.time):
-        return whole  # a cell that fires by itself
+        return whole  # the cell fires without a stimulus, so the voltage does not show one
     return float(start), float(stop)
 
 
 def _amplitude(sweep: Sweep, window: tuple[float, float], dt: float) -> float | None:
-    """nA above the baseline of a step of current; None for no current and for ramps, noise and trains."""
+    """Size of a current step, nA above the baseline; None without a current, and for ramps, noise and pulse trains."""
     if sweep.current is None:
         return None
     signal, noise = denoise(sweep.current, dt)
@@ -350,15 +373,17 @@ def _amplitude(sweep: Sweep, window: tuple[float, float], dt: float) -> float | 
     inside = signal[round(window[0] / dt) : round(window[1] / dt)] - base
     low, step, high = np.percentile(inside, [10, 50, 90])
     if sweep.window is not None and abs(step) < 0.5 * np.percentile(np.abs(inside), 99):
-        return None  # pulses, and mostly nothing between them
+        return None  # a train of pulses: the current is near the baseline for most of the window
     return float(step) if high - low <= max(0.2 * abs(step), 5 * noise) else None
 
 
 def _pooled(values: list[dict[str, Floats]], name: str) -> Floats:
+    """All values of one eFEL feature over all sweeps."""
     return np.concatenate([v[name] for v in values]) if values else np.empty(0)
 
 
 def _finite(values: Any) -> Floats:
+    """The finite values as an array, whatever eFEL returned: None, a number or a sequence."""
     found = np.atleast_1d(np.asarray([] if values is None else values, dtype=np.float64))
     return found[np.isfinite(found)]
 

@@ -1,17 +1,21 @@
-"""How sure a ranking is: the held-out sweeps drawn again, with repetition."""
+"""How certain a ranking of models is, by bootstrap: the held-out sweeps are drawn again and again, with repetition."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 2000
-FEWEST = 3  # sweeps: of fewer, every resample is much the same
-TIED = 0.05  # share of resamples in which a model is at least as good as the first
+DRAWS = 2000  # number of bootstrap resamples
+FEWEST = 3  # number of sweeps below which there is no bootstrap, because all resamples would be nearly the same
+# A model is tied with the first if it is at least as good as the first in this share of the resamples.
+TIED = 0.05
 
 
 def certainty(scores: NDArray[np.float64], seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
-    """For scores (models, sweeps), lower is better, the first model's mean the lowest: the share (models,) of bootstrap
-    resamples of the sweeps in which each is first, and whether each is tied with the first: as good in 5 % of them. Paired:
-    all models meet the same sweeps. None for fewer than three sweeps. Source: Efron 1979, Ann. Statist. 7:1.
+    """How certain it is that the first model is the best, from scores (models, sweeps); lower scores are better.
+
+    The first row is the model with the lowest mean. Returns, for each model, the share (models,) of the bootstrap
+    resamples in which it is the best, and whether it is tied with the first model (models,): at least as good in 5 % of
+    the resamples. Each resample has the same sweeps for all models. Returns None if there are fewer than three sweeps.
+    Source: Efron 1979, Ann. Statist. 7:1.
     """
     models, sweeps = scores.shape
     if sweeps < FEWEST:

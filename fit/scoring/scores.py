@@ -1,7 +1,7 @@
-"""How far a model is from a recording: every number of the ranking as a pure function over arrays.
+"""How much a model differs from a recording: every number of the ranking, as a pure function of arrays.
 
-Units: mV, ms. Spike trains are sorted arrays of times in ms. Lower is better for all but gamma, precision and recall.
-A number that is not defined for its data is None, never NaN.
+Units are mV and ms. Spike trains are sorted arrays of times in ms. Lower is better, except for gamma, precision and recall.
+A number that is not defined for the given data is None, never NaN.
 """
 
 from collections.abc import Sequence
@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-TAU = 10.0  # ms, of spike_timing_error, and of timing for noise stimuli and repeats
-DELTA = 2.0  # ms, coincidence window of gamma
-PREDICTABLE = 0.3  # reliability: below it the cell does not repeat itself, and no model can predict its spikes
-TOO_FAST = 0.8  # expected spikes of the data in +-DELTA: beyond it every train coincides with every other
-DIVERGED = -1e4  # mV, in place of a model voltage that is no number: below, as v_clip hides what is above
-WEIGHTS = (1.0, 1.0, 1.0)  # of voltage, timing and count in combined_score
+TAU = 10.0  # time window, ms, of `spike_timing_error`; `timing` uses it too for noise stimuli and repeats
+DELTA = 2.0  # coincidence window of `gamma`, ms: two spikes not further apart than this coincide
+# Reliability of the recorded cell below which it does not repeat its spikes, so that no model can predict them.
+PREDICTABLE = 0.3
+# Mean number of the data's spikes within +-DELTA above which `gamma` is None: any two trains would coincide by chance.
+TOO_FAST = 0.8
+# Voltage, mV, in place of a model voltage that is not a finite number. It is negative, as `v_clip` would cut off a high one.
+DIVERGED = -1e4
+WEIGHTS = (1.0, 1.0, 1.0)  # weights of voltage, timing and spike count in `combined_score`
 
 
 def spike_mask(spike_times: Floats, n: int, dt: float) -> tuple[Mask, float]:
-    """(n,) bool, True from 1 ms before to min(5, 0.4 x interval to the next spike) ms after each spike; and its
-    share, 0..1.
+    """The samples at and around spikes, which `masked_rmse` leaves out: (n,) bool, and their share of all samples, 0..1.
 
-    Around the data's spikes only: around the model's, every extra spike would erase error.
+    True from 1 ms before each spike to 5 ms after it, or to 0.4 times the interval to the next spike if that is shorter.
+    Pass the spikes of the data: with those of the model, each wrong spike of the model would hide part of its own error.
     """
     times = np.asarray(spike_times, dtype=np.float64)
     after = np.minimum(5.0, 0.4 * np.append(np.diff(times), np.inf))
@@ -40,23 +43,25 @@ def spike_mask(spike_times: Floats, n: int, dt: float) -> tuple[Mask, float]:
 
 
 def v_clip(voltages: Sequence[Floats], masks: Sequence[Mask]) -> float:
-    """mV: the 99.5th percentile of the data's voltages outside their masks, pooled over sweeps; of all if nothing is
-    outside.
+    """The voltage, mV, at which `masked_rmse` cuts off both traces.
+
+    It is the 99.5th percentile of the data's voltage outside the masks, over all sweeps together (of all samples if the
+    masks cover everything).
     """
     outside = np.concatenate([v[~mask] for v, mask in zip(voltages, masks, strict=True)])
     return float(np.percentile(outside if len(outside) else np.concatenate(list(voltages)), 99.5))
 
 
 def rmse(v_data: Floats, v_model: Floats) -> float:
-    """mV: root mean square of the difference of two voltages (T,), spikes and all."""
+    """Root mean square, mV, of the difference of two voltages (T,), spikes included."""
     return float(np.sqrt(np.mean(np.square(v_data - v_model))))
 
 
 def masked_rmse(v_data: Floats, v_model: Floats, mask: Mask, clip: float) -> float | None:
-    """mV: the same outside the mask, both voltages limited above at `clip`; None if the mask covers all.
+    """Root mean square, mV, of the difference of two voltages (T,) outside the mask, both cut off above `clip` mV.
 
-    Without the limit the model's own spikes, which no mask covers, swamp the number, and a neuron's repeat scores worse
-    than a flat line.
+    None if the mask covers everything. The mask does not cover the model's own spikes. If they were not cut off, they would
+    dominate the number, and even a second recording of the same cell would score worse than a flat line.
     """
     outside = ~mask
     if not outside.any():
@@ -65,26 +70,27 @@ def masked_rmse(v_data: Floats, v_model: Floats, mask: Mask, clip: float) -> flo
 
 
 def flat_rmse(voltages: Sequence[Floats], masks: Sequence[Mask], clip: float) -> float:
-    """mV: masked_rmse of the best constant for all of these (training) sweeps together; at least 1 mV."""
+    """The `masked_rmse`, mV, of the best constant voltage for all of these (training) sweeps together; at least 1 mV."""
     outside = np.concatenate([v[~mask] for v, mask in zip(voltages, masks, strict=True)])
     return max(1.0, float(np.std(np.minimum(outside, clip)))) if len(outside) else 1.0
 
 
 @numba.njit(cache=True)
 def _victor_purpura(a: Floats, b: Floats, q: float) -> float:
-    """victor_purpura for callers inside numba: contiguous or sliced float64 arrays, one row of len(b) + 1 as scratch.
+    """`victor_purpura` for callers that numba compiles; a and b are float64 arrays, which may be slices.
 
-    len(a) + len(b) minus the heaviest monotone matching, where a pair weighs what it saves, 2 - q|dt|. Only pairs
-    closer than 2/q save anything, so that each row of the dynamic programme is a short band. The result is exact.
+    The distance is len(a) + len(b) minus the weight of the heaviest matching that keeps the order of the spikes; a matched
+    pair weighs what it saves, 2 - q times the difference in time. Only pairs closer than 2/q save anything: each row of the
+    dynamic programme is a short band. The result is exact. The work space is one row of len(b) + 1 numbers.
     """
     n, m = len(a), len(b)
     if q <= 0.0:
         return float(abs(n - m))
-    best = np.empty(m + 1)  # best[j]: heaviest matching of the spikes of a so far with the first j of b
+    best = np.empty(m + 1)  # best[j]: weight of the heaviest matching of the spikes of a so far with the first j of b
     best[0] = 0.0
     reach = 2.0 / q
     low = 0
-    known = 0  # beyond it no spike of b has been in reach yet: best[known] stands for all of them
+    known = 0  # last valid index of `best`; later spikes of b were not yet in reach, so that best[known] holds for them
     for i in range(n):
         while low < m and b[low] <= a[i] - reach:
             low += 1
@@ -105,35 +111,37 @@ def _victor_purpura(a: Floats, b: Floats, q: float) -> float:
 
 
 def victor_purpura(a: Floats, b: Floats, q: float) -> float:
-    """The Victor-Purpura distance of two spike trains, (n,) and (m,) ms: the cheapest way from one to the other.
+    """The Victor-Purpura distance of two spike trains, (n,) and (m,) ms: the least cost of turning one into the other.
 
-    A spike added or removed costs 1, a spike moved costs q (1/ms) per ms.
+    To add or remove a spike costs 1; to move a spike costs q (1/ms) per ms.
     Source: Victor and Purpura 1996, J. Neurophysiol. 76:1310, D^spike[q].
     """
     return float(_victor_purpura(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64), float(q)))
 
 
 def spike_timing_error(a: Floats, b: Floats, tau: float = TAU) -> float:
-    """ms: tau D / (n + m) with q = 2/tau. The mean shift where every spike has its partner, tau where none has; 0 for
-    no spikes.
+    """Error of spike times, ms: tau D / (n + m), where D is the Victor-Purpura distance for q = 2/tau.
+
+    If every spike has a partner in the other train, it is the mean shift; if none has, it is tau; without spikes, 0.
     """
     return tau * timing(a, b, tau)
 
 
 def timing(a: Floats, b: Floats, tau: float) -> float:
-    """0..1: D / (n + m) with q = 2/tau; 0 for two empty trains, 1 where no spike is within tau ms of the other
-    train's.
+    """Error of spike times, 0..1: D / (n + m), where D is the Victor-Purpura distance for q = 2/tau.
+
+    It is 1 if no spike is within tau ms of a spike of the other train, and 0 for two empty trains.
     """
     spikes = len(a) + len(b)
     return victor_purpura(a, b, 2.0 / tau) / spikes if spikes else 0.0
 
 
 def timing_tau(data_times: Floats, noise: bool) -> float:
-    """ms: the window that `timing` gives the spikes of one sweep.
+    """The window tau, ms, that `timing` uses for one sweep.
 
-    A quarter of the data's median interval, limited to 2..50 (50 with fewer than two spikes): chance then scores
-    about .76 at any rate, where a fixed window gives it .96 at 5 Hz and .20 at 166 Hz. 10 for noise stimuli and
-    repeats.
+    For steps and the like, it is a quarter of the data's median interspike interval, limited to 2..50 ms (50 ms with fewer
+    than two spikes). A random spike train then scores about 0.76 at any firing rate; with a fixed window, it would score
+    0.96 at 5 Hz and 0.20 at 166 Hz. For noise stimuli and repeats, the window is 10 ms.
     """
     if noise:
         return TAU
@@ -143,18 +151,18 @@ def timing_tau(data_times: Floats, noise: bool) -> float:
 
 
 def count_error(spikes_data: int, spikes_model: int) -> float:
-    """0..1: spikes too many or too few, as a share of the data's."""
+    """Error of the spike count, 0..1: the number of spikes too many or too few, divided by the number in the data."""
     return min(1.0, abs(spikes_model - spikes_data) / max(1, spikes_data))
 
 
 @numba.njit(cache=True)
 def _one_to_one(a: Floats, b: Floats, delta: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """one_to_one for callers inside numba."""
+    """`one_to_one` for callers that numba compiles."""
     first = np.empty(min(len(a), len(b)), dtype=np.int64)
     second = np.empty_like(first)
     found = i = j = 0
     while i < len(a) and j < len(b):
-        # The earliest two that fit can always be paired without losing another pair.
+        # The first two spikes that coincide can always be paired: no set of pairs without this pair is larger.
         if abs(a[i] - b[j]) <= delta + 1e-9:
             first[found], second[found] = i, j
             found += 1
@@ -168,17 +176,20 @@ def _one_to_one(a: Floats, b: Floats, delta: float) -> tuple[NDArray[np.int64], 
 
 
 def one_to_one(a: Floats, b: Floats, delta: float = DELTA) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (k,), (k,) of a largest set of pairs within +-delta ms, no spike in two pairs, in order of time."""
+    """Pair spikes of a and b that are at most delta ms apart, as many pairs as possible, no spike in two pairs.
+
+    Returns the indices (k,) into a and (k,) into b, in order of time.
+    """
     return _one_to_one(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64), float(delta))
 
 
 def gamma(a: Floats, b: Floats, delta: float, duration: float) -> float | None:
     """The coincidence factor of model spikes b with data spikes a over `duration` ms: 1 is perfect, 0 is chance.
 
-    (N - 2 n_a n_b delta/T) / ((n_a + n_b)/2 (1 - 2 n_a delta/T)), with N one-to-one coincidences, so that no spike
-    counts twice, and with the model's own count in the chance term, so that firing more is not rewarded. 1 for two
-    empty trains; None ("too fast") where 2 delta n_a/T >= 0.8. Source: after Kistler, Gerstner and van Hemmen 1997,
-    Neural Comput. 9:1015; Jolivet et al. 2008, J. Neurosci. Methods 169:417.
+    (N - 2 n_a n_b delta/T) / ((n_a + n_b)/2 (1 - 2 n_a delta/T)), where N is the number of pairs of `one_to_one`, so that
+    no spike counts twice. The chance term has the model's own number of spikes, so that a model gains nothing by firing
+    more. The factor is 1 for two empty trains, and None ("too fast") if 2 delta n_a/T >= 0.8. Source: after Kistler,
+    Gerstner and van Hemmen 1997, Neural Comput. 9:1015; Jolivet et al. 2008, J. Neurosci. Methods 169:417.
     """
     if not len(a) and not len(b):
         return 1.0
@@ -190,8 +201,10 @@ def gamma(a: Floats, b: Floats, delta: float, duration: float) -> float | None:
 
 
 def partners(a: Floats, b: Floats, delta: float = DELTA) -> dict[str, float | None]:
-    """precision (share of model spikes b with a partner in a), recall (the reverse), median_shift (ms, model minus
-    data).
+    """How many spikes of model (b) and data (a) have a partner in the other train, within delta ms.
+
+    precision: share of the model's spikes that have a partner; recall: share of the data's spikes that have one;
+    median_shift: ms, median over the pairs of the model's time minus the data's. Each is None if it is not defined.
     """
     i, j = one_to_one(a, b, delta)
     return {
@@ -204,8 +217,9 @@ def partners(a: Floats, b: Floats, delta: float = DELTA) -> dict[str, float | No
 def combined_score(
     masked: float | None, flat: float, timing: float, count: float, weights: Sequence[float] = WEIGHTS
 ) -> float:
-    """The ranking's number: weighted mean of masked/flat, timing and count; 0 is perfect. Without a voltage (None),
-    of the rest.
+    """The number by which models are ranked: the weighted mean of masked/flat, timing and count; 0 is perfect.
+
+    If there is no voltage to compare (`masked` is None), it is the weighted mean of timing and count.
     """
     terms = [(weights[1], timing), (weights[2], count)]
     if masked is not None:
@@ -253,7 +267,7 @@ def score_sweeps(
     squares, samples, outside_squares, outside_samples = 0.0, 0, 0.0, 0
     errors, timings, counts, gammas, combined = [], [], [], [], []
     for v, a, raw, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
-        # A diverged float64 model must score badly, and in numbers that JSON has.
+        # A float64 model whose voltage became infinite or NaN must score badly, but with finite numbers, for JSON.
         w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
         mask, _ = spike_mask(a, len(v), dt)
         masked = masked_rmse(v, w, mask, clip)

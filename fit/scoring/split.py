@@ -1,4 +1,4 @@
-"""Which part of a recording a model is fitted to, and which it is judged on."""
+"""Splits a recording into a part to which models are fitted and a held-out part on which they are judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from spikefab.errors import UsageError
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes
 
-SHORTEST = 1000.0  # ms: a single sweep below this is not split
-FEWEST = 6  # spikes: nor one with fewer
+SHORTEST = 1000.0  # length of a sweep, ms, below which its last third is not held out
+FEWEST = 6  # number of spikes of a sweep below which its last third is not held out
 
 
 @dataclass(frozen=True)
 class Part:
-    """Samples start..stop of a sweep."""
+    """The samples from `start` to before `stop` of the sweep with index `sweep`."""
 
     sweep: int
     start: int
@@ -24,7 +24,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """Training and held-out parts, and in words how they were chosen. Without held-out parts: not validated."""
+    """The training parts, the held-out parts, and in words how they were chosen.
+
+    Without held-out parts, the result of a fit is not validated.
+    """
 
     train: tuple[Part, ...]
     held_out: tuple[Part, ...]
@@ -32,12 +35,13 @@ class Split:
 
 
 def stimuli(recording: Recording) -> list[list[int]]:
-    """Sweeps grouped by stimulus, in order of mean current: those whose currents agree within 1 % of their range.
+    """Indices of the sweeps, grouped by stimulus; the groups are in ascending order of mean current.
 
-    Averages over 10 ms are compared, so that the noise of a recorded current does not make repeats differ.
+    Two sweeps have the same stimulus if their currents differ by less than 1 % (rms) of their range. Averages over 10 ms
+    are compared, so that the noise of a recorded current does not make repeats of one stimulus look different.
     """
     width = max(1, round(10 / recording.dt))
-    coarse = [
+    coarse = [  # current of each sweep in averages over 10 ms
         np.array([part.mean() for part in np.array_split(s.current, max(1, len(s.current) // width))])
         for s in recording.sweeps
         if s.current is not None
@@ -59,15 +63,16 @@ RULES = ("auto", "amplitudes", "tail", "none")
 
 
 def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") -> Split:
-    """Hold out whole stimuli, or the last third of long sweeps; `rule`:
+    """Choose what is held out: whole stimuli or the last third of long sweeps. `rule` is one of:
 
-    auto        every third stimulus that evokes spikes where two or more do: the third, the sixth, ..., but not the strongest,
-                so that no model is asked to extrapolate; of two or three, the second. Otherwise as `tail`
-    amplitudes  every third stimulus, silent ones too, in order of mean current, but not the strongest
-    tail        the last third of every sweep that lasts a second and has six spikes; a shorter recording is not split
+    auto        if at least two stimuli evoke spikes: of these, in order of mean current, the third, the sixth and so on,
+                but never the strongest, so that no model has to extrapolate; of two or three, the second. Else as `tail`
+    amplitudes  the same, but stimuli that evoke no spikes count too
+    tail        the last third of every sweep that lasts at least a second and has at least six spikes; nothing if there
+                is no such sweep
     none        nothing
 
-    Repeats of one stimulus stay together.
+    Repeats of one stimulus are never separated. `spikes` has one entry per sweep.
     """
     whole = tuple(Part(k, 0, len(s.voltage)) for k, s in enumerate(recording.sweeps))
     if rule == "none":
@@ -96,9 +101,10 @@ def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") ->
 
 
 def deal(recording: Recording, spikes: Sequence[Spikes], folds: int) -> tuple[tuple[int, ...], ...]:
-    """Sweeps of each of so many folds: the stimuli that evoke spikes, dealt in order of mean current, repeats together.
+    """Deal the sweeps into folds for cross-validation: the indices of the sweeps of each fold.
 
-    Raises UsageError where there are fewer of them than folds.
+    The stimuli that evoke spikes are dealt like cards, in order of mean current; repeats of one stimulus stay together.
+    Raises UsageError if there are fewer such stimuli than folds.
     """
     groups = [g for g in stimuli(recording) if any(len(spikes[k]) for k in g)]
     if folds < 2:

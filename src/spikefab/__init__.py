@@ -1,6 +1,6 @@
 """spikefab: from a recording of a neuron to a verified FPGA.
 
-The names here load on first use, so that the command line answers at once.
+Each public name is imported on first use, so that `spikefab --help` need not wait for numpy and the models.
 """
 
 from importlib import import_module
@@ -8,6 +8,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+# public name: the module that defines it
 _HOMES = {
     "MODELS": "hw.models",
     "Recording": "fit.recordings.recording",
@@ -20,7 +21,7 @@ _HOMES = {
 
 
 def _models() -> dict[str, Any]:
-    import_module("spikefab.sim")  # lets models step
+    import_module("spikefab.sim")  # gives the models their simulator (`step`, `run`)
     return import_module("spikefab.hw.models").MODELS
 
 

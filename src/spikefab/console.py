@@ -1,4 +1,4 @@
-"""What a user sees: tables on stdout, progress and notices on stderr, one JSON object instead where asked."""
+"""Output of a command: tables on stdout, progress and notices on stderr; with `--json`, one JSON object on stdout."""
 
 import json
 import math
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-PIPED_WIDTH = 120  # columns, where there is no terminal to ask
+PIPED_WIDTH = 120  # characters per line of output that goes to a file or a pipe, not to a terminal
 
 
 def finite(value: Any) -> Any:
-    """The same object in numbers that JSON has: NaN and infinities become null, numpy's scalars become Python's."""
+    """The same object with only numbers that JSON allows: NaN and infinity become None, numpy scalars become Python's."""
     if isinstance(value, dict):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -23,12 +23,12 @@ def finite(value: Any) -> Any:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """For a table: a dash where there is none."""
+    """A number as text for a table, with `digits` decimals; a dash if there is no number."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 class Screen:
-    """The two streams of one command. With `as_json` only `result` writes to stdout."""
+    """The standard output and standard error of one command. With `as_json`, only `result` writes to standard output."""
 
     def __init__(self, as_json: bool = False):
         from rich.console import Console
@@ -39,20 +39,22 @@ class Screen:
         self.err = Console(file=sys.stderr, width=None if sys.stderr.isatty() else PIPED_WIDTH, **plain)
 
     def say(self, text: str = "") -> None:
-        """A line for people, not for programs; it is not folded, so that commands and paths can be copied."""
+        """Print a line for people, unless the output is JSON. Long lines are not folded: commands and paths can be copied."""
         if not self.as_json:
             self.out.print(text, soft_wrap=True)
 
     def heading(self, text: str) -> None:
+        """Print a blank line and a title, unless the output is JSON."""
         if not self.as_json:
             self.out.print()
             self.out.print(text, style="bold", soft_wrap=True)
 
     def notice(self, text: str) -> None:
+        """Print a note to standard error, with JSON output too."""
         self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
-        """The first `left` columns are text, the rest are numbers."""
+        """Print a table. The first `left` columns are text, aligned left; the others are numbers, aligned right."""
         if self.as_json:
             return
         from rich import box
@@ -68,13 +70,13 @@ class Screen:
         self.out.print(table)
 
     def result(self, content: Any) -> None:
-        """The one object of `--json`."""
+        """Print the result of the command as one JSON object, if the user asked for JSON."""
         if self.as_json:
             sys.stdout.write(json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
 
     @contextmanager
     def fitting(self) -> Iterator[Callable[[str, int, int, float], None]]:
-        """Progress of a fit, model by model: evaluations and the best loss so far."""
+        """Show the progress of a fit. Yields a function to call with (model, evaluations, budget, best loss so far)."""
         if not self.err.is_terminal:
             plain = _PlainFit(self)
             try:
@@ -102,7 +104,7 @@ class Screen:
 
     @contextmanager
     def steps(self) -> Iterator["Steps"]:
-        """Steps of a longer job, each with its time once it is done."""
+        """Show the steps of a longer command, and how long each took. The last one ends with the `with` block."""
         steps = Steps(self)
         try:
             yield steps
@@ -113,13 +115,13 @@ class Screen:
 
 
 class _PlainFit:
-    """Lines where no terminal shows a bar: each model at every quarter of its budget, and where it ends."""
+    """Progress of a fit without a terminal: a line per model at each quarter of its budget, and one when it ends."""
 
     def __init__(self, screen: Screen):
         self.screen = screen
-        self.due = 0.0
-        self.last: tuple[str, int, int, float] | None = None
-        self.shown: tuple[str, int, int, float] | None = None
+        self.due = 0.0  # evaluations at which the next line is printed
+        self.last: tuple[str, int, int, float] | None = None  # arguments of the latest call
+        self.shown: tuple[str, int, int, float] | None = None  # arguments of the last line printed
 
     def __call__(self, model: str, evaluations: int, budget: int, loss: float) -> None:
         if self.last is None or self.last[0] != model:
@@ -131,6 +133,7 @@ class _PlainFit:
             self.show()
 
     def show(self) -> None:
+        """Print the latest state."""
         if self.last is not None:
             model, evaluations, budget, loss = self.last
             self.screen.err.print(
@@ -139,13 +142,13 @@ class _PlainFit:
             self.shown = self.last
 
     def end(self) -> None:
-        """The last line of a model, unless it is out already."""
+        """Print the final state of a model, unless it was printed already."""
         if self.last != self.shown:
             self.show()
 
 
 class Steps:
-    """The step that runs now: a spinner on a terminal, a line when it ends everywhere."""
+    """Shows the step that is running: a spinner while it runs (on a terminal only), and a line when it ends."""
 
     def __init__(self, screen: Screen):
         self.screen = screen
@@ -154,7 +157,7 @@ class Steps:
         self._status: Any = None
 
     def enter(self, name: str) -> None:
-        """A new step; the one before it is done."""
+        """Start a new step; the step before it counts as done."""
         self.leave("done")
         self.name, self.began = name, time.monotonic()
         if self.screen.err.is_terminal:
@@ -162,6 +165,7 @@ class Steps:
             self._status.start()
 
     def leave(self, how: str, more: str = "") -> None:
+        """End the step that is running, if there is one, and print how it ended, with its time."""
         if self._status is not None:
             self._status.stop()
             self._status = None
@@ -173,7 +177,7 @@ class Steps:
         self.name = ""
 
     def build(self, step: str, state: str, text: str) -> None:
-        """In the shape of `boards.build`'s progress."""
+        """Show the progress of `boards.build`: this method can be its `progress` argument."""
         if state == "start":
             self.enter(f"{step} ({text})")
         elif state == "done":

@@ -1,8 +1,8 @@
-"""The calls that go against the direction of imports, each by name.
+"""The calls that go against the direction of imports, each under a name.
 
-Data does not know its views, nor hardware its simulator; yet `results.plot()` and `neuron.step(0.8)` are what a user types.
-Such a method asks here for the function that does its work, which is imported on first use. No other module may import
-another by a string that it holds: `tests/house` sees to that, and that every name here leads somewhere.
+Results must not import the modules that draw them, nor `hw` the simulator; yet users call `results.plot()` and
+`neuron.step(0.8)`. Such a method looks up here the function or class that does the work, which is imported on first use.
+No other module may import a module by its name as text. `tests/house` checks both this rule and that each name here exists.
 """
 
 from importlib import import_module

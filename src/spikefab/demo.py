@@ -1,4 +1,4 @@
-"""The whole story on one recording: read, fit, rank, draw, verify, build."""
+"""`spikefab demo`: all that spikefab does, on one recording: read, fit, rank, draw, verify in hardware, build."""
 
 import time
 from argparse import Namespace
@@ -10,23 +10,27 @@ from spikefab.commands import INTERRUPTED, run_build, run_fit, run_verify, show_
 from spikefab.console import Screen
 from spikefab.output import OutputFolder
 
-WORD = 16  # the UP5K multiplies 16 bits by 16
-BUDGET = 3_000  # evaluations a model: good fits of all of them, in about a minute on two cores
-STEPS = 20_000  # of the regression
+WORD = 16  # bits of the word, the operand width of a multiplier of the UP5K
+BUDGET = 3_000  # evaluations per model: enough for good fits of all models, in about a minute on two cores
+STEPS = 20_000  # time steps in which hardware and reference are compared
 
-AREA = 1.18e-4  # cm2 of membrane: 118 pF
-AMPLITUDES = (-0.05, 0.05, 0.10, 0.13, 0.16, 0.20, 0.24, 0.29, 0.34)  # nA: silent to 50 Hz
-BEFORE, STEP, AFTER = 100.0, 500.0, 100.0  # ms
-SAMPLE = 0.1  # ms
-NOISE = 0.5  # mV rms, of the recording
-SEED = 1952
+AREA = 1.18e-4  # membrane area of the synthetic recording, cm2; 118 pF at 1 uF/cm2
+# Current steps of the synthetic recording, nA, one per sweep: from below threshold to firing at 50 Hz.
+AMPLITUDES = (-0.05, 0.05, 0.10, 0.13, 0.16, 0.20, 0.24, 0.29, 0.34)
+BEFORE = 100.0  # ms of a sweep before its current step
+STEP = 500.0  # ms for which the current step lasts
+AFTER = 100.0  # ms of a sweep after its current step
+SAMPLE = 0.1  # sample step of the synthetic recording, ms
+NOISE = 0.5  # noise added to the synthetic voltage, mV rms
+SEED = 1952  # seed of the added noise, so that the recording is the same on every run
 
 
 def demo(args: Namespace, screen: Screen) -> int:
+    """Run the demo on the recording given, or on a synthetic one. Returns the exit code."""
     from spikefab.boards.table import get_board
     from spikefab.fit.recordings.readers import read
 
-    board = get_board(args.board).name  # before the work, not after it
+    board = get_board(args.board).name  # a wrong name is refused before the long work, not after it
     folder = OutputFolder(args.out)
     began = time.monotonic()
     if args.file is None:
@@ -90,7 +94,7 @@ def demo(args: Namespace, screen: Screen) -> int:
 
 
 def recording_csv() -> str:
-    """The recording as text: a time, then voltage and current of each sweep; the same text on every call."""
+    """The synthetic recording as CSV text: a column of times, then voltage and current of each sweep. Always the same text."""
     import numpy as np
 
     rng = np.random.default_rng(SEED)
@@ -100,7 +104,7 @@ def recording_csv() -> str:
         t, voltage, current = hodgkin_huxley(amplitude)
         if not columns:
             columns.append(t)
-        # rounded as an amplifier would: the last digits of an ODE solver vary between processors
+        # rounded, as an amplifier does, because the last digits of an ODE solver differ between processors
         columns += [np.round(voltage, 3) + np.round(rng.normal(0, NOISE, len(t)), 3), current]
         names += [f"V{k}_mV", f"I{k}_nA"]
     formats = ["%.1f"] + ["%.2f", "%.3f"] * len(AMPLITUDES)
@@ -109,10 +113,11 @@ def recording_csv() -> str:
 
 
 def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
-    """t (ms), V (mV) and I (nA) of a step of `amplitude` nA. Nothing of spikefab takes part.
+    """One sweep of the synthetic recording: t (ms), V (mV) and I (nA) for a current step of `amplitude` nA.
 
-    Hodgkin and Huxley's equations with the kinetics of cortex, and the slow potassium current by which a regular
-    spiking pyramidal cell adapts. Source: Pospischil et al. 2008, Biol. Cybern. 99:427, their fitted RS cell.
+    Hodgkin and Huxley's equations with the kinetics of cortical cells and a slow potassium current, which makes the cell
+    adapt as a regular-spiking pyramidal cell does; solved by scipy, without any model of spikefab.
+    Source: Pospischil et al. 2008, Biol. Cybern. 99:427, the cell "RS" that they fitted.
     """
     from math import exp
 
@@ -131,7 +136,7 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
         potassium = (6.0 * n**4 + 0.075 * p) * (v + 100.0)
         leak = 0.0205 * (v + 70.3)
         return [
-            density - sodium - potassium - leak,  # uA/cm2, on 1 uF/cm2
+            density - sodium - potassium - leak,  # uA/cm2; equals dV/dt in mV/ms because C = 1 uF/cm2
             a_m * (1 - m) - b_m * m,
             a_h * (1 - h) - b_h * h,
             a_n * (1 - n) - b_n * n,
@@ -145,11 +150,11 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
     edges = np.rint(np.cumsum([0.0, BEFORE, STEP, AFTER]) / SAMPLE).astype(int)
     current = np.zeros(len(t))
     current[edges[1] : edges[2]] = amplitude
-    state = solve(0.0, 2000.0, [-70.3, 0.0, 1.0, 0.0, 0.03], 0.0)[:, -1]  # at rest
+    state = solve(0.0, 2000.0, [-70.3, 0.0, 1.0, 0.0, 0.03], 0.0)[:, -1]  # at rest after 2 s without current
     pieces = []
     for first, last in pairwise(edges):
         times = np.arange(first, last + 1) * SAMPLE
-        # a solver must not step over an edge of the current: one run each
+        # one run for each stretch of constant current: a solver must not step over an edge of the current
         y = solve(times[0], times[-1], state, current[first] * 1e-3 / AREA, times)
         pieces.append(y[0, :-1])
         state = y[:, -1]
@@ -157,7 +162,7 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
 
 
 def linoid(x: float, scale: float) -> float:
-    """(x/scale) / (1 - exp(-x/scale)), which is 1 at 0."""
+    """(x/scale) / (1 - exp(-x/scale)), continued by its limit 1 at x = 0."""
     from math import expm1
 
     z = x / scale
@@ -169,7 +174,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _short(path: Path) -> str:
-    """Relative to where the user is, if it is below."""
+    """The path relative to the current folder if it lies in that folder; else the path as it is."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
@@ -177,6 +182,7 @@ def _short(path: Path) -> str:
 
 
 def _meanings(files: list[Path]) -> list[str]:
+    """What each of the files written holds, in words for the user."""
     known = {
         "recording.csv": "the recording",
         "result.json": "all models: parameters, codes, formats, scores",

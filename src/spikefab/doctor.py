@@ -10,6 +10,7 @@ from spikefab import __version__
 from spikefab.console import Screen
 from spikefab.errors import ToolError
 
+# folders of the user's cache, and what the table of caches says that each holds
 CACHES = {
     "kernels": "compiled kernels of the fit",
     "sim": "compiled simulations of the regression",
@@ -19,6 +20,7 @@ CACHES = {
 
 
 def doctor(args: Namespace, screen: Screen) -> int:
+    """Show packages, tools and caches. Raises `ToolError` if something that spikefab needs is missing."""
     packages = _packages()
     tools = _tools()
     caches = _caches()
@@ -59,13 +61,13 @@ def doctor(args: Namespace, screen: Screen) -> int:
 
 
 def _packages() -> list[dict[str, Any]]:
-    """The requirements of spikefab as installed, with the version that is there."""
+    """The packages that spikefab requires, each with the version that is installed, None if it is not."""
     found = []
     for requirement in importlib.metadata.requires("spikefab") or []:
         text, _, condition = requirement.partition(";")
         if "extra" in condition:
             continue
-        # a name ends where its version or its extras begin
+        # in "numpy>=2" or "name[extra]", the name of the package ends before the first of these characters
         end = next((k for k, c in enumerate(text) if c in "<>=!~[ ("), len(text))
         name = text[:end].strip()
         try:
@@ -77,6 +79,7 @@ def _packages() -> list[dict[str, Any]]:
 
 
 def _tools() -> list[dict[str, Any]]:
+    """The external tools: where each was found, or how to install it."""
     from spikefab.toolchain.tools import TOOLS, find_tool
 
     tools = []
@@ -98,12 +101,14 @@ def _tools() -> list[dict[str, Any]]:
 
 
 def _where(tool: dict[str, Any]) -> str:
+    """For the table: where the tool was found, or the command that installs it."""
     if not tool["found"]:
         return f"{tool['install']}{' (optional)' if tool['optional'] else ''}"
     return f"{tool['origin']}{'' if tool['compiled'] else ' (first use compiles it, a minute or two)'}"
 
 
 def _caches() -> list[dict[str, Any]]:
+    """Folder and size of each cache."""
     from spikefab.toolchain.cache import cache_dir
 
     caches = []

@@ -159,7 +159,7 @@ def rtlil_to_verilog(rtlil: str) -> str:
         """
         try:
             yosys(script, cwd=cwd, log=cwd / "log")
-        except ToolFailed as error:  # `ToolFailed` names a log that is deleted with this folder
+        except ToolFailed as error:  # without the name of its log, which is deleted with the folder
             raise ToolError(f"yosys cannot write the design as Verilog: {error.reason}") from None
         # Width warnings are off: Amaranth writes constants in comparisons as short as possible, and Verilog extends them
         # correctly. The first line of the file is dropped: it names the machine that yosys was compiled on.
