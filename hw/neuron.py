@@ -16,7 +16,8 @@ from spikefab.errors import UsageError
 from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.lowering.shared import OVERHEAD, lower
 
-from .datapath import Datapath, Param, State, datapath
+from .datapath import Datapath, datapath
+from .spec import Param, State
 from .trace import Value
 
 

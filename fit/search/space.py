@@ -7,9 +7,10 @@ import numpy as np
 
 from spikefab.errors import UsageError
 from spikefab.fit.features.measured import Measured
-from spikefab.hw.datapath import Datapath, Param
+from spikefab.hw.datapath import Datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
 FACTOR_GATED = 6.0  # the same, of a model whose gates are half open at rest

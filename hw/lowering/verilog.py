@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from amaranth.back import rtlil
 
 from spikefab.errors import UsageError
-from spikefab.hw.datapath import State
 from spikefab.hw.fixed import Q
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import State
 from spikefab.toolchain.tools import rtlil_to_verilog
 
 

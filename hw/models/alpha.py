@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.spiking import fire
 
 

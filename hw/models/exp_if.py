@@ -1,7 +1,7 @@
 """Exponential integrate-and-fire."""
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.spiking import fire
 
 from .adex import LOG2E, folded, upstroke

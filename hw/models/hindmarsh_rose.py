@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.spiking import crossing
 
 from .fitzhugh_nagumo import lowest_root

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.gates import ENTRIES, STEEPEST, Channel, at_rest, gate, index, membrane, over, power_of_two
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.spiking import crossing
 from spikefab.hw.tables import linear
 

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from spikefab.errors import UsageError
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.trace import select
 
 

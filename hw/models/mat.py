@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.fixed import Q
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.trace import select
 
 TAU_1, TAU_2 = 10.0, 200.0  # ms, the same for every cell in the paper

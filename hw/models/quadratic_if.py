@@ -1,7 +1,7 @@
 """Quadratic integrate-and-fire."""
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.spiking import fire
 
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spikefab.hw.datapath import Param, State
 from spikefab.hw.fixed import Q
 from spikefab.hw.gates import index, over
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param, State
 from spikefab.hw.tables import interpolate, linear
 from spikefab.hw.trace import select
 

@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from spikefab.hw.datapath import WORDS, Datapath, Param, datapath, guard_bits
+from spikefab.hw.datapath import WORDS, Datapath, datapath, guard_bits
 from spikefab.hw.interval import saturations, unsaturated
 from spikefab.hw.lowering import cost
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.spec import Param
 from spikefab.hw.trace import Trace
 
 WORD = 18  # where one word must do

@@ -1,0 +1,198 @@
+"""From what a user calls a model to its class: a name, a class of a file or module, or the class itself.
+
+Three places have models: the table of this package, packages that are installed (entry points of the group
+`spikefab.models`), and files of a user, as `my.py:MyNeuron`. A model's class name is its name everywhere, in results too,
+so it must not be that of another model.
+"""
+
+import difflib
+import hashlib
+import importlib
+import sys
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from spikefab.errors import FileError, SpikefabError, UsageError
+from spikefab.hw.neuron import Neuron
+
+from .table import MODELS
+
+GROUP = "spikefab.models"
+_met: dict[str, type[Neuron]] = {}  # classes from outside the table that this process was given, by name
+
+
+def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | None") -> list[type[Neuron]]:
+    """Classes of models, each once, in the order in which they are named; of all there are, for None.
+
+    models  one or several of: a class, a name, `file.py:Class`, `module:Class`; a text may hold several, between commas
+
+    Raises UsageError for a model that does not exist, and FileError for a file that cannot be read.
+    """
+    if models is None:
+        return list(every_model().values())
+    given = [models] if isinstance(models, str | type) else models
+    if not isinstance(given, Iterable):
+        raise UsageError(f"models are names or classes in a list, not {models!r}.")
+    flat = [x for m in given for x in (m.split(",") if isinstance(m, str) else [m])]
+    found: dict[str, type[Neuron]] = {}
+    for model in map(resolve_model, flat):
+        if found.setdefault(model.__name__, model) is not model:
+            raise UsageError(f"two models are called {model.__name__}: give one of the classes another name.")
+    if not found:
+        raise UsageError(f"no model was named: there are {', '.join(every_model())}.")
+    return list(found.values())
+
+
+def resolve_model(model: str | type[Neuron]) -> type[Neuron]:
+    """The class of one model.
+
+    model  a class; a name with or without `Neuron`, in any case, or its capitals, such as HH, QIF, FHN; `file.py:Class` or
+           `module:Class`
+
+    Raises UsageError for a model that does not exist, and FileError for a file that cannot be read.
+    """
+    if not isinstance(model, str):
+        return _checked(model, "models")
+    model = model.strip()
+    if ":" in model or model.endswith(".py"):
+        return _checked(_of_source(model), model)
+    every = {**every_model(), **_met}
+    known: dict[str, type[Neuron]] = {}
+    for key, kind in every.items():
+        base = key.removesuffix("Neuron")
+        capitals = "".join(c for c in base if c.isupper())
+        known |= {key.lower(): kind, base.lower(): kind}
+        if len(capitals) > 1:
+            known.setdefault(capitals.lower(), kind)
+    if model.lower() in known:
+        return known[model.lower()]
+    close = difflib.get_close_matches(model.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {known[close[0]].__name__}?" if close else f"there are {', '.join(every)}."
+    raise UsageError(f"there is no model {model!r}: {hint}")
+
+
+get_model = resolve_model
+
+
+def model_source(model: type[Neuron]) -> str | None:
+    """`file.py:Class`, absolute, or `module:Class`, from which another process gets the model; None of one that needs none.
+
+    A model of this package or of an installed one is found by its name. One that was typed into a session has no source.
+    """
+    name = model.__name__
+    if every_model().get(name) in model.__mro__:
+        return None
+    module = sys.modules.get(model.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return None
+    if "." in model.__module__ and not model.__module__.startswith(_PREFIX):
+        return f"{model.__module__}:{name}"
+    return f"{Path(file).resolve()}:{name}"
+
+
+def every_model() -> dict[str, type[Neuron]]:
+    """Models by name: those of this package, then those of installed ones. A warning tells of one that does not load."""
+    return MODELS | _installed()
+
+
+@cache
+def _installed() -> dict[str, type[Neuron]]:
+    found: dict[str, type[Neuron]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        try:
+            model = _neuron(_loaded(point), f"the entry point {point.name} of {GROUP}")
+            if model.__name__ in MODELS.keys() | found.keys():
+                raise UsageError(f"there is a model called {model.__name__} already.")
+            found[model.__name__] = model
+        except SpikefabError as e:
+            warnings.warn(f"the model {point.name} ({point.value}) is left out: {e}", stacklevel=2)
+    return found
+
+
+def _loaded(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as e:
+        raise FileError(f"it cannot be imported: {_one_line(e)}") from e
+
+
+def _checked(found: Any, source: str) -> type[Neuron]:
+    """The class, noted down; an error if it is no model or bears another's name."""
+    model = _neuron(found, source)
+    name = model.__name__
+    there = every_model().get(name)
+    if there is None:
+        _met[name] = model
+    elif there not in model.__mro__ or there.__module__ != model.__module__:  # neither it nor a variant of it
+        raise UsageError(f"{source} is called {name}, as a model that is there already: give the class another name.")
+    return model
+
+
+def _neuron(found: Any, source: str) -> type[Neuron]:
+    if not (isinstance(found, type) and issubclass(found, Neuron) and found is not Neuron):
+        raise UsageError(f"{source} takes a subclass of Neuron, not {found!r}.")
+    return found
+
+
+# -- files and modules -----------------------------------------------------------------------------------------------
+
+_PREFIX = "spikefab_user_"  # of the names under which files are modules
+
+
+def _of_source(source: str) -> Any:
+    place, _, name = source.rpartition(":") if ":" in source else (source, "", "")
+    module = _file(Path(place)) if place.endswith(".py") else _module(place)
+    if not name:
+        here = [n for n, x in vars(module).items() if isinstance(x, type) and x.__module__ == module.__name__]
+        raise UsageError(f"{place} does not say which class: write {place}:{(here or ['MyNeuron'])[0]}.")
+    if not hasattr(module, name):
+        close = difflib.get_close_matches(name, vars(module), n=1)
+        hint = f": did you mean {close[0]}?" if close else "."
+        raise UsageError(f"{place} has no class {name}{hint}")
+    found = getattr(module, name)
+    if not (isinstance(found, type) and issubclass(found, Neuron)):
+        raise UsageError(
+            f"{name} in {place} is no model: it must be a class that inherits from spikefab.hw.neuron.Neuron."
+        )
+    return found
+
+
+def _file(path: Path) -> ModuleType:
+    """The module of a file, executed once for each content that it has."""
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise FileError(f"{path} cannot be read: {e.strerror}.") from None
+    path = path.resolve()
+    name = _PREFIX + hashlib.blake2b(str(path).encode() + content, digest_size=8).hexdigest()
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise FileError(f"{path} is no Python file.")
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as e:
+            del sys.modules[name]
+            raise FileError(f"{path} does not run: {_one_line(e)}") from e
+    return sys.modules[name]
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as e:
+        raise UsageError(f"there is no module {name} to take a model from: {_one_line(e)}") from e
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}".rstrip(".: ") + "."
