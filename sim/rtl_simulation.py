@@ -1,4 +1,4 @@
-"""Building and running RTL simulations with cocotb's own runner, in processes of their own."""
+"""Compiles and runs simulations of a hardware design (RTL) with the runner of cocotb, each in its own process."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from spikefab.errors import ToolError, UsageError
 from spikefab.toolchain.cache import cache_dir
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
-TOP = "dut"
-COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator, by cocotb's name: the tool that compiles
-PRODUCTS = {"verilator": TOP, "icarus": "sim.vvp"}  # what of a build a run needs
-OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}
-# Verilator's own library takes four fifths of a build and is the same for every design: its objects are kept as well.
+TOP = "dut"  # name of the top module of every design that is simulated
+COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator (cocotb's name): program that compiles
+PRODUCTS = {"verilator": TOP, "icarus": "sim.vvp"}  # the only file of a compiled design that a run needs
+OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}  # arguments for the compiler
+# Object files of Verilator's library, which are kept: to compile them takes 4/5 of a build, and all designs share them.
 LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 
-# The runner changes its process's environment, and ends the process on some errors: it gets a process to itself.
+# cocotb's runner changes the environment of its process and exits it on some errors: it runs in a separate process.
 _RUNNER = """
 import json, sys
 from cocotb_tools.runner import get_runner
@@ -40,16 +40,18 @@ getattr(get_runner(simulator), method)(**options)
 def build(
     rtlil: str, simulator: str, *, folder: Path | None = None, progress: Callable[[str], None] | None = None
 ) -> Path:
-    """The folder with the compiled simulation of a design, module `dut`: found by content in `folder`, else made.
+    """Compile the simulation of a design (RTLIL, top module `dut`), and return the folder that holds it.
 
-    `folder` is by default the cache. A build appears there whole or not at all.
+    The compiled simulation is kept in `folder`, by default in the user's cache, under a hash of the design and the tools;
+    if it is there already, nothing is compiled. It is moved there in one operation, so that a half-made one is never seen.
+    `progress` is called with a sentence before a compilation. Raises `UsageError` and `ToolError`.
     """
     if simulator not in COMPILERS:
         raise UsageError(f"there is no simulator {simulator!r}: there are {', '.join(COMPILERS)}.")
     env = simulator_env(simulator)
     tool = require_tool(COMPILERS[simulator])
     folder = cache_dir("sim") if folder is None else Path(folder)
-    # An executable holds the path of cocotb's libraries: another environment has another build.
+    # The path of cocotb's libraries is part of the key, because the compiled program contains it.
     recipe = (simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir), *OPTIONS[simulator])
     library = folder / f"library-{_digest(*recipe)}"
     built = folder / f"{simulator}-{_digest(rtlil, *recipe)}"
@@ -71,7 +73,7 @@ def build(
         }
         if library.exists():
             shutil.copytree(library, target)
-            # its makefile is about to be written, and make must not think that the objects are older
+            # times in the future, so that make does not find the objects older than the makefile, which is written next
             for kept in target.iterdir():
                 os.utime(kept, (soon := time.time() + 3600, soon))
         _run(simulator, "build", options, env, log)
@@ -88,19 +90,24 @@ def build(
 
 
 def _digest(*parts: str) -> str:
+    """A hash of the texts, for a folder's name."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
 def _keep(made: Path, place: Path) -> None:
+    """Move a finished folder to its final place."""
     try:
         made.rename(place)
-    except OSError:  # another process was faster: what it made is as good
+    except OSError:  # another process was faster: its folder is just as good
         if not place.exists():
             raise
 
 
 def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the bench records when it plays a job (see `bench`) on a build."""
+    """Run a compiled simulation, in which `sim.bench` plays `job`, and return the arrays that the bench recorded.
+
+    Raises `ToolError` if the simulation breaks off.
+    """
     with tempfile.TemporaryDirectory(prefix="spikefab-") as scratch:
         folder = Path(scratch)
         np.savez(folder / "job.npz", allow_pickle=False, **job)
@@ -123,14 +130,15 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
 
 
 def _run(simulator: str, method: str, options: Mapping[str, object], env: Mapping[str, str], log: Path) -> None:
+    """Call a method of cocotb's runner in a separate process, its output into `log`. Raises `ToolError` if it fails."""
     if find_libpython.find_libpython() is None:
         name = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
-    # Under pytest the runner would read the results itself.
+    # With this variable, cocotb's runner would take itself for a part of a pytest run and behave differently.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])]
     with log.open("w") as output:
-        # In a group of its own: compilers and simulators that it started end with it when the user interrupts.
+        # A new process group: when the user interrupts, its compilers and simulators are ended together with it.
         process = subprocess.Popen(
             command,
             env=quiet,

@@ -1,14 +1,18 @@
-"""Hostile inputs for a regression, the same for any model, word and time step, and the same for the same seed.
+"""Test inputs that try hard to make hardware and reference differ.
 
-A stimulus is some segments of one kind side by side. A segment loads every register and then steps through its
-current; all of a stimulus are equally long, so that the reference runs them at once.
+They are made in the same way for every model, word and time step, and are the same for the same seed. A stimulus consists
+of several segments of one kind and one length, which the reference runs side by side. At the start of a segment every
+register (coefficients and states) is loaded; then the segment plays its input current.
 
 | kind | registers | current |
 |---|---|---|
-| `noise` `steps` `square` `recorded` | the neuron's own | coloured noise; plateaus; between both ends of full scale; a recording |
-| `random` | uniform over all codes, or the neuron's own states | each of the four in turn |
-| `corners` | what `coverage.search` found | extremes |
-| `stalled` | the neuron's own | noise, with inputs that come late and results that are taken late |
+| `noise` | the neuron's own | coloured noise |
+| `steps` | the neuron's own | plateaus of random height and length |
+| `square` | the neuron's own | jumps between the two ends of the input's range |
+| `recorded` | the neuron's own | a recorded current, or one as in vivo |
+| `random` | uniform over all codes, or partly the neuron's own | each of the four above in turn |
+| `corners` | those that `coverage.search` found | extremes |
+| `stalled` | the neuron's own | noise; inputs are offered late, and results are taken late |
 """
 
 from dataclasses import dataclass
@@ -20,17 +24,24 @@ from spikefab.hw.neuron import Neuron
 
 from . import coverage, kernels
 
-SPIKES = 50  # over the segments with the neuron's own parameters
-RANDOM_STEPS = 50  # of a segment with random registers: most of them soon stand at an end
-CORNER_STEPS = 3
-LONGEST = 8000  # steps, of a stimulus that gets few spikes out of a neuron
-SILENCE = 50  # ms after which a neuron that has not fired at full scale never will
-OCTAVES = 6  # amplitudes tried are full scale and its halves, quarters, …
+SPIKES = 50  # least number of spikes in all stimuli that run with the neuron's own parameters
+# Steps of a segment with random registers: few, because most states soon saturate and then no longer move.
+RANDOM_STEPS = 50
+CORNER_STEPS = 3  # steps of a segment of `corners`
+LONGEST = 8000  # steps to which a stimulus is made longer, at most, if the neuron fires rarely
+SILENCE = 50  # ms: a neuron that has not fired at full scale for so long is taken for one that cannot fire
+OCTAVES = 6  # number of amplitudes tried for a current: full scale, a half, a quarter and so on
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """`states` (segments, states), `coefficients` (segments, coefficients), `current` (steps, segments): codes."""
+    """One stimulus, in codes: segments that run side by side.
+
+    states        (segments, states), loaded before the first step
+    coefficients  (segments, coefficients)
+    current       (steps, segments)
+    stalls        whether the bench offers inputs late and takes results late
+    """
 
     kind: str
     states: np.ndarray
@@ -40,13 +51,15 @@ class Stimulus:
 
     @property
     def steps(self) -> int:
+        """Steps of all segments together."""
         return self.current.size
 
 
 def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[list[Stimulus], set[coverage.Goal]]:
-    """At least `steps` steps in all, the neuron's own registers first; and the goals of coverage that are not met.
+    """The stimuli of a regression, at least `steps` steps in all, and the coverage goals that they do not reach.
 
-    `recorded` (T,) nA takes the place of a synthetic current as a cell might see it in vivo.
+    The stimuli with the neuron's own registers come first. `recorded` is a current (T,) nA to play for the kind `recorded`;
+    without it, a synthetic current as a cell receives it in vivo is played.
     """
     rng, dp = np.random.default_rng(seed), neuron.datapath
     own = _own(neuron, steps // 6, rng, recorded)
@@ -64,7 +77,7 @@ def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[l
 
 
 def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list[Stimulus]:
-    """The four kinds on the neuron's own registers, made longer until it has fired enough, if it can fire at all."""
+    """The four kinds with the neuron's own registers, made longer until there are enough spikes or the neuron seems silent."""
     dp = neuron.datapath
     states, coefficients = np.array([list(neuron.initial.values())]), np.array([list(neuron.codes.values())])
     amplitudes = np.exp2(-np.arange(OCTAVES))
@@ -75,7 +88,7 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
             if kind in ("noise", "steps"):
                 current = np.rint(current * amplitudes).astype(np.int64)
             spikes = kernels.simulate(dp, coefficients, current.T, initial=states, max_spikes=1).count[0]
-            # the least amplitude that gives three quarters of the most spikes: neither silent nor always refractory
+            # the smallest amplitude with at least 3/4 of the most spikes: a larger one may keep the neuron refractory
             chosen = np.flatnonzero(4 * spikes >= 3 * spikes.max())[-1]
             found.append(Stimulus(kind, states, coefficients, current[:, chosen : chosen + 1]))
             fired += int(spikes[chosen])
@@ -86,10 +99,11 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
 
 
 def _random(neuron: Neuron, segments: int, rng: np.random.Generator, recorded) -> Stimulus:
+    """Segments that start from random registers."""
     dp = neuron.datapath
     lo, hi = (np.array([getattr(q, end) for q in dp.coefficients.values()]) for end in ("lo", "hi"))
     coefficients = rng.integers(lo, hi, (segments, len(lo)), endpoint=True)
-    # half of them keep most of the neuron's own, so that it still moves
+    # half of the segments keep most of the neuron's own coefficients, so that its states still move
     keep = (np.arange(segments) % 2 == 0)[:, None] & (rng.random(coefficients.shape) < 0.8)
     coefficients = np.where(keep, list(neuron.codes.values()), coefficients)
     lo, hi = (np.array([getattr(q, end) for q in dp.states.values()]) for end in ("lo", "hi"))
@@ -100,7 +114,7 @@ def _random(neuron: Neuron, segments: int, rng: np.random.Generator, recorded) -
 
 
 def _noise(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.ndarray:
-    """Half white, half with a memory of 20 steps, about a drifting mean; to full scale and beyond, clipped."""
+    """Half white noise, half noise with a memory of 20 steps, around a positive mean; clipped at full scale."""
     white = rng.normal(size=steps)
     slow = np.empty(steps)
     level = 0.0
@@ -122,7 +136,7 @@ def _steps(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.n
 
 
 def _square(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.ndarray:
-    """Full scale: both ends of the input's range, half periods from one step to 20 ms."""
+    """The two ends of the input's range in turn, each for a random time between one step and 20 ms."""
     current = np.empty(steps, dtype=np.int64)
     at, high = 0, True
     while at < steps:
@@ -133,7 +147,7 @@ def _square(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.
 
 
 def _recorded(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.ndarray:
-    """From somewhere in the recording on, repeated where it is short."""
+    """The recorded current from a random sample on, repeated if it is too short."""
     if recorded is None:
         return _in_vivo(dp, steps, rng)
     codes = dp.current.encode(np.asarray(recorded, dtype=np.float64).ravel())
@@ -142,8 +156,9 @@ def _recorded(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> n
 
 
 def _in_vivo(dp: Datapath, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Excitatory and inhibitory events at random times, each with an exponential tail of 3 and 8 ms."""
+    """Excitatory and inhibitory synaptic events at random times, which decay exponentially with 3 ms and 8 ms."""
     current = np.zeros(steps)
+    # time constant (ms), size (share of full scale) and rate (events per ms) of excitation and of inhibition
     for tail, size, rate in ((3.0, 0.25, 0.8), (8.0, -0.08, 0.5)):
         level, decay = 0.0, np.exp(-dp.dt / tail)
         events = rng.poisson(rate * dp.dt, steps)
@@ -154,6 +169,7 @@ def _in_vivo(dp: Datapath, steps: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _codes(dp: Datapath, fraction: np.ndarray) -> np.ndarray:
+    """Input codes of currents that are given as fractions of full scale; clipped."""
     return dp.current.encode(fraction * dp.i_span)
 
 
