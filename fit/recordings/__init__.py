@@ -1,1 +1,1 @@
-"""Recordings: files in, what they hold, their stimulus and spikes, and what is wrong with them."""
+"""Recordings: readers of files by format, the stimulus and the spikes of a recording, and warnings about its quality."""

@@ -1,8 +1,8 @@
-"""Recordings of Axon's pCLAMP: ABF 1 and 2, through pyabf, and which of their signals is the injected current.
+"""Reads recordings of Axon's pCLAMP (ABF 1 and 2) with pyabf, and decides which signal is the injected current.
 
-In this order: a channel that recorded it beside the voltage; the command that pyabf rebuilds from the protocol;
-nothing. A rebuilt command is not believed if its stimulus file is missing (pyabf gives NaN), if it is flat (something
-else drove the cell), if a user list set it (pyabf ignores the list) or if its unit is no current.
+The current is, in this order: a channel that recorded it; the command that pyabf reconstructs from the protocol; or not
+known. A reconstructed command is not used if its stimulus file is missing (pyabf then returns NaN), if it is constant
+(something else drove the cell), if it follows a user list (which pyabf ignores), or if its unit is not that of a current.
 """
 
 import contextlib
@@ -21,18 +21,22 @@ from .recording import Recording, make_sweep
 
 Floats = NDArray[np.float64]
 
-VOLTS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3}  # to mV
-AMPS = {"pA": 1e-3, "nA": 1.0, "uA": 1e3, "µA": 1e3, "A": 1e9}  # to nA
-SHORTEST = 20.0  # ms, of a sweep
-ABF1_HEADER = 6144  # bytes; older files have a shorter one, without the waveform that pyabf would read from the data
-ABF1_HOLDING = 1394  # fDACHoldingLevel, 4 floats: pyabf takes the first epoch's level for it
+VOLTS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3}  # unit of a voltage: factor to mV
+AMPS = {"pA": 1e-3, "nA": 1.0, "uA": 1e3, "µA": 1e3, "A": 1e9}  # unit of a current: factor to nA
+SHORTEST = 20.0  # length of a sweep, ms, below which the file is taken to be damaged or no recording
+# Size of the header of an ABF 1 file, bytes. Very old files have a shorter one without the command; pyabf would then read
+# samples in its place.
+ABF1_HEADER = 6144
+# Byte at which the header of ABF 1 has the holding level of each of the 4 outputs (fDACHoldingLevel, floats). It is read
+# here because pyabf takes the level of the first epoch for the holding level.
+ABF1_HOLDING = 1394
 
 
 def read_abf(path: Path, current_channel: int | None) -> Recording:
-    """The current-clamp recording in an ABF file; current_channel, if given, is the ADC channel with the current.
+    """The current-clamp recording in an ABF file; `current_channel`, if given, is the ADC channel with the current.
 
-    Raises FileError for another kind of file, a truncated one and voltage clamp; UsageError for a channel that is not
-    there. Where no current can be trusted, the sweeps have none and `current_origin` says why.
+    If no current can be trusted, the sweeps have no current, and `current_origin` says why. Raises FileError if the file is
+    of another kind, truncated or in voltage clamp, and UsageError if there is no such channel.
     """
     abf = _open(path)
     units = [unit.strip() for unit in abf.adcUnits]
@@ -75,8 +79,9 @@ def read_abf(path: Path, current_channel: int | None) -> Recording:
 
 
 def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:
-    """The currents, (T,) nA a sweep, of an ABF file that needs no voltage (a stimulus file); its time step, ms, and
-    notices.
+    """The currents in an ABF file that need not have a voltage, such as a stimulus file.
+
+    Returns one current (T,) nA per sweep, the sample step in ms, and notices.
     """
     abf = _open(path)
     units = [unit.strip() for unit in abf.adcUnits]
@@ -88,13 +93,14 @@ def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...
 
 @contextlib.contextmanager
 def _quietly() -> Any:
-    """pyabf prints and warns about what is said here in a sentence."""
+    """Suppress what pyabf prints, and its warnings: spikefab reports the same problems in its own words."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
 
 def _open(path: Path) -> Any:
+    """The file as pyabf reads it. Raises FileError if it is no ABF file, truncated or damaged."""
     with path.open("rb") as stream:
         header = stream.read(ABF1_HEADER).ljust(ABF1_HEADER, b"\0")
     if header[:4] not in (b"ABF ", b"ABF2"):
@@ -105,11 +111,11 @@ def _open(path: Path) -> Any:
     abf: Any = None
     try:
         with _quietly():
-            # pyabf makes lists as long as the header says: a damaged one fills the memory.
+            # Check the number of sweeps first: pyabf makes a list of that length, and in a damaged header it may be huge.
             if episodes * 20 <= path.stat().st_size:
                 abf = pyabf.ABF(str(path), cacheStimulusFiles=False)
             whole = abf is not None and abf.data.size == abf.dataPointCount > 0
-    except Exception as error:  # pyabf raises whatever the broken bytes lead to
+    except Exception as error:  # a damaged file may make pyabf raise any exception
         if "float data" in str(error):
             raise FileError(f"{path} stores its samples as floating point, which cannot be read in ABF 1.") from None
         whole = False
@@ -122,12 +128,12 @@ def _open(path: Path) -> Any:
 
 
 def _step(abf: Any) -> float:
-    """ms between samples; from the header, as pyabf's own rate is rounded to whole Hz."""
+    """The sample step, ms, from the header, because pyabf rounds the sampling rate to whole Hz."""
     if abf.abfVersion["major"] == 1:
         step = float(abf._headerV1.fADCSampleInterval) * abf.channelCount / 1e3
     else:
         step = float(abf._protocolSection.fADCSequenceInterval) / 1e3
-    # Damaged headers; pyabf also takes a time that grows with the square of the number of sweeps.
+    # A step or length like this comes from a damaged header. Many short sweeps also keep pyabf busy for very long.
     if not 1e-4 < step < 10 or abf.sweepPointCount * step < SHORTEST:
         sweeps = f"{abf.sweepCount} sweeps of {abf.sweepPointCount} samples"
         raise FileError(f"{abf.abfFilePath} is damaged or no recording of a cell: {sweeps}, {step:g} ms apart.")
@@ -135,7 +141,7 @@ def _step(abf: Any) -> float:
 
 
 def _adc(abf: Any, channel: int, factor: float) -> list[Floats]:
-    """The sweeps of one channel, (T,) each, in mV or nA."""
+    """The samples of one channel, (T,) for each sweep, multiplied by `factor` to be in mV or nA."""
     sweeps = []
     for k in abf.sweepList:
         with _quietly():
@@ -148,8 +154,9 @@ def _adc(abf: Any, channel: int, factor: float) -> list[Floats]:
 
 
 def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, str]:
-    """The command current of a voltage channel, (T,) nA a sweep, and its origin; or None and why it is not to be
-    believed.
+    """The command current that belongs to a voltage channel: (T,) nA for each sweep, and in words where it comes from.
+
+    If it cannot be trusted, the result is None and the reason.
     """
     unit = abf.dacUnits[channel].strip() if channel < len(abf.dacUnits) else ""
     if unit not in AMPS:
@@ -165,7 +172,7 @@ def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, s
                 abf.setSweep(k, channel=channel)
                 length = len(abf.sweepY)
                 command = np.array(abf.sweepC, dtype=np.float64) * AMPS[unit]
-        except Exception:  # as above
+        except Exception:  # a damaged file may make pyabf raise any exception
             return None, "its command cannot be rebuilt"
         if len(command) < length or not np.all(np.isfinite(command)):
             missing = _stimulus_file(abf, channel)
@@ -181,7 +188,7 @@ def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, s
 
 
 def _stimulus_file(abf: Any, channel: int) -> str | None:
-    """The name of the file that the command was played from, if it was."""
+    """The name of the stimulus file from which the command was played; None if there was no such file."""
     if abf.abfVersion["major"] == 1:
         if abf._headerV1.nWaveformSource[min(channel, 1)] != 2:
             return None
@@ -194,8 +201,9 @@ def _stimulus_file(abf: Any, channel: int) -> str | None:
 
 
 def _is_clamped(voltages: list[Floats], dt: float) -> bool:
-    """Whether a voltage beside a recorded current is a command: no spike, and its largest jump of 0.3 ms is most of
-    its range.
+    """Whether a voltage recorded together with a current is the command of a voltage clamp.
+
+    A command moves in steps: apart from spikes, its largest change within 0.3 ms is most of its whole range.
     """
     from scipy.ndimage import median_filter
 

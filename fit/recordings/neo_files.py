@@ -1,6 +1,6 @@
-"""Recordings in formats that spikefab does not read itself, through neo, if it is installed (pip install spikefab[neo]).
+"""Reads formats that spikefab has no reader of its own for, with the package neo (pip install spikefab[neo]).
 
-neo gives recorded signals only: a command that no channel recorded is unknown here.
+neo returns only signals that were recorded: a command current that was not recorded on a channel is not known.
 """
 
 import warnings
@@ -24,10 +24,11 @@ def is_installed() -> bool:
 
 
 def read_neo(path: Path) -> Recording:
-    """The current-clamp recording in a file that neo knows: a segment is a sweep.
+    """The current-clamp recording in a file of a format that neo knows; each of neo's segments is a sweep.
 
-    The voltage is the channel in volts that moves most; the current is the first in amperes, if one was recorded with it.
-    Raises FileError for what neo cannot read, for voltage clamp, and for sweeps of different time steps.
+    The voltage is the channel in volts that varies most. The current is the first channel in amperes with the same sample
+    step and length, if there is one. Raises FileError if neo cannot read the file, if the recording is in voltage clamp,
+    and if the sweeps differ in their sample step.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -62,11 +63,11 @@ def read_neo(path: Path) -> Recording:
 
 
 def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
-    """For each segment its channels in volts and in amperes: name, step (ms) and samples (T,) mV or nA."""
+    """The channels of each segment: under "V" and "A", a list of (name, sample step in ms, samples (T,) in mV or nA)."""
     import neo
 
     try:
-        # A pickle runs whatever code its writer liked: no way to open a file from elsewhere.
+        # Formats based on pickle are excluded: a pickle file may run any code when it is opened.
         kinds = [io for io in neo.io.list_candidate_ios(str(path)) if "pickle" not in io.__name__.lower()]
     except ValueError:
         kinds = []
@@ -78,12 +79,13 @@ def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
     try:
         blocks = kinds[0](str(path)).read()
         return [_channels(segment) for block in blocks for segment in block.segments]
-    except Exception as error:  # neo's readers raise whatever the bytes lead to
+    except Exception as error:  # a damaged file may make neo's readers raise any exception
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise FileError(f"{path} cannot be read by neo ({type(error).__name__}: {first}).") from None
 
 
 def _channels(segment: Any) -> dict[str, list[tuple[str, float, Floats]]]:
+    """The channels of one segment, see `_segments`."""
     found: dict[str, list[tuple[str, float, Floats]]] = {"V": [], "A": []}
     for signal in segment.analogsignals:
         for kind, unit in (("V", "mV"), ("A", "nA")):

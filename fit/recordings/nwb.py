@@ -1,7 +1,8 @@
-"""Recordings in Neurodata Without Borders: NWB 2, and NWB 1 as the Allen Institute writes it, through h5py.
+"""Reads recordings in Neurodata Without Borders (NWB 2, and NWB 1 as the Allen Institute writes it) with h5py.
 
-h5py and not pynwb: files of rigs bend the schema, and a schema checker refuses or rewrites what is plainly readable.
-`read_nwb_pairs` finds the series and pairs them; here they become mV and nA on one time step.
+h5py is used and not pynwb, because many files do not follow the schema exactly; pynwb refuses or changes such files,
+although they can be read. `nwb_pairs` finds the time series and pairs responses with stimuli; this module converts them
+to mV and nA with one sample step.
 """
 
 import contextlib
@@ -21,14 +22,15 @@ from .recording import Recording, make_sweep, resample_current
 
 Floats = NDArray[np.float64]
 
-PADDING = 2.0  # ms: that much exact zero at the end of a voltage is what an aborted sweep was filled with
-LARGEST = {"V": 1000.0, "A": 1e4}  # mV and nA: beyond, the file's unit cannot be true
-PLAIN = ("TimeSeries", "PatchClampSeries")
+# Exact zeros at the end of a voltage that last at least this long, ms, were written in place of the rest of an aborted sweep.
+PADDING = 2.0
+LARGEST = {"V": 1000.0, "A": 1e4}  # mV and nA: if a signal is larger than this, the unit in the file must be wrong
+PLAIN = ("TimeSeries", "PatchClampSeries")  # types of series that do not say whether they are in current clamp
 
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
-    """One sweep before it is a Sweep: voltage (T,) mV, current (T,) nA or None, dt ms."""
+    """One sweep while it is being read: the pair of series, name, voltage (T,) mV, current (T,) nA or None, dt ms."""
 
     pair: nwb.Pair
     name: str
@@ -38,12 +40,12 @@ class _Trace:
 
 
 def read_nwb(path: Path, electrode: str | None = None) -> Recording:
-    """The current-clamp recording in an NWB file, of one electrode: that of this name, else the one that was stimulated.
+    """The current-clamp recording of one electrode in an NWB file; by default, of the electrode that was stimulated most.
 
-    Raises FileError for another kind of file, a truncated or damaged one, voltage clamp, and signals without an even
-    time. Sweeps in voltage clamp, of another cell, of another time step or without a stimulus are left out with a
-    notice where others remain; without any stimulus the sweeps have no current and `current_origin` says why. Raises
-    UsageError for an electrode that is not there.
+    Sweeps in voltage clamp, of another cell, with another sample step or without a stimulus are left out, with a notice, if
+    other sweeps remain. If there is no stimulus at all, the sweeps have no current, and `current_origin` says why. Raises
+    FileError if the file is of another kind, truncated, damaged or in voltage clamp, or if times are uneven; UsageError if
+    there is no electrode of the given name.
     """
     with _opened(path) as file:
         notes: list[str] = []
@@ -55,6 +57,7 @@ def read_nwb(path: Path, electrode: str | None = None) -> Recording:
 
 
 def _recording(path: Path, traces: list[_Trace], notes: list[str]) -> Recording:
+    """The recording made of sweeps that all have the same sample step."""
     response = traces[0].pair.response
     stimulus = next((t.pair.stimulus for t in traces if t.pair.stimulus), None)
     voltages = _plausible(path, [t.voltage for t in traces], "V", response, notes)
@@ -73,6 +76,7 @@ def _recording(path: Path, traces: list[_Trace], notes: list[str]) -> Recording:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    """The open HDF5 file. What h5py raises while the file is open becomes a FileError."""
     import h5py
 
     try:
@@ -88,14 +92,14 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
         except SpikefabError:
             raise
-        # h5py raises whatever the broken bytes, links and types lead to
+        # a damaged file may make h5py raise any of these
         except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
             first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
             raise FileError(f"{path} is damaged or no NWB as it should be ({type(error).__name__}: {first}).") from None
 
 
 def _pairs(path: Path, file: Any, notes: list[str]) -> list[nwb.Pair]:
-    """Responses in current clamp, in the order of their sweeps, with their stimuli."""
+    """The responses in current clamp with their stimuli, in the order of the sweeps."""
     pairs = nwb.pair_by_epoch(file)
     if pairs:
         keep = _responses(path, [p.response.series for p in pairs], notes)
@@ -103,7 +107,8 @@ def _pairs(path: Path, file: Any, notes: list[str]) -> list[nwb.Pair]:
     acquired, presented = nwb.find_series(file)
     responses = _responses(path, acquired, notes)
     stimuli = [s for s in presented if _has_type(s, "CurrentClampStimulusSeries", "CurrentClampSeries", *PLAIN)]
-    stimuli = [s for s in stimuli if s.measures != "V"] or stimuli  # beside currents: a trigger, a light
+    # a stimulus in volts beside stimuli in amperes is not the current: it is a trigger or drives a light
+    stimuli = [s for s in stimuli if s.measures != "V"] or stimuli
     pairs = nwb.pair_by_table(file, responses, stimuli)
     listed = {id(p.response.series) for p in pairs}
     rest = [s for s in responses if id(s) not in listed]
@@ -119,15 +124,15 @@ def _pairs(path: Path, file: Any, notes: list[str]) -> list[nwb.Pair]:
 
 
 def _has_type(series: nwb.Series, *kinds: str) -> bool:
-    """Whether the type is one of `kinds`, or extends one by a word in front, as extensions are named."""
+    """Whether the type of a series is one of `kinds`, or ends in one: extensions of NWB put a word in front of the type."""
     return series.kind in kinds or any(series.kind.endswith(kind) for kind in kinds if kind not in PLAIN)
 
 
 def _responses(path: Path, acquired: list[nwb.Series], notes: list[str]) -> list[nwb.Series]:
-    """The series that recorded a voltage in current clamp; raises FileError if there is none."""
+    """The series that recorded a voltage in current clamp. Raises FileError if there is none."""
     typed = [s for s in acquired if _has_type(s, "CurrentClampSeries", "IZeroClampSeries")]
     clamped = [s for s in acquired if _has_type(s, "VoltageClampSeries")]
-    # Series without the type of a clamp count only by their unit, and only if nothing better is there.
+    # Series whose type does not say the clamp are used only if no others are there, and only if they are in volts.
     plain = [s for s in acquired if _has_type(s, *PLAIN) and not clamped]
     in_amps = [s for s in typed or plain if s.measures == "A"]
     responses = [s for s in typed if s.measures != "A"] or [s for s in plain if s.measures == "V"]
@@ -148,7 +153,7 @@ def _responses(path: Path, acquired: list[nwb.Series], notes: list[str]) -> list
 
 
 def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]) -> list[nwb.Pair]:
-    """The sweeps of the electrode that was asked for; raises UsageError with the names there are if it has none."""
+    """The sweeps of the electrode of this name. Raises UsageError, with the names of all electrodes, if there are none."""
     there = list(dict.fromkeys(p.response.series.electrode for p in pairs))
     if not any(there):
         raise UsageError(f"{path} names no electrodes: leave out --electrode.")
@@ -162,7 +167,7 @@ def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]
 
 
 def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
-    """The sweeps of one electrode: that with the most stimuli other than zero, then the most sweeps."""
+    """The sweeps of the electrode with the most stimuli that are not zero; if several have as many, with the most sweeps."""
     count = Counter(p.response.series.electrode for p in pairs)
     if len(count) < 2:
         return pairs
@@ -171,7 +176,7 @@ def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.P
         notes.append(f"each of the {len(pairs)} sweeps names an electrode of its own: taken as one cell")
         return pairs
     stimuli = Counter(p.response.series.electrode for p in pairs if p.stimulus)
-    # An amplifier writes a stimulus of zeros for each electrode that it does not drive.
+    # Stimuli of zeros do not count: amplifiers write them for each electrode that they do not drive.
     driven = Counter(p.response.series.electrode for p in pairs if p.stimulus and _drives(path, p.stimulus))
     best = max(count, key=lambda name: (driven[name], stimuli[name], count[name]))
     others = ", ".join(f"{name or 'none'} ({n} sweeps)" for name, n in count.items() if name != best)
@@ -182,7 +187,7 @@ def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.P
 
 
 def _drives(path: Path, stimulus: nwb.Stretch) -> bool:
-    """Whether a stimulus is other than zero somewhere; one that cannot be read counts, as reading it says what is wrong."""
+    """Whether a stimulus is not all zero. One that cannot be read counts as driving: the error is then raised later."""
     try:
         return bool(np.any(np.nan_to_num(_values(path, stimulus))))
     except FileError:
@@ -190,7 +195,7 @@ def _drives(path: Path, stimulus: nwb.Stretch) -> bool:
 
 
 def _names(pairs: list[nwb.Pair]) -> list[str]:
-    """A short name for each sweep: its number, else what its series alone has, else its place."""
+    """A short name for each sweep: its number, else a number or name that only its series has, else its position."""
     series = [p.response.series for p in pairs]
     tries: list[Callable[[nwb.Series], str]] = [
         lambda s: "" if s.number is None else str(s.number),
@@ -205,7 +210,7 @@ def _names(pairs: list[nwb.Pair]) -> list[str]:
 
 
 def _with_current(traces: list[_Trace], notes: list[str]) -> list[_Trace]:
-    """The sweeps whose current is known; all of them if none is."""
+    """The sweeps whose current is known, with a notice for the others; all sweeps if no current is known."""
     if all(t.current is None for t in traces):
         return traces
     without = [t for t in traces if t.current is None]
@@ -215,7 +220,10 @@ def _with_current(traces: list[_Trace], notes: list[str]) -> list[_Trace]:
 
 
 def _trace(path: Path, name: str, pair: nwb.Pair, notes: list[str]) -> list[_Trace]:
-    """The sweep of a pair, without padding, its current on its own time; none if it has no samples."""
+    """The sweep of a pair of series, cut to the samples for which voltage and current are known.
+
+    The result is a list of one sweep, or an empty list if there are no samples.
+    """
     dt = _step(path, pair.response.series)
     v = _values(path, pair.response)
     finite = np.flatnonzero(np.isfinite(v))
@@ -248,14 +256,16 @@ def _trace(path: Path, name: str, pair: nwb.Pair, notes: list[str]) -> list[_Tra
     bias = pair.response.series.group.get("bias_current")
     held = 0.0 if bias is None else float(bias[()]) * nwb.si(nwb.text(bias.attrs.get("unit", "A")))[1] * 1e9
     if np.isfinite(held) and held:
-        # Rigs differ in whether it is in the stimulus: adding it might count it twice.
+        # In the files of some rigs, the stimulus includes the bias current already: it is not added, but a notice tells it.
         notes.append(f"a bias current of {held:g} nA is on record; the current is the stimulus without it")
     return [_Trace(pair, name, v, i, dt)] if len(v) > 1 else []
 
 
 def _aligned(path: Path, name: str, pair: nwb.Pair, i: Floats, n: int, dt: float, notes: list[str]) -> Floats:
-    """A stimulus (T,) on the n samples of its response: its rate made the same, zero around one that starts later, NaN
-    where it ended before the response did.
+    """A stimulus (T,) nA brought to the n samples of its response, with steps of dt ms.
+
+    It is resampled if its sample step differs, and shifted if it starts later than the response: it is 0 before and after
+    a stimulus that starts later, and NaN after one that ends before the response.
     """
     assert pair.stimulus is not None
     step = _step(path, pair.stimulus.series)
@@ -273,13 +283,13 @@ def _aligned(path: Path, name: str, pair: nwb.Pair, i: Floats, n: int, dt: float
 
 
 def _zeros_at_end(v: Floats, dt: float) -> int:
-    """How many samples at the end of a voltage (T,) are padding: exact zeros, 20 mV or more above the sweep's rest."""
+    """The number of samples at the end of a voltage (T,) that are padding: exact zeros, if the cell rests below -20 mV."""
     zeros = len(v) - 1 - int(np.flatnonzero(v)[-1]) if np.any(v) else 0
     return zeros if zeros * dt >= PADDING and np.percentile(v[: len(v) - zeros], 20) < -20 else 0
 
 
 def _values(path: Path, stretch: nwb.Stretch) -> Floats:
-    """The samples of a stretch, (T,) in mV or nA: data x conversion + offset, in the unit that the file gives."""
+    """The samples of a stretch, (T,) in mV or nA: data x conversion + offset of the file, converted from the file's unit."""
     series = stretch.series
     data = series.group["data"]
     if sum(n > 1 for n in data.shape) > 1:
@@ -289,18 +299,19 @@ def _values(path: Path, stretch: nwb.Stretch) -> Floats:
     conversion, offset = _attribute(series, "conversion", 1.0), _attribute(series, "offset", 0.0)
     if not np.isfinite(conversion) or conversion == 0 or not np.isfinite(offset):
         raise FileError(f"{path}: {series.name} has a conversion of {conversion:g} and an offset of {offset:g}.")
-    # A series without a unit is in that of the schema: volts, amperes.
+    # a series without a unit is in that of the schema, volts or amperes
     kind, factor = nwb.si(series.unit)
     current = kind == "A" or (not kind and "Stimulus" in series.kind)
     return (values * conversion + offset) * factor * (1e9 if current else 1e3)
 
 
 def _attribute(series: nwb.Series, name: str, otherwise: float) -> float:
+    """A number among the attributes of the data of a series; `otherwise` if it is absent."""
     return float(np.ravel(series.group["data"].attrs.get(name, otherwise))[0])
 
 
 def _step(path: Path, series: nwb.Series) -> float:
-    """ms between samples, from the rate or from even timestamps."""
+    """The sample step, ms, from the sampling rate or the timestamps. Raises FileError if the timestamps are uneven."""
     start, stamps = series.group.get("starting_time"), series.group.get("timestamps")
     if start is not None and "rate" in start.attrs:
         rate = float(np.ravel(start.attrs["rate"])[0])
@@ -324,7 +335,7 @@ def _step(path: Path, series: nwb.Series) -> float:
 
 
 def _one_step(path: Path, traces: list[_Trace], notes: list[str]) -> list[_Trace]:
-    """The sweeps of the commonest time step."""
+    """The sweeps with the most frequent sample step, with a notice for the others."""
     if not traces:
         raise FileError(f"{path} holds no samples of a voltage.")
     count = Counter(t.dt for t in traces)
@@ -336,13 +347,13 @@ def _one_step(path: Path, traces: list[_Trace], notes: list[str]) -> list[_Trace
 
 
 def _plausible(path: Path, signals: list[Floats], kind: str, example: nwb.Stretch, notes: list[str]) -> list[Floats]:
-    """The signals (mV or nA), taken as mV, nA or pA where the file's unit makes them larger than any cell's."""
+    """The signals in mV or nA. If the file's unit makes them too large for any cell, another unit is taken, with a notice."""
     largest = max(float(np.max(np.abs(x))) for x in signals)
     if largest < LARGEST[kind]:
         return signals
     _, factor = nwb.si(example.series.unit)
-    raw = largest / factor / (1e3 if kind == "V" else 1e9)  # the number that the file gives with its unit
-    # Ten nA would be a lot for a neuron, 10 pA is a usual step.
+    raw = largest / factor / (1e3 if kind == "V" else 1e9)  # the largest number in the file, as it is written there
+    # 10 nA would be far too much for a neuron, but 10 pA is a usual current step
     unit, scale = ("mV", 1.0) if kind == "V" else ("nA", 1.0) if raw < 10 else ("pA", 1e-3)
     what = "voltage" if kind == "V" else "current"
     if raw * scale >= LARGEST[kind]:

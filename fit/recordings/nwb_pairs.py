@@ -1,8 +1,8 @@
-"""Which series of an NWB file are responses and stimuli, and which of them belong together.
+"""Finds the time series in an NWB file that are responses and stimuli, and pairs each response with its stimulus.
 
-NWB 2 keeps `CurrentClampSeries` in /acquisition and `CurrentClampStimulusSeries` in /stimulus/presentation; the
-intracellular tables pair them, else their sweep numbers, else the numbers in their names. NWB 1 pairs them in
-/epochs/Sweep_N. Nothing here reads samples.
+In NWB 2, responses (`CurrentClampSeries`) are in /acquisition and stimuli (`CurrentClampStimulusSeries`) in
+/stimulus/presentation. They are paired by the table of intracellular recordings, or else by their sweep numbers, or else by
+the numbers in their names. In NWB 1, the groups /epochs/Sweep_N pair them. This module reads no samples.
 """
 
 import re
@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+# a unit of voltage or current: prefix, name or symbol
 UNIT = re.compile(r"(milli|micro|nano|pico|[mµμunp])?(volts?|v|amperes?|amps?|a)")
+# prefix of a unit: its factor
 PREFIX = {"milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12}
 PREFIX |= {"m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12}
-ICEPHYS = "general/intracellular_ephys"
+ICEPHYS = "general/intracellular_ephys"  # path of the group with the electrodes and the tables that pair series
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One time series: its HDF5 group, its type, sweep number (None: none given) and electrode ("" unknown)."""
+    """One time series: its HDF5 group, type, sweep number (None if not given) and electrode ("" if not known)."""
 
     group: Any
     kind: str
@@ -28,24 +30,24 @@ class Series:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last part of the path of the group."""
         return str(self.group.name).rpartition("/")[2]
 
     @property
     def unit(self) -> str:
-        """As the file writes it, "" if it does not."""
+        """The unit as the file writes it, "" if the file has none."""
         data = self.group.get("data")
         return "" if data is None else text(data.attrs.get("unit", "")).strip()
 
     @property
     def measures(self) -> str:
-        """ "V" or "A" from its unit, "" if that says nothing."""
+        """ "V" if the unit is one of voltage, "A" if it is one of current, else ""."""
         return si(self.unit)[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """The samples from `start` on, `count` of them (None: to the end), of a series."""
+    """A part of a series: `count` samples from `start` on; None means all samples to the end."""
 
     series: Series
     start: int = 0
@@ -54,7 +56,7 @@ class Stretch:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A response with its stimulus, or None and why; `how` says in words what paired them."""
+    """A response and its stimulus. `how` says in words how they were paired, or why the stimulus is None."""
 
     response: Stretch
     stimulus: Stretch | None
@@ -62,37 +64,37 @@ class Pair:
 
 
 def text(value: Any) -> str:
-    """A string attribute or scalar, which h5py gives as bytes, str or an array of one."""
+    """A string attribute or string scalar as str: h5py returns it as bytes, as str or as an array of one of them."""
     if hasattr(value, "ravel"):
         value = value.ravel()[0] if value.size else ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def si(unit: str) -> tuple[str, float]:
-    """("V" or "A", factor to it) for mV, volts, picoamperes ...; ("", 1) for what is neither."""
+    """("V" or "A", factor to volts or amperes) of a unit such as mV, volts or picoamperes; ("", 1) for any other."""
     match = UNIT.fullmatch(unit.strip().lower())
     return (match[2][0].upper(), PREFIX.get(match[1] or "", 1.0)) if match else ("", 1.0)
 
 
 def natural(name: str) -> list[Any]:
-    """A sort key that takes the numbers in a name as numbers: Sweep_2 comes before Sweep_10."""
+    """A sort key that compares the numbers in names as numbers: Sweep_2 comes before Sweep_10."""
     return [int(part) if k % 2 else part for k, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def numbers(name: str) -> tuple[int, ...]:
-    """The numbers in a name."""
+    """All whole numbers in a name."""
     return tuple(int(part) for part in re.findall(r"[0-9]+", name))
 
 
 def address(item: Any) -> int:
-    """Where an HDF5 object lies: the same for all of its names."""
+    """The address of an HDF5 object in the file: an object with several names has only one address."""
     import h5py
 
     return int(h5py.h5o.get_info(item.id).addr)
 
 
 def find_series(file: Any) -> tuple[list[Series], list[Series]]:
-    """The time series in /acquisition and those in /stimulus/presentation, in the order of their names."""
+    """All time series in /acquisition, and all in /stimulus/presentation, each sorted by name."""
     known = {address(g): name for name, g in file.get(ICEPHYS, {}).items() if hasattr(g, "keys")}
     in_table = _sweep_table(file)
     found = []
@@ -103,7 +105,7 @@ def find_series(file: Any) -> tuple[list[Series], list[Series]]:
 
 
 def _groups(parent: Any) -> Iterator[Any]:
-    """Every group below that has data."""
+    """All groups below `parent` that have data."""
     for item in [] if parent is None else parent.values():
         if hasattr(item, "keys"):
             if hasattr(item.get("data"), "shape"):
@@ -113,7 +115,8 @@ def _groups(parent: Any) -> Iterator[Any]:
 
 
 def _series(group: Any, electrodes: dict[int, str], in_table: dict[int, int]) -> Series:
-    ancestry = group.attrs.get("ancestry", ())  # NWB 1: TimeSeries, ..., CurrentClampSeries
+    """The series of a group, given the electrodes' names and the sweep numbers of the sweep table, both by address."""
+    ancestry = group.attrs.get("ancestry", ())  # NWB 1 lists the types: TimeSeries, ..., CurrentClampSeries
     kind = text(ancestry[-1]) if len(ancestry) else text(group.attrs.get("neurodata_type", "TimeSeries"))
     number = group.attrs.get("sweep_number", in_table.get(address(group)))
     link = group.get("electrode")
@@ -124,7 +127,7 @@ def _series(group: Any, electrodes: dict[int, str], in_table: dict[int, int]) ->
 
 
 def _sweep_table(file: Any) -> dict[int, int]:
-    """The sweep number of each series, by its address, in the table that files before NWB 2.4 have."""
+    """The sweep number of each series (by address) in the sweep table, which files before NWB 2.4 have."""
     table = file.get(f"{ICEPHYS}/sweep_table")
     if table is None or not {"series", "sweep_number"} <= set(table):
         return {}
@@ -139,7 +142,7 @@ def _sweep_table(file: Any) -> dict[int, int]:
 
 
 def pair_by_epoch(file: Any) -> list[Pair]:
-    """The pairs in /epochs/Sweep_N of NWB 1; none if the file has no such groups."""
+    """The pairs that the groups /epochs/Sweep_N of NWB 1 name; an empty list if there are no such groups."""
     pairs = []
     epochs = file.get("epochs", {})
     for name in sorted((n for n in epochs if re.fullmatch(r"(?i)sweep_?[0-9]+", n)), key=natural):
@@ -151,6 +154,7 @@ def pair_by_epoch(file: Any) -> list[Pair]:
 
 
 def _epoch(part: Any, number: int) -> Stretch | None:
+    """The response or the stimulus that an epoch names, or None."""
     if part is None or part.get("timeseries") is None or "data" not in part["timeseries"]:
         return None
     series = _series(part["timeseries"], {}, {})
@@ -159,7 +163,7 @@ def _epoch(part: Any, number: int) -> Stretch | None:
 
 
 def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series]) -> list[Pair]:
-    """The pairs in the table of intracellular recordings; none if the file has no such table."""
+    """The pairs in the table of intracellular recordings; an empty list if there is no such table."""
     table = file.get(f"{ICEPHYS}/intracellular_recordings")
     if table is None or "responses/response" not in table:
         return []
@@ -170,7 +174,7 @@ def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series]) -> 
         found = []
         for row in rows:
             start, count = int(row["idx_start"]), int(row["count"])
-            # A row without one is written as -1, -1 and some reference that means nothing.
+            # a row without a series has -1 as start and count, and a reference without meaning
             series = by_address.get(address(file[row["timeseries"]])) if start >= 0 and row["timeseries"] else None
             found.append(None if series is None else Stretch(series, start, count if count >= 0 else None))
         return found
@@ -187,14 +191,14 @@ def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series]) -> 
 
 
 def pair_by_number_or_name(responses: list[Series], stimuli: list[Series]) -> list[Pair]:
-    """Each response with the stimulus of its sweep number (and electrode), else of the numbers in its name."""
+    """Pair each response with the stimulus of the same sweep number (and electrode), else with the same numbers in the name."""
 
     def key_of_sweep(s: Series) -> Any:
         return None if s.number is None else (s.number, s.electrode)
 
     keys = [
         ("sweep number", key_of_sweep),
-        ("sweep number", lambda s: s.number),  # stimuli may lack an electrode
+        ("sweep number", lambda s: s.number),  # the number alone, as stimuli may lack an electrode
         ("name", lambda s: s.name),
         ("name", lambda s: numbers(s.name) or None),
     ]
@@ -202,7 +206,7 @@ def pair_by_number_or_name(responses: list[Series], stimuli: list[Series]) -> li
         return [Pair(Stretch(r), None, "the file holds no stimulus") for r in responses]
     for word, key in keys:
         left, right = Counter(map(key, responses)), Counter(map(key, stimuli))
-        # A key that two responses share does not tell sweeps apart (all sweep numbers 0, say): another must.
+        # A key that two responses share cannot identify a sweep (if all sweep numbers are 0, say): try the next key.
         if None in left or max(left.values()) > 1 or not any(k in right for k in left):
             continue
         by_key = {key(s): s for s in stimuli}
@@ -213,6 +217,7 @@ def pair_by_number_or_name(responses: list[Series], stimuli: list[Series]) -> li
 
 
 def _keyed(response: Series, stimulus: Series | None, count: int, word: str) -> Pair:
+    """The pair, if exactly one stimulus (`count`) has the key of the response; `word` names the key."""
     if stimulus is None:
         return Pair(Stretch(response), None, f"no stimulus has its {word}")
     if count > 1:

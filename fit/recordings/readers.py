@@ -1,4 +1,4 @@
-"""`read`: a file of any known kind to a Recording."""
+"""The function `read`, which reads a recording from a file of any known format."""
 
 import hashlib
 import os
@@ -14,9 +14,12 @@ from spikefab.errors import FileError, SpikefabError, UsageError
 
 from .recording import Recording, make_sweep
 
+# suffixes that are read as text
 TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf")
 KNOWN = (*TEXT, ".abf", ".nwb")
-GROUP = "spikefab.readers"  # entry points: a suffix, and a function of a path that returns a Recording
+# Entry points through which other packages add formats: the name is a file suffix, the object a function that takes a
+# path and returns a Recording.
+GROUP = "spikefab.readers"
 
 
 def read(
@@ -28,18 +31,19 @@ def read(
     electrode: str | None = None,
     sweeps: str | Sequence[int] | None = None,
 ) -> Recording:
-    """The recording in a file, its kind told by the suffix: csv, tsv, txt, asc, dat, atf (text), abf (Axon 1 and 2),
-    nwb (1 and 2), a suffix that an installed package registered in the entry points `spikefab.readers`, or one that neo knows.
+    """Read a recording from a file. The suffix tells the format: csv, tsv, txt, asc, dat and atf (text), abf (Axon 1 and 2),
+    nwb (1 and 2), a suffix that an installed package has registered in the entry points `spikefab.readers`, or one that
+    neo knows.
 
-    dt               ms between samples, for text that has no time column, or one of too few digits
-    current          a file with the injected current: one for all sweeps, or one a sweep, as long as the voltage
-    current_channel  the ADC channel (0, 1, ...) of an abf that recorded the current
-    electrode        the name of the electrode to read of an nwb that has several (default: the one most stimulated)
-    sweeps           those to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
+    dt               ms between samples, for a text file without a time column or with times of too few digits
+    current          another file, with the injected current: one for all sweeps, or one for each; as long as the voltage
+    current_channel  number (0, 1, ...) of the ADC channel of an abf file that recorded the current
+    electrode        name of the electrode to read from an nwb file with several (default: the one stimulated most)
+    sweeps           the sweeps to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
 
-    A file whose current is unknown loads without one, to view; `Recording.require_fit` says what is missing.
-    Raises FileError for what cannot be read or is of the wrong kind, UsageError for options that do not fit the file,
-    RecordingError if no sweep is left.
+    If the current is not known, the recording has none and can only be viewed; `Recording.require_fit` then says what is
+    missing. Raises FileError if the file cannot be read or is of the wrong kind, UsageError if an option does not suit the
+    file, and RecordingError if no sweep is left.
     """
     file = Path(path)
     suffix = file.suffix.lower()
@@ -64,11 +68,11 @@ def read(
 
 
 def parse_sweeps(text: str) -> list[int]:
-    """The sweeps of "0,3-7": [0, 3, 4, 5, 6, 7]. Raises UsageError for anything else."""
+    """The numbers in a list of sweeps such as "0,3-7": [0, 3, 4, 5, 6, 7]. Raises UsageError for any other text."""
     sweeps: list[int] = []
     for part in text.split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
-        # Six digits: no file has a million sweeps, and a list of 10^12 of them fills the memory.
+        # At most 11 digits in all, and below a million: no file has more sweeps, and a list of 10^12 would fill the memory.
         if not (first.isdecimal() and len(first + last) < 12 and (last.isdecimal() if dash else True)):
             raise UsageError(f"Sweeps are numbers and ranges from 0 on, such as 0,3-7, not {text!r}.")
         stop = int(last) if dash else int(first)
@@ -79,6 +83,7 @@ def parse_sweeps(text: str) -> list[int]:
 
 
 def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:
+    """The recording with only these sweeps, and a notice that says so."""
     chosen = recording.select(sweeps)
     listed = ", ".join(map(str, sweeps)) if len(sweeps) <= 8 else f"{sweeps[0]} to {sweeps[-1]}, {len(sweeps)} of them"
     note = f"of {len(recording.sweeps)} sweeps, those chosen are used: {listed}"
@@ -88,7 +93,7 @@ def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:
 def _reader(
     file: Path, suffix: str, dt: float | None, channel: int | None, electrode: str | None
 ) -> Callable[[Path], Recording]:
-    """The function that reads this kind of file; raises FileError if there is none."""
+    """The function that reads a file with this suffix. Raises FileError if there is none."""
     if suffix in TEXT:
         from .text import read_csv
 
@@ -115,22 +120,23 @@ def _reader(
 
 
 def _kinds() -> str:
+    """The suffixes that spikefab reads itself, for a message."""
     return ", ".join(suffix[1:] for suffix in KNOWN)
 
 
 def _registered(suffix: str) -> Any:
-    """The entry point for a suffix, with or without its dot; None if no package registered one."""
+    """The entry point that a package registered for a suffix (with or without the dot), or None."""
     found = metadata.entry_points(group=GROUP)
     return next((e for e in found if suffix and e.name.lower().lstrip(".") == suffix[1:]), None)
 
 
 def _foreign(entry: Any, path: Path) -> Recording:
-    """What a registered reader returns; its failures are sentences that name it."""
+    """Call a reader from another package. Its failure becomes a FileError that names the reader."""
     try:
         recording = entry.load()(path)
     except SpikefabError:
         raise
-    except Exception as error:  # another package's: anything
+    except Exception as error:  # another package may raise any exception
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise FileError(
             f"{path} cannot be read: the reader {entry.value} failed ({type(error).__name__}: {first})."

@@ -1,7 +1,6 @@
-"""A recording as the fit sees it: sweeps of voltage (mV) and current (nA) on one time step (ms), and where they came
-from.
+"""The class `Recording`: sweeps of voltage (mV) and injected current (nA) with one sample step dt (ms), and their origin.
 
-Sample k of a voltage is at time k*dt; current k flows from k*dt to (k+1)*dt.
+Sample k of the voltage is the voltage at time k*dt. Sample k of the current flows from k*dt to (k+1)*dt.
 """
 
 from collections.abc import Sequence
@@ -18,15 +17,22 @@ if TYPE_CHECKING:
     from .spikes import Spikes
 
 Floats = NDArray[np.float64]
-START = 10.0  # ms: without a quiet part, the current before a sweep is taken to be like its first 10 ms
-MERGE = 50.0  # ms: shorter returns to the baseline do not end a stimulus
-NEGLIGIBLE = 1e-6  # nA
-SHORTEST = 10.0  # ms: less says nothing of a cell
+# Beginning of a sweep, ms, whose median is the baseline current if the current changes from the start of the sweep on.
+START = 10.0
+MERGE = 50.0  # ms: a return to the baseline that is shorter than this does not end the stimulus
+NEGLIGIBLE = 1e-6  # nA: smaller deviations from the baseline count as zero
+SHORTEST = 10.0  # duration, ms, of the shortest recording that can be fitted
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """One sweep: voltage (T,) mV, current (T,) nA or None, stimulus window (start, stop) ms or None, and name."""
+    """One sweep of a recording.
+
+    voltage  (T,) mV
+    current  (T,) nA, or None if it is not known
+    window   (start, stop) ms of the stimulus, or None if there is none
+    name     by which the user knows the sweep
+    """
 
     voltage: Floats
     current: Floats | None
@@ -36,15 +42,15 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Sweeps on one time step.
+    """Sweeps with one sample step.
 
     sweeps          in the order of the file; they may differ in length
-    dt              ms
+    dt              sample step, ms
     source          path of the file, or "arrays"
-    sha256          of the file, None for arrays
-    current_origin  which signal the current is, in words; without a current, why there is none
-    notes           notices: what was guessed, left out or resampled while reading
-    units           what the file's numbers were in, before they became mV and nA
+    sha256          hash of the file, None for arrays
+    current_origin  in words, which signal of the file is the current; without a current, why there is none
+    notes           notices to the user: what was guessed, left out or resampled while reading
+    units           units of the numbers in the file, before they were converted to mV and nA
     """
 
     sweeps: tuple[Sweep, ...]
@@ -57,11 +63,14 @@ class Recording:
 
     @classmethod
     def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
-        """A recording from memory: voltage (T,), (S, T) or S arrays of their own length, mV; dt in ms.
+        """A recording from arrays in memory.
 
-        current, nA, is shaped like the voltage, or is one (T,) that every sweep received, or None (to view, not to
-        fit). Raises UsageError for shapes, lengths or steps that do not make sense, RecordingError for NaN and for no
-        samples.
+        voltage  mV: one sweep (T,), several sweeps (S, T), or a sequence of S arrays that differ in length
+        current  nA: of the same shape as the voltage; or one array (T,) that every sweep received; or None, for a recording
+                 that can be viewed but not fitted
+        dt       sample step, ms
+
+        Raises UsageError if shapes, lengths or dt make no sense, and RecordingError if there are NaNs or no samples.
         """
         if not np.isfinite(dt) or dt <= 0:
             raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
@@ -88,11 +97,11 @@ class Recording:
         return cls(tuple(sweeps), float(dt), current_origin=origin)
 
     def resample(self, dt: float) -> "Recording":
-        """The same recording on a step of dt ms; itself, if that is its step already.
+        """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
 
-        To a coarser step the voltage passes a zero-phase low-pass at the new Nyquist frequency; to a finer one it is
-        interpolated linearly. The current keeps its charge exactly: each new step carries the mean of the old,
-        piecewise constant current over it.
+        For a coarser step, the voltage is filtered by a zero-phase low-pass at the new Nyquist frequency; for a finer one,
+        it is interpolated linearly. The total charge of the current stays exactly the same: each new sample is the mean of
+        the old current, which is constant over each old step.
         """
         if not np.isfinite(dt) or dt <= 0:
             raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
@@ -108,9 +117,9 @@ class Recording:
         return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note))
 
     def select(self, indices: Sequence[int]) -> "Recording":
-        """The same recording with some of its sweeps, by position.
+        """The recording with only the sweeps at these positions, counted from 0.
 
-        Raises RecordingError if none is left, UsageError for a sweep that is not there.
+        Raises RecordingError if there are no indices, UsageError if there is no sweep at one of them.
         """
         if not indices:
             raise RecordingError(f"No sweep of {self.source} is left after the selection.")
@@ -121,11 +130,11 @@ class Recording:
         return replace(self, sweeps=tuple(self.sweeps[k] for k in indices))
 
     def require_fit(self) -> None:
-        """Raise RecordingError unless every sweep has a current and some sweep has one other than zero."""
+        """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short."""
         if not self.sweeps:
             raise RecordingError(f"{self.source} holds no sweeps.")
         advice = "pass the injected current with --current FILE"
-        if self.source.lower().endswith(".abf"):  # the only files with channels to choose from
+        if self.source.lower().endswith(".abf"):  # only for abf files can a channel be chosen
             advice += " or --current-channel N"
         if any(sweep.current is None for sweep in self.sweeps):
             raise RecordingError(
@@ -148,16 +157,16 @@ class Recording:
 
 
 def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) -> Sweep:
-    """A sweep with its stimulus window found from the current."""
+    """A sweep whose stimulus window is found in its current."""
     return Sweep(voltage, current, None if current is None else stimulus_window(current, dt), name)
 
 
 def quiet_part(current: Floats, dt: float) -> int:
-    """How many samples of a current (T,) nA stay constant from the start of the sweep on, within the noise of its
-    recording.
+    """The number of samples at the start of a sweep in which its current (T,) nA stays constant.
 
-    Constant means: within 5 % of the sweep's range (or eight times the noise of the signal, if that is more) of its
-    first millisecond. A stimulus that fluctuates from its first sample on has at most a few ms of it.
+    The current counts as constant while it differs from the median of its first millisecond by less than 5 % of its range,
+    or less than eight times the recording noise if that is more. For a stimulus that fluctuates from its first sample on,
+    this is a few ms at most.
     """
     signal, noise = denoise(current, dt)
     level = np.median(current[: _samples(1.0, dt)])
@@ -166,11 +175,10 @@ def quiet_part(current: Floats, dt: float) -> int:
 
 
 def baseline_current(sweep: Sweep, dt: float) -> float:
-    """The current, nA, that flows before a sweep begins: the median of its quiet part, from which its initial state
-    follows.
+    """The current, nA, that probably flowed before the sweep began; it determines the state of a model at the start.
 
-    The quiet part begins with the sweep and lasts 1 ms or more (a later one says nothing about the state at the start);
-    a sweep without one gives the median of its first 10 ms, one without a current 0.
+    It is the median of the part at the start of the sweep in which the current is constant, if this part lasts at least
+    1 ms; otherwise the median of the first 10 ms. It is 0 for a sweep whose current is not known.
     """
     if sweep.current is None:
         return 0.0
@@ -181,14 +189,14 @@ def baseline_current(sweep: Sweep, dt: float) -> float:
 
 
 def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
-    """(start, stop) in ms of the longest departure of a current (T,) nA from its baseline; None if it never departs.
+    """(start, stop) in ms of the stimulus: the longest stretch in which a current (T,) nA is away from its baseline.
 
-    Departures less than 50 ms apart are one: noise and pulse trains cross their baseline. Of a test pulse and a step,
-    the longer one is the stimulus.
+    None if the current never leaves the baseline. Stretches less than 50 ms apart count as one, because noise and pulse
+    trains cross the baseline again and again. If a sweep has a short test pulse and a step, the stimulus is the step.
     """
     signal, noise = denoise(current, dt)
     away = np.abs(signal - baseline_current(Sweep(current, current, None, ""), dt))
-    # The percentile, not the maximum: spikes leave brief artefacts in a recorded current.
+    # The 99th percentile, not the maximum, because spikes leave brief artefacts in a recorded current.
     departed = np.flatnonzero(away > max(0.15 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE))
     if not len(departed):
         return None
@@ -197,7 +205,7 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
     stops = departed[np.concatenate((breaks, [len(departed) - 1]))] + 1
     longest = int(np.argmax(stops - starts))
     start, stop = int(starts[longest]), int(stops[longest])
-    # a ramp begins before it has come so far
+    # a ramp begins before it has reached the threshold above: go back and forward to the baseline
     calm = away <= max(0.01 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE)
     before, after = np.flatnonzero(calm[:start]), np.flatnonzero(calm[stop:])
     start, stop = int(before[-1]) + 1 if len(before) else 0, stop + int(after[0]) if len(after) else len(current)
@@ -205,10 +213,11 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
 
 
 def is_noise(recording: Recording) -> bool:
-    """Whether the stimulus fluctuates all along (in-vivo-like noise) instead of stepping, ramping or swinging slowly.
+    """Whether the stimulus fluctuates all the time (noise as in vivo), and is not steps, ramps or slow oscillations.
 
-    True if, in half of the samples or more, the current is over 4 % of the recording's range away from its own average
-    over 20 ms, or over a twentieth of a sweep that is shorter than 400 ms: the edges of one step are no noise.
+    True if in at least half of the samples the current differs from its running average by more than 4 % of the range of
+    the recording's current. The average is over 20 ms, or over 1/20 of a sweep shorter than 400 ms, so that the edges of a
+    single step do not count as noise.
     """
     currents = [sweep.current for sweep in recording.sweeps if sweep.current is not None]
     if not currents:
@@ -224,7 +233,7 @@ def is_noise(recording: Recording) -> bool:
 
 
 def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:
-    """One float array a sweep from (T,), (S, T) or a sequence of arrays; finite and not empty."""
+    """One float array per sweep from (T,), (S, T) or a sequence of arrays. Raises an error if one is empty or not finite."""
     try:
         rows = [values] if np.ndim(values[0]) == 0 else list(values)  # type: ignore[index, arg-type]
         arrays = [np.array(row, dtype=np.float64) for row in rows]
@@ -245,37 +254,40 @@ def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:
 
 
 def _samples(ms: float, dt: float) -> int:
+    """The number of samples in a time, at least 1."""
     return max(1, round(ms / dt))
 
 
 def denoise(current: Floats, dt: float) -> tuple[Floats, float]:
-    """The current through a median filter of 1 ms, which leaves steps where they are, and the noise that is left (nA
-    rms).
+    """The current (T,) nA after a median filter over 1 ms, and the noise that is left in it (nA rms).
+
+    A median filter does not blur the edges of steps.
     """
     from scipy.ndimage import median_filter
 
     width = 2 * (_samples(1.0, dt) // 2) + 1
-    # The median of all differences is recording noise: the few steps of a stimulus do not move it.
+    # The median of the differences between samples measures the noise alone: the few edges of a stimulus do not change it.
     noise = 1.4826 * np.median(np.abs(np.diff(current))) / np.sqrt(2 * width) if len(current) > 1 else 0.0
     return median_filter(current, width, mode="nearest"), float(noise)
 
 
 def _resample_voltage(v: Floats, old: float, new: float, n: int) -> Floats:
+    """n samples at steps of `new` ms of a voltage (T,) with steps of `old` ms."""
     if new < old:
         return np.interp(np.arange(n) * new, np.arange(len(v)) * old, v)
     from scipy.signal import resample_poly
 
     ratio = Fraction(old / new).limit_denominator(1000)
-    if abs(float(ratio) / (old / new) - 1) * n > 0.1:  # 0.1 samples late at the end of the sweep
+    if abs(float(ratio) / (old / new) - 1) * n > 0.1:  # more than 0.1 samples off at the end of the sweep
         return _resample_slowly(v, old, new, n)
-    # The filter's gain at rest is exact for whole ratios only: it should work on deviations from rest.
+    # The filter's gain for a constant is exact only for whole ratios: the resting voltage is taken off and added again.
     rest = np.median(v)
     out = resample_poly(v - rest, ratio.numerator, ratio.denominator, padtype="edge") + rest
     return np.pad(out, (0, max(0, n - len(out))), mode="edge")[:n]
 
 
 def _resample_slowly(v: Floats, old: float, new: float, n: int) -> Floats:
-    """The same for steps in no ratio of small numbers: a symmetric low-pass, then a spline at the exact times."""
+    """`_resample_voltage` for a ratio that is no fraction of small numbers: a symmetric low-pass, then a cubic spline."""
     from scipy.interpolate import CubicSpline
     from scipy.signal import fftconvolve, firwin
 
@@ -286,12 +298,15 @@ def _resample_slowly(v: Floats, old: float, new: float, n: int) -> Floats:
 
 
 def resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
-    """A current (T,) nA of step `old` on n steps of `new` ms, each the mean of what flowed in it: the charge stays."""
+    """n samples at steps of `new` ms of a current (T,) nA with steps of `old` ms.
+
+    Each is the mean of the current that flowed during its step, so that the total charge stays the same.
+    """
     ratio = new / old
     step = round(ratio)
     if step > 1 and abs(ratio - step) < 1e-9 and n * step <= len(i):
         return i[: n * step].reshape(n, step).mean(axis=1)
     edges = np.minimum(np.arange(n + 1) * ratio, len(i))
     charge = np.interp(edges, np.arange(len(i) + 1), np.concatenate(([0.0], np.cumsum(i))))
-    # The last step may reach beyond the data: its mean is over what there is.
+    # The last step may end after the data: its mean is over the part that has data.
     return np.diff(charge) / np.diff(edges)

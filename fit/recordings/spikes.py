@@ -1,4 +1,4 @@
-"""Where a recorded voltage spikes: one rule, found by shape and not by a level, for every count in spikefab."""
+"""Finds the spikes in a recorded voltage, by their shape and not by a voltage level. All of spikefab uses this rule."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,25 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-PROMINENCE = 20.0  # mV, topographic, of the peak
-PROMINENCE_WINDOW = 20.0  # ms to either side of the peak
-RISE = 20.0  # mV, within RISE_WINDOW before the peak
-RISE_WINDOW = 2.0  # ms
-SLOPE = 10.0  # V/s (= mV/ms), over SLOPE_STEP
-SLOPE_STEP = 0.2  # ms
-TROUGH_WINDOW = 20.0  # ms after the peak: later minima belong to the stimulus, not to the spike
+PROMINENCE = 20.0  # mV: least height of a peak above the higher of the two lowest voltages left and right of it
+PROMINENCE_WINDOW = 20.0  # ms on either side of a peak in which its prominence is measured
+RISE = 20.0  # mV: least rise of the voltage within RISE_WINDOW before the peak
+RISE_WINDOW = 2.0  # ms before the peak in which the voltage must rise by RISE
+SLOPE = 10.0  # V/s (= mV/ms): least slope that the upstroke of a spike must reach; the onset is where it reaches it
+SLOPE_STEP = 0.2  # ms over which slopes are measured
+TROUGH_WINDOW = 20.0  # ms after the peak in which the trough is searched: later minima are due to the stimulus
 
 
 @dataclass(frozen=True, eq=False)
 class Spikes:
-    """The spikes of one sweep, one entry a spike in every array.
+    """The n spikes of one sweep: every array has one entry per spike.
 
-    time            (n,) ms, upward crossing of halfway between onset and peak, interpolated; sample k is at k*dt
-    onset_index     (n,) sample where the upstroke first reaches 10 V/s
-    onset_voltage   (n,) mV there: the threshold that an experimenter would read
+    time            (n,) ms at which the voltage rises through the middle between onset and peak, interpolated between
+                    samples; sample k is at time k*dt
+    onset_index     (n,) sample at which the slope of the upstroke reaches 10 V/s
+    onset_voltage   (n,) mV at the onset: the threshold as an experimenter would read it
     peak_index      (n,) sample of the peak
     peak_voltage    (n,) mV
-    trough_index    (n,) sample of the lowest voltage before the next peak, at most 20 ms after this one
+    trough_index    (n,) sample of the lowest voltage between this peak and the next, at most 20 ms after this peak
     trough_voltage  (n,) mV
     """
 
@@ -41,17 +42,18 @@ class Spikes:
 
     @property
     def half_voltage(self) -> NDArray[np.float64]:
-        """(n,) mV, halfway between onset and peak: the level whose crossing is the time of the spike."""
+        """(n,) mV: the middle between onset and peak. The spike's time is when the voltage rises through this level."""
         return (self.onset_voltage + self.peak_voltage) / 2
 
 
 def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
     """Spikes of one sweep: voltage (T,) in mV, dt in ms.
 
-    A spike is a peak of prominence >= 20 mV (within +-20 ms) that rises >= 20 mV in the 2 ms before it and is as
-    steep as 10 V/s, measured over 0.2 ms, on the way. A level (0 or -20 mV) miscounts blocked, tiny or badly bridged
-    spikes; a slope alone counts the charging transient of a step and merges doublets. Counts do not change for slopes
-    of 8-20 V/s or prominences of 15-25 mV on any recording that the rule was made with.
+    A spike is a peak with a prominence of at least 20 mV (within 20 ms on either side); in the 2 ms before it, the voltage
+    must rise by at least 20 mV, somewhere with a slope of at least 10 V/s, measured over 0.2 ms. A fixed level (0 or
+    -20 mV) would miscount small spikes, spikes in depolarisation block and recordings with a bad bridge balance; the slope
+    alone would count the charging transient of a current step and merge doublets. With slopes of 8-20 V/s or prominences of
+    15-25 mV, the counts were the same on all recordings with which the rule was developed.
     """
     from scipy.signal import find_peaks
 
@@ -60,10 +62,10 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
         raise ValueError(f"voltage must be one sweep, (T,), not {v.shape}")
     window = 2 * max(1, round(PROMINENCE_WINDOW / dt)) + 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a peak without prominence is just what is not meant
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of peaks without prominence; they are no spikes
         peaks = find_peaks(v, prominence=PROMINENCE, wlen=window)[0] if len(v) > 2 else np.empty(0, np.int64)
     back = max(1, int(np.floor(RISE_WINDOW / dt + 1e-9)))
-    # Column c holds sample peak - back + c; clipped at the start of the sweep.
+    # Row j holds the samples from peak j - back to just before peak j; none is before the start of the sweep.
     before = np.maximum(peaks[:, None] + np.arange(-back, 0), 0)
     slope = _slope(v, dt)
     rises = v[peaks] - v[before].min(axis=1, initial=np.inf) >= RISE
@@ -75,9 +77,9 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
     reach = max(1, round(TROUGH_WINDOW / dt))
     earliest = 0
     for j, peak in enumerate(peaks):
-        # A doublet's second spike: without the trough as bound, its onset would be found on the first one's upstroke.
+        # Search after the last trough: else, the onset of a doublet's second spike is found on the first spike's upstroke.
         start = max(earliest, before[j][0])
-        # Back from the steepest sample, not forward from the bound: noise alone reaches 10 V/s over 0.2 ms.
+        # Search back from the steepest sample, because before the upstroke noise alone may reach 10 V/s over 0.2 ms.
         steepest = start + np.argmax(slope[start:peak])
         gentle = np.flatnonzero(slope[start:steepest] < SLOPE)
         onset[j] = start + gentle[-1] + 1 if len(gentle) else start
@@ -91,8 +93,9 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
 
 
 def _slope(v: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
-    """(V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s; interpolated where 0.2 ms is no whole number of
-    samples.
+    """The slope (V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s.
+
+    V(t + 0.2 ms) is interpolated, because 0.2 ms need not be a whole number of samples.
     """
     t = np.arange(len(v), dtype=np.float64)
     return (np.interp(t + SLOPE_STEP / dt, t, v) - v) / SLOPE_STEP if len(v) else v

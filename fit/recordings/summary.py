@@ -1,4 +1,4 @@
-"""What was understood of a recording: for `spikefab info`, and for the Studio."""
+"""A summary of a recording as it was read, for `spikefab info` and the Studio."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,10 @@ from .spikes import Spikes
 
 
 def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
-    """Facts of the recording and of each sweep, given the sweeps' spikes; mV, nA, ms. `cannot_be_fitted`: why, or None."""
+    """Properties of a recording and of each of its sweeps, in mV, nA and ms; `trains` are the spikes of each sweep.
+
+    `cannot_be_fitted` is the reason why the recording cannot be fitted, or None if it can.
+    """
     sweeps = []
     for sweep, spikes in zip(recording.sweeps, trains, strict=True):
         i = sweep.current

@@ -1,8 +1,8 @@
-"""Recordings in text: CSV, TSV and what rigs and simulators write as .txt, .dat or .asc.
+"""Reads recordings from text files: CSV, TSV, and what rigs and simulators write as .txt, .dat or .asc.
 
-One column a signal, one line a sample. Columns are told apart by their header (`t_ms, V1_mV, I [pA]`, or one quoted
-unit a line), else by what they look like; every guess becomes a notice. The layout of the text itself is
-`read_table`'s part, names are `read_header`'s, the time is `read_time`'s.
+Each column is a signal, each line a sample. What a column is follows from its header (`t_ms, V1_mV, I [pA]`, or a header of
+one quoted name per line); without a header, it is guessed from the values, and every guess becomes a notice to the user.
+`text_table` splits the text into columns, `text_header` interprets their names, `text_time` finds the sample step.
 """
 
 from pathlib import Path
@@ -18,10 +18,10 @@ from .text_time import increases, time_step, unstacked
 
 
 def read_csv(path: Path, dt: float | None) -> Recording:
-    """The recording in a text file. dt, ms, serves if the file has no time of its own, or one of too few digits.
+    """The recording in a text file. dt, in ms, is used if the file has no time column, or times with too few digits.
 
-    Raises FileError for what is no even table of numbers (naming the line), has no voltage, or names a unit that is not
-    known; UsageError if there is neither a time column nor dt.
+    Raises FileError if the file is not a table of numbers (with the number of the bad line), has no voltage, or names an
+    unknown unit; UsageError if there is neither a time column nor dt.
     """
     table = read_table(path)
     notes: list[str] = []
@@ -48,9 +48,10 @@ def read_csv(path: Path, dt: float | None) -> Recording:
 
 
 def read_current(path: Path, dt: float) -> tuple[list[Floats], float | None, tuple[str, ...]]:
-    """The currents, (T,) nA each, of a text file that needs no voltage; its time step (ms, or None) and notices.
+    """The currents in a text file that may have no voltage: (T,) nA each, the sample step in ms (or None), and notices.
 
-    dt, ms, is the step of the recording that it belongs to: it serves where the file's own has too few digits.
+    dt, in ms, is the sample step of the recording to which the currents belong; it is used if the file's own times have
+    too few digits.
     """
     table = read_table(path)
     notes: list[str] = []
@@ -71,6 +72,7 @@ def read_current(path: Path, dt: float) -> tuple[list[Floats], float | None, tup
 
 
 def _columns(table: Table) -> list[Column]:
+    """The columns of a table, with kind and unit as far as the header tells them."""
     columns = []
     for k in range(table.values.shape[1]):
         name = table.names[k] if table.names else ""
@@ -80,9 +82,9 @@ def _columns(table: Table) -> list[Column]:
 
 
 def _guess_kinds(signals: list[Column], named: bool, notes: list[str]) -> list[Column]:
-    """Give voltage or current to every column whose header does not tell; the columns that are signals.
+    """Decide which columns of unknown kind are voltages and which are currents; return all voltages and currents.
 
-    Where the header names a voltage, what it does not name is no signal of the cell: a trigger, a temperature.
+    If the header names a voltage, a column that it does not name is left out: it may be a trigger or a temperature.
     """
     unknown = [c for c in signals if not c.kind]
     if not unknown:
@@ -107,12 +109,16 @@ def _guess_kinds(signals: list[Column], named: bool, notes: list[str]) -> list[C
 
 
 def _left_out(columns: list[Column]) -> str:
+    """The notice that these columns are not used."""
     return f"left out, having neither the name nor the unit of a voltage or a current: {listed(columns)}"
 
 
 def _rests(values: Floats, to_mv: float) -> bool:
-    """Whether a column looks like a membrane voltage: it rests (10th percentile) between -120 and -20 mV, stays below 200,
-    and takes many values, where a command current takes few."""
+    """Whether a column looks like a membrane voltage, if its values times `to_mv` are mV.
+
+    Its resting value (10th percentile) must lie between -120 and -20 mV and its maximum below 200 mV, and it must have at
+    least ten different values: a command current has only few.
+    """
     rest = np.percentile(values, 10) * to_mv
     return bool(-120 <= rest <= -20 and values.max() * to_mv < 200 and len(np.unique(values[:100_000])) >= 10)
 
@@ -120,7 +126,7 @@ def _rests(values: Floats, to_mv: float) -> bool:
 def _paired(
     path: Path, voltages: list[Column], currents: list[Column], notes: list[str]
 ) -> list[tuple[Column, Column | None]]:
-    """Each voltage with its current: none, the only one, the one of the same label, or the one in the same place."""
+    """Pair each voltage with a current: the only one, else the one with the same numbers in its name, else by position."""
     if not currents:
         return [(v, None) for v in voltages]
     if len(currents) == 1:
@@ -131,7 +137,7 @@ def _paired(
             f"{path} has {columns} of voltage but {len(currents)} of current: keep one current for all, or one for each"
             " voltage."
         )
-    # As numbers: sweep 03 of the voltage is sweep 3 of the current.
+    # labels are compared as numbers: sweep 03 of the voltage is sweep 3 of the current
     ours, theirs = ([tuple(map(float, label)) for label in _labels(c)] for c in (voltages, currents))
     by_label = dict(zip(theirs, currents, strict=True))
     if len(by_label) == len(currents) and set(ours) == set(theirs):
@@ -143,7 +149,7 @@ def _paired(
 
 
 def _labels(columns: list[Column]) -> list[tuple[str, ...]]:
-    """What tells the columns of one kind apart: the numbers in their names, but for those that all of them have."""
+    """What distinguishes columns of one kind: the numbers in their names, except those that are the same in all names."""
     found = [c.numbers for c in columns]
     if len({len(numbers) for numbers in found}) > 1:
         return found
@@ -152,14 +158,14 @@ def _labels(columns: list[Column]) -> list[tuple[str, ...]]:
 
 
 def _names(voltages: list[Column]) -> list[str]:
-    """A name for each sweep: what its voltage's header alone has, else its place."""
+    """A name for each sweep: the numbers that distinguish its voltage column, or else its position."""
     labels = [voltages[0].numbers] if len(voltages) == 1 else _labels(voltages)
     names = ["_".join(label) if len(label) < 3 else "" for label in labels]
     return names if all(names) and len(set(names)) == len(names) else [str(k) for k in range(len(names))]
 
 
 def _guess_units(signals: list[Column], notes: list[str]) -> None:
-    """Give a unit, by magnitude, to the voltages and to the currents whose header has none."""
+    """Guess the unit of voltages and currents whose header gives none, from the size of their values."""
     for kind in ("voltage", "current"):
         bare = [c for c in signals if c.kind == kind and c.factor is None]
         if not bare:
@@ -168,7 +174,7 @@ def _guess_units(signals: list[Column], notes: list[str]) -> None:
         if kind == "voltage":
             unit = "V" if largest < 1 else "mV" if largest < 1000 else "uV"
         else:
-            # Ten nA would be a lot for a neuron, 10 pA is a usual step.
+            # 10 nA would be far too much for a neuron, but 10 pA is a usual current step
             unit = "A" if 0 < largest < 1e-6 else "nA" if largest < 10 else "pA"
         notes.append(f"no unit for the {kind} in {listed(bare)}: taken as {unit}")
         for c in bare:
@@ -176,5 +182,6 @@ def _guess_units(signals: list[Column], notes: list[str]) -> None:
 
 
 def _scaled(column: Column) -> Floats:
+    """The values of a column in mV or nA."""
     assert column.factor is not None
     return column.values * column.factor

@@ -1,4 +1,4 @@
-"""Text to a table of numbers: delimiter, decimal sign, header, and the line of whatever is no number."""
+"""Reads text as a table of numbers: finds delimiter, decimal sign and header; errors name the line that is at fault."""
 
 import contextlib
 import csv
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError
 
-FIRST = 1000  # lines of data: a decimal comma shows in them
+FIRST = 1000  # number of lines of data that are examined for a decimal comma
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """values (T, columns); names, one a column, or empty without a header; lines (T,): where each row stands in the
-    file.
+    """A table of numbers from a file.
+
+    values  (T, columns)
+    names   one per column; empty if there is no header
+    lines   (T,) number of the line in the file, for each row of values
     """
 
     path: Path
@@ -27,8 +30,9 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The numbers in a text file separated by comma, semicolon, tab or white space; raises FileError naming the bad
-    line.
+    """The numbers in a text file, separated by commas, semicolons, tabs or white space.
+
+    Raises FileError, with the number of the bad line, if the file is not a table of numbers.
     """
     text = _text(path)
     rows = [(k, line.strip(" \r\n")) for k, line in enumerate(text.split("\n"), 1) if line and not line.isspace()]
@@ -64,7 +68,7 @@ def read_table(path: Path) -> Table:
 
 
 def _text(path: Path) -> str:
-    """The text of a file in UTF-8, in UTF-16 with its mark, or else in Latin-1; raises FileError for what is none."""
+    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Raises FileError if it is not text."""
     raw = path.read_bytes()
     marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
@@ -77,7 +81,7 @@ def _text(path: Path) -> str:
 
 
 def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The titles and data of an Axon Text File; of any other, all its rows."""
+    """Drop the header of an Axon Text File except the titles of its columns; rows of other files are returned as they are."""
     if not rows or not re.match(r"ATF[\s,]+\d", rows[0][1]):
         return rows
     counts = re.findall(r"\d+", rows[1][1]) if len(rows) > 1 else []
@@ -89,17 +93,17 @@ def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int
 
 
 def _delimiter(line: str) -> str | None:
-    """The delimiter of a line of data; None: white space."""
+    """The delimiter in a line of data; None stands for white space."""
     for delimiter in (";", "\t"):
         if delimiter in line:
             return delimiter
-    # In 0,1 -70,052 the commas are decimal: between them are no numbers.
+    # Commas separate columns only if all the text between them is numbers: in "0,1 -70,052" they are decimal signs.
     cells = [cell.replace(",", ".") for cell in _cells(line, ",") if cell] if "," in line else []
     return "," if cells and all(map(_is_number, cells)) else None
 
 
 def _has_decimal_comma(lines: list[str], delimiter: str | None) -> bool:
-    """Whether the decimal sign is a comma: some number has one, and none a point."""
+    """Whether the decimal sign is a comma: there is a comma in some number and a point in none."""
     if any("." in line for line in lines):
         return False
     if delimiter == ",":
@@ -108,15 +112,17 @@ def _has_decimal_comma(lines: list[str], delimiter: str | None) -> bool:
 
 
 def _with_points(line: str, delimiter: str | None) -> str:
+    """The line with decimal points in place of decimal commas."""
     if delimiter == ",":
         return re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(",", "."), line)
     return line.replace(",", ".")
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:
+    """The fields of a line without quotes and white space around them."""
     cells = line.split(delimiter)
     if delimiter and '"' in line:
-        with contextlib.suppress(csv.Error):  # of a quote that is never closed
+        with contextlib.suppress(csv.Error):  # raised for a quote that is never closed
             cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     return [cell.strip().strip('"').strip() for cell in cells]
 
@@ -130,6 +136,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_data(line: str) -> bool:
+    """Whether every field of the line is a number."""
     delimiter = _delimiter(line)
     if _has_decimal_comma([line], delimiter):
         line = _with_points(line, delimiter)
@@ -138,15 +145,16 @@ def _is_data(line: str) -> bool:
 
 
 def _names(header: list[str], delimiter: str | None, columns: int) -> list[str]:
-    """One name a column from the lines above the data: a line of names, more of them (units below), or one name a
-    line.
+    """One name per column from the lines above the data; empty if they are no header.
+
+    The names may be on one line, or on several lines that are joined (names, then units), or on a line each.
     """
     header = [re.sub(r"^[#%]+\s*", "", line) for line in header]
     found = []
     for line in header:
         cells = _cells(line, delimiter)
         if delimiter is None and len(cells) != columns:
-            cells = _cells(re.sub(r"\s+(?=[\[(])", "", line), delimiter)  # "V (mV)" is one name
+            cells = _cells(re.sub(r"\s+(?=[\[(])", "", line), delimiter)  # "V (mV)" is a single name
         if len(cells) == columns:
             found.append(cells)
     if found:
@@ -157,6 +165,7 @@ def _names(header: list[str], delimiter: str | None, columns: int) -> list[str]:
 
 
 def _first_fault(path: Path, data: list[str], lines: list[int], delimiter: str | None) -> str:
+    """The message that tells the first line which is not like the others, or not of numbers."""
     width = len(_cells(data[0], delimiter))
     for number, line in zip(lines, data, strict=True):
         cells = _cells(line, delimiter)

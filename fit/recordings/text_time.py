@@ -1,4 +1,4 @@
-"""The time step of a table of columns, and sweeps that stand one below the other in it."""
+"""Finds the sample step of a text table, and splits sweeps that are stacked below each other in its columns."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from .text_table import Table
 
 
 def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Column]:
-    """The columns with a sweep each, where the time starts again and again: cut there if every sweep has the same times.
+    """The columns with one sweep each: if the time starts again and again, every column is cut there.
 
-    Raises FileError if the time starts again but the sweeps are not alike.
+    Raises FileError if the time starts again but the sweeps do not all have the same times.
     """
     known = [c for kind in ("time", "index") for c in columns if c.kind == kind]
     if not any(c.kind or increases(c.values) for c in columns):
-        # Without a header an even rise is the time, and only without one a rise that begins again.
+        # No header and no column that increases evenly: a column that increases evenly several times over is the time.
         known = [c for c in columns if _parts(c.values) > 1]
     if not known:
         return columns
@@ -44,7 +44,7 @@ def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Col
 
 
 def _parts(values: Floats) -> int:
-    """How many times over a column holds the same even rise; 1 if it does not."""
+    """How many times a column repeats the same even increase; 1 if it does not repeat one."""
     back = np.flatnonzero(np.diff(values) < 0) + 1
     n = int(back[0]) if len(back) else len(values)
     if n < 3 or len(values) % n or not increases(values[:n]):
@@ -54,7 +54,7 @@ def _parts(values: Floats) -> int:
 
 
 def _restart(values: Floats) -> int | None:
-    """Where a time first falls back to its start and goes on from there in its step; None if it never does."""
+    """The index at which the time first jumps back to its start and goes on with the same step; None if it never does."""
     steps = np.diff(values)
     typical = np.median(steps) if len(steps) else 0.0
     for k in np.flatnonzero(steps < 0) + 1:
@@ -65,13 +65,13 @@ def _restart(values: Floats) -> int | None:
 
 
 def time_step(table: Table, columns: list[Column], dt: float | None, notes: list[str]) -> float:
-    """The time step in ms; marks the columns that are a time or an index.
+    """The sample step in ms. Sets the kind of the columns that are a time or an index.
 
-    Raises FileError for uneven times (naming the line), UsageError if there is no time and no dt.
+    Raises FileError if the times are uneven (with the line number), UsageError if there is neither a time nor dt.
     """
     named = [c for c in columns if c.kind == "time"]
     for c in [] if named else columns:
-        # Without a header that says so only an even rise is a time, and one by ones is a count.
+        # If no header names the time, a column that increases evenly is the time, or the index if it increases by ones.
         if c.kind in ("", "index") and increases(c.values):
             counts = np.all(np.diff(c.values) == 1)
             c.kind = "index" if counts else "time"
@@ -95,7 +95,7 @@ def time_step(table: Table, columns: list[Column], dt: float | None, notes: list
 
 
 def _even_step(table: Table, column: Column, dt: float | None, notes: list[str]) -> float:
-    """The step, ms, of an evenly increasing time column; raises FileError naming the first line that breaks it."""
+    """The step, ms, of a time column. Raises FileError, with the line number, if the times do not increase evenly."""
     t = column.values
     if len(t) < 2:
         raise FileError(f"{table.path} holds a single sample.")
@@ -116,7 +116,7 @@ def _even_step(table: Table, column: Column, dt: float | None, notes: list[str])
     step = (t[-1] - t[0]) / (len(t) - 1)
     factor = column.factor
     if factor is None:
-        # Neurons are recorded at 1-200 kHz: 0.005-1 ms.
+        # the unit with which the step is plausible: neurons are recorded at 1-200 kHz, steps of 0.005-1 ms
         factor = 1e3 if step < 1.5e-3 else 1.0 if step <= 1.0 else 1e-3
         unit = {1e3: "s", 1.0: "ms", 1e-3: "µs"}[factor]
         notes.append(f"{column.name} has no unit: taken as time in {unit}, a step of {step * factor:g} ms")
@@ -124,13 +124,15 @@ def _even_step(table: Table, column: Column, dt: float | None, notes: list[str])
         raise FileError(
             f"{table.path} has a time step of {step * factor:g} ms: the unit of {column.name} must be wrong."
         )
-    # Printed times are rounded: their mean step is good to more digits than any one, but not to sixteen.
+    # The mean step is more exact than a single printed time, but not to the 16 digits of a float: keep six.
     return float(f"{step * factor:.6g}")
 
 
 def _coarse(t: Floats) -> bool:
-    """Whether a time is even but for the digits it is printed with: two neighbouring multiples of the last digit, both
-    often, are its only steps, and it never strays from an even time by more than that digit.
+    """Whether the times are even, but printed with too few digits to show it.
+
+    Then all steps are one of two neighbouring multiples of the last digit, both occur often, and the times stay within
+    about one such digit of evenly spaced times.
     """
     steps = np.diff(t)
     few, many = float(steps.min()), float(steps.max())
@@ -140,13 +142,14 @@ def _coarse(t: Floats) -> bool:
     share = np.mean(steps > few + 0.5 * digit)
     only_two = np.all(np.minimum(steps - few, many - steps) < 0.01 * digit)
     strays = np.abs(t - t[0] - np.arange(len(t)) * (t[-1] - t[0]) / (len(t) - 1))
-    # A sample that is missing or there twice makes two kinds of steps too, but one of them once.
+    # A sample that is missing or doubled also makes two kinds of steps, but one of the kinds occurs only once.
     return bool(only_two and 0.02 < share < 0.98 and strays.max() < 1.5 * digit)
 
 
 def _given_step(table: Table, column: Column, dt: float | None, notes: list[str]) -> float:
-    """dt, ms, for a time that is printed too coarsely to have a step; raises UsageError without one and for one that the
-    time contradicts.
+    """The given dt, in ms, for times that are printed with too few digits to show their step.
+
+    Raises UsageError if no dt is given, or if it contradicts the times.
     """
     t = column.values
     if dt is None:
@@ -166,6 +169,6 @@ def _given_step(table: Table, column: Column, dt: float | None, notes: list[str]
 
 
 def increases(values: Floats) -> bool:
-    """Whether a column can be a time: every step within 20 % of a positive median (voltages in columns never are)."""
+    """Whether a column may be a time: every step is within 20 % of a positive median step, as in no recorded signal."""
     steps = np.diff(values)
     return len(steps) > 1 and bool(np.all(np.abs(steps - np.median(steps)) <= 0.2 * np.median(steps)) and steps[0] > 0)
