@@ -12,7 +12,7 @@ from spikefab.errors import UsageError
 from spikefab.fit.recordings.recording import Recording, Sweep, baseline_current, denoise, is_noise
 from spikefab.fit.recordings.spikes import Spikes, find_spikes
 
-from .indications import signs
+from .indications import indications
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
 
     * peak_rate: Hz, firing rate of the sweep that fires fastest
     * fi_slope: Hz per nA, slope of a straight line through the f-I curve of the sweeps that fire (at least two currents)
-    * noise, constant, bursts, block, rebound, resonance, oscillation: see `signs`
+    * noise, constant, bursts, block, rebound, resonance, oscillation: see `indications`
     """
     seen = _see(recording, (), trains)
     rates = [_rate(o) for o in seen.sweeps]
@@ -128,7 +128,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
     return _features(seen) | {
         "peak_rate": max(rates, default=0.0),
         "fi_slope": slope,
-        **signs(seen.sweeps, recording.dt, seen.noise),
+        **indications(seen.sweeps, recording.dt, seen.noise),
     }
 
 

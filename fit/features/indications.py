@@ -1,4 +1,4 @@
-"""Signs of a recording that point at a kind of model: bursts, block, rebound, resonance, rhythm, a fluctuating stimulus."""
+"""Features of a recording that suggest a kind of model: bursts, block, rebound, resonance, rhythm, noise stimuli."""
 
 from typing import TYPE_CHECKING
 
@@ -10,27 +10,32 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-PAUSE = 2.0  # times both neighbours: such an interval stands between two bursts
-SILENCE = 0.3  # of the stimulus, at least, without spikes at its end: a block
-REBOUND = 300.0  # ms after the end of an inhibition
-BAND = (1.0, 60.0)  # Hz, in which a membrane's resonance is sought
-SHARPEST = 1000.0  # ms, of a segment of the impedance
-COHERENT = 0.8  # the share of the voltage that the current explains: elsewhere the impedance is noise
-RHYTHM = (4.0, 100.0)  # Hz, of subthreshold oscillations
-REPEATS = 0.4  # correlation of a voltage with itself one period later: noise that a membrane filters stays below
+PAUSE = 2.0  # an interspike interval that is this many times longer than both its neighbours lies between two bursts
+SILENCE = 0.3  # share of the stimulus that must be without spikes at its end for a depolarisation block
+REBOUND = 300.0  # ms after the end of a hyperpolarising step in which a spike counts as rebound
+BAND = (1.0, 60.0)  # frequencies, Hz, between which a resonance of the membrane is searched
+SHARPEST = 1000.0  # length, ms, of the segments from which the impedance is estimated: resolves 1 Hz
+# Least coherence of voltage and current (the share of the voltage that the current explains) at a frequency for the
+# impedance to be used there: at other frequencies, the estimate is noise.
+COHERENT = 0.8
+RHYTHM = (4.0, 100.0)  # frequencies, Hz, between which a subthreshold oscillation is searched
+# Least correlation of a voltage with itself one period later for a rhythm: noise filtered by a membrane stays below it.
+REPEATS = 0.4
 
 
-def signs(observed: "list[Observed]", dt: float, noise: bool) -> dict[str, float]:
-    """One float a sign; nan where the recording cannot show it. dt in ms.
+def indications(observed: "list[Observed]", dt: float, noise: bool) -> dict[str, float]:
+    """One float per feature; nan if the recording cannot show it. dt in ms.
 
-    * noise: 1 where the stimulus fluctuates all along, else 0
-    * constant: share of the sweeps with three spikes or more whose stimulus is a step: what intervals tell of the cell
-    * bursts: share, 0..1, of intervals at least twice as long as both neighbours, over all sweeps: none in regular and
-      in adapting trains, half of them in doublets
-    * block: share of the firing sweeps that fall silent, above the threshold of their spikes, while the step goes on
-    * rebound: share of the inhibiting steps with a spike within 300 ms of their end
-    * resonance: greatest impedance within 1..60 Hz over the one at 1 Hz, from a fluctuating or swinging current that
-      evokes no spike; 1 is a passive membrane
+    * noise: 1 if the stimulus fluctuates all the time, else 0
+    * constant: share of the sweeps with at least three spikes whose stimulus is a current step; if it is low, the interspike
+      intervals reflect the stimulus rather than the cell
+    * bursts: share, 0..1, of the intervals that are at least twice as long as both neighbours, over all sweeps: 0 in regular
+      and in adapting spike trains, one half in trains of doublets
+    * block: share of the firing sweeps in which the cell stops firing during the step while its voltage stays above the
+      spike threshold (depolarisation block)
+    * rebound: share of the hyperpolarising steps with a spike within 300 ms after their end
+    * resonance: largest impedance within 1..60 Hz divided by the impedance at 1 Hz, from a fluctuating or oscillating
+      current that evokes no spikes; 1 for a passive membrane
     * oscillation: mV, root mean square of a subthreshold rhythm of 4..100 Hz under a constant current; 0 without one
     """
     return {
@@ -62,12 +67,12 @@ def _block(observed: "list[Observed]", dt: float) -> float:
     fired = [o for o in observed if len(o.inside) and o.step is not None and o.step > 0]
     if not fired:
         return float("nan")
-    # of weak steps, whose spikes begin where a blocked cell's no longer can
+    # threshold from the first sweep that fires, usually the weakest step: close to the block, spikes start higher
     threshold = float(np.median(fired[0].spikes.onset_voltage))
     found = []
     for o in fired:
         last, (start, stop) = o.inside[-1], o.window
-        # the trough and the after-potential of the last spike are no plateau
+        # the second half of the time after the last spike, when its trough and after-potential are over
         rest = o.sweep.voltage[round((last + 0.5 * (stop - last)) / dt) : round(stop / dt)]
         long = stop - last >= max(SILENCE * (stop - start), 3 * float(np.max(np.diff(o.inside), initial=0.0)))
         found.append(bool(long and len(rest) and np.median(rest) > threshold))
@@ -79,7 +84,7 @@ def _rebound(observed: "list[Observed]") -> float:
     after = []
     for o in down:
         time, stop = o.spikes.time, o.window[1]
-        # a cell that fires by itself does not rebound
+        # a cell that also fires before the step fires by itself, which is no rebound
         after.append(bool(np.any((time > stop) & (time <= stop + REBOUND)) and not np.any(time < o.window[0])))
     return float(np.mean(after)) if after else float("nan")
 
@@ -100,7 +105,7 @@ def _resonance(observed: "list[Observed]", dt: float) -> float:
         f, cross = csd(i, v, rate, nperseg=size)
         impedance = np.abs(cross) / np.maximum(welch(i, rate, nperseg=size)[1], 1e-30)
         known = (f >= BAND[0]) & (f <= BAND[1]) & (coherence(i, v, rate, nperseg=size)[1] >= COHERENT)
-        # a slow ramp drives one frequency only: there is no peak to see
+        # a slow ramp contains almost one frequency only, too few to see a peak of the impedance
         if known.sum() >= 5 and f[known][0] <= 2 * BAND[0]:
             found.append(float(np.max(impedance[known]) / impedance[known][0]))
     return float(np.median(found)) if found else float("nan")
@@ -112,7 +117,7 @@ def _oscillation(observed: "list[Observed]", dt: float) -> float:
         if o.sweep.current is None or o.step is None or len(o.spikes):
             continue
         start, stop = o.window
-        # the second half: the charging of the membrane is over
+        # the second half of the step, when the membrane is charged
         v = o.sweep.voltage[round((start + stop) / 2 / dt) : round(stop / dt)]
         if len(v) * dt >= 2000.0 / RHYTHM[0] / 2:
             found.append(_rhythm(v, dt))
@@ -120,7 +125,7 @@ def _oscillation(observed: "list[Observed]", dt: float) -> float:
 
 
 def _rhythm(v: Floats, dt: float) -> float:
-    """mV rms of what repeats itself in a voltage (T,); 0 for noise."""
+    """Root mean square, mV, of a voltage (T,) that repeats itself with some period of RHYTHM; 0 if it is noise."""
     from scipy.signal import detrend, fftconvolve
 
     v = detrend(v)
@@ -129,7 +134,7 @@ def _rhythm(v: Floats, dt: float) -> float:
     power = fftconvolve(v, v[::-1])[len(v) - 1 :]
     if power[0] <= 0:
         return 0.0
-    # of n - lag products: the estimate must not fall with the lag by itself
+    # divide by the number of products at each lag, so that the autocorrelation does not decrease only because of the lag
     r = power / power[0] * len(v) / np.arange(len(v), 0, -1)
     low, high = round(1000 / RHYTHM[1] / dt), min(round(1000 / RHYTHM[0] / dt), len(v) // 2)
     below = np.flatnonzero(r[:high] < 0)

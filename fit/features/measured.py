@@ -1,4 +1,4 @@
-"""What can be read off a recording before any search: resting potential, resistance, time constant, threshold, reset."""
+"""Constants of a cell that are measured directly in its recording, before any search: rest, resistance, reset and others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +8,31 @@ import numpy as np
 from spikefab.fit.recordings.recording import Recording, baseline_current, quiet_part
 from spikefab.fit.recordings.spikes import Spikes
 
-TAUS = np.geomspace(1.5, 80, 40)  # ms, tried by the subthreshold regression
-AFTER = 15.0  # ms after a spike before the voltage counts as subthreshold again
-T_REF_MOST = 8.0  # ms
-QUIET = 10.0  # ms: a shorter start of a sweep is no baseline
-JUMP = 0.9  # share of the mean square error that must be left for an electrode's jump to be believed
-FALLING = -2.0  # V/s: slower than this, a spike's fast repolarisation is over
+TAUS = np.geomspace(1.5, 80, 40)  # membrane time constants, ms, that the subthreshold regression tries
+AFTER = 15.0  # ms after a spike in which the voltage does not count as subthreshold
+T_REF_MOST = 8.0  # upper limit, ms, of a measured refractory time
+QUIET = 10.0  # ms for which the current must be constant at the start of a sweep for a baseline to be measured there
+# An uncompensated electrode resistance is assumed only if it lowers the mean square error to less than this share.
+JUMP = 0.9
+FALLING = -2.0  # slope of the voltage, V/s, above which the fast repolarisation of a spike is over
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Constants of a cell: mV, MOhm, ms, nF. Those of spikes are None for a recording without any.
+    """Constants of a cell. Those that need spikes are None for a recording without spikes.
 
-    drive: nA, the largest departure of the current from its baseline. passive: whether R and tau were seen at all.
-    jump: MOhm, of an electrode that was not compensated: the voltage follows the current at once by so much; else 0.
+    E_L      resting potential, mV
+    R        input resistance, MOhm
+    tau      membrane time constant, ms
+    drive    largest deviation of the current from its baseline, nA
+    onset    voltage at which spikes start, mV
+    reset    voltage after the fast fall of a spike, mV
+    trough   lowest voltage after a spike, mV
+    peak     highest voltage of a spike, mV
+    half     voltage halfway between onset and peak, mV
+    t_ref    time from a spike to the end of its fast fall, ms
+    passive  whether the recording shows R and tau at all; if not, they are guesses
+    jump     resistance, MOhm, of an electrode that was not compensated: the voltage follows the current at once by this; or 0
     """
 
     E_L: float
@@ -39,11 +50,12 @@ class Measured:
 
     @property
     def C(self) -> float:
+        """Capacitance, nF."""
         return self.tau / self.R
 
 
 def _subthreshold(n: int, spikes: Spikes, dt: float, after: float) -> np.ndarray:
-    """(n,) bool: samples from which the leak can be seen."""
+    """(n,) bool: the subthreshold samples, which are not near a spike: neither 2 ms before nor `after` ms after its onset."""
     quiet = np.ones(n, dtype=bool)
     for onset in spikes.onset_index:
         quiet[max(0, onset - round(2 / dt)) : onset + round(after / dt)] = False
@@ -51,7 +63,7 @@ def _subthreshold(n: int, spikes: Spikes, dt: float, after: float) -> np.ndarray
 
 
 def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np.ndarray:
-    """The current through a leaky membrane of unit resistance that has settled under its baseline."""
+    """Voltage of a leaky membrane with a resistance of 1 under this current, starting at rest under the baseline current."""
     from scipy.signal import lfilter
 
     k = -np.expm1(-dt / tau)
@@ -59,13 +71,14 @@ def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np
 
 
 def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float, bool, float]:
-    """(E_L mV, R MOhm, tau ms, whether they were seen, jump MOhm): what explains the subthreshold samples best.
+    """The passive membrane that explains the subthreshold voltage of all sweeps best.
 
-    Of all sweeps together. The response to the whole current is simulated for each tau and regressed on the voltage, so
-    recording noise does not bias it as it does a regression of V(t + dt) on V(t). Spikes pull the voltage: 15 ms after
-    each are left out (3 ms where the cell fires so fast that nothing else would be left). An electrode whose resistance
-    was not compensated adds its own drop at once, which looks like a smaller tau: where the current itself as a second
-    regressor explains a tenth of the error, it is one.
+    Returns (E_L mV, R MOhm, tau ms, whether the recording shows R and tau, resistance of the electrode MOhm). For each tau
+    in TAUS, the response of a membrane to the whole current is computed, and the voltage is regressed on it; noise in the
+    recording does not bias this, as it biases a regression of V(t + dt) on V(t). The 15 ms after each spike are left out,
+    or 3 ms if the cell fires so fast that too little would be left. An electrode whose resistance was not compensated adds
+    a voltage that follows the current at once, which looks like a smaller tau. Therefore the current itself is tried as a
+    second regressor; if that lowers the error by a tenth, its coefficient is the resistance of the electrode.
     """
     dt = recording.dt
     after = AFTER
@@ -87,7 +100,7 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
         plain = min(plain, _line(v, [x], base, tau))
         jumping = min(jumping, _line(v, [x, i], base, tau))
     seen = plain[0] < np.inf
-    # at an end of the grid it is not an electrode that is seen, but a membrane that is no simple one
+    # if the best tau is the first or last one tried, the reason is a complicated membrane, not the electrode
     electrode = seen and jumping[0] < JUMP * plain[0] and TAUS[0] < jumping[3] < TAUS[-1]
     _, e_l, r, tau, jump = jumping if electrode else plain
     return e_l, float(np.clip(r, 20, 1000)), tau, seen, jump
@@ -96,10 +109,11 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
 def _line(
     v: np.ndarray, regressors: list[np.ndarray], base: tuple[float, float] | None, tau: float
 ) -> tuple[float, float, float, float, float]:
-    """(mean square error, E_L, R, tau, jump) of the voltage against the filtered current and, with two, the current itself.
+    """Regress the voltage on the response of the membrane (first regressor) and on the current itself (second, if given).
 
-    Through the baseline (mV, nA) if there is one: depolarised cells rectify, and would move the intercept. The error is
-    infinite where a resistance is negative.
+    Returns (mean square error, E_L, R, tau, resistance of the electrode). If there is a baseline (mV, nA), the line is
+    forced through it, because cells rectify when depolarised, which would shift the intercept. If a resistance comes out
+    negative, the error is infinite.
     """
     if base is None:
         columns, y = [np.ones_like(v), *regressors], v
@@ -114,7 +128,10 @@ def _line(
 
 
 def _baseline(recording: Recording, keep: Sequence[np.ndarray]) -> tuple[float, float] | None:
-    """(mV, nA) before the stimuli: medians over the quiet parts of 10 ms or more; None if no sweep has one."""
+    """Voltage and current (mV, nA) before the stimuli: medians over the parts, at least 10 ms long, of constant current.
+
+    None if no sweep starts with such a part.
+    """
     volts, amps = [], []
     for sweep, subthreshold in zip(recording.sweeps, keep, strict=True):
         if sweep.current is None:
@@ -127,21 +144,21 @@ def _baseline(recording: Recording, keep: Sequence[np.ndarray]) -> tuple[float, 
 
 
 def _repolarised(v: np.ndarray, peak: int, dt: float) -> int:
-    """The sample after a peak where the fast fall of the spike is over, or the last of `v`.
+    """The sample at which the fast fall of a spike after its peak is over, or the last sample of `v`.
 
-    A fixed time after the spike will not do: spikes are 0.5 to 5 ms broad, and a reset on the falling flank of a broad
-    one sends the search to the wrong place.
+    A fixed time after the peak would not work: spikes are 0.5 to 5 ms wide, and a reset voltage measured on the falling
+    flank of a broad spike would start the search at a wrong place.
     """
     width = max(1, round(0.5 / dt))
     slope = (v[peak + width :] - v[peak:-width]) / (width * dt) if len(v) > peak + width else np.empty(0)
     fast = np.flatnonzero(slope < 4 * FALLING)
-    start = fast[0] if len(fast) else 0  # the rounded top of a spike is slow as well
+    start = fast[0] if len(fast) else 0  # skip the rounded top of the spike, where the voltage also falls slowly
     slow = np.flatnonzero(slope[start:] > FALLING)
     return int(peak + start + slow[0]) if len(slow) else len(v) - 1
 
 
 def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
-    """Constants of the cell from the (training) sweeps of a recording and their spikes."""
+    """Measure the constants of a cell. The recording should hold training sweeps only; `spikes` has one entry per sweep."""
     dt = recording.dt
     e_l, r, tau, seen, jump = membrane(recording, spikes)
     drive = max(

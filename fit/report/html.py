@@ -1,4 +1,4 @@
-"""The few pieces of HTML that a report is made of. Text is escaped; what is markup already is a `Markup`."""
+"""Functions that make the HTML of a report. Text is escaped, unless it is of the class `Markup`, which is HTML already."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -53,31 +53,35 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
   h1 { font-size: 1.3rem; } }
 @media print { details > * { display: block; } figure, tr { break-inside: avoid; } }
 """
-# nothing may be loaded, whatever a recording is called
+# Content security policy: the page may load nothing, so that the name of a recording cannot make it load a script.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 class Markup(str):
-    """HTML that needs no escaping."""
+    """A string that is HTML and must not be escaped."""
 
 
 def text(value: object) -> Markup:
-    """Anything as HTML: escaped, unless it is markup."""
+    """Any object as HTML: escaped, unless it is a `Markup`."""
     return value if isinstance(value, Markup) else Markup(html.escape(str(value)))
 
 
 def tag(name: str, *content: object, css: str = "") -> Markup:
-    """An element with a class; numbers and texts inside are escaped."""
+    """An HTML element with content and CSS class; content that is no `Markup` is escaped."""
     classes = f' class="{html.escape(css)}"' if css else ""
     return Markup(f"<{name}{classes}>{''.join(map(text, content))}</{name}>")
 
 
 def join(parts: Iterable[object]) -> Markup:
+    """Pieces of HTML one after another."""
     return Markup("\n".join(map(text, parts)))
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], left: int = 1, limits: int = 0) -> Markup:
-    """The first `left` (1 or 2) columns are text; the last `limits` rows are set apart. It scrolls where it is too wide."""
+    """An HTML table. The first `left` (1 or 2) columns are text, the others numbers; the last `limits` rows look different.
+
+    A table that is too wide for the page scrolls.
+    """
     rows = list(rows)
     head = tag("tr", *(tag("th", c) for c in columns))
     body = []
@@ -90,27 +94,29 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], left: int
 
 
 def definitions(pairs: Iterable[tuple[object, object]]) -> Markup:
+    """A list of names, each with its value."""
     return tag("dl", *(Markup(tag("dt", name) + tag("dd", value)) for name, value in pairs))
 
 
 def figure(svg: str, caption: object = "") -> Markup:
+    """A picture with its caption."""
     return tag("figure", Markup(svg), tag("figcaption", caption) if caption else "")
 
 
 def bar(parts: Sequence[tuple[float, str]], full: float) -> Markup:
-    """A bar of (length, CSS variable) in which `full` is all of its width."""
+    """A bar of coloured parts, each (length, CSS variable of the colour); `full` is the length of the full width."""
     pieces = "".join(f'<i style="width:{100 * max(0.0, x) / full:.1f}%;--c:var(--{name})"></i>' for x, name in parts)
     return Markup(f'<div class="bar">{pieces}</div>')
 
 
 def key(entries: Iterable[tuple[str, str]]) -> Markup:
-    """What the colours of a bar mean: (text, CSS variable) each."""
+    """A key to the colours of a bar, from pairs (text, CSS variable of the colour)."""
     marks = "".join(f'<i style="--c:var(--{name})"></i>{text(label)}' for label, name in entries)
     return Markup(f'<span class="key">{marks}</span>')
 
 
 def page(title: str, body: Iterable[object]) -> str:
-    """The whole file."""
+    """The complete HTML file."""
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-"""Pictures of a result: the ranking, and the best model against the recording."""
+"""Pictures of the results of a fit: the ranking of the models, and the best model against the recording."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 
     from spikefab.fit.results import FitResult, FitResults
 
-DATA, MODEL = "black", "#d1495b"
-TERMS = (("voltage", "#30638e"), ("spike times", "#edae49"), ("spike count", "#8d96a3"))
-MOST = 4  # sweeps shown
-LONGEST = 1200.0  # ms of a sweep with spikes shown, and
-CROWD, SHORTEST = 25, 150.0  # about as many spikes, but no less than so many ms: more is a smear
-MOST_SPIKES = 80  # in a row of the raster
-MARGIN = 60.0  # ms shown around a stimulus
-WIDTH, RASTER = 10.0, 3.2  # inches, of the sweeps together and of the raster
+DATA = "black"  # colour of the recording
+MODEL = "#d1495b"  # colour of the best model
+TERMS = (("voltage", "#30638e"), ("spike times", "#edae49"), ("spike count", "#8d96a3"))  # terms of the score: colour
+MOST = 4  # number of sweeps that are drawn, at most
+LONGEST = 1200.0  # ms of a sweep with spikes that are drawn, at most
+CROWD = 25  # number of spikes to draw of a sweep with many: more could not be told apart
+SHORTEST = 150.0  # ms of a sweep that are drawn, at least, however many spikes they have
+MOST_SPIKES = 80  # number of spikes in a row of the raster plot, at most
+MARGIN = 60.0  # ms drawn before and after a stimulus
+WIDTH = 10.0  # inches, of all sweeps side by side
+RASTER = 3.2  # inches, width of the raster plot
 STYLE: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
 
 
 def plot_ranking(results: "FitResults", path: str | Path) -> None:
-    """Scores of all models as bars of their three terms, with the training score and the float64 ideal beside."""
+    """Draw the score of each model as a bar of its three terms, with marks for the training score and the score in float64."""
     from matplotlib import rc_context
 
     if not results:
@@ -40,8 +43,9 @@ def plot_ranking(results: "FitResults", path: str | Path) -> None:
 
 
 def plot_best(results: "FitResults", path: str | Path) -> None:
-    """The best model on held-out sweeps (training sweeps, where nothing was held out): voltages, residual, current,
-    and the spikes of every sweep.
+    """Draw the best model on held-out sweeps, or on training sweeps if nothing was held out.
+
+    The picture has voltages, residuals and currents of some sweeps, and the spikes of all sweeps.
     """
     from matplotlib import rc_context
 
@@ -54,7 +58,7 @@ def plot_best(results: "FitResults", path: str | Path) -> None:
 
 
 def plot(results: "FitResults") -> "Figure":
-    """Both in one figure, the best model above the ranking; the ranking alone where there are no traces."""
+    """One figure with the best model above the ranking; without traces (results from a file), only the ranking."""
     from matplotlib import rc_context
 
     if not results:
@@ -74,16 +78,17 @@ def plot(results: "FitResults") -> "Figure":
 
 
 def ranking_height(results: "FitResults") -> float:
-    """Inches."""
+    """Height of the ranking, inches."""
     return 1.75 + 0.55 * len(results)
 
 
 def best_height(task: Task) -> float:
-    """Inches."""
+    """Height of the picture of the best model, inches."""
     return min(8.0, max(6.2, 3.5 + 0.15 * len(task.recording.sweeps)))
 
 
 def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
+    """Draw what `plot_ranking` writes."""
     ax = figure.subplots()
     rows = np.arange(len(results))
     left = np.zeros(len(results))
@@ -93,7 +98,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
         left += width
     for row, r in enumerate(results):
         ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
-    # missing where the fit was interrupted
+    # an interrupted fit has no scores in float64
     known = [r.judged_ideal or {} for r in results]
     ideal = [scores.get("combined_score", np.nan) for scores in known]
     marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
@@ -104,7 +109,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
         ax.plot(train, rows, "o", color="white", markeredgecolor=DATA, markersize=7, label="training", **marks)
     ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
     ax.set_ylim(len(results) - 0.5, -0.5)
-    # room for the number at the longest bar; a score far beyond 1 (nothing fits) may leave the picture
+    # leave room for the number at the end of the longest bar; a score far above 1 (a useless model) is cut off
     ax.set_xlim(0, 1.12 * min(1.5, float(np.nanmax([*left, *ideal]))))
     basis = "held-out score" if validated else "training score (not validated)"
     ax.set_xlabel(f"{basis}: 0 is perfect; {shared(results)} of voltage, spike times and spike count")
@@ -112,6 +117,7 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
 
 
 def draw_best(figure: "FigureBase", results: "FitResults") -> None:
+    """Draw what `plot_best` writes."""
     task, best = results.task, results.best
     assert task is not None
     parts = chosen(task)
@@ -133,13 +139,13 @@ def draw_best(figure: "FigureBase", results: "FitResults") -> None:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """A figure of its own, without the global state of pyplot: a user's own figures are left alone."""
+    """A new figure (width and height in inches) without pyplot, whose global state belongs to the user's own figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     class Picture(Figure):
         def _repr_png_(self) -> bytes:
-            """A notebook shows it, though pyplot does not know it."""
+            """Lets a notebook display the figure, although it was not made by pyplot."""
             from io import BytesIO
 
             self.savefig(buffer := BytesIO(), format="png")
@@ -151,25 +157,26 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def shares(results: "FitResults") -> tuple[float, float, float]:
-    """Of voltage, timing and count in the score: a third each, if the fit was not asked for other weights."""
+    """Shares of voltage, timing and count in the score: a third each, unless the user chose other weights."""
     voltage, timing, count = results.settings.get("weights") or (1.0, 1.0, 1.0)
     total = voltage + timing + count
     return voltage / total, timing / total, count / total
 
 
 def shared(results: "FitResults") -> str:
-    """The same in words."""
+    """The shares of voltage, timing and count in words."""
     each = shares(results)
     return "one third each" if len(set(each)) == 1 else ", ".join(f"{100 * x:.0f} %" for x in each)
 
 
 def terms(scores: dict[str, Any], share: tuple[float, float, float]) -> tuple[float, float, float]:
-    """What voltage, timing and count contribute to combined_score: they add up to it."""
+    """What voltage, timing and count each contribute to the combined score, which is their sum."""
     timing, count = share[1] * scores["timing"], share[2] * scores["count"]
     return max(0.0, scores["combined_score"] - timing - count), timing, count
 
 
 def _title(best: "FitResult") -> str:
+    """The title of the picture of the best model."""
     scores = best.judged
     basis = "held-out sweeps" if best.validated else "training sweeps (not validated)"
     masked = "" if scores["masked_rmse"] is None else f", masked rmse {scores['masked_rmse']:.1f} mV"
@@ -180,7 +187,7 @@ def _title(best: "FitResult") -> str:
 
 
 def chosen(task: Task) -> list[Part]:
-    """At most four parts, spread evenly over the stimuli from weak to strong, each cut to what can be seen."""
+    """The parts of sweeps to draw: at most MOST, spread evenly from weak to strong stimuli, each cut to a readable length."""
     order = {k: rank for rank, group in enumerate(stimuli(task.recording)) for k in group}
     parts = sorted(task.split.held_out or task.split.train, key=lambda p: (order[p.sweep], p.sweep))
     places = np.unique(np.linspace(0, len(parts) - 1, MOST).round().astype(int))
@@ -188,7 +195,7 @@ def chosen(task: Task) -> list[Part]:
 
 
 def _cut(task: Task, part: Part) -> Part:
-    """The part around its stimulus; of a longer one, the stretch whose rate is nearest to its mean."""
+    """The part cut to its stimulus; if that is too long to read, to the stretch whose firing rate is closest to the mean."""
     dt = task.dt
     start, stop = part.start, part.stop
     window = task.recording.sweeps[part.sweep].window
@@ -211,13 +218,14 @@ def _cut(task: Task, part: Part) -> Part:
 
 
 def _current(task: Task, part: Part) -> np.ndarray:
+    """The injected current of a part, nA."""
     current = task.recording.sweeps[part.sweep].current
-    assert current is not None  # a task has been through require_fit
+    assert current is not None  # `require_fit` was called before the task was made
     return current[part.start : part.stop]
 
 
 def draw_sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part, first: bool) -> None:
-    """One column: voltages, residual, current."""
+    """Draw one part of a sweep in a column of three axes: voltages, residual, current."""
     voltage, residual, current = axes
     t = np.arange(part.start, part.stop) * task.dt
     data = task.part_voltage(part)
@@ -225,7 +233,7 @@ def draw_sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part
     voltage.plot(t, data, color=DATA, linewidth=0.9, label="recording")
     voltage.plot(t, model, color=MODEL, linewidth=0.9, alpha=0.85, label=best.model_name.removesuffix("Neuron"))
     difference = np.minimum(data, task.clip) - np.minimum(model, task.clip)
-    # as it is scored: around the recording's spikes there is no residual, and a line across the gap would invent one
+    # no residual around the recording's spikes, as in the score; with NaN, no line is drawn across the gap
     difference[task.part_mask(part)] = np.nan
     residual.axhline(0, color="0.75", linewidth=0.8)
     residual.plot(t, difference, color=MODEL, linewidth=0.8)
@@ -247,14 +255,17 @@ def draw_sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part
 
 
 def room_for_legend(ax: "Axes") -> None:
-    """Above the spikes: called when all columns, which share the axis, are drawn."""
+    """Make room above the spikes and put the legend there. Call it after all columns are drawn: they share this axis."""
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.12 * (high - low))
     ax.legend(loc="upper left", ncols=2, frameon=False, fontsize=9, borderaxespad=0, columnspacing=1, handlelength=1.4)
 
 
 def limit_residual(columns: "list[list[Axes]]") -> None:
-    """One symmetric range for all columns, set by most of the residual: a shifted spike must not flatten the rest."""
+    """Set one symmetric range for the residuals in all columns.
+
+    It holds 99 % of the samples, so that the large residual of a single shifted spike does not flatten the others.
+    """
     values = np.concatenate([np.asarray(line.get_ydata(), float) for c in columns for line in c[1].lines[1:]])
     values = np.abs(values[np.isfinite(values)])
     if len(values):
@@ -263,7 +274,10 @@ def limit_residual(columns: "list[list[Axes]]") -> None:
 
 
 def _raster(ax: "Axes", task: Task, best: "FitResult", shown: list[Part]) -> None:
-    """All spikes of all sweeps, the recording's above the model's in each row; what was held out is shaded."""
+    """Draw the spikes of all sweeps, one row per sweep: above those of the recording, below those of the model.
+
+    Held-out parts are shaded.
+    """
     sweeps = task.recording.sweeps
     rows = np.arange(len(sweeps))
     for part in task.split.held_out:
@@ -284,7 +298,7 @@ def _raster(ax: "Axes", task: Task, best: "FitResult", shown: list[Part]) -> Non
 
 
 def time_span(task: Task, best: "FitResult", shown: list[Part]) -> tuple[float, float]:
-    """The ms of the raster: from the first spike to the last and where the stimuli are, or a stretch of long trains."""
+    """The time range (ms) of the raster plot: it contains all spikes and stimuli, or, of trains with very many spikes, a part."""
     sweeps = task.recording.sweeps
     longest = max(len(s.voltage) for s in sweeps) * task.dt
     if max(len(s) for s in task.spikes) > MOST_SPIKES:

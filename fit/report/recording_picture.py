@@ -1,4 +1,4 @@
-"""The picture of a recording: the voltage of all sweeps above their currents."""
+"""Draws a recording: the voltages of all sweeps, and below them the currents."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-BINS = 3000  # of a trace, drawn as their lowest and highest samples: more than the picture has columns
-NAMED = 12  # sweeps in a legend
-DENSE = 60  # spikes in a sweep: beyond, the whole is a smear, and a closer look stands beside it
-CLOSER = 20  # spikes in the closer look
-COLOURS = ("#30638e", "#d1495b", "#edae49")  # from the first sweep to the last
+# Number of bins of a long trace; only the lowest and highest sample of each is drawn. The picture has fewer pixel columns.
+BINS = 3000
+NAMED = 12  # number of sweeps above which the legend names only the first and the last
+DENSE = 60  # number of spikes in a sweep above which they cannot be told apart, so that an enlarged part is drawn too
+CLOSER = 20  # number of spikes in that enlarged part
+COLOURS = ("#30638e", "#d1495b", "#edae49")  # colours of the first, middle and last sweep; others lie between
 
 
 def picture_recording(recording: Recording, path: str | Path) -> None:
-    """Write the picture; the suffix of the path is its format (png, svg, pdf). Raises OSError if it cannot be written."""
+    """Draw the recording into a file, whose suffix tells the format (png, svg, pdf). Raises OSError if that fails."""
     from matplotlib import rc_context
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -58,7 +59,10 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
 
 
 def _closer(recording: Recording) -> list[tuple[float, float]]:
-    """(start, stop) in ms around some spikes in the middle of the busiest sweep; none if the whole can be read."""
+    """(start, stop) in ms of the part to enlarge: some spikes in the middle of the sweep with the most spikes.
+
+    The list is empty if no sweep has too many spikes to be told apart.
+    """
     times = max((find_spikes(s.voltage, recording.dt).time for s in recording.sweeps), key=len)
     if len(times) <= DENSE:
         return []
@@ -67,7 +71,7 @@ def _closer(recording: Recording) -> list[tuple[float, float]]:
 
 
 def _outline(values: Floats, dt: float, start: float, stop: float) -> tuple[Floats, Floats]:
-    """Times (ms) and values of what lies between start and stop; of long traces the extremes of each of 3000 bins."""
+    """Times (ms) and values of a trace between start and stop (ms); of a long one, only the extremes of each of BINS bins."""
     first = max(0, round(start / dt))
     shown = values[first : round(stop / dt) + 1]
     width = -(-len(shown) // BINS)
@@ -80,7 +84,7 @@ def _outline(values: Floats, dt: float, start: float, stop: float) -> tuple[Floa
 
 
 def _legend(figure: "Figure", ax: "Axes", sweeps: int) -> None:
-    """The names of the sweeps beside the traces, or of the first and the last of many."""
+    """A legend with the names of the sweeps beside the traces; of many sweeps, only of the first and the last."""
     handles, names = ax.get_legend_handles_labels()
     if sweeps > NAMED:
         handles, names = [handles[0], handles[-1]], [f"{names[0]} (first)", f"{names[-1]} (last)"]
