@@ -1,1 +1,1 @@
-"""What a recording shows: electrophysiological features, measured constants, and the models that they point at."""
+"""What a recording shows: electrophysiological features, measured constants, and the models recommended for it."""

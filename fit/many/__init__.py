@@ -1,1 +1,1 @@
-"""Many recordings: jobs, worker processes, and the table of what became of them."""
+"""Fits of many recordings: the jobs, the worker processes, and the table of their results."""

@@ -1,6 +1,7 @@
-"""Processes of our own for many fits: each dies alone, so that a lost one costs the cell it had and no other.
+"""A pool of worker processes for many fits. If a process is killed, only the fit that it was running is affected.
 
-A `ProcessPoolExecutor` is broken as a whole by one killed worker, and then does not tell whose fault it was.
+Python's `ProcessPoolExecutor` does not do: one killed process makes the whole pool unusable, and it does not tell which
+call the process was running.
 """
 
 import multiprocessing
@@ -13,12 +14,12 @@ from typing import Any
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkerLost(Exception):
-    """A process that ended without an answer; `started` tells whether it had come as far as taking work."""
+    """A worker process ended without returning a result. `started` tells whether it was ready to take work before."""
 
     def __init__(self, text: str, started: bool):
         super().__init__(text)
@@ -26,7 +27,7 @@ class WorkerLost(Exception):
 
 
 class Workers:
-    """Up to `count` processes, started when there is work. `submit` is for as many calls at once as there are processes."""
+    """A pool of at most `count` worker processes, started when there is work. It runs at most `count` calls at a time."""
 
     def __init__(self, count: int):
         self.count = count
@@ -34,7 +35,7 @@ class Workers:
         self._busy: list[_Worker] = []
 
     def submit(self, function: Callable[..., Any], *args: Any) -> "Call":
-        """Start a call; a process that died meanwhile is replaced. Raises RuntimeError when all of them are busy."""
+        """Start a call in an idle process, or in a new one. Raises RuntimeError if `count` calls are running already."""
         self._idle = [worker for worker in self._idle if worker.process.is_alive()]
         if len(self._busy) == self.count:
             raise RuntimeError(f"all {self.count} processes are busy")
@@ -43,6 +44,7 @@ class Workers:
         return Call(self, worker, (function, args))
 
     def release(self, worker: "_Worker", lost: bool) -> None:
+        """Take back a process whose call has ended; `lost`: the process has died."""
         self._busy.remove(worker)
         if lost:
             worker.end()
@@ -50,26 +52,27 @@ class Workers:
             self._idle.append(worker)
 
     def close(self) -> None:
-        """End every process, whatever it does."""
+        """End all processes, even those that are running a call."""
         for worker in (*self._idle, *self._busy):
             worker.end()
         self._idle, self._busy = [], []
 
 
 class _Worker:
-    """A process and the pipe to it."""
+    """A worker process, and the pipe through which it receives calls and returns results."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
+        context = multiprocessing.get_context("spawn")  # "fork" may hang in a process with threads
         self.pipe, theirs = context.Pipe()
-        # daemon: it goes when the parent does; when the parent is killed, the closed pipe ends it
+        # A daemon process ends when the parent exits. If the parent is killed, the closed pipe makes the process end.
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with _no_interrupt():
             self.process.start()
         theirs.close()
-        self.started = False
+        self.started = False  # becomes True with the first message from the process
 
     def end(self) -> None:
+        """End the process, by force if it does not end within 5 s."""
         self.process.terminate()
         self.process.join(5)
         if self.process.is_alive():
@@ -79,17 +82,18 @@ class _Worker:
 
 
 class Call:
-    """What `submit` returns: `done()` and `result()`, no more."""
+    """A call that was submitted, with the methods `done()` and `result()` of a future."""
 
     def __init__(self, pool: Workers, worker: _Worker, work: tuple):
         self._pool, self._worker = pool, worker
         self._answer: tuple[bool, Any] | None = None
         try:
             worker.pipe.send(work)
-        except OSError:  # it died just now
+        except OSError:  # the process died after it was last checked
             self._lose()
 
     def done(self) -> bool:
+        """Whether the call has ended, or its process has died."""
         worker = self._worker
         try:
             while self._answer is None and worker.pipe.poll():
@@ -103,7 +107,7 @@ class Call:
         return self._answer is not None
 
     def result(self) -> Any:
-        """The value; raises what the call raised, or WorkerLost."""
+        """Wait for the result and return it. Raises what the call raised, or WorkerLost if the process died."""
         while not self.done():
             self._worker.pipe.poll(None)
         assert self._answer is not None
@@ -113,6 +117,7 @@ class Call:
         return value
 
     def _lose(self) -> None:
+        """Record that the process died."""
         worker = self._worker
         worker.process.join(5)
         code = worker.process.exitcode
@@ -122,9 +127,12 @@ class Call:
 
 
 def _serve(pipe: Connection) -> None:
-    """A worker's life: None when it is ready, then an answer (good, value) to each (function, args)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    import spikefab.fit.fitting  # noqa: F401  (seconds: ready means that it can fit)
+    """The main function of a worker process.
+
+    It sends None when it is ready, and then, for each (function, args) that it receives, (True, result) or (False, error).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    import spikefab.fit.fitting  # noqa: F401  (takes seconds, so it is done before the process says that it is ready)
 
     try:
         pipe.send(None)
@@ -135,13 +143,13 @@ def _serve(pipe: Connection) -> None:
             except Exception as error:
                 answer = False, RuntimeError(f"{type(error).__name__}: {error}")
             pipe.send(answer)
-    except (EOFError, OSError):  # the parent has gone
+    except (EOFError, OSError):  # the parent process has ended
         return
 
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Ctrl-C waits, and a process started here never gets it: it would show a traceback while it imports."""
+    """Block Ctrl-C for a while. A process started meanwhile inherits the block, and prints no traceback while it imports."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

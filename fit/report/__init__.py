@@ -1,1 +1,1 @@
-"""Views of results: pictures, tables, HTML."""
+"""Views of the results of a fit: pictures, tables and an HTML report."""

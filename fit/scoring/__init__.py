@@ -1,1 +1,1 @@
-"""What a fit is judged by: held-out parts, scores, repeats, and how certain a rank is."""
+"""How a fitted model is judged: held-out parts of a recording, scores, repeats, and the certainty of a ranking."""

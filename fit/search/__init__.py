@@ -1,1 +1,1 @@
-"""The search: its space, the loss that it minimises, and the journal that lets it go on after a kill."""
+"""The search for parameters: its space, the loss that it minimises, and a journal to continue a search that was killed."""
