@@ -251,9 +251,9 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _version() -> str:
-    import spikefab
+    from spikefab import __version__
 
-    return spikefab.__version__
+    return __version__
 
 
 def _claim(out: Path, files: list[str], own: list[_Own], shard: tuple[int, int], settings: Mapping[str, Any]) -> None:

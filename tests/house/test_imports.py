@@ -69,7 +69,6 @@ KNOWN: set[str] = {
     "colours has no place in the layers",
     "deploy has no place in the layers",
     "fit has no place in the layers",
-    "fit.many.run -> __init__",
     "fit.recordings.quality -> fit.features.measured",
     "fit.recordings.quality -> fit.scoring.scores",
     "fit.recordings.quality -> fit.scoring.split",
