@@ -1,4 +1,4 @@
-"""Many candidates over many currents, in physical units: the compiled kernel for whoever has a search of their own."""
+"""The function `simulate`, for users who write their own search: many parameter sets under many currents, at full speed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from . import kernels
 
 @dataclass(frozen=True)
 class Simulation:
-    """What N candidates did under S currents.
+    """The result of simulating N parameter sets under S currents.
 
-    spikes   spikes[n][s] (count,) ms, k dt for step k
-    counts   (N, S)
-    params   name -> (N,), the values that were simulated: what the nearest codes stand for
+    spikes   spikes[n][s] are the spike times (count,) in ms; a spike in step k is at k dt
+    counts   (N, S) numbers of spikes
+    params   name -> (N,) values that were simulated: those of the codes nearest to the given values
     voltage  (N, S, T) mV, or None
     """
 
@@ -41,18 +41,20 @@ def simulate(
     max_spikes: int = 1000,
     traces: bool = False,
 ) -> Simulation:
-    """Simulate N candidates of a model under S currents: the integers of the hardware, on all threads.
+    """Simulate N parameter sets of a model under S currents in the integers of the hardware, with all threads.
 
-    model       a class, such as `AdExNeuron`, or a model's name
-    params      name -> number or (N,), in physical units and within their bounds; those not named have their default. What
-                is too fast for a register at this dt is held at its end: `params` of the result says at what
-    currents    (S, T) or (T,) nA, one sample a step
-    i_span      nA, a power of two that holds every current; the least one if None
-    max_spikes  that are kept for each candidate and current; `counts` has them all
+    model       a class, such as `AdExNeuron`, or the name of a model
+    params      name -> number or (N,), in physical units and within their bounds; others have their default. A value that
+                needs a coefficient too large for its register at this dt is limited; `params` of the result has the limit
+    currents    (S, T) or (T,) nA, one sample per time step
+    dt          time step, ms
+    word        word length, bits
+    i_span      range of the input, nA: a power of two above all currents; None takes the smallest one
+    max_spikes  number of spikes to keep for each parameter set and current; `counts` has the full numbers
     traces      whether to keep the voltages
 
-    Each candidate starts at rest. Memory, bytes: 8 N (C + S (max_spikes / 2 + 2 K + 5)) for C coefficients and K states,
-    and 8 N S T with traces. Raises UsageError for a name, a shape or a current that does not fit.
+    Each simulation starts at rest. It needs 8 N (C + S (max_spikes / 2 + 2 K + 5)) bytes for C coefficients and K states,
+    and 8 N S T bytes more with traces. Raises UsageError if a name, a shape or a current is wrong.
     """
     if isinstance(model, str):
         model = get_model(model)
@@ -69,7 +71,7 @@ def simulate(
     if not np.isfinite(current).all():
         raise UsageError("a current is not a number.")
     largest = float(np.abs(current).max())
-    # the upper end of a span is one code short of it
+    # the largest code stands for a little less than the span: one code less
     span = i_span or 2.0 ** np.ceil(np.log2(max(largest, 1e-3) * (1 + 2.0**-15)))
     if largest > span:
         raise UsageError(f"a current of {largest:g} nA is outside the input's span of {span:g} nA.")

@@ -1,16 +1,18 @@
-"""Source text of a model's batch kernel: the statements of its trace within loops over candidates, sweeps and steps.
+"""Writes the source text of a model's batch kernel: its statements, within loops over parameter sets, sweeps and steps.
 
-Formats are *arguments* (scales and limits in the array `K`), so one compiled kernel serves every word, time step and input
-span of a model. A job of the parallel loop is a block of candidates on one sweep; states, coefficients and sums of its lanes
-are the rows of one array, for LLVM to see that nothing else overlaps them.
+Number formats are arguments of the kernel (scales and limits in the array `K`), so that one compiled kernel serves every
+word, time step and input span of a model. The parallel loop runs over blocks of candidates (parameter sets), each with one
+sweep. The candidates of a block are the *lanes* of vector instructions; their states, coefficients and sums are rows of a
+single array, so that LLVM can see that no other array overlaps them.
 """
 
 from spikefab.hw.datapath import Datapath
 
 from .statements import Step
 
-LANES = 64
-CHUNK = 48  # steps whose spikes a lane collects as bits of a float64, before it lists them
+LANES = 64  # number of candidates in a block
+# Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
+CHUNK = 48
 
 TEMPLATE = """\
 import numpy as np
@@ -112,13 +114,14 @@ def kernel({arguments}):
 
 
 def kernel_source(dp: Datapath, step: Step) -> str:
-    """Text of a module with one function, `kernel`: all candidates over all sweeps (see `kernels.simulate`)."""
+    """Text of a module whose function `kernel` simulates all candidates on all sweeps, see `kernels.simulate`."""
     states, coefficients = list(dp.states), list(dp.coefficients)
     read = [*(f"s_{n}" for n in states), *step.rows]
     sums = ["v", "fired", "masked", "sum", "sum2", "product"]
     row = {name: f"L[{k}, l]" for k, name in enumerate([*read, *sums])}
 
     def block(lines, depth: int) -> str:
+        """Lines of the kernel, indented by `depth`."""
         return ("\n" + " " * depth).join(lines)
 
     return TEMPLATE.format(

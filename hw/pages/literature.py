@@ -1,7 +1,6 @@
-"""Parameter sets of the literature, by model: pure data, in the models' own units, each with its source.
+"""Published parameter sets for each model, with their sources: pure data, in the units of spikefab's models.
 
-`settings` choose the variant. What a source leaves open (a reset, a refractory time, a read-out) is the model's default.
-`step` is the constant current (nA) under which the source shows the cell, where it names one.
+If a source does not give a parameter (a reset, a refractory time, a read-out), the model's default is used.
 """
 
 from typing import Any, NamedTuple
@@ -10,11 +9,13 @@ from numpy import pi
 
 
 class Cell(NamedTuple):
+    """A published cell: name, parameters and source."""
+
     name: str
     params: dict[str, float]
     source: str
-    step: float | None = None
-    settings: dict[str, Any] = {}
+    step: float | None = None  # constant current, nA, under which the source shows the cell, if it gives one
+    settings: dict[str, Any] = {}  # settings that choose the variant of the model
 
 
 MICE = "Teeter et al. 2018: 5, 50 and 95 % of 645 mouse cells"
@@ -34,7 +35,7 @@ HINDMARSH = "Hindmarsh & Rose 1984, Proc. R. Soc. Lond. B 221:87"
 KOBAYASHI = "Kobayashi, Tsubo & Shinomoto 2009, Front. Comput. Neurosci. 3:9; ModelDB 226422"
 RESONATOR = "Izhikevich 2001, Neural Networks 14:883: b/omega = -1/10"
 
-# tau ms, R MOhm, E_L mV, threshold mV
+# name, membrane time constant (ms), input resistance (MOhm), E_L (mV), threshold (mV), source
 PASSIVE = (
     ("median mouse cell", 16.5, 188.0, -74.0, -40.0, MICE),
     ("fast mouse cell", 6.8, 92.0, -74.0, -40.0, MICE),
@@ -42,7 +43,7 @@ PASSIVE = (
     ("low threshold", 16.5, 188.0, -64.0, -51.0, MICE),
     ("high threshold", 16.5, 188.0, -81.0, -24.5, MICE),
 )
-# E_L mV, threshold mV, reset mV, t_ref ms
+# name, parameters, source of published leaky integrate-and-fire neurons
 LEAKY = (
     ("Brunel", {"tau_m": 20.0, "R_m": 100.0, "E_L": -70.0, "V_th": -50.0, "V_reset": -60.0, "t_ref": 2.0}, BRUNEL),
     ("Troyer", {"tau_m": 20.0, "R_m": 40.0, "E_L": -74.0, "V_th": -54.0, "V_reset": -60.0, "t_ref": 1.8}, TROYER),
@@ -56,13 +57,14 @@ LIF = (
     *(Cell(*row) for row in LEAKY),
 )
 LAPICQUE = tuple(Cell(x.name, {n: x.params[n] for n in ("tau_m", "R_m", "E_L", "V_th")}, x.source) for x in LIF)
-SYNAPSES = (2.0, 5.0, 5.0, 2.0, 10.0, 5.0, 2.0, 10.0)  # ms: of AMPA and GABA_A receptors
+# Decay times, ms, of synaptic currents (AMPA and GABA_A receptors): one for each cell of LIF, to make one of ALPHA.
+SYNAPSES = (2.0, 5.0, 5.0, 2.0, 10.0, 5.0, 2.0, 10.0)
 ALPHA = tuple(
     Cell(x.name, x.params | {"tau_s": tau_s}, f"{x.source}; tau_s of Destexhe, Mainen & Sejnowski 1998")
     for x, tau_s in zip(LIF, SYNAPSES, strict=True)
 )
 
-# k of the parabola that has the cell's resistance at rest: 1/(k (V_c - E_L)) = R, and C = tau/R
+# C = tau/R, and k is such that the model has the cell's resistance R at rest: 1/(k (V_c - E_L)) = R
 QUADRATIC = (
     *(
         Cell(name, {"C": tau / R, "k": 1 / (R * (V_c - E_L)), "E_L": E_L, "V_c": V_c, "V_reset": E_L + 5}, source)
@@ -71,7 +73,8 @@ QUADRATIC = (
     Cell("RS", {"C": 0.1, "k": 0.0007, "E_L": -60, "V_c": -40, "V_reset": -50, "V_peak": 35}, BOOK),
     Cell("IB", {"C": 0.15, "k": 0.0012, "E_L": -75, "V_c": -45, "V_reset": -56, "V_peak": 50}, BOOK),
 )
-# the same parabola as y' = y^2 + eta + k_I I: tau 2 tau_m, eta -1, k_I 4 R/(V_c - E_L), y = 1 is half of V_c - E_L
+# The cells of QUADRATIC, rescaled to y' = y^2 + eta + k_I I: tau is 2 tau_m, eta is -1, k_I is 4 R/(V_c - E_L), and y = 1
+# corresponds to half of V_c - E_L.
 THETA = (
     *(
         Cell(name, {"tau": 2 * tau, "eta": -1.0, "k_I": 4 * R / (V_c - E_L), "V_0": (E_L + V_c) / 2,
@@ -99,7 +102,8 @@ EXPONENTIAL = (
     ),
 )  # fmt: skip
 
-# C pF, g_L nS, E_L mV, a nS, tau_w ms, b pA, V_reset mV and the step of current, pA; V_T -50 mV, Delta_T 2 mV
+# firing pattern: C (pF), g_L (nS), E_L (mV), a (nS), tau_w (ms), b (pA), V_reset (mV), current step (pA). All have V_T -50 mV
+# and Delta_T 2 mV.
 PATTERNS = {
     "tonic": (200, 10, -70, 2, 30, 0, -58, 500),
     "adapting": (200, 12, -70, 2, 300, 60, -58, 500),
@@ -120,13 +124,13 @@ ADEX = (
     ),
 )  # fmt: skip
 
-# C pF, k nS/mV, v_r, v_t, v_peak mV, a 1/ms, b nS, c mV, d pA
+# type of cell: C (pF), k (nS/mV), v_r, v_t and v_peak (mV), a (1/ms), b (nS), c (mV), d (pA)
 SIMPLE_2007 = {
     "RS": (100, 0.7, -60, -40, 35, 0.03, -2, -50, 100),
     "IB": (150, 1.2, -75, -45, 50, 0.01, 5, -56, 130),
     "CH": (50, 1.5, -60, -40, 25, 0.03, 1, -40, 150),
 }
-# a, b, c, d of v' = .04 v^2 + 5 v + 140 - u + I; here C is 0.05 nF, as in IzhikevichNeuron.from_2003
+# type of cell: a, b, c, d of v' = .04 v^2 + 5 v + 140 - u + I. `of_2003` converts them, with C = 0.05 nF.
 SIMPLE_2003 = {
     "RS": (0.02, 0.2, -65, 8), "IB": (0.02, 0.2, -55, 4), "CH": (0.02, 0.2, -50, 2), "FS": (0.1, 0.2, -65, 2),
     "LTS": (0.02, 0.25, -65, 2), "TC": (0.02, 0.25, -65, 0.05), "RZ": (0.1, 0.26, -65, 2),
@@ -134,7 +138,7 @@ SIMPLE_2003 = {
 
 
 def of_2003(a: float, b: float, c: float, d: float, C: float = 0.05) -> dict[str, float]:
-    """The simple model's parameters of a cell of 2003: v_r is the lower root of .04 v^2 + 5 v + 140 = b v."""
+    """Parameters of `IzhikevichNeuron` from those of the 2003 paper; v_r is the lower root of .04 v^2 + 5 v + 140 = b v."""
     v_r = (b - 5 - ((5 - b) ** 2 - 0.16 * 140) ** 0.5) / 0.08
     return {
         "C": C,
@@ -163,7 +167,10 @@ def cylinder(
     name: str, diameter: float, g_L: float, E_L: float, g_Na: float, g_K: float, V_T: float, g_M: float | None = None,
     tau_max: float = 1000.0,
 ) -> Cell:  # fmt: skip
-    """As long as thick (um), 1 uF/cm2, conductances S/cm2; without g_M a cell that does not adapt."""
+    """A cell whose membrane is a cylinder as long as its diameter (um), with 1 uF/cm2 and conductances in S/cm2.
+
+    Without `g_M`, the cell does not adapt.
+    """
     area = pi * (diameter * 1e-4) ** 2  # cm2
     slow = {} if g_M is None else {"g_M": g_M * area * 1e6, "tau_max": tau_max}
     g = {"g_L": g_L * area * 1e6, "g_Na": g_Na * area * 1e6, "g_K": g_K * area * 1e6}
@@ -182,7 +189,7 @@ CONDUCTANCES = (
     cylinder("FS fitted, without g_M", 56.9, 3.8e-5, -70.4, 0.058, 0.0039, -57.9),
 )  # fmt: skip
 
-# a patch of 1e-5 cm2: 100 uA/cm2 are 1 nA
+# a membrane of 1e-5 cm2, on which a published current of 100 uA/cm2 is 1 nA
 MUSCLE = {
     "C": 0.2, "g_Ca": 0.044, "g_K": 0.08, "g_L": 0.02, "E_Ca": 120.0, "E_K": -84.0, "E_L": -60.0, "V_1": -1.2, "V_2": 18.0,
 }  # fmt: skip

@@ -1,5 +1,4 @@
-"""The folder that a fit writes: all of it or nothing, and never over something that no fit wrote; and what is read
-from it."""
+"""Writes and reads the output folder of a fit. It is written completely or not at all, and only over another fit's files."""
 
 import json
 import os
@@ -17,14 +16,16 @@ if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
     from spikefab.hw.neuron import Neuron
 
+# the files of a fit's folder
 FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html")
 
 
 def fitted_neuron(path: str | Path, rank: int = 1) -> tuple["Neuron", "np.ndarray | None"]:
-    """A neuron of a fit's folder, in the state in which the recorded sweep with the most spikes begins, and that sweep's
-    current (T,) nA; None without traces.
+    """The neuron of a given rank in the output folder of a fit, and a recorded current (T,) nA to run it with.
 
-    Raises UsageError for a rank that is not there, FileError for what no fit wrote.
+    The current is that of the sweep with the most spikes, and the neuron is in the state in which this sweep begins. Without
+    `traces.npz` in the folder, the current is None. Raises UsageError if there is no such rank, FileError if the folder is
+    not the output of a fit.
     """
     from spikefab.fit.results import FitResults
 
@@ -45,7 +46,7 @@ def fitted_neuron(path: str | Path, rank: int = 1) -> tuple["Neuron", "np.ndarra
 
 
 class OutputFolder:
-    """A folder to be written at the end of a fit; whether it can be is found out before the work begins."""
+    """The folder that is written at the end of a fit. The constructor checks, before the long work, that this is possible."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -60,7 +61,7 @@ class OutputFolder:
             raise FileError(f"{path} cannot be written: {above} takes no files.")
 
     def save_fit(self, results: "FitResults", timings: dict[str, Any]) -> None:
-        """Write the files of a fit; those of an earlier fit give way, everything else stays."""
+        """Write the files of a fit. Files of an earlier fit are replaced; all other files in the folder stay."""
         from spikefab.fit.report.plots import plot_best, plot_ranking
 
         def write(folder: Path) -> None:
@@ -75,7 +76,7 @@ class OutputFolder:
         self.written = FILES
 
     def fill(self, write: Callable[[Path], None]) -> None:
-        """Let `write` fill a scratch folder beside this one, and move what it holds in: a rename each."""
+        """Let `write` write files into a scratch folder, then move them into this folder by renaming."""
         target = self.path.absolute()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ class OutputFolder:
                     for file in sorted(scratch.iterdir()):
                         file.replace(target / file.name)
                 else:
-                    scratch.chmod(0o777 & ~_umask())  # mkdtemp keeps others out
+                    scratch.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the user can open
                     scratch.rename(target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -95,11 +96,11 @@ class OutputFolder:
 
 
 def save_traces(results: "FitResults", path: Path) -> None:
-    """What was recorded and what the models do, sweep by sweep, on the time step of the fit.
+    """Write the recorded and the simulated traces to an npz file, sweep by sweep, with the time step of the fit.
 
-    `sweeps`, `dt` (ms), `names`; for each sweep k `current_k` (nA), `voltage_k` (mV, recorded) and `data_spikes_k`
-    (ms); for each model `MODEL_voltage_k` (mV) and `MODEL_spikes_k` (ms). Read-outs have at most 24 bits: float32
-    holds them exactly.
+    The arrays are `sweeps` (their number), `dt` (ms) and `names`; for each sweep k `current_k` (nA), `voltage_k` (mV,
+    recorded) and `data_spikes_k` (ms); for each model also `MODEL_voltage_k` (mV) and `MODEL_spikes_k` (ms). Voltages are
+    float32, which holds the at most 24 bits of a read-out exactly.
     """
     import numpy as np
 
@@ -122,6 +123,7 @@ def save_traces(results: "FitResults", path: Path) -> None:
 
 
 def _is_a_fit(folder: Path) -> bool:
+    """Whether the folder has a `result.json` that a fit wrote."""
     try:
         content = json.loads((folder / "result.json").read_text())
     except (OSError, ValueError):
@@ -130,6 +132,7 @@ def _is_a_fit(folder: Path) -> bool:
 
 
 def _umask() -> int:
+    """The permissions that new files do not get; Python can read them only by setting them."""
     current = os.umask(0)
     os.umask(current)
     return current
