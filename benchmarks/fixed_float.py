@@ -83,9 +83,8 @@ class RealDatapath(Datapath):
         vars(self).update(vars(of))
         self.of, self.current = of, unrounded(of.current)
         self.states = {name: unrounded(q) for name, q in of.states.items()}
-        self.coefficients = {
-            name: q if name in of.model.whole_steps else unrounded(q) for name, q in of.coefficients.items()
-        }
+        whole = {name for name, conversion in of.model.spec.conversions.items() if conversion.whole}
+        self.coefficients = {name: q if name in whole else unrounded(q) for name, q in of.coefficients.items()}
         self.units = [np.array([q.lsb for q in formats.values()]) for formats in (of.coefficients, of.states)]
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -45,7 +44,7 @@ class Datapath:
             for kind, formats in (("state", self.states), ("coefficient", self.coefficients))
         }
         current = self.trace.input("current", "i", self.current)
-        s, c = (SimpleNamespace(**registers[kind]) for kind in ("state", "coefficient"))
+        s, c = (model.spec.names(registers[kind]) for kind in ("state", "coefficient"))
         outputs = model.equations(self, s, c, current)
         if set(outputs) != {*self.states, ".v", ".spike"}:
             raise AssertionError(f"{model.__name__}.equations must give each state, .v and .spike, not {set(outputs)}")
@@ -76,15 +75,16 @@ class Datapath:
         corners = np.array(list(itertools.product(*ends))).T
         inner = np.array([np.linspace(lo, hi, 9) for lo, hi in ends])
         box = {name: np.concatenate([corners[k], inner[k]]) for k, name in enumerate(params)}
-        values = self.model.coefficients(SimpleNamespace(**box), self.dt)
-        formats = {}
-        for name, value in values.items():
+        spec, formats = self.model.spec, {}
+        conversions = spec.conversions
+        for name, value in spec.coefficients(box, self.dt).items():
+            conversion = conversions.get(name)
             largest = float(np.max(np.abs(value)))
             if not 0 < largest < np.inf:
                 raise AssertionError(f"coefficient {name} reaches {largest} over the parameter box: it has no format")
-            if name in self.model.fastest:
-                largest = min(largest, self.dt / self.model.fastest[name])
-            if name in self.model.whole_steps:
+            if conversion and conversion.fastest is not None:
+                largest = min(largest, self.dt / conversion.fastest)
+            if conversion and conversion.whole:
                 formats[name] = Q.covering(largest + 1, math.ceil(math.log2(largest + 1)) + 1)
             else:
                 formats[name] = Q.covering(largest * (1 + 2.0 ** (1 - self.word)), self.word)
@@ -96,20 +96,20 @@ class Datapath:
         A value that no code stands for is held at the register's end: compare with `dequantise` to see it.
         """
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.params))
-        values = self.model.coefficients(SimpleNamespace(**dict(zip(self.params, arrays, strict=True))), self.dt)
+        values = self.model.spec.coefficients(dict(zip(self.params, arrays, strict=True)), self.dt)
         return np.stack([q.encode(values[name]) for name, q in self.coefficients.items()], axis=-1)
 
     def dequantise(self, codes) -> dict[str, np.ndarray]:
         """The physical parameters that codes (..., coefficients) stand for, exactly: name -> (...)."""
         codes = np.asarray(codes)
         values = {name: q.decode(codes[..., k]) for k, (name, q) in enumerate(self.coefficients.items())}
-        return self.model.parameters(SimpleNamespace(**values), self.dt)
+        return self.model.spec.parameters(values, self.dt)
 
     def rest(self, codes) -> np.ndarray:
         """State codes (..., states) at rest, from coefficient codes (..., coefficients)."""
         codes = np.asarray(codes, dtype=np.int64)
         if self.model.resting is not None:
-            values = self.model.resting(SimpleNamespace(**self.dequantise(codes)))
+            values = self.model.resting(self.model.spec.names(self.dequantise(codes)))
             return np.stack(
                 [np.broadcast_to(q.encode(values[n]), codes.shape[:-1]) for n, q in self.states.items()], axis=-1
             )

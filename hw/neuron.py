@@ -1,9 +1,9 @@
 """The base of all models: one final class each, an Amaranth component and a user's simulator in one."""
 
 import difflib
+import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,12 +12,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from spikefab.delegates import delegate
 from spikefab.errors import UsageError
 from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.lowering.shared import OVERHEAD, lower
 
 from .datapath import Datapath, datapath
-from .spec import Param, State
+from .spec import Names, Param, Spec, State, Trait
 from .trace import Value
 
 
@@ -44,30 +45,27 @@ class Neuron(wiring.Component):
     are its outputs, `reset()` returns to the initial state, `ideal()` gives the same neuron in float64.
     """
 
+    # Declared by a model, beside its states and parameters, which are attributes of its class (`State`, `Param`):
+    scheme: ClassVar[str]  # how it is integrated, for people
+    best_for: ClassVar[str]  # what it is good at, for people
+    traits: ClassVar[frozenset[Trait]] = frozenset()  # the same for a fit, which recommends models by it
     settings: ClassVar[Mapping[str, tuple]] = {}  # structural choices: their values, the default first
-    chosen: ClassVar[Mapping[str, Any]] = {}  # the choices of this variant
     tried: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # the variants that a fit tries
+    adapted: ClassVar[Mapping[tuple[str, Any], Mapping[str, Param]]] = {}  # by (setting, value): parameters that differ
+    first: ClassVar[tuple[str, ...]] = ()  # coefficients whose registers come before those of the others
     resting: ClassVar[Any] = None  # where a formula says it: the states at rest, a function of parameters
-    whole_steps: ClassVar[frozenset[str]] = frozenset()  # coefficients that count steps
-    fastest: ClassVar[
-        Mapping[str, float]
-    ] = {}  # coefficients dt/tau: the least tau, ms, where the box would allow less
     i_span: ClassVar[float] = 4.0  # nA, of a bare model; a fit takes it from the recording
-    simulator: ClassVar[Callable[["Neuron"], Any] | None] = None  # set by spikefab.sim
-    _MustUse__silence = True  # a neuron that is only simulated in Python is no forgotten piece of hardware
-    scheme: ClassVar[str]
-    _states: ClassVar[dict[str, State]]
-    _params: ClassVar[dict[str, Param]]
-    _all_states: ClassVar[dict[str, State]]  # of every variant
-    _every: ClassVar[dict[str, Param]] = {}
+    # Made of it:
+    spec: ClassVar[Spec]  # of this variant
+    chosen: ClassVar[Mapping[str, Any]] = {}  # the settings of this variant
     _variants: ClassVar[dict[tuple, "type[Neuron]"]]
-    best_for: ClassVar[str]
+    _MustUse__silence = True  # a neuron that is only simulated in Python is no forgotten piece of hardware
 
     def __new__(cls, *args: Any, src_loc_at: int = 0, **given: Any):
         choice = {k: v for k, v in given.items() if k in cls.settings}
-        for p in (cls._every[k] for k in given if k in cls._every):
-            if p.only is not None:  # a parameter that only a variant has asks for that variant
-                choice.setdefault(*p.only)
+        for declared in (cls.spec.every[k] for k in given if k in cls.spec.every):
+            if declared.only is not None:  # a parameter that only a variant has asks for that variant
+                choice.setdefault(*declared.only)
         return super().__new__(cls.variant(**choice), src_loc_at=src_loc_at + 1)
 
     def __init__(
@@ -113,47 +111,34 @@ class Neuron(wiring.Component):
 
     @staticmethod
     @abstractmethod
-    def coefficients(p: SimpleNamespace, dt: float) -> dict[str, Any]:
-        """Real-valued coefficients, in register order, of physical parameters (numbers or arrays)."""
-
-    @staticmethod
-    @abstractmethod
-    def parameters(c: SimpleNamespace, dt: float) -> dict[str, Any]:
-        """The inverse of `coefficients`."""
-
-    @staticmethod
-    @abstractmethod
-    def equations(dp: Datapath, s: SimpleNamespace, c: SimpleNamespace, i: Value) -> dict[str, Value]:
+    def equations(dp: Datapath, s: Names, c: Names, i: Value) -> dict[str, Value]:
         """One step: next states by name, `.v` to show and `.spike`, of states, coefficients and the input current."""
 
     @staticmethod
-    def shown(s: SimpleNamespace, p: SimpleNamespace) -> float:
-        """mV of states and parameters, in their units, before the first step."""
-        return next(iter(vars(s).values()))
+    def shown(s: Names, p: Names) -> float:
+        """mV of states and parameters, in their units, before the first step: the first state, unless a model says else."""
+        return next(iter(s))
 
-    @classmethod
-    def adapted(cls) -> dict[str, Param]:
-        """The parameters that are others under the settings of this variant."""
-        return {}
-
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, variant: Mapping[str, Any] | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        if "chosen" not in vars(cls):
-            # Declarations leave the class's own names: a state may be called v, and `neuron.v` is the read-out.
-            cls._all_states = {k: v for k, v in vars(cls).items() if isinstance(v, State)}
-            cls._every = {k: v for k, v in vars(cls).items() if isinstance(v, Param)}
-            for name in (*cls._all_states, *cls._every):
-                delattr(cls, name)
-            cls.chosen = {name: values[0] for name, values in cls.settings.items()}
-            cls._variants = {tuple(cls.chosen.values()): cls}
-        there = {(None, None), *cls.chosen.items()}
-        cls._states = {k: s for k, s in cls._all_states.items() if (s.only or (None, None)) in there}
-        every = {**cls._every, **cls.adapted()}
-        cls._params = {k: p for k, p in every.items() if (p.only or (None, None)) in there}
+        declared = {k: v for k, v in vars(cls).items() if isinstance(v, State | Param)}
+        for name in declared:
+            if hasattr(Neuron, name):  # a state may be called v, and `neuron.v` is the read-out all the same
+                setattr(cls, name, inspect.getattr_static(Neuron, name))
+        inherited = cls.spec.every if hasattr(cls, "spec") else {}
+        if variant is None:
+            cls._variants = {}
+        cls.chosen = variant or {name: values[0] for name, values in cls.settings.items()}
+        cls._variants[tuple(cls.chosen.values())] = cls
+        cls.spec = Spec(cls.__name__, cls.chosen, {**inherited, **declared}, cls.adapted, cls.first)
 
     @classmethod
     def variant(cls, **choice: Any) -> "type[Neuron]":
-        """This model under other settings: a class of the same name, one for each choice."""
+        """This model under other settings: a subclass of the same name, one for each choice.
+
+        A class, because a variant has states, registers and ports of its own, and whatever compiles, draws or fits a model
+        takes a class. Hence calling the model with settings of another variant makes a neuron of that subclass.
+        """
         for name, value in choice.items():
             if name not in cls.settings or value not in cls.settings[name]:
                 offered = "; ".join(f"{n}: {', '.join(map(str, values))}" for n, values in cls.settings.items())
@@ -161,17 +146,17 @@ class Neuron(wiring.Component):
         chosen = {**cls.chosen, **choice}
         key = tuple(chosen.values())
         if key not in cls._variants:
-            body = {"chosen": chosen, "__doc__": cls.__doc__, "__module__": cls.__module__}
-            cls._variants[key] = type(cls.__name__, (cls,), body)
+            body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
+            type(cls.__name__, (cls,), body, variant=chosen)  # which puts itself there
         return cls._variants[key]
 
     @classmethod
     def states(cls) -> dict[str, State]:
-        return cls._states
+        return cls.spec.states
 
     @classmethod
     def params(cls) -> dict[str, Param]:
-        return cls._params
+        return cls.spec.params
 
     @classmethod
     def defaults(cls) -> dict[str, float]:
@@ -201,7 +186,7 @@ class Neuron(wiring.Component):
             if not near and not (np.isfinite(value) and np.array_equal(row, self.datapath.quantise(inside)[0])):
                 unit = kind.params()[name].unit
                 raise UsageError(f"{kind.__name__}: {name} = {value} {unit} is outside {lo:g}..{hi:g} {unit}.")
-        for name, value in kind.coefficients(SimpleNamespace(**wanted), self.dt).items():
+        for name, value in kind.spec.coefficients(wanted, self.dt).items():
             q = self.datapath.coefficients[name]
             if not q.lo - 0.5 <= value / q.lsb <= q.hi + 1:
                 raise UsageError(
@@ -229,14 +214,13 @@ class Neuron(wiring.Component):
         exact = self.datapath.dequantise(list(self._codes.values()))
         return {name: float(exact[name]) for name in type(self).params()}
 
-    # -- the simulator: spikefab.sim sets it, so that hw needs nothing of sim ---------------------------------------
+    # -- the simulator, which spikefab.sim has -----------------------------------------------------------------------
 
     @property
     def simulation(self) -> Any:
+        """The `spikefab.sim.simulator.Simulator` of this neuron."""
         if self._sim is None:
-            if Neuron.simulator is None:
-                raise UsageError("stepping a model needs spikefab.sim: import the model from spikefab.")
-            self._sim = Neuron.simulator(self)
+            self._sim = delegate("simulator")(self)
         return self._sim
 
     def step(self, i_nA: float) -> float:

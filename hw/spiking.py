@@ -1,8 +1,19 @@
-"""How models spike: a threshold with reset and refractory time, or a level that the potential crosses."""
+"""How models leak and spike: a threshold with reset and refractory time, or a level that the potential crosses."""
 
+from .conversions import dt_times
+from .spec import Names, State
 from .trace import Value, select
 
 REARM = 15.0  # mV below the level of a spike's crossing
+HOLD = State("steps", span=30, doc="steps left of the refractory time")
+ARMED = State("flag", doc="whether the next crossing of V_spike is a spike")
+K_Q = dt_times("k_q", over="C", fastest=1 / 0.04)  # of the gain k of a quadratic membrane, uS/mV: dt k/C
+
+
+def leaky(V: Value, c: Names, current: Value) -> Value:
+    """V after one step of tau_m V' = -(V - E_L) + R_m I, exactly while I holds; coefficients k_m, E_L and R_m."""
+    drive = ((c.E_L - V).word(512) + (c.R_m * current).word(512)).word(512)
+    return (V + (c.k_m * drive).like(V)).like(V)
 
 
 def fire(

@@ -1,4 +1,4 @@
-"""References of every model: exact integers, compiled batch kernels, the float64 ideal. Importing it lets models step."""
+"""References of every model: exact integers, compiled batch kernels, the float64 ideal."""
 
 from .simulator import Ideal, Simulator
 

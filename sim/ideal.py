@@ -5,7 +5,6 @@ ceiling of an exponential is part of the scheme. Time step and scheme are those 
 """
 
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -75,14 +74,16 @@ def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], cur
 
 def real_coefficients(dp: Datapath, params: dict[str, Any]) -> dict[str, Any]:
     """Coefficients as real numbers, of physical parameters."""
-    values = dp.model.coefficients(SimpleNamespace(**params), dp.dt)
-    return {n: np.round(x) if n in dp.model.whole_steps else x for n, x in values.items()}
+    spec = dp.model.spec
+    whole = {name for name, conversion in spec.conversions.items() if conversion.whole}
+    return {n: np.round(x) if n in whole else x for n, x in spec.coefficients(params, dp.dt).items()}
 
 
 def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
     """States at rest, in their units."""
     if dp.model.resting is not None:
-        return dp.model.resting(SimpleNamespace(**dp.model.parameters(SimpleNamespace(**coefficients), dp.dt)))
+        spec = dp.model.spec
+        return dp.model.resting(spec.names(spec.parameters(coefficients, dp.dt)))
     return {n: 0.0 if s.rest is None else coefficients[s.rest] for n, s in dp.model.states().items()}
 
 

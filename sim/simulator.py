@@ -1,6 +1,5 @@
 """A user's simulator of one neuron: `step`, `run`, `v`, `spiked`, over the exact reference or the float64 ideal."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,12 @@ from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 
 from . import ideal, kernels, reference
+
+
+def shown(neuron: Neuron, state: dict[str, Any]) -> float:
+    """mV, what a neuron shows in a state before its first step."""
+    spec = type(neuron).spec
+    return float(neuron.shown(spec.names(state), spec.names(neuron.values)))
 
 
 class Simulator:
@@ -21,7 +26,7 @@ class Simulator:
 
     def reset(self) -> None:
         self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
-        self.v = float(self.neuron.shown(SimpleNamespace(**self.state), SimpleNamespace(**self.neuron.values)))
+        self.v = shown(self.neuron, self.state)
         self.spiked = False
         self.spikes: np.ndarray = np.empty(0)
 
@@ -71,7 +76,7 @@ class Ideal:
     def reset(self) -> None:
         initial = self.neuron.initial
         self.state: dict[str, Any] = {n: float(q.decode(initial[n])) for n, q in self.dp.states.items()}
-        self.v = float(self.neuron.shown(SimpleNamespace(**self.state), SimpleNamespace(**self.neuron.values)))
+        self.v = shown(self.neuron, self.state)
         self.spiked = False
         self.spikes: np.ndarray = np.empty(0)
 
@@ -85,6 +90,3 @@ class Ideal:
         self.spikes = np.flatnonzero(spikes) * self.dp.dt
         self.v, self.spiked = float(v[-1]), bool(spikes[-1])
         return v
-
-
-Neuron.simulator = Simulator

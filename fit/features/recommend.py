@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from spikefab.hw.models import MODELS
+from spikefab.hw.models import every_model
+from spikefab.hw.spec import Trait
 
 MOST = 5  # models recommended
 ADAPTS = 1.5  # last interval over first
@@ -20,11 +21,11 @@ Features = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Sign:
-    """What the features show: when, in words, and which words in a model's `best_for` answer to it."""
+    """What the features show: when, in words, and which traits of a model answer to it."""
 
     shown: Callable[[Features], bool]
     reason: str  # filled in with the features
-    words: tuple[str, ...]  # the nearest first
+    traits: tuple[Trait, ...]  # the nearest first
 
 
 def _above(name: str, level: float) -> Callable[[Features], bool]:
@@ -53,62 +54,62 @@ def _regular(f: Features) -> bool:
     return f["isi_cv"] < IRREGULAR and f["adaptation_ratio"] < ADAPTS and _told(f)
 
 
-# In the order in which they count. A model is named with the first sign that its best_for answers.
+# In the order in which they count. A model is named with the first sign that its traits answer.
 SIGNS = (
     Sign(
         lambda f: f["spike_count"] == 0,
         "There are no spikes, so that only the passive membrane can be fitted, and the fewest parameters do it",
-        ("fewest parameters",),
+        (Trait.FEWEST_PARAMETERS,),
     ),
     Sign(
         lambda f: bool(f["noise"]) and f["spike_count"] > 0,
         "The current fluctuates, and what counts are the times of the spikes under it",
-        ("fluctuating currents", "adapting"),
+        (Trait.FLUCTUATING_CURRENTS, Trait.ADAPTING),
     ),
     Sign(
         _bursts,
         "Intervals are irregular (CV {isi_cv:.2f}) and {bursts:.0%} of them are pauses between bursts",
-        ("burst",),
+        (Trait.BURSTING,),
     ),
-    Sign(_irregular, "Intervals are irregular under a constant current (CV {isi_cv:.2f})", ("burst",)),
+    Sign(_irregular, "Intervals are irregular under a constant current (CV {isi_cv:.2f})", (Trait.BURSTING,)),
     Sign(
         _above("block", BLOCKS),
         "In {block:.0%} of the firing sweeps a strong current stops the spikes (depolarisation block)",
-        ("shape of the spike, and block", "block at strong", "calcium spikes"),
+        (Trait.SPIKE_SHAPE, Trait.BLOCK, Trait.CALCIUM_SPIKES),
     ),
     Sign(
         _adapts,
         "The firing adapts: the last interval is {adaptation_ratio:.1f} times the first",
-        ("adapting", "firing patterns"),
+        (Trait.ADAPTING, Trait.FIRING_PATTERNS),
     ),
     Sign(
         _above("resonance", RESONATES),
         "The membrane resonates: its impedance peaks at {resonance:.1f} times the one at 1 Hz",
-        ("resonance", "shape of the spike", "after inhibition"),
+        (Trait.RESONANCE, Trait.SPIKE_SHAPE, Trait.AFTER_INHIBITION),
     ),
     Sign(
         _above("oscillation", RHYTHM),
         "The voltage oscillates below threshold ({oscillation:.1f} mV rms)",
-        ("oscillation", "shape of the spike", "after inhibition"),
+        (Trait.OSCILLATION, Trait.SPIKE_SHAPE, Trait.AFTER_INHIBITION),
     ),
     Sign(
         _above("sag_ratio", SAGS),
         "Inhibition sags back by {sag_ratio:.0%}",
-        ("oscillation", "shape of the spike", "after inhibition"),
+        (Trait.OSCILLATION, Trait.SPIKE_SHAPE, Trait.AFTER_INHIBITION),
     ),
     Sign(
         _above("rebound", REBOUNDS),
         "The cell fires after {rebound:.0%} of the inhibiting steps",
-        ("rebound", "after inhibition"),
+        (Trait.REBOUND, Trait.AFTER_INHIBITION),
     ),
-    Sign(_regular, "The firing is regular (CV {isi_cv:.2f}, without adaptation)", ("regular firing",)),
-    Sign(_above("ap_width", BROAD), "The spikes are broad ({ap_width:.1f} ms at half height)", ("broad spikes",)),
+    Sign(_regular, "The firing is regular (CV {isi_cv:.2f}, without adaptation)", (Trait.REGULAR,)),
+    Sign(_above("ap_width", BROAD), "The spikes are broad ({ap_width:.1f} ms at half height)", (Trait.BROAD_SPIKES,)),
 )
 # Where no sign shows, as with one or two spikes a sweep.
 UNKNOWN = Sign(
     lambda f: True,
     "Too few spikes under a constant current show how the cell fires: a simple model is safest",
-    ("regular firing",),
+    (Trait.REGULAR,),
 )
 
 
@@ -117,8 +118,8 @@ def recommend(features: Features) -> list[tuple[str, str]]:
 
     features  of `recording_features`; nan is unknown
 
-    What a model is good for is read from its `best_for`, so that a new model is recommended as soon as it says so. Models
-    that answer more signs come first. A recommendation only: every model is still fitted.
+    A model answers a sign by its `traits`, so that a new model is recommended as soon as it declares some. Models that
+    answer more signs come first. A recommendation only: every model is still fitted.
     """
     signs = [s for s in SIGNS if s.shown(features)]
     # a broad spike says nothing about how a cell fires
@@ -126,18 +127,19 @@ def recommend(features: Features) -> list[tuple[str, str]]:
         signs.insert(0, UNKNOWN)
     answers: dict[str, list[int]] = {}
     closest: dict[str, int] = {}
-    for name, model in MODELS.items():
-        found = [k for k, s in enumerate(signs) if any(word in model.best_for for word in s.words)]
+    models = every_model()
+    for name, model in models.items():
+        found = [k for k, s in enumerate(signs) if not model.traits.isdisjoint(s.traits)]
         if found:
             answers[name] = found
-            closest[name] = next(k for k, word in enumerate(signs[found[0]].words) if word in model.best_for)
-    # the sort is stable: among equals the order of MODELS, simple before complex
+            closest[name] = next(k for k, trait in enumerate(signs[found[0]].traits) if trait in model.traits)
+    # the sort is stable: among equals the order of the models, simple before complex
     names = sorted(answers, key=lambda name: (answers[name][0], -len(answers[name]), closest[name]))
     out = []
     for name in names[:MOST]:
         reasons = [signs[k].reason.format(**features) for k in answers[name]]
         why = "; ".join([reasons[0], *(r[0].lower() + r[1:] for r in reasons[1:])])
-        out.append((name, f"{why}. {name.removesuffix('Neuron')} is for {MODELS[name].best_for}."))
+        out.append((name, f"{why}. {name.removesuffix('Neuron')} is for {models[name].best_for}."))
     return out
 
 

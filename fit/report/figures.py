@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import spikefab.sim  # noqa: F401  # lets models step
 from spikefab.fit.features.extract import f_i_curve, observe
 from spikefab.fit.scoring.split import Part
 

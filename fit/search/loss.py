@@ -12,7 +12,7 @@ from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath
 from spikefab.sim import kernels
 
-from .space import READ_OUT
+from .space import solved
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
@@ -93,7 +93,7 @@ class Loss:
     def solved(self) -> list[int]:
         """Columns of the codes that `read_out` sets."""
         names = [*self.dp.coefficients]
-        return [names.index(n) for n in READ_OUT] if set(READ_OUT) <= set(names) else []
+        return [names.index(n) for n in solved(self.dp.params)]
 
     def digest(self) -> bytes:
         """Of all that decides what codes score, the code that computes it included."""
@@ -106,7 +106,7 @@ class Loss:
         return found.digest()
 
     def read_out(self, codes: np.ndarray) -> np.ndarray:
-        """The same codes with the read-out V_0 + S x solved, where the model has one.
+        """The same codes with the read-out, offset + S x, solved, where the model has one.
 
         Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
         kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
@@ -115,7 +115,7 @@ class Loss:
             return codes
         codes = codes.copy()
         offset, scale = self.solved
-        q = self.dp.coefficients["S"]
+        q_offset, q = (self.dp.coefficients[name] for name in solved(self.dp.params))
         unit = 2.0 ** round(np.log2(PROBE))
         codes[:, offset], codes[:, scale] = 0, q.encode(unit)
         batch = kernels.simulate(
@@ -131,10 +131,10 @@ class Loss:
         )
         x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
         v = self.data.sum() / self.length.sum()
-        lo, hi = self.dp.params["S"].bounds
+        lo, hi = self.dp.params[solved(self.dp.params)[1]].bounds
         S = np.clip((xv - x * v) / np.maximum(xx - x * x, 1e-12), lo, hi)
         codes[:, scale] = q.encode(S)
-        codes[:, offset] = self.dp.coefficients["V_0"].encode(v - q.decode(codes[:, scale]) * x)
+        codes[:, offset] = q_offset.encode(v - q.decode(codes[:, scale]) * x)
         return codes
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:

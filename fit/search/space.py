@@ -1,6 +1,6 @@
 """Where a search looks: a box of physical parameters, from what was measured, and its map to the unit cube and to codes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from spikefab.fit.features.measured import Measured
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param
+from spikefab.hw.spec import Param, Role
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
 FACTOR_GATED = 6.0  # the same, of a model whose gates are half open at rest
@@ -20,14 +20,12 @@ THRESHOLD = (-40.0, 10.0)  # mV around the median onset
 LEVEL = 10.0  # mV above E_L, the least level of a spike
 COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
 JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
-THRESHOLDS = {"V_th", "V_T", "v_t", "V_c"}
-ABOVE_REST = {"y_th", "omega"}  # thresholds counted from E_L
-RESETS = {"V_reset", "c"}
-RESETS_ABOVE = {"y_reset"}
-RESTS = {"E_L", "v_r"}
-PEAKS = {"V_peak", "v_peak"}
-LEVELS = {"V_spike"}
-READ_OUT = ("V_0", "S")  # solved, see `loss.Loss.read_out`
+
+
+def solved(params: Mapping[str, Param]) -> list[str]:
+    """Names of offset and scale of the read-out, which are solved and not searched (`loss.Loss.read_out`); [] without one."""
+    found = {p.role: n for n, p in params.items()}
+    return [found[role] for role in (Role.OFFSET, Role.SCALE)] if {Role.OFFSET, Role.SCALE} <= found.keys() else []
 
 
 def unsearched(params: Mapping[str, Param]) -> set[str]:
@@ -35,8 +33,9 @@ def unsearched(params: Mapping[str, Param]) -> set[str]:
 
     The level of a model with a read-out is searched: its spikes may be shown lower than the recording's.
     """
-    solved = set(READ_OUT) <= set(params)
-    return PEAKS | ({*READ_OUT} if solved else LEVELS)
+    read_out = solved(params)
+    known = {Role.PEAK} if read_out else {Role.PEAK, Role.SPIKE_LEVEL}
+    return {*read_out, *(n for n, p in params.items() if p.role in known)}
 
 
 @dataclass(frozen=True)
@@ -120,61 +119,70 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
     """
     param = dp.params[name]
     lo, hi = param.bounds
-    spiking = "V_spike" in dp.params  # V_T then shifts the gates, and E_L is not where such a cell rests
-    passive = _passive(m)
+    role = param.role
     if param.per_nF is not None:
         return param.per_nF
-    # t_ref keeps all that the hardware takes: in models without it, it stands in for a slow after-hyperpolarisation. LIF on
-    # the steps of 18713001.abf scores .43 held out with 30 ms, and .49 where no more than 8 ms are searched.
-    if name in passive:
-        factor = FACTOR_GATED if spiking else FACTOR
-        lo, hi = max(lo, passive[name] / factor), min(hi, passive[name] * factor)
-    elif name in THRESHOLDS and m.onset is not None and not spiking:
+    # A refractory time keeps all that the hardware takes: in models without it, it stands in for a slow after-hyperpolarisation.
+    # LIF on the steps of 18713001.abf scores .43 held out with 30 ms, and .49 where no more than 8 ms are searched.
+    if role in PASSIVE and m.passive:
+        factor = FACTOR_GATED if dp.model.spec.having(Role.SPIKE_LEVEL) else FACTOR
+        lo, hi = max(lo, PASSIVE[role](m) / factor), min(hi, PASSIVE[role](m) * factor)
+    elif role is Role.THRESHOLD and m.onset is not None:
         lo, hi = max(lo, m.onset + THRESHOLD[0]), min(hi, m.onset + THRESHOLD[1])
-    elif name in ABOVE_REST and param.unit == "mV" and m.onset is not None:
+    elif role is Role.THRESHOLD_ABOVE_REST and m.onset is not None:
         lo, hi = max(lo, m.onset - m.E_L + THRESHOLD[0]), min(hi, m.onset - m.E_L + THRESHOLD[1])
-    elif name in RESETS and m.reset is not None and m.trough is not None:
-        # a broad spike is still falling t_ref after it: the trough bounds what a reset can be from below
+    elif role is Role.RESET and m.reset is not None and m.trough is not None:
+        # a broad spike is still falling a refractory time after it: the trough bounds what a reset can be from below
         lo, hi = max(lo, min(m.trough, m.E_L) - NEAR), min(hi, m.reset + NEAR)
-    elif name in RESETS_ABOVE and m.reset is not None and m.trough is not None:
+    elif role is Role.RESET_ABOVE_REST and m.reset is not None and m.trough is not None:
         lo, hi = max(lo, min(m.trough - m.E_L, 0) - NEAR), min(hi, m.reset - m.E_L + NEAR)
-    elif name in LEVELS and m.half is not None:
+    elif role is Role.SPIKE_LEVEL and m.half is not None:
         lo, hi = max(lo, m.E_L + LEVEL), min(hi, m.half)
-    elif name in RESTS:
-        near = FAR if spiking else NEAR
+    elif role in (Role.REST, Role.LEAK_REVERSAL):
+        near = NEAR if role is Role.REST else FAR
         lo, hi = max(lo, m.E_L - near), min(hi, m.E_L + near)
-    elif param.unit == "uS" and m.passive:
+    elif role is Role.COUPLING and m.passive:
         lo, hi = max(lo, COUPLING[0] / m.R), min(hi, COUPLING[1] / m.R)
-    elif param.unit == "nA":
+    elif role is Role.JUMP:
         lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
-    elif param.unit == "mV/(ms nA)" and m.passive:
+    elif role is Role.INPUT_GAIN and m.passive:
         lo, hi = max(lo, 1 / (FACTOR * m.C)), min(hi, FACTOR / m.C)
     return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
 
 
-def _passive(m: Measured) -> dict[str, float]:
-    return {"C": m.C, "g_L": 1 / m.R, "R_m": m.R, "tau_m": m.tau} if m.passive else {}
+PASSIVE: dict[Role, Callable[[Measured], float]] = {
+    Role.CAPACITANCE: lambda m: m.C,
+    Role.LEAK: lambda m: 1 / m.R,
+    Role.RESISTANCE: lambda m: m.R,
+    Role.TAU: lambda m: m.tau,
+}
 
 
 def start(dp: Datapath, m: Measured) -> dict[str, float]:
     """Where a search starts: what was measured, and the model's own defaults for the rest."""
-    params = dp.params
-    known: dict[str, float | None] = {"t_ref": m.t_ref, **_passive(m)}
-    for names, value in ((RESTS, m.E_L), (PEAKS, m.peak), (LEVELS, m.half), (RESETS, m.reset)):
-        known.update(dict.fromkeys(names, value))
-    spiking = "V_spike" in params
-    if spiking:  # its leak is not all that makes it rest where it does
-        known.update(g_L=None, E_L=None)
-    else:
-        known.update(dict.fromkeys(THRESHOLDS, m.onset))
+    known: dict[Role, float | None] = {
+        Role.REFRACTORY: m.t_ref,
+        Role.REST: m.E_L,
+        Role.PEAK: m.peak,
+        Role.SPIKE_LEVEL: m.half,
+        Role.RESET: m.reset,
+        Role.THRESHOLD: m.onset,
+        **({role: of(m) for role, of in PASSIVE.items()} if m.passive else {}),
+    }
     found = {}
-    for name, p in params.items():
-        value = known.get(name)
+    for name, p in dp.params.items():
+        value = None if p.role is None else known.get(p.role)
         found[name] = p.default if value is None else float(np.clip(value, *p.bounds))
-    for name, p in params.items():  # a conductance goes with the capacitance
+    for name, p in dp.params.items():  # a conductance goes with the capacitance
         if p.per_nF is not None:
-            found[name] = p.default / params["C"].default * found["C"]
+            capacitance = _capacitance(dp)
+            found[name] = p.default / dp.params[capacitance].default * found[capacitance]
     return found
+
+
+def _capacitance(dp: Datapath) -> str:
+    """The parameter that conductances bounded `per_nF` are divided by."""
+    return dp.model.spec.having(Role.CAPACITANCE)[0]
 
 
 @dataclass(frozen=True)
@@ -211,7 +219,7 @@ class Space:
 
     def box(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
         """(lo, hi) of each searched parameter, beside these values of the others."""
-        scale = np.where(self.ratio, params.get("C", 1.0), 1.0)
+        scale = np.where(self.ratio, params[self._per] if self._per else 1.0, 1.0)
         ends = zip(self.names, self.lo * scale, self.hi * scale, strict=True)
         return {name: (float(lo), float(hi)) for name, lo, hi in ends}
 
@@ -223,17 +231,22 @@ class Space:
         found = {n: value[:, k] for k, n in enumerate(self.names)} | {
             n: np.full(len(x), v) for n, v in self.others.items()
         }
-        return found | {n: found[n] * found["C"] for n, r in zip(self.names, self.ratio, strict=True) if r}
+        return found | {n: found[n] * found[self._per] for n, r in zip(self.names, self.ratio, strict=True) if r}
 
     def point(self, params: Mapping[str, float]) -> np.ndarray:
         """The point (dimensions,) of parameters, at the nearest side of the cube if outside."""
         value = np.array([params[n] for n in self.names])
         if self.ratio.any():
-            value[self.ratio] /= params["C"]
+            value[self.ratio] /= params[self._per]
         value = np.clip(value, self.lo, self.hi)
         x = (value - self.lo) / (self.hi - self.lo)
         x[self.log] = (np.log(value[self.log]) - self._logs[0]) / (self._logs[1] - self._logs[0])
         return x
+
+    @property
+    def _per(self) -> str:
+        """What the dimensions that are ratios are divided by; "" where there are none."""
+        return _capacitance(self.dp) if self.ratio.any() else ""
 
     @property
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -256,7 +269,7 @@ class Space:
         with np.errstate(all="ignore"):
             params, kept = self.dp.dequantise(codes), self.dp.dequantise(around)
         for k, name in enumerate(self.names):
-            value, kept_value = (p[name] / p["C"] if self.ratio[k] else p[name] for p in (params, kept))
+            value, kept_value = (p[name] / p[self._per] if self.ratio[k] else p[name] for p in (params, kept))
             # the code nearest to an end may stand for a value beyond it
             legal &= (value >= min(self.lo[k], kept_value)) & (value <= max(self.hi[k], kept_value))
         for name in self.others:
@@ -266,7 +279,7 @@ class Space:
     @property
     def steps(self) -> np.ndarray:
         """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""
-        whole = {"t_ref"}
+        whole = {n for n, p in self.dp.params.items() if p.register is not None and p.register.whole}
         return np.array(
             [
                 self.dp.dt / (h - lo) if n in whole else 0.0

@@ -1,10 +1,9 @@
 """Leaky integrate-and-fire behind an alpha-function synapse."""
 
-import numpy as np
-
+from spikefab.hw.conversions import decay, steps
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import fire
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import HOLD, fire
 
 
 class AlphaNeuron(Neuron):
@@ -24,47 +23,21 @@ class AlphaNeuron(Neuron):
 
     scheme = "exponential, of the mean drive: second order"
     best_for = "regular firing behind a slow or filtered input"
-    whole_steps = frozenset({"n_ref"})
+    traits = frozenset({Trait.REGULAR})
 
     V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
     y1 = State("nA", span=1, operand_span=2, per_input=True, slowest=20, doc="input filtered once")
     y2 = State("nA", span=1, operand_span=2, per_input=True, slowest=20, doc="input filtered twice: synaptic current")
-    hold = State("steps", span=30, doc="steps left of the refractory time")
+    hold = HOLD
 
-    tau_m = Param(20.0, "ms", (2, 60), log=True, doc="membrane time constant")
-    R_m = Param(100.0, "MOhm", (20, 1000), log=True, doc="input resistance")
-    tau_s = Param(2.0, "ms", (0.2, 20), log=True, doc="synaptic time constant")
-    V_th = Param(-50.0, "mV", (-75, 20), doc="threshold")
-    E_L = Param(-70.0, "mV", (-100, -30), free=False, doc="resting potential")
-    V_reset = Param(-65.0, "mV", (-110, 0), free=False, doc="reset")
-    t_ref = Param(2.0, "ms", (0, 30), free=False, doc="refractory time")
-    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_m": -np.expm1(-dt / p.tau_m),
-            "R_m": p.R_m,
-            "k_s": -np.expm1(-dt / p.tau_s),
-            "V_th": p.V_th,
-            "E_L": p.E_L,
-            "V_reset": p.V_reset,
-            "n_ref": p.t_ref / dt,
-            "V_peak": p.V_peak,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "tau_m": -dt / np.log1p(-c.k_m),
-            "R_m": c.R_m,
-            "tau_s": -dt / np.log1p(-c.k_s),
-            "V_th": c.V_th,
-            "E_L": c.E_L,
-            "V_reset": c.V_reset,
-            "t_ref": c.n_ref * dt,
-            "V_peak": c.V_peak,
-        }
+    tau_m = Param(20.0, "ms", (2, 60), log=True, role=Role.TAU, register=decay("k_m"), doc="membrane time constant")
+    R_m = Param(100.0, "MOhm", (20, 1000), log=True, role=Role.RESISTANCE, doc="input resistance")
+    tau_s = Param(2.0, "ms", (0.2, 20), log=True, register=decay("k_s"), doc="synaptic time constant")
+    V_th = Param(-50.0, "mV", (-75, 20), role=Role.THRESHOLD, doc="threshold")
+    E_L = Param(-70.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    V_reset = Param(-65.0, "mV", (-110, 0), free=False, role=Role.RESET, doc="reset")
+    t_ref = Param(2.0, "ms", (0, 30), free=False, role=Role.REFRACTORY, register=steps("n_ref"), doc="refractory time")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="shown on the step of a spike")
 
     @staticmethod
     def equations(dp, s, c, i):

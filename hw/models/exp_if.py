@@ -1,10 +1,10 @@
 """Exponential integrate-and-fire."""
 
+from spikefab.hw.conversions import dt_over, steps
+from spikefab.hw.exponential import SLOPE, V_E, upstroke
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import fire
-
-from .adex import LOG2E, folded, upstroke
+from spikefab.hw.spec import Param, Role, State, Trait, conductance
+from spikefab.hw.spiking import HOLD, fire
 
 
 class ExpIFNeuron(Neuron):
@@ -23,48 +23,19 @@ class ExpIFNeuron(Neuron):
 
     scheme = "forward Euler"
     best_for = "regular firing with a sharp or soft spike onset"
-    whole_steps = frozenset({"n_ref"})
-    fastest = {"k_L": 2.0}
+    traits = frozenset({Trait.REGULAR})
 
     V = State("mV", span=128, slowest=60, rest="E_L", doc="membrane potential")
-    hold = State("steps", span=30, doc="steps left of the refractory time")
+    hold = HOLD
 
-    C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
-    g_L = Param(0.010, "uS", (0.001, 0.2), log=True, doc="leak conductance")
-    Delta_T = Param(3.48, "mV", (0.2, 20), log=True, doc="sharpness of the spike onset")
-    V_T = Param(-59.9, "mV", (-90, 20), doc="effective threshold")
-    V_reset = Param(-68.0, "mV", (-110, 0), doc="reset")
-    E_L = Param(-65.0, "mV", (-100, -30), free=False, doc="resting potential")
-    V_peak = Param(20.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
-    t_ref = Param(1.7, "ms", (0, 30), free=False, doc="refractory time")
-
-    @staticmethod
-    def coefficients(p, dt):
-        k_L = dt * p.g_L / p.C
-        return {
-            "k_I": dt / p.C,
-            "k_L": k_L,
-            "slope": LOG2E / p.Delta_T,
-            "V_E": p.V_T - folded(p.Delta_T, k_L),
-            "V_reset": p.V_reset,
-            "E_L": p.E_L,
-            "V_peak": p.V_peak,
-            "n_ref": p.t_ref / dt,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        C, Delta_T = dt / c.k_I, LOG2E / c.slope
-        return {
-            "C": C,
-            "g_L": c.k_L * C / dt,
-            "Delta_T": Delta_T,
-            "V_T": c.V_E + folded(Delta_T, c.k_L),
-            "V_reset": c.V_reset,
-            "E_L": c.E_L,
-            "V_peak": c.V_peak,
-            "t_ref": c.n_ref * dt,
-        }
+    C = Param(0.100, "nF", (0.015, 2), log=True, role=Role.CAPACITANCE, register=dt_over("k_I"), doc="capacitance")
+    g_L = conductance("k_L", 0.010, (0.001, 0.2), fastest=2.0, role=Role.LEAK, doc="leak conductance")
+    Delta_T = Param(3.48, "mV", (0.2, 20), log=True, register=SLOPE, doc="sharpness of the spike onset")
+    V_T = Param(-59.9, "mV", (-90, 20), role=Role.THRESHOLD, register=V_E, doc="effective threshold")
+    V_reset = Param(-68.0, "mV", (-110, 0), role=Role.RESET, doc="reset")
+    E_L = Param(-65.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    V_peak = Param(20.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="spike detection and what a spike shows")
+    t_ref = Param(1.7, "ms", (0, 30), free=False, role=Role.REFRACTORY, register=steps("n_ref"), doc="refractory time")
 
     @staticmethod
     def equations(dp, s, c, i):

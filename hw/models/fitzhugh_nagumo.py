@@ -1,12 +1,11 @@
 """FitzHugh and Nagumo's two-dimensional caricature of Hodgkin and Huxley."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
+from spikefab.hw.conversions import Conversion
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import crossing
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import ARMED, crossing
 
 
 def lowest_root(b, c, d):
@@ -20,6 +19,12 @@ def lowest_root(b, c, d):
     r = np.sqrt(np.maximum(-p, 0))
     angle = np.arccos(np.clip(-q / np.where(r == 0, 1, r**3), -1, 1))
     return np.where(inside > 0, single, 2 * r * np.cos((angle + 2 * np.pi) / 3)) - b / 3
+
+
+K_X = Conversion("k_x", lambda tau, p, c, dt: dt / (3 * tau), lambda k, p, c, dt: dt / (3 * k))  # of tau
+K_W = Conversion(  # of eps
+    "k_w", lambda eps, p, c, dt: dt * eps / p.tau, lambda k, p, c, dt: k / (3 * c.k_x), fastest=1.0
+)  # fmt: skip
 
 
 class FitzHughNagumoNeuron(Neuron):
@@ -38,38 +43,24 @@ class FitzHughNagumoNeuron(Neuron):
 
     scheme = "forward Euler"
     best_for = "broad spikes at a steady rate, block at strong currents, spikes after inhibition"
-    fastest = {"k_w": 1.0}
+    traits = frozenset({Trait.BROAD_SPIKES, Trait.BLOCK, Trait.AFTER_INHIBITION})
+
+    first = ("k_x", "k_w")
 
     x = State("", span=4, operand_span=32, slowest=30, doc="membrane")
     w = State("", span=16, operand_span=8, slowest=1000, doc="recovery")
-    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+    armed = ARMED
 
     a = Param(0.7, "", (0.3, 1.2), doc="recovery is at rest at w = 0 where x = -a")
     b = Param(0.8, "", (0.2, 1.2), doc="decay of recovery")
-    eps = Param(0.08, "", (0.01, 0.3), log=True, doc="speed of recovery over that of the membrane")
-    tau = Param(0.5, "ms", (0.1, 10), log=True, doc="time constant of the membrane")
+    eps = Param(0.08, "", (0.01, 0.3), log=True, register=K_W, doc="speed of recovery over that of the membrane")
+    tau = Param(0.5, "ms", (0.1, 10), log=True, register=K_X, doc="time constant of the membrane")
     k_I = Param(1.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
-    V_0 = Param(-32.0, "mV", (-100, 40), free=False, doc="read-out at x = 0")
-    S = Param(27.5, "mV", (1, 60), free=False, doc="read-out of one unit of x")
-    V_spike = Param(-4.5, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_x": dt / (3 * p.tau),
-            "k_w": dt * p.eps / p.tau,
-            **{name: getattr(p, name) for name in ("a", "b", "k_I", "V_0", "S", "V_spike")},
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "a": c.a,
-            "b": c.b,
-            "eps": c.k_w / (3 * c.k_x),
-            "tau": dt / (3 * c.k_x),
-            **{name: getattr(c, name) for name in ("k_I", "V_0", "S", "V_spike")},
-        }
+    V_0 = Param(-32.0, "mV", (-100, 40), free=False, role=Role.OFFSET, doc="read-out at x = 0")
+    S = Param(27.5, "mV", (1, 60), free=False, role=Role.SCALE, doc="read-out of one unit of x")
+    V_spike = Param(
+        -4.5, "mV", (-60, 60), free=False, role=Role.SPIKE_LEVEL, doc="level whose upward crossing is a spike"
+    )
 
     @staticmethod
     def equations(dp, s, c, i):
@@ -94,7 +85,7 @@ class FitzHughNagumoNeuron(Neuron):
         return p.V_0 + p.S * s.x
 
     @staticmethod
-    def resting(p: SimpleNamespace):
+    def resting(p):
         """Where the nullclines cross, which within the bounds is once: x^3/3 + (1/b - 1) x + a/b = 0."""
         x = lowest_root(0.0, 3 * (1 / p.b - 1), 3 * p.a / p.b)
         return {"x": x, "w": (x + p.a) / p.b, "armed": np.ones_like(x)}

@@ -1,14 +1,15 @@
 """Hindmarsh and Rose's bursting neuron."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
+from spikefab.hw.conversions import Conversion, dt_over
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import crossing
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import ARMED, crossing
 
 from .fitzhugh_nagumo import lowest_root
+
+K_Z = Conversion("k_z", lambda r, p, c, dt: dt * r / p.tau, lambda k, p, c, dt: k / c.k, fastest=20.0)  # of r
 
 
 class HindmarshRoseNeuron(Neuron):
@@ -29,43 +30,28 @@ class HindmarshRoseNeuron(Neuron):
 
     scheme = "Euler, y first"
     best_for = "bursts on a slow rhythm, and the change from bursts to tonic firing as the current grows"
-    fastest = {"k_z": 20.0}
+    traits = frozenset({Trait.BURSTING})
+
+    first = ("k", "k_z")
 
     x = State("", span=4, operand_span=32, slowest=10, doc="membrane")
     y = State("", span=64, operand_span=32, slowest=10, doc="fast recovery")
     z = State("", span=16, operand_span=32, slowest=20000, doc="slow adaptation")
-    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+    armed = ARMED
 
     b = Param(3.0, "", (2, 4), doc="square term of the membrane")
     d = Param(5.0, "", (3, 7), doc="strength of the fast recovery")
-    r = Param(0.006, "", (5e-4, 0.05), log=True, doc="speed of adaptation over that of the membrane")
+    r = Param(0.006, "", (5e-4, 0.05), log=True, register=K_Z, doc="speed of adaptation over that of the membrane")
     s = Param(4.0, "", (2, 6), doc="strength of adaptation")
-    tau = Param(2.0, "ms", (0.1, 10), log=True, doc="time constant of the membrane")
+    tau = Param(2.0, "ms", (0.1, 10), log=True, register=dt_over("k"), doc="time constant of the membrane")
     k_I = Param(1.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
     I_0 = Param(1.0, "", (-10, 10), doc="constant drive")
     x_R = Param(-1.6, "", (-2, -1), free=False, doc="x at which adaptation is zero")
-    V_0 = Param(-30.0, "mV", (-100, 40), free=False, doc="read-out at x = 0")
-    S = Param(25.0, "mV", (1, 60), free=False, doc="read-out of one unit of x")
-    V_spike = Param(-5.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k": dt / p.tau,
-            "k_z": dt * p.r / p.tau,
-            **{name: getattr(p, name) for name in ("b", "d", "s", "k_I", "I_0", "x_R", "V_0", "S", "V_spike")},
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "b": c.b,
-            "d": c.d,
-            "r": c.k_z / c.k,
-            "s": c.s,
-            "tau": dt / c.k,
-            **{name: getattr(c, name) for name in ("k_I", "I_0", "x_R", "V_0", "S", "V_spike")},
-        }
+    V_0 = Param(-30.0, "mV", (-100, 40), free=False, role=Role.OFFSET, doc="read-out at x = 0")
+    S = Param(25.0, "mV", (1, 60), free=False, role=Role.SCALE, doc="read-out of one unit of x")
+    V_spike = Param(
+        -5.0, "mV", (-60, 60), free=False, role=Role.SPIKE_LEVEL, doc="level whose upward crossing is a spike"
+    )
 
     @staticmethod
     def equations(dp, s, c, i):
@@ -94,7 +80,7 @@ class HindmarshRoseNeuron(Neuron):
         return p.V_0 + p.S * s.x
 
     @staticmethod
-    def resting(p: SimpleNamespace):
+    def resting(p):
         """The lowest fixed point: x^3 + (d - b) x^2 + s (x - x_R) - 1 - I_0 = 0."""
         x = lowest_root(p.d - p.b, p.s, -p.s * p.x_R - 1 - p.I_0)
         return {"x": x, "y": 1 - p.d * x**2, "z": p.s * (x - p.x_R), "armed": np.ones_like(x)}

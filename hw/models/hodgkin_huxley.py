@@ -1,82 +1,14 @@
 """Hodgkin and Huxley's neuron, with the kinetics of the squid axon or of cortical cells."""
 
 from dataclasses import replace
-from functools import cache
-from types import SimpleNamespace
 
-import numpy as np
-
-from spikefab.hw.gates import ENTRIES, STEEPEST, Channel, at_rest, gate, index, membrane, over, power_of_two
+from spikefab.hw.conversions import dt_over
+from spikefab.hw.gates import Channel, at_rest, gate, index, membrane, power_of_two
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import crossing
-from spikefab.hw.tables import linear
+from spikefab.hw.spec import Param, Role, State, Trait, conductance
+from spikefab.hw.spiking import ARMED, crossing
 
-SQUID, CORTEX = "1952", "traub-miles"
-SPAN = 128.0  # mV, of the tables over the membrane potential
-PHI = (0.2, 5.0)
-TAU_MAX = (100, 2000)  # ms
-FASTEST_P = 255.0  # tau_max/tau_p at +52 mV: the height of a spike decides how far p moves in it
-
-
-def linexp(x):
-    """x / (1 - exp(-x)), 1 at 0."""
-    from scipy.special import exprel
-
-    return 1 / exprel(-x)
-
-
-def alpha_beta(kinetics: str, gate: str, u) -> tuple:
-    """Opening and closing rates (1/ms) of m, h or n at u = V - V_T, mV."""
-    if kinetics == SQUID:  # eqs. 12-13, 15-16, 20-21 in today's convention: rest at -65 mV, depolarisation positive
-        if gate == "m":
-            return linexp((u + 40) / 10), 4 * np.exp(-(u + 65) / 18)
-        if gate == "h":
-            return 0.07 * np.exp(-(u + 65) / 20), 1 / (1 + np.exp(-(u + 35) / 10))
-        return 0.1 * linexp((u + 55) / 10), 0.125 * np.exp(-(u + 65) / 80)
-    if gate == "m":
-        return 0.32 * 4 * linexp((u - 13) / 4), 0.28 * 5 * linexp(-(u - 40) / 5)
-    if gate == "h":
-        return 0.128 * np.exp(-(u - 17) / 18), 4 / (1 + np.exp(-(u - 40) / 5))
-    return 0.032 * 5 * linexp((u - 15) / 5), 0.5 * np.exp(-(u - 10) / 40)
-
-
-def steady(kinetics: str, gate: str, u):
-    alpha, beta = alpha_beta(kinetics, gate, u)
-    return alpha / (alpha + beta)
-
-
-def p_inf(V):
-    """Slow potassium gate of Pospischil 2008, after Yamada et al. 1989."""
-    return 1 / (1 + np.exp(-(V + 35) / 10))
-
-
-def p_speed(V):
-    """tau_max / tau_p(V)."""
-    return 3.3 * np.exp((V + 35) / 20) + np.exp(-(V + 35) / 20)
-
-
-@cache
-def gate_tables(kinetics: str, gate: str, dt: float, word: int):
-    """(x_inf, dt/tau) over u, and the power of two at which phi dt/tau is limited."""
-    n = ENTRIES[word]
-
-    def rate(u):
-        return np.minimum(dt * sum(alpha_beta(kinetics, gate, u)), STEEPEST)
-
-    x_inf = linear(f"{gate}_inf", over(-SPAN, SPAN, n, lambda u: steady(kinetics, gate, u)), n, word, span=1)
-    rates = linear(f"{gate}_rate", over(-SPAN, SPAN, n, rate), n, word)
-    fastest = float(np.max(rate(np.linspace(-SPAN, SPAN, 512))))
-    return x_inf, rates, min(STEEPEST, power_of_two(PHI[1] * fastest))
-
-
-@cache
-def slow_tables(dt: float, word: int):
-    """(p_inf, tau_max/tau_p) over V, and the power of two at which dt/tau_p is limited."""
-    n = ENTRIES[word]
-    x_inf = linear("p_inf", over(-SPAN, SPAN, n, p_inf), n, word, span=1)
-    rates = linear("p_rate", over(-SPAN, SPAN, n, lambda V: np.minimum(p_speed(V), FASTEST_P)), n, word)
-    return x_inf, rates, min(STEEPEST, power_of_two(dt / TAU_MAX[0] * FASTEST_P))
+from .hodgkin_huxley_gates import CORTEX, PHI, SPAN, SQUID, TAU_MAX, gate_tables, p_inf, slow_tables, steady
 
 
 class HodgkinHuxleyNeuron(Neuron):
@@ -106,70 +38,66 @@ class HodgkinHuxleyNeuron(Neuron):
     best_for = (
         "the shape of the spike, and block at strong currents; with traub-miles and g_M cortical cells that adapt"
     )
+    traits = frozenset({Trait.SPIKE_SHAPE, Trait.BLOCK})
     settings = {"kinetics": (SQUID, CORTEX), "m_current": (False, True)}
     tried = ({"kinetics": SQUID}, {"kinetics": CORTEX})
     i_span = 16.0
-    fastest = {"k_Na": 1 / 200, "k_K": 1 / 60, "k_L": 1 / 0.5, "k_M": 1 / 0.3}
 
     V = State("mV", span=128, slowest=200, doc="membrane potential")
     m = State("", span=1, slowest=20, doc="sodium activation")
     h = State("", span=1, slowest=50, doc="sodium inactivation")
     n = State("", span=1, slowest=50, doc="potassium activation")
     p = State("", span=1, slowest=1000, doc="slow potassium activation", only=("m_current", True))
-    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+    armed = ARMED
 
-    C = Param(1.0, "nF", (0.015, 2), log=True, doc="capacitance")
-    g_Na = Param(120.0, "uS", (0.15, 400), log=True, per_nF=(10, 200), doc="sodium conductance")
-    g_K = Param(36.0, "uS", (0.015, 120), log=True, per_nF=(1, 60), doc="potassium conductance")
-    g_L = Param(0.3, "uS", (0.000075, 1), log=True, per_nF=(0.005, 0.5), doc="leak conductance")
+    C = Param(1.0, "nF", (0.015, 2), log=True, role=Role.CAPACITANCE, register=dt_over("k_I"), doc="capacitance")
+    g_Na = conductance("k_Na", 120.0, (0.15, 400), per_nF=(10, 200), fastest=1 / 200, doc="sodium conductance")
+    g_K = conductance("k_K", 36.0, (0.015, 120), per_nF=(1, 60), fastest=1 / 60, doc="potassium conductance")
+    g_L = conductance(
+        "k_L", 0.3, (0.000075, 1), per_nF=(0.005, 0.5), fastest=1 / 0.5, role=Role.LEAK, doc="leak conductance"
+    )
     E_Na = Param(50.0, "mV", (30, 70), doc="sodium reversal")
     E_K = Param(-77.0, "mV", (-105, -70), doc="potassium reversal")
-    E_L = Param(-54.4, "mV", (-100, -30), doc="leak reversal")
+    E_L = Param(-54.4, "mV", (-100, -30), role=Role.LEAK_REVERSAL, doc="leak reversal")
     V_T = Param(0.0, "mV", (-15, 40), doc="shift of all gates along V")
     V_S = Param(0.0, "mV", (-20, 20), doc="further shift of h")
     phi_m = Param(1.0, "", PHI, log=True, doc="speed of m")
     phi_h = Param(1.0, "", PHI, log=True, doc="speed of h")
     phi_n = Param(1.0, "", PHI, log=True, doc="speed of n")
-    V_spike = Param(0.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
-    g_M = Param(0.07, "uS", (0, 0.6), per_nF=(0, 0.3), doc="slow potassium conductance", only=("m_current", True))
+    V_spike = Param(
+        0.0, "mV", (-60, 60), free=False, role=Role.SPIKE_LEVEL, doc="level whose upward crossing is a spike"
+    )
+    g_M = conductance(
+        "k_M",
+        0.07,
+        (0, 0.6),
+        per_nF=(0, 0.3),
+        fastest=1 / 0.3,
+        log=False,
+        doc="slow potassium conductance",
+        only=("m_current", True),
+    )
     tau_max = Param(
-        608.0, "ms", TAU_MAX, free=False, log=True, doc="slowest time constant of p", only=("m_current", True)
+        608.0,
+        "ms",
+        TAU_MAX,
+        free=False,
+        log=True,
+        register=dt_over("k_p"),
+        doc="slowest time constant of p",
+        only=("m_current", True),
     )
 
-    @classmethod
-    def adapted(cls):
-        if cls.chosen["kinetics"] == SQUID:
-            return {}
-        cortical = {"g_Na": 56.0, "g_K": 6.0, "g_L": 0.0205, "E_K": -90.0, "E_L": -70.3, "V_T": -56.2}
-        every = {name: replace(cls._every[name], default=value) for name, value in cortical.items()}
-        return every | {"V_T": replace(every["V_T"], bounds=(-70, -10))}
-
-    @staticmethod
-    def coefficients(p, dt):
-        slow = {"k_M": dt * p.g_M / p.C, "k_p": dt / p.tau_max} if hasattr(p, "g_M") else {}
-        return {
-            "k_I": dt / p.C,
-            "k_Na": dt * p.g_Na / p.C,
-            "k_K": dt * p.g_K / p.C,
-            "k_L": dt * p.g_L / p.C,
-            **{name: getattr(p, name) for name in ("E_Na", "E_K", "E_L", "V_T", "V_S")},
-            **{name: getattr(p, name) for name in ("phi_m", "phi_h", "phi_n", "V_spike")},
-            **slow,
+    adapted = {
+        ("kinetics", CORTEX): {
+            "g_Na": replace(g_Na, default=56.0),
+            "g_K": replace(g_K, default=6.0),
+            "g_L": replace(g_L, default=0.0205),
+            "E_K": replace(E_K, default=-90.0),
+            "E_L": replace(E_L, default=-70.3),
+            "V_T": replace(V_T, default=-56.2, bounds=(-70, -10)),
         }
-
-    @staticmethod
-    def parameters(c, dt):
-        C = dt / c.k_I
-        slow = {"g_M": c.k_M * C / dt, "tau_max": dt / c.k_p} if hasattr(c, "k_M") else {}
-        return {
-            "C": C,
-            "g_Na": c.k_Na * C / dt,
-            "g_K": c.k_K * C / dt,
-            "g_L": c.k_L * C / dt,
-            **{name: getattr(c, name) for name in ("E_Na", "E_K", "E_L", "V_T", "V_S")},
-            **{name: getattr(c, name) for name in ("phi_m", "phi_h", "phi_n", "V_spike")},
-            **slow,
-        }
+    }
 
     @staticmethod
     def equations(dp, s, c, i):
@@ -195,7 +123,7 @@ class HodgkinHuxleyNeuron(Neuron):
         return {"V": V, **new, "armed": armed, ".v": V.word(128), ".spike": spike}
 
     @classmethod
-    def resting(cls, p: SimpleNamespace):
+    def resting(cls, p):
         """The lowest potential at which no current flows, and the gates there."""
         return at_rest(lambda V: cls._currents(V, p), lambda V: cls._gates(V, p), p.E_K)
 

@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 from spikefab.errors import UsageError
+from spikefab.hw.conversions import dt_over, dt_times
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import K_Q
 from spikefab.hw.trace import select
 
 
@@ -24,21 +26,20 @@ class IzhikevichNeuron(Neuron):
 
     scheme = "forward Euler"
     best_for = "many firing patterns from few operations: regular, bursting, chattering, rebound"
-
-    fastest = {"k_q": 1 / 0.04}
+    traits = frozenset({Trait.FIRING_PATTERNS, Trait.BURSTING, Trait.REBOUND})
 
     v = State("mV", span=128, slowest=60, rest="v_r", doc="membrane potential")  # type: ignore[assignment]
     u = State("nA", span=4, per_input=True, slowest=500, doc="recovery current")
 
-    C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
-    k = Param(0.0007, "uS/mV", (0.00002, 0.004), log=True, doc="gain of the quadratic")
-    a = Param(0.03, "1/ms", (0.002, 0.3), log=True, doc="rate of recovery")
-    b = Param(-0.002, "uS", (-0.020, 0.030), doc="sensitivity of recovery")
-    c = Param(-50.0, "mV", (-110, 0), doc="reset of v")
-    d = Param(0.100, "nA", (-0.1, 0.5), doc="recovery step of a spike")
-    v_r = Param(-60.0, "mV", (-100, -30), free=False, doc="resting potential")
-    v_t = Param(-40.0, "mV", (-75, 20), free=False, doc="instantaneous threshold")
-    v_peak = Param(35.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
+    C = Param(0.100, "nF", (0.015, 2), log=True, role=Role.CAPACITANCE, register=dt_over("k_I"), doc="capacitance")
+    k = Param(0.0007, "uS/mV", (0.00002, 0.004), log=True, register=K_Q, doc="gain of the quadratic")
+    a = Param(0.03, "1/ms", (0.002, 0.3), log=True, register=dt_times("k_u"), doc="rate of recovery")
+    b = Param(-0.002, "uS", (-0.020, 0.030), role=Role.COUPLING, doc="sensitivity of recovery")
+    c = Param(-50.0, "mV", (-110, 0), role=Role.RESET, doc="reset of v")
+    d = Param(0.100, "nA", (-0.1, 0.5), role=Role.JUMP, doc="recovery step of a spike")
+    v_r = Param(-60.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    v_t = Param(-40.0, "mV", (-75, 20), free=False, role=Role.THRESHOLD, doc="instantaneous threshold")
+    v_peak = Param(35.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="spike detection and what a spike shows")
 
     @classmethod
     def from_2003(cls, a: float, b: float, c: float, d: float, **options: Any) -> "IzhikevichNeuron":
@@ -56,35 +57,6 @@ class IzhikevichNeuron(Neuron):
         return cls(
             C=C, k=0.04 * C, a=a, b=b * C, c=c, d=d * C, v_r=v_r, v_t=-125 - v_r, v_peak=30.0, **options
         )  # fmt: skip
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_I": dt / p.C,
-            "k_q": dt * p.k / p.C,
-            "k_u": dt * p.a,
-            "b": p.b,
-            "c": p.c,
-            "d": p.d,
-            "v_r": p.v_r,
-            "v_t": p.v_t,
-            "v_peak": p.v_peak,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        C = dt / c.k_I
-        return {
-            "C": C,
-            "k": c.k_q * C / dt,
-            "a": c.k_u / dt,
-            "b": c.b,
-            "c": c.c,
-            "d": c.d,
-            "v_r": c.v_r,
-            "v_t": c.v_t,
-            "v_peak": c.v_peak,
-        }
 
     @staticmethod
     def equations(dp, s, c, i):

@@ -1,9 +1,9 @@
 """Lapicque's integrate-and-fire."""
 
-import numpy as np
-
+from spikefab.hw.conversions import decay
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import leaky
 from spikefab.hw.trace import select
 
 
@@ -21,27 +21,19 @@ class LapicqueNeuron(Neuron):
 
     scheme = "exact exponential"
     best_for = "regular firing with the fewest parameters"
+    traits = frozenset({Trait.REGULAR, Trait.FEWEST_PARAMETERS})
 
     V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
 
-    tau_m = Param(20.0, "ms", (2, 60), log=True, doc="membrane time constant")
-    R_m = Param(100.0, "MOhm", (20, 1000), log=True, doc="input resistance")
-    V_th = Param(-50.0, "mV", (-75, 20), doc="threshold")
-    E_L = Param(-70.0, "mV", (-100, -30), free=False, doc="resting potential, and reset")
-    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {"k_m": -np.expm1(-dt / p.tau_m), "R_m": p.R_m, "V_th": p.V_th, "E_L": p.E_L, "V_peak": p.V_peak}
-
-    @staticmethod
-    def parameters(c, dt):
-        return {"tau_m": -dt / np.log1p(-c.k_m), "R_m": c.R_m, "V_th": c.V_th, "E_L": c.E_L, "V_peak": c.V_peak}
+    tau_m = Param(20.0, "ms", (2, 60), log=True, role=Role.TAU, register=decay("k_m"), doc="membrane time constant")
+    R_m = Param(100.0, "MOhm", (20, 1000), log=True, role=Role.RESISTANCE, doc="input resistance")
+    V_th = Param(-50.0, "mV", (-75, 20), role=Role.THRESHOLD, doc="threshold")
+    E_L = Param(-70.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential, and reset")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="shown on the step of a spike")
 
     @staticmethod
     def equations(dp, s, c, i):
-        drive = ((c.E_L - s.V).word(512) + (c.R_m * i).word(512)).word(512)
-        V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
+        V = leaky(s.V, c, i)
         spike = V >= c.V_th
         return {
             "V": select(spike, c.E_L, V),

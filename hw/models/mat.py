@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from spikefab.hw.conversions import decay, steps
 from spikefab.hw.fixed import Q
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import HOLD, leaky
 from spikefab.hw.trace import select
 
 TAU_1, TAU_2 = 10.0, 200.0  # ms, the same for every cell in the paper
@@ -28,52 +30,33 @@ class MATNeuron(Neuron):
 
     scheme = "exact exponential"
     best_for = "spike times of adapting and bursting cells under fluctuating currents"
-    whole_steps = frozenset({"n_ref"})
+    traits = frozenset({Trait.ADAPTING, Trait.BURSTING, Trait.FLUCTUATING_CURRENTS})
 
     V = State("mV", span=128, operand_span=512, slowest=60, rest="E_L", doc="membrane potential")
     h1 = State("mV", span=256, slowest=TAU_1, doc="fast part of the threshold")
     h2 = State("mV", span=256, slowest=TAU_2, doc="slow part of the threshold")
-    hold = State("steps", span=30, doc="steps left of the refractory time")
+    hold = HOLD
 
-    tau_m = Param(5.0, "ms", (2, 60), log=True, doc="membrane time constant")
-    R_m = Param(50.0, "MOhm", (20, 1000), log=True, doc="input resistance")
+    tau_m = Param(5.0, "ms", (2, 60), log=True, role=Role.TAU, register=decay("k_m"), doc="membrane time constant")
+    R_m = Param(50.0, "MOhm", (20, 1000), log=True, role=Role.RESISTANCE, doc="input resistance")
     alpha_1 = Param(37.0, "mV", (0, 60), doc="lift of the fast threshold by a spike")
     alpha_2 = Param(2.0, "mV", (-1, 8), doc="lift of the slow threshold by a spike")
-    omega = Param(19.0, "mV", (2, 40), doc="threshold without spikes, above rest")
-    E_L = Param(-65.0, "mV", (-100, -30), free=False, doc="resting potential")
-    t_ref = Param(2.0, "ms", (0, 30), free=False, doc="least interval between spikes")
-    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_m": -np.expm1(-dt / p.tau_m),
-            "R_m": p.R_m,
-            "alpha_1": p.alpha_1,
-            "alpha_2": p.alpha_2,
-            "omega": p.omega,
-            "E_L": p.E_L,
-            "n_ref": p.t_ref / dt,
-            "V_peak": p.V_peak,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "tau_m": -dt / np.log1p(-c.k_m),
-            "R_m": c.R_m,
-            "alpha_1": c.alpha_1,
-            "alpha_2": c.alpha_2,
-            "omega": c.omega,
-            "E_L": c.E_L,
-            "t_ref": c.n_ref * dt,
-            "V_peak": c.V_peak,
-        }
+    omega = Param(19.0, "mV", (2, 40), role=Role.THRESHOLD_ABOVE_REST, doc="threshold without spikes, above rest")
+    E_L = Param(-65.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    t_ref = Param(
+        2.0,
+        "ms",
+        (0, 30),
+        free=False,
+        role=Role.REFRACTORY,
+        register=steps("n_ref"),
+        doc="least interval between spikes",
+    )
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="shown on the step of a spike")
 
     @staticmethod
     def equations(dp, s, c, i):
-        drive = ((c.E_L - s.V).word(512) + (c.R_m * i).word(512)).word(512)
-        V = (s.V + (c.k_m * drive).like(s.V)).like(s.V)
+        V = leaky(s.V, c, i)
         h1, h2 = (_decayed(dp, h, tau) for h, tau in ((s.h1, TAU_1), (s.h2, TAU_2)))
         left = select(s.hold > 0, (s.hold - 1).like(s.hold), 0)
         spike = select(left > 0, 0, V >= (c.E_L + c.omega) + (h1 + h2))

@@ -1,14 +1,14 @@
 """Morris and Lecar's barnacle muscle fibre, a two-dimensional model of excitability."""
 
 from functools import cache
-from types import SimpleNamespace
 
 import numpy as np
 
+from spikefab.hw.conversions import dt_over, dt_times, inverse
 from spikefab.hw.gates import ENTRIES, Channel, at_rest, gate, index, membrane, over, power_of_two
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import crossing
+from spikefab.hw.spec import Param, Role, State, Trait, conductance
+from spikefab.hw.spiking import ARMED, crossing
 from spikefab.hw.tables import interpolate, linear
 
 SPAN = 8.0  # of y = (V - V_1)/V_2 and (V - V_3)/V_4; beyond, a gate is within 1e-7 of 0 or 1
@@ -44,52 +44,31 @@ class MorrisLecarNeuron(Neuron):
 
     scheme = "exponential Euler, gate first"
     best_for = "broad spikes, calcium spikes, and the two kinds of onset: at any rate or at a rate of its own"
-    fastest = {"k_Ca": 1.0, "k_K": 1 / 2, "k_L": 1 / 0.5}
+    traits = frozenset({Trait.BROAD_SPIKES, Trait.CALCIUM_SPIKES})
+
+    first = ("k_I", "k_Ca", "k_K", "k_L", "steep_2", "steep_4", "k_w", "V_1")
 
     V = State("mV", span=128, slowest=60, doc="membrane potential")
     w = State("", span=1, slowest=200, doc="potassium activation")
-    armed = State("flag", doc="whether the next crossing of V_spike is a spike")
+    armed = ARMED
 
-    C = Param(0.2, "nF", (0.015, 2), log=True, doc="capacitance")
-    g_Ca = Param(0.044, "uS", (0.00075, 2), log=True, per_nF=(0.05, 1), doc="calcium conductance")
-    g_K = Param(0.08, "uS", (0.0015, 4), log=True, per_nF=(0.1, 2), doc="potassium conductance")
-    g_L = Param(0.02, "uS", (0.0003, 1), log=True, per_nF=(0.02, 0.5), doc="leak conductance")
-    V_2 = Param(18.0, "mV", (5, 30), doc="width of the calcium activation")
+    C = Param(0.2, "nF", (0.015, 2), log=True, role=Role.CAPACITANCE, register=dt_over("k_I"), doc="capacitance")
+    g_Ca = conductance("k_Ca", 0.044, (0.00075, 2), per_nF=(0.05, 1), fastest=1.0, doc="calcium conductance")
+    g_K = conductance("k_K", 0.08, (0.0015, 4), per_nF=(0.1, 2), fastest=1 / 2, doc="potassium conductance")
+    g_L = conductance(
+        "k_L", 0.02, (0.0003, 1), per_nF=(0.02, 0.5), fastest=1 / 0.5, role=Role.LEAK, doc="leak conductance"
+    )
+    V_2 = Param(18.0, "mV", (5, 30), register=inverse("steep_2"), doc="width of the calcium activation")
     V_3 = Param(2.0, "mV", (-40, 30), doc="half activation of potassium")
-    V_4 = Param(30.0, "mV", (5, 35), doc="width of the potassium activation")
-    phi = Param(0.04, "1/ms", (0.005, 0.5), log=True, doc="rate of potassium")
+    V_4 = Param(30.0, "mV", (5, 35), register=inverse("steep_4"), doc="width of the potassium activation")
+    phi = Param(0.04, "1/ms", (0.005, 0.5), log=True, register=dt_times("k_w"), doc="rate of potassium")
     V_1 = Param(-1.2, "mV", (-40, 30), free=False, doc="half activation of calcium")
     E_Ca = Param(120.0, "mV", (60, 150), free=False, doc="calcium reversal")
     E_K = Param(-84.0, "mV", (-105, -60), free=False, doc="potassium reversal")
-    E_L = Param(-60.0, "mV", (-100, -30), free=False, doc="leak reversal")
-    V_spike = Param(0.0, "mV", (-60, 60), free=False, doc="level whose upward crossing is a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_I": dt / p.C,
-            "k_Ca": dt * p.g_Ca / p.C,
-            "k_K": dt * p.g_K / p.C,
-            "k_L": dt * p.g_L / p.C,
-            "steep_2": 1 / p.V_2,
-            "steep_4": 1 / p.V_4,
-            "k_w": dt * p.phi,
-            **{name: getattr(p, name) for name in ("V_1", "V_3", "E_Ca", "E_K", "E_L", "V_spike")},
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        C = dt / c.k_I
-        return {
-            "C": C,
-            "g_Ca": c.k_Ca * C / dt,
-            "g_K": c.k_K * C / dt,
-            "g_L": c.k_L * C / dt,
-            "V_2": 1 / c.steep_2,
-            "V_4": 1 / c.steep_4,
-            "phi": c.k_w / dt,
-            **{name: getattr(c, name) for name in ("V_1", "V_3", "E_Ca", "E_K", "E_L", "V_spike")},
-        }
+    E_L = Param(-60.0, "mV", (-100, -30), free=False, role=Role.LEAK_REVERSAL, doc="leak reversal")
+    V_spike = Param(
+        0.0, "mV", (-60, 60), free=False, role=Role.SPIKE_LEVEL, doc="level whose upward crossing is a spike"
+    )
 
     @staticmethod
     def equations(dp, s, c, i):
@@ -110,7 +89,7 @@ class MorrisLecarNeuron(Neuron):
         return {"V": V, "w": w, "armed": armed, ".v": V.word(128), ".spike": spike}
 
     @staticmethod
-    def resting(p: SimpleNamespace):
+    def resting(p):
         """The lowest potential at which no current flows, and w there."""
 
         def w_inf(V):

@@ -1,8 +1,9 @@
 """Quadratic integrate-and-fire."""
 
+from spikefab.hw.conversions import dt_over, steps
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
-from spikefab.hw.spiking import fire
+from spikefab.hw.spec import Param, Role, State, Trait
+from spikefab.hw.spiking import HOLD, K_Q, fire
 
 
 class QuadraticIFNeuron(Neuron):
@@ -20,44 +21,18 @@ class QuadraticIFNeuron(Neuron):
 
     scheme = "forward Euler"
     best_for = "regular firing that begins at arbitrarily low rates, and a spike with an upstroke"
-    whole_steps = frozenset({"n_ref"})
-    fastest = {"k_q": 1 / 0.04}
+    traits = frozenset({Trait.REGULAR})
 
     V = State("mV", span=128, slowest=60, rest="E_L", doc="membrane potential")
-    hold = State("steps", span=30, doc="steps left of the refractory time")
+    hold = HOLD
 
-    C = Param(0.100, "nF", (0.015, 2), log=True, doc="capacitance")
-    k = Param(0.0007, "uS/mV", (0.00005, 0.004), log=True, doc="gain of the quadratic")
-    V_c = Param(-40.0, "mV", (-75, 20), doc="potential from which it fires without input")
-    V_reset = Param(-50.0, "mV", (-110, 0), doc="reset")
-    E_L = Param(-60.0, "mV", (-100, -30), free=False, doc="resting potential")
-    V_peak = Param(35.0, "mV", (-40, 80), free=False, doc="spike detection and what a spike shows")
-    t_ref = Param(0.0, "ms", (0, 30), free=False, doc="refractory time")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k_I": dt / p.C,
-            "k_q": dt * p.k / p.C,
-            "V_c": p.V_c,
-            "V_reset": p.V_reset,
-            "E_L": p.E_L,
-            "V_peak": p.V_peak,
-            "n_ref": p.t_ref / dt,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        C = dt / c.k_I
-        return {
-            "C": C,
-            "k": c.k_q * C / dt,
-            "V_c": c.V_c,
-            "V_reset": c.V_reset,
-            "E_L": c.E_L,
-            "V_peak": c.V_peak,
-            "t_ref": c.n_ref * dt,
-        }
+    C = Param(0.100, "nF", (0.015, 2), log=True, role=Role.CAPACITANCE, register=dt_over("k_I"), doc="capacitance")
+    k = Param(0.0007, "uS/mV", (0.00005, 0.004), log=True, register=K_Q, doc="gain of the quadratic")
+    V_c = Param(-40.0, "mV", (-75, 20), role=Role.THRESHOLD, doc="potential from which it fires without input")
+    V_reset = Param(-50.0, "mV", (-110, 0), role=Role.RESET, doc="reset")
+    E_L = Param(-60.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    V_peak = Param(35.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="spike detection and what a spike shows")
+    t_ref = Param(0.0, "ms", (0, 30), free=False, role=Role.REFRACTORY, register=steps("n_ref"), doc="refractory time")
 
     @staticmethod
     def equations(dp, s, c, i):

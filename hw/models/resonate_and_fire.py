@@ -2,9 +2,25 @@
 
 import numpy as np
 
+from spikefab.hw.conversions import Conversion
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
+from spikefab.hw.spec import Param, Role, State, Trait
 from spikefab.hw.trace import select
+
+
+def turned(p, dt):
+    """The rotation and damping of one step."""
+    return np.exp((p.b + 1j * p.omega) * dt)
+
+
+# of b, omega and k_I
+LOST = Conversion(
+    "a", lambda b, p, c, dt: 1 - turned(p, dt).real, lambda a, p, c, dt: np.log(np.hypot(1 - a, c.B)) / dt
+)  # fmt: skip
+TURNED = Conversion(
+    "B", lambda omega, p, c, dt: turned(p, dt).imag, lambda B, p, c, dt: np.arctan2(B, 1 - c.a) / dt
+)  # fmt: skip
+KAPPA = Conversion("kappa", lambda k_I, p, c, dt: k_I * dt / 2, lambda kappa, p, c, dt: 2 * kappa / dt)
 
 
 class ResonateAndFireNeuron(Neuron):
@@ -24,42 +40,28 @@ class ResonateAndFireNeuron(Neuron):
 
     scheme = "exact rotation between half kicks: second order"
     best_for = "subthreshold oscillation, resonance, rebound spikes and a preference for a rhythm of the input"
+    traits = frozenset({Trait.OSCILLATION, Trait.RESONANCE, Trait.REBOUND})
+
+    first = ("kappa", "a", "B")
 
     y = State("mV", span=128, slowest=200, doc="voltage-like: membrane potential above rest")
     x = State("mV", span=128, slowest=200, doc="current-like")
 
-    b = Param(-0.025, "1/ms", (-1, -0.01), doc="damping")
-    omega = Param(0.25, "rad/ms", (0.005, 1), log=True, doc="angular frequency of the oscillation")
-    k_I = Param(10.0, "mV/(ms nA)", (0.5, 70), log=True, doc="gain of the input, such as 1/C")
-    y_th = Param(15.0, "mV", (1, 80), doc="threshold above rest")
-    y_reset = Param(0.0, "mV", (-40, 60), doc="reset above rest")
-    E_L = Param(-65.0, "mV", (-100, -30), free=False, doc="resting potential")
-    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        turned = np.exp((p.b + 1j * p.omega) * dt)
-        return {
-            "kappa": p.k_I * dt / 2,
-            "a": 1 - turned.real,
-            "B": turned.imag,
-            "y_th": p.y_th,
-            "y_reset": p.y_reset,
-            "E_L": p.E_L,
-            "V_peak": p.V_peak,
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "b": np.log(np.hypot(1 - c.a, c.B)) / dt,
-            "omega": np.arctan2(c.B, 1 - c.a) / dt,
-            "k_I": 2 * c.kappa / dt,
-            "y_th": c.y_th,
-            "y_reset": c.y_reset,
-            "E_L": c.E_L,
-            "V_peak": c.V_peak,
-        }
+    b = Param(-0.025, "1/ms", (-1, -0.01), register=LOST, doc="damping")
+    omega = Param(0.25, "rad/ms", (0.005, 1), log=True, register=TURNED, doc="angular frequency of the oscillation")
+    k_I = Param(
+        10.0,
+        "mV/(ms nA)",
+        (0.5, 70),
+        log=True,
+        role=Role.INPUT_GAIN,
+        register=KAPPA,
+        doc="gain of the input, such as 1/C",
+    )
+    y_th = Param(15.0, "mV", (1, 80), role=Role.THRESHOLD_ABOVE_REST, doc="threshold above rest")
+    y_reset = Param(0.0, "mV", (-40, 60), role=Role.RESET_ABOVE_REST, doc="reset above rest")
+    E_L = Param(-65.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="shown on the step of a spike")
 
     @staticmethod
     def equations(dp, s, c, i):

@@ -1,19 +1,22 @@
 """Ermentrout and Kopell's theta neuron."""
 
 from functools import cache
-from types import SimpleNamespace
 
 import numpy as np
 
+from spikefab.hw.conversions import Conversion
 from spikefab.hw.fixed import Q
 from spikefab.hw.gates import index, over
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spec import Param, State
+from spikefab.hw.spec import Param, Role, State, Trait
 from spikefab.hw.tables import interpolate, linear
 from spikefab.hw.trace import select
 
 LIMIT = 8.0  # of y = tan(theta/2) in the read-out
 ENTRIES = {16: 256, 18: 512, 24: 1024}  # of a whole turn
+K = Conversion(  # of tau
+    "k", lambda tau, p, c, dt: 2 * dt / (np.pi * tau), lambda k, p, c, dt: 2 * dt / (np.pi * k)
+)  # fmt: skip
 
 
 def limited_tan(phase):
@@ -46,29 +49,16 @@ class ThetaNeuron(Neuron):
 
     scheme = "forward Euler"
     best_for = "regular firing that begins at arbitrarily low rates, from three parameters"
+    traits = frozenset({Trait.REGULAR})
 
     phase = State("half turns", span=1, operand_span=16, slowest=50 * np.pi, doc="theta/pi")
 
-    tau = Param(5.0, "ms", (1, 100), log=True, doc="time constant")
+    tau = Param(5.0, "ms", (1, 100), log=True, register=K, doc="time constant")
     eta = Param(-0.25, "", (-1, 1), doc="constant drive: below 0 it rests, above it fires by itself")
     k_I = Param(2.0, "1/nA", (0.02, 32), log=True, per_input=True, doc="gain of the input")
-    V_0 = Param(-64.0, "mV", (-100, 40), free=False, doc="read-out at theta = 0")
-    S = Param(2.0, "mV", (0.1, 15), free=False, doc="read-out of one unit of y")
-    V_peak = Param(30.0, "mV", (-40, 80), free=False, doc="shown on the step of a spike")
-
-    @staticmethod
-    def coefficients(p, dt):
-        return {
-            "k": 2 * dt / (np.pi * p.tau),
-            **{name: getattr(p, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
-        }
-
-    @staticmethod
-    def parameters(c, dt):
-        return {
-            "tau": 2 * dt / (np.pi * c.k),
-            **{name: getattr(c, name) for name in ("eta", "k_I", "V_0", "S", "V_peak")},
-        }
+    V_0 = Param(-64.0, "mV", (-100, 40), free=False, role=Role.OFFSET, doc="read-out at theta = 0")
+    S = Param(2.0, "mV", (0.1, 15), free=False, role=Role.SCALE, doc="read-out of one unit of y")
+    V_peak = Param(30.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="shown on the step of a spike")
 
     @staticmethod
     def equations(dp, s, c, i):
@@ -90,6 +80,6 @@ class ThetaNeuron(Neuron):
         return p.V_0 + p.S * limited_tan(s.phase)
 
     @staticmethod
-    def resting(p: SimpleNamespace):
+    def resting(p):
         """The stable fixed point at y = -sqrt(-eta); where it fires without input there is none, and theta is 0."""
         return {"phase": -2 / np.pi * np.arctan(np.sqrt(np.maximum(-p.eta, 0)))}

@@ -136,7 +136,7 @@ def _parameters(model: type[Neuron]) -> Listing:
         )
     if any(p.per_nF is not None for p in params.values()):
         notes.append("Bounds a nF are those of the conductance over the capacitance: a search keeps within them.")
-    every = {**params, **{n: p for n, p in model._every.items() if n not in params}}
+    every = {**params, **{n: p for n, p in model.spec.every.items() if isinstance(p, Param) and n not in params}}
     return Listing(
         "Parameters",
         ("parameter", "unit", "meaning", "kind", "default", "bounds"),

@@ -21,7 +21,6 @@ _HOMES = {
 
 
 def _models() -> dict[str, Any]:
-    import_module("spikefab.sim")  # gives the models their simulator (`step`, `run`)
     return import_module("spikefab.hw.models").MODELS
 
 
@@ -34,8 +33,6 @@ def __getattr__(name: str) -> Any:
         return _models()[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'spikefab' has no attribute {name!r}")
-    if _HOMES[name] == "hw.models":
-        _models()
     return getattr(import_module(f"spikefab.{_HOMES[name]}"), name)
 
 

@@ -75,7 +75,7 @@ def test_a_docstring_has_all_its_parts(model):
     assert doc.title.endswith(".")
     assert all((doc.equations, doc.source, doc.limits, model.scheme, model.best_for))
     assert "Source" not in " ".join(doc.remarks)
-    every = {**model._every, **model._all_states}
+    every = model.spec.every
     assert all(declared.doc for declared in every.values())
     assert not doc.equations.startswith(" ")
 

@@ -54,9 +54,14 @@ def test_a_noise_stimulus_says_nothing_about_regularity():
 
 
 @pytest.mark.parametrize("sign", [*SIGNS, UNKNOWN], ids=lambda s: s.reason[:30])
-def test_every_sign_has_a_model_and_every_word_is_some_models(sign):
-    for word in sign.words:
-        assert any(word in m.best_for for m in MODELS.values()), word
+def test_every_trait_of_a_sign_is_some_models(sign):
+    for trait in sign.traits:
+        assert any(trait in m.traits for m in MODELS.values()), trait
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_every_model_can_be_recommended(model):
+    assert not model.traits.isdisjoint(trait for sign in SIGNS for trait in sign.traits)
 
 
 def test_advice_names_them_and_excludes_nothing():

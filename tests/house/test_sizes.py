@@ -15,7 +15,6 @@ KNOWN: set[str] = {
     "fit/fitting.py fit",
     "fit/results.py",
     "hw/lowering/verilog.py testbench",
-    "hw/models/lif.py",
 }
 
 
