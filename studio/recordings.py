@@ -143,7 +143,8 @@ def ends(x: np.ndarray, bucket: int) -> np.ndarray:
 
 def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
     """The `Recording` as it was read."""
-    from spikefab.fit.recordings.recording import Recording, Sweep
+    from spikefab.fit.recordings.recording import Recording
+    from spikefab.fit.recordings.sweep import Sweep
 
     sweeps = []
     for k, s in enumerate(content["sweeps"]):

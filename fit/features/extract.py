@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefab.errors import UsageError
-from spikefab.fit.recordings.recording import Recording, Sweep, baseline_current, denoise, is_noise
+from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes, find_spikes
+from spikefab.fit.recordings.stimuli import is_noise
+from spikefab.fit.recordings.sweep import Sweep, baseline_current, denoise
 
 from .indications import indications
 
@@ -221,7 +223,7 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
         raise UsageError(f"eFEL has no feature called {', '.join(unknown)}: see efel.get_feature_names().")
     sweeps = observe(recording, trains)
     names = [*PER_SPIKE.values(), BASE, RESISTANCE, SAG, *TAUS, *extra]
-    return _Seen(sweeps, _efel(sweeps, recording.dt, names), recording.dt, is_noise(recording))
+    return _Seen(sweeps, _efel(sweeps, recording.dt, names), recording.dt, is_noise(recording.sweeps, recording.dt))
 
 
 def _features(seen: _Seen, extra: Sequence[str] = ()) -> dict[str, float]:

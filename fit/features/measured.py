@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikefab.fit.recordings.recording import Recording, baseline_current, quiet_part
+from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes
+from spikefab.fit.recordings.sweep import QUIET, baseline_current, quiet_part
 
 TAUS = np.geomspace(1.5, 80, 40)  # membrane time constants, ms, that the subthreshold regression tries
 AFTER = 15.0  # ms after a spike in which the voltage does not count as subthreshold
 T_REF_MOST = 8.0  # upper limit, ms, of a measured refractory time
-QUIET = 10.0  # ms for which the current must be constant at the start of a sweep for a baseline to be measured there
 # An uncompensated electrode resistance is assumed only if it lowers the mean square error to less than this share.
 JUMP = 0.9
 FALLING = -2.0  # slope of the voltage, V/s, above which the fast repolarisation of a spike is over

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError, UsageError
 
-from .recording import Recording, make_sweep
+from .recording import Recording
+from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError
 
-from .recording import Recording, make_sweep
+from .recording import Recording
+from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
 

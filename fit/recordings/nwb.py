@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from spikefab.errors import FileError, SpikefabError, UsageError
 
 from . import nwb_pairs as nwb
-from .recording import Recording, make_sweep, resample_current
+from .recording import Recording
+from .resampling import resample_current
+from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
 

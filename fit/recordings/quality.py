@@ -5,16 +5,10 @@ error, drift.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikefab.fit.features.measured import QUIET
-from spikefab.fit.scoring.scores import spike_mask
-from spikefab.fit.scoring.split import stimuli
-
-from .recording import Recording, Sweep, baseline_current, quiet_part
-from .spikes import Spikes, find_spikes
-
-Floats = NDArray[np.float64]
+from .spikes import Spikes, find_spikes, spike_mask
+from .stimuli import stimuli
+from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
 LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV
 FLAT, NOISIEST = 0.01, 2.0  # mV
@@ -27,9 +21,8 @@ DRIFT_REPEATS, DRIFT_REST = 1.0, 3.0  # mV, nor does less, between repeats and b
 HELD = 0.01  # nA: another holding current moves the rest
 
 
-def doubts(recording: Recording, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
+def doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
     """One sentence for each doubt about a recording, whose spikes are found unless given; none for a good one."""
-    sweeps, dt = recording.sweeps, recording.dt
     if not sweeps:
         return ()
     spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps] if trains is None else list(trains)
@@ -67,7 +60,7 @@ def doubts(recording: Recording, trains: Sequence[Spikes] | None = None) -> tupl
         found.append(
             f"The voltage is noisy ({noise:.1f} mV rms from sample to sample): counts of spikes are not reliable."
         )
-    drift = _drift(recording)
+    drift = _drift(sweeps, dt)
     if drift is not None:
         found.append(
             f"The cell drifts: {drift[0]} goes from {drift[1]:.1f} mV in the first sweeps to {drift[2]:.1f} mV in the last,"
@@ -80,14 +73,6 @@ def doubts(recording: Recording, trains: Sequence[Spikes] | None = None) -> tupl
     if share > 0.5:
         found.append(f"Spikes cover {share:.0%} of the trace: little voltage is left between them to compare.")
     return tuple(found)
-
-
-def rest_of(sweep: Sweep, dt: float) -> float:
-    """mV: the median voltage before the stimulus, or the 20th percentile of a sweep without 10 quiet ms."""
-    quiet = 0 if sweep.current is None else quiet_part(sweep.current, dt)
-    if quiet * dt >= QUIET:
-        return float(np.median(sweep.voltage[:quiet]))
-    return float(np.percentile(sweep.voltage, 20))
 
 
 def _noise(v: Floats) -> float:
@@ -107,7 +92,7 @@ def _clipped(voltages: list[Floats], dt: float) -> float | None:
     return level if len(plateaus) >= 3 or any(n * dt > 2.0 and n >= 5 for n in plateaus) else None
 
 
-def _bridge(sweeps: tuple[Sweep, ...], spikes: list[Spikes]) -> float | None:
+def _bridge(sweeps: Sequence[Sweep], spikes: list[Spikes]) -> float | None:
     """MOhm by which onset, peak and trough of the spikes all follow the current of their sweep; None if any of them
     does not.
     """
@@ -128,14 +113,13 @@ def _bridge(sweeps: tuple[Sweep, ...], spikes: list[Spikes]) -> float | None:
     return float(np.median(slopes)) if straight and min(slopes) > BRIDGE else None
 
 
-def _drift(recording: Recording) -> tuple[str, float, float] | None:
+def _drift(sweeps: Sequence[Sweep], dt: float) -> tuple[str, float, float] | None:
     """What moves from sweep to sweep though nothing injected does, and from where to where (mV): the median voltage of
     repeats of one stimulus, or what is before the stimulus. None if it does not, or not along a line.
     """
-    sweeps, dt = recording.sweeps, recording.dt
     if len(sweeps) < SWEEPS or any(s.current is None for s in sweeps):
         return None
-    for group in stimuli(recording):
+    for group in stimuli(sweeps, dt):
         if (moved := _along_a_line([float(np.median(sweeps[k].voltage)) for k in group], DRIFT_REPEATS)) is not None:
             return "the median voltage under one stimulus", *moved
     quiet = [s for s in sweeps if s.current is not None and quiet_part(s.current, dt) * dt >= QUIET]

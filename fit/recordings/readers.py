@@ -12,7 +12,8 @@ import numpy as np
 
 from spikefab.errors import FileError, SpikefabError, UsageError
 
-from .recording import Recording, make_sweep
+from .recording import Recording
+from .sweep import make_sweep
 
 # suffixes that are read as text
 TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf")

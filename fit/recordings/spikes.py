@@ -92,6 +92,23 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
     return Spikes(time, onset, v[onset], peaks, v[peaks], trough, v[trough])
 
 
+def spike_mask(spike_times: NDArray[np.float64], n: int, dt: float) -> tuple[NDArray[np.bool_], float]:
+    """The samples at and around spikes, which `masked_rmse` leaves out: (n,) bool, and their share of all samples, 0..1.
+
+    True from 1 ms before each spike to 5 ms after it, or to 0.4 times the interval to the next spike if that is shorter.
+    Pass the spikes of the data: with those of the model, each wrong spike of the model would hide part of its own error.
+    """
+    times = np.asarray(spike_times, dtype=np.float64)
+    after = np.minimum(5.0, 0.4 * np.append(np.diff(times), np.inf))
+    start = np.clip(np.ceil((times - 1.0) / dt - 1e-9), 0, n).astype(np.int64)
+    stop = np.clip(np.floor((times + after) / dt + 1e-9) + 1, 0, n).astype(np.int64)
+    depth = np.zeros(n + 1, dtype=np.int64)
+    np.add.at(depth, start, 1)
+    np.add.at(depth, stop, -1)
+    mask = np.cumsum(depth[:n]) > 0
+    return mask, float(mask.mean()) if n else 0.0
+
+
 def _slope(v: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
     """The slope (V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s.
 

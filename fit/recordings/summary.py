@@ -5,9 +5,9 @@ from typing import Any
 
 from spikefab.errors import RecordingError
 
-from .quality import rest_of
-from .recording import Recording, baseline_current
+from .recording import Recording
 from .spikes import Spikes
+from .sweep import baseline_current, rest_of
 
 
 def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:

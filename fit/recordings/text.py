@@ -11,7 +11,8 @@ import numpy as np
 
 from spikefab.errors import FileError
 
-from .recording import Recording, make_sweep
+from .recording import Recording
+from .sweep import make_sweep
 from .text_header import UNITS, Column, Floats, from_header, listed
 from .text_table import Table, read_table
 from .text_time import increases, time_step, unstacked

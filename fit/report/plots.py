@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab.errors import UsageError
-from spikefab.fit.scoring.split import Part, stimuli
+from spikefab.fit.recordings.stimuli import stimuli
+from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _title(best: "FitResult") -> str:
 
 def chosen(task: Task) -> list[Part]:
     """The parts of sweeps to draw: at most MOST, spread evenly from weak to strong stimuli, each cut to a readable length."""
-    order = {k: rank for rank, group in enumerate(stimuli(task.recording)) for k in group}
+    order = {k: rank for rank, group in enumerate(stimuli(task.recording.sweeps, task.recording.dt)) for k in group}
     parts = sorted(task.split.held_out or task.split.train, key=lambda p: (order[p.sweep], p.sweep))
     places = np.unique(np.linspace(0, len(parts) - 1, MOST).round().astype(int))
     return [_cut(task, parts[k]) for k in places]

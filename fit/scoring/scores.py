@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefab.fit.recordings.spikes import spike_mask
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -23,23 +25,6 @@ TOO_FAST = 0.8
 # Voltage, mV, in place of a model voltage that is not a finite number. It is negative, as `v_clip` would cut off a high one.
 DIVERGED = -1e4
 WEIGHTS = (1.0, 1.0, 1.0)  # weights of voltage, timing and spike count in `combined_score`
-
-
-def spike_mask(spike_times: Floats, n: int, dt: float) -> tuple[Mask, float]:
-    """The samples at and around spikes, which `masked_rmse` leaves out: (n,) bool, and their share of all samples, 0..1.
-
-    True from 1 ms before each spike to 5 ms after it, or to 0.4 times the interval to the next spike if that is shorter.
-    Pass the spikes of the data: with those of the model, each wrong spike of the model would hide part of its own error.
-    """
-    times = np.asarray(spike_times, dtype=np.float64)
-    after = np.minimum(5.0, 0.4 * np.append(np.diff(times), np.inf))
-    start = np.clip(np.ceil((times - 1.0) / dt - 1e-9), 0, n).astype(np.int64)
-    stop = np.clip(np.floor((times + after) / dt + 1e-9) + 1, 0, n).astype(np.int64)
-    depth = np.zeros(n + 1, dtype=np.int64)
-    np.add.at(depth, start, 1)
-    np.add.at(depth, stop, -1)
-    mask = np.cumsum(depth[:n]) > 0
-    return mask, float(mask.mean()) if n else 0.0
 
 
 def v_clip(voltages: Sequence[Floats], masks: Sequence[Mask]) -> float:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from spikefab.errors import UsageError
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes
+from spikefab.fit.recordings.stimuli import stimuli
 
 SHORTEST = 1000.0  # length of a sweep, ms, below which its last third is not held out
 FEWEST = 6  # number of spikes of a sweep below which its last third is not held out
@@ -34,31 +33,6 @@ class Split:
     how: str
 
 
-def stimuli(recording: Recording) -> list[list[int]]:
-    """Indices of the sweeps, grouped by stimulus; the groups are in ascending order of mean current.
-
-    Two sweeps have the same stimulus if their currents differ by less than 1 % (rms) of their range. Averages over 10 ms
-    are compared, so that the noise of a recorded current does not make repeats of one stimulus look different.
-    """
-    width = max(1, round(10 / recording.dt))
-    coarse = [  # current of each sweep in averages over 10 ms
-        np.array([part.mean() for part in np.array_split(s.current, max(1, len(s.current) // width))])
-        for s in recording.sweeps
-        if s.current is not None
-    ]
-    groups: list[list[int]] = []
-    for k, current in enumerate(coarse):
-        for group in groups:
-            other = coarse[group[0]]
-            spread = max(np.ptp(current), np.ptp(other), 1e-6)
-            if len(other) == len(current) and np.sqrt(np.mean((current - other) ** 2)) < 0.01 * spread:
-                group.append(k)
-                break
-        else:
-            groups.append([k])
-    return sorted(groups, key=lambda g: float(coarse[g[0]].mean()))
-
-
 RULES = ("auto", "amplitudes", "tail", "none")
 
 
@@ -77,7 +51,7 @@ def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") ->
     whole = tuple(Part(k, 0, len(s.voltage)) for k, s in enumerate(recording.sweeps))
     if rule == "none":
         return Split(whole, (), "nothing was held out, as asked: not validated")
-    groups = stimuli(recording)
+    groups = stimuli(recording.sweeps, recording.dt)
     if rule == "auto":
         groups = [g for g in groups if any(len(spikes[k]) for k in g)]
     if rule != "tail" and len(groups) >= 2:
@@ -106,7 +80,7 @@ def deal(recording: Recording, spikes: Sequence[Spikes], folds: int) -> tuple[tu
     The stimuli that evoke spikes are dealt like cards, in order of mean current; repeats of one stimulus stay together.
     Raises UsageError if there are fewer such stimuli than folds.
     """
-    groups = [g for g in stimuli(recording) if any(len(spikes[k]) for k in g)]
+    groups = [g for g in stimuli(recording.sweeps, recording.dt) if any(len(spikes[k]) for k in g)]
     if folds < 2:
         raise UsageError("folds must be at least 2.")
     if len(groups) < folds:

@@ -9,11 +9,13 @@ import numpy as np
 
 from spikefab.errors import RecordingError
 from spikefab.fit.features.measured import Measured, measure
-from spikefab.fit.recordings.recording import Recording, baseline_current, is_noise
-from spikefab.fit.recordings.spikes import Spikes, find_spikes
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.spikes import Spikes, find_spikes, spike_mask
+from spikefab.fit.recordings.stimuli import is_noise, stimuli
+from spikefab.fit.recordings.sweep import baseline_current
 
 from . import scores
-from .split import Part, Split, deal, split, stimuli
+from .split import Part, Split, deal, split
 
 LONG, SHORT = 1_000_000, 250_000  # steps; see `Task.shortened`
 SEEN = 20  # spikes: a search that sees fewer learns little
@@ -70,7 +72,16 @@ class Task:
                 f"The voltage follows the current at once by {measured.jump:.0f} MOhm: the electrode was not compensated,"
                 " and no model follows it there."
             )
-        task = cls(resampled, spikes, parts, is_noise(resampled), measured, (*resampled.notes, *notes), weights, dealt)
+        task = cls(
+            resampled,
+            spikes,
+            parts,
+            is_noise(resampled.sweeps, resampled.dt),
+            measured,
+            (*resampled.notes, *notes),
+            weights,
+            dealt,
+        )
         return replace(task, notes=(*task.notes, *task.limits()))
 
     def without(self, held: Sequence[int]) -> "Task":
@@ -124,7 +135,7 @@ class Task:
         return self.recording.sweeps[part.sweep].voltage[part.start : part.stop]
 
     def part_mask(self, part: Part) -> np.ndarray:
-        return scores.spike_mask(self.part_spikes(part), part.stop - part.start, self.dt)[0]
+        return spike_mask(self.part_spikes(part), part.stop - part.start, self.dt)[0]
 
     @cached_property
     def clip(self) -> float:
@@ -166,7 +177,7 @@ class Task:
     @cached_property
     def repeats(self) -> list[list[int]]:
         """Sweeps that received the same current: those groups that have more than one."""
-        return [group for group in stimuli(self.recording) if len(group) > 1]
+        return [group for group in stimuli(self.recording.sweeps, self.recording.dt) if len(group) > 1]
 
     def against_repeats(self, parts: Sequence[Part], spikes: Sequence[np.ndarray]) -> dict[str, float | None]:
         """How a model's spikes (ms, one train a part) compare with what the cell's own repeats predict of each other.

@@ -5,7 +5,8 @@ import pytest
 
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import find_spikes
-from spikefab.fit.scoring.split import Part, split, stimuli
+from spikefab.fit.recordings.stimuli import stimuli
+from spikefab.fit.scoring.split import Part, split
 
 DT = 0.1
 
@@ -70,7 +71,7 @@ def test_repeats_of_a_stimulus_stay_together(steps):
     rng = np.random.default_rng(0)
     currents = [i + rng.normal(0, 0.002, len(i)) for _ in range(3) for i in steps([0.1, 0.2, 0.3, 0.4], DT)]
     recording, spikes = recording_of(currents, [1, 2, 3, 4, 2, 2, 2, 4, 0, 0, 3, 4])
-    assert stimuli(recording) == [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
+    assert stimuli(recording.sweeps, recording.dt) == [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
     assert held(recording, spikes) == [2, 6, 10]
 
 
@@ -83,7 +84,7 @@ def test_the_same_step_at_another_time_is_another_stimulus():
     early, late = np.zeros(4000), np.zeros(4000)
     early[500:1500], late[2000:3000] = 0.2, 0.2
     recording, _ = recording_of([early, late], [1, 1])
-    assert len(stimuli(recording)) == 2
+    assert len(stimuli(recording.sweeps, recording.dt)) == 2
 
 
 def test_last_third_of_one_long_sweep():

@@ -6,7 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spikefab.errors import RecordingError, UsageError
-from spikefab.fit.recordings.recording import Recording, baseline_current, is_noise, quiet_part, stimulus_window
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.recordings.stimuli import is_noise
+from spikefab.fit.recordings.sweep import baseline_current, quiet_part, stimulus_window
 
 
 def trace(n=400, seed=0):
@@ -176,6 +178,11 @@ def test_windows():
     assert stimulus_window(train, dt) == pytest.approx((200.0, 685.0), abs=0.11)
 
 
+def told(v, i, dt):
+    made = Recording.from_arrays(v, i, dt)
+    return is_noise(made.sweeps, made.dt)
+
+
 def test_noise_is_told_from_steps():
     rng = np.random.default_rng(0)
     n, ou = 20_000, [0.0]
@@ -183,12 +190,12 @@ def test_noise_is_told_from_steps():
         ou.append(ou[-1] * (1 - 0.1 / 3) + x)
     step = np.where((np.arange(n) > 2000) & (np.arange(n) < 9000), 0.3, 0.0)
     v = np.zeros(n)
-    assert is_noise(Recording.from_arrays(v, np.array(ou), 0.1))
-    assert not is_noise(Recording.from_arrays(v, step, 0.1))
-    assert not is_noise(Recording.from_arrays(v, step + rng.normal(0, 0.005, n), 0.1))
-    assert not is_noise(Recording.from_arrays(v, np.linspace(0, 1, n), 0.1))
-    assert not is_noise(Recording.from_arrays(v, np.zeros(n), 0.1))
-    assert not is_noise(Recording.from_arrays(v, None, 0.1))
+    assert told(v, np.array(ou), 0.1)
+    assert not told(v, step, 0.1)
+    assert not told(v, step + rng.normal(0, 0.005, n), 0.1)
+    assert not told(v, np.linspace(0, 1, n), 0.1)
+    assert not told(v, np.zeros(n), 0.1)
+    assert not told(v, None, 0.1)
 
 
 # Doubts

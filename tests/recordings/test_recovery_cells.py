@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from spikefab.fit.recordings.recording import is_noise
 from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.scoring.scores import one_to_one
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import datapath
@@ -34,7 +34,7 @@ def test_there_is_a_cell_of_every_model(recovery):
 def check(made, noisy):
     """A recording that a fit can use, in which every spike of the cell and no other is found."""
     assert made.held_out >= 5
-    assert is_noise(made.recording) == noisy
+    assert is_noise(made.recording.sweeps, made.recording.dt) == noisy
     assert sum(len(s.voltage) for s in made.recording.sweeps) * made.recording.dt <= 5000
     for sweep, times in zip(made.recording.sweeps, made.spikes, strict=True):
         found = find_spikes(sweep.voltage, made.recording.dt)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikefab.fit.recordings.readers import read
-from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.recordings.spikes import find_spikes, spike_mask
 from spikefab.fit.scoring import scores
 
 DATA = os.environ.get("SPIKEFAB_DATA")
@@ -114,14 +114,14 @@ def test_partners():
 
 
 def test_mask_by_hand():
-    mask, share = scores.spike_mask(np.array([10.0, 15.0]), 400, 0.1)
+    mask, share = spike_mask(np.array([10.0, 15.0]), 400, 0.1)
     # 9..12 (0.4 x 5 ms after the first), 14..20 (5 ms after the last).
     assert np.flatnonzero(np.diff(mask.astype(int))).tolist() == [89, 120, 139, 200]
     assert share == pytest.approx((31 + 61) / 400)
-    mask, share = scores.spike_mask(np.array([]), 400, 0.1)
+    mask, share = spike_mask(np.array([]), 400, 0.1)
     assert not mask.any()
     assert share == 0.0
-    mask, _ = scores.spike_mask(np.array([0.2, 39.8]), 400, 0.1)  # spikes at both ends of the trace
+    mask, _ = spike_mask(np.array([0.2, 39.8]), 400, 0.1)  # spikes at both ends of the trace
     assert mask[0]
     assert mask[-1]
 
@@ -197,7 +197,7 @@ def graft(times, n, dt, rest, shape):
 
 
 def combined(voltages, spikes, probe, dt, noise):
-    masks = [scores.spike_mask(s, len(v), dt)[0] for v, s in zip(voltages, spikes, strict=True)]
+    masks = [spike_mask(s, len(v), dt)[0] for v, s in zip(voltages, spikes, strict=True)]
     clip = scores.v_clip(voltages, masks)
     flat = scores.flat_rmse(voltages, masks, clip)
     return scores.score_sweeps(voltages, spikes, *probe, dt, clip, flat, noise)["combined_score"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikefab import read
-from spikefab.fit.recordings.recording import baseline_current
+from spikefab.fit.recordings.sweep import baseline_current
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.hw.pages.literature import CELLS
