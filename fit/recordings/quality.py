@@ -1,6 +1,4 @@
-"""What makes a recording doubtful though it can be fitted: unusual rest, no spikes, clipping, coarse sampling, bridge
-error, drift.
-"""
+"""Warnings about a recording that can be fitted but may be bad: wrong units, unusual rest, no spikes, clipping, drift, ..."""
 
 from collections.abc import Sequence
 
@@ -10,19 +8,26 @@ from .spikes import Spikes, find_spikes, spike_mask
 from .stimuli import stimuli
 from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
-LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV
-FLAT, NOISIEST = 0.01, 2.0  # mV
-LEAST_CURRENT = 1e-3  # nA
-COARSEST = 0.2  # ms, 5 kHz
-LARGEST_CURRENT = 50.0  # nA
-BRIDGE = 20.0  # MOhm: peaks of well balanced recordings move by 6 at most, an unbalanced one's by 75
-SWEEPS = 5  # fewer say nothing of a drift,
-DRIFT_REPEATS, DRIFT_REST = 1.0, 3.0  # mV, nor does less, between repeats and before the stimulus
-HELD = 0.01  # nA: another holding current moves the rest
+LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV: no healthy neuron rests outside this range
+FLAT = 0.01  # mV: a voltage whose range is smaller shows no cell
+NOISIEST = 2.0  # noise of the voltage, mV rms, above which spikes cannot be counted reliably
+LEAST_CURRENT = 1e-3  # nA: a smaller current makes no neuron fire, so its unit is probably wrong
+LARGEST_CURRENT = 50.0  # nA: no patch electrode passes more, so its unit is probably wrong
+COARSEST = 0.2  # sample step, ms, above which the shape of spikes is lost
+# Slope, MOhm, of the spikes' voltages over the current, above which the bridge was not balanced. It was at most 6 in well
+# balanced recordings and 75 in an unbalanced one.
+BRIDGE = 20.0
+SWEEPS = 5  # number of sweeps below which a drift cannot be told from chance
+DRIFT_REPEATS = 1.0  # mV: a smaller change of the median voltage between repeats of one stimulus is no drift
+DRIFT_REST = 3.0  # mV: a smaller change of the voltage before the stimulus is no drift
+HELD = 0.01  # nA: if the holding current changes by more, it moves the rest, and a drift cannot be seen there
 
 
 def doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
-    """One sentence for each doubt about a recording, whose spikes are found unless given; none for a good one."""
+    """The warnings about a recording with sample step dt (ms): one sentence each, none for a good recording.
+
+    trains  the spikes of each sweep; if None, they are found here
+    """
     if not sweeps:
         return ()
     spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps] if trains is None else list(trains)
@@ -76,16 +81,19 @@ def doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None =
 
 
 def _noise(v: Floats) -> float:
-    """mV rms of what changes from sample to sample; spikes are too few to count."""
+    """The noise of a voltage (T,), mV rms, from the median difference between samples: spikes are too few to change it."""
     return float(1.4826 * np.median(np.abs(np.diff(v))) / np.sqrt(2)) if len(v) > 1 else 0.0
 
 
 def _clipped(voltages: list[Floats], dt: float) -> float | None:
-    """The highest voltage, if traces stand still at it: three plateaus of three samples, or one longer than 2 ms."""
+    """The highest voltage, mV, if it is the limit of the amplifier; else None.
+
+    It is a limit if the traces stay exactly at it: three times for at least three samples, or once for more than 2 ms.
+    """
     level = max(float(np.max(v)) for v in voltages)
     lengths: list[int] = []
     for v in voltages:
-        if np.ptp(v) > 5.0:  # the quantised baseline of a quiet sweep is no plateau
+        if np.ptp(v) > 5.0:  # a sweep without spikes may stay at one value of the converter
             edges = np.flatnonzero(np.diff(np.concatenate(([False], v == level, [False])).astype(np.int8)))
             lengths += list(edges[1::2] - edges[::2])
     plateaus = [n for n in lengths if n >= 3]
@@ -93,13 +101,14 @@ def _clipped(voltages: list[Floats], dt: float) -> float | None:
 
 
 def _bridge(sweeps: Sequence[Sweep], spikes: list[Spikes]) -> float | None:
-    """MOhm by which onset, peak and trough of the spikes all follow the current of their sweep; None if any of them
-    does not.
+    """The electrode resistance, MOhm, that was not balanced: the slope of the spikes' voltages over the current.
+
+    None unless onset, peak and trough of the spikes all follow the current of their sweep.
     """
     points = []
     for sweep, s in zip(sweeps, spikes, strict=True):
         if sweep.current is not None and len(s):
-            # Medians over a sweep: within one, adaptation moves all three.
+            # Medians over each sweep, because within a sweep adaptation moves all three voltages.
             values = (sweep.current[s.onset_index], s.onset_voltage, s.peak_voltage, s.trough_voltage)
             points.append([float(np.median(x)) for x in values])
     if len(points) < 3:
@@ -108,14 +117,15 @@ def _bridge(sweeps: Sequence[Sweep], spikes: list[Spikes]) -> float | None:
     if np.ptp(current) < 0.02:
         return None
     slopes = [float(np.polyfit(current, v, 1)[0]) for v in voltages]
-    # Repeats of one noise differ in their median current by chance: a slope is one only where the points lie on a line.
+    # The points must lie on a line: the median currents of repeats of one noise differ by chance, and give a slope too.
     straight = all(np.ptp(v) > 0 and np.corrcoef(current, v)[0, 1] > 0.8 for v in voltages)
     return float(np.median(slopes)) if straight and min(slopes) > BRIDGE else None
 
 
 def _drift(sweeps: Sequence[Sweep], dt: float) -> tuple[str, float, float] | None:
-    """What moves from sweep to sweep though nothing injected does, and from where to where (mV): the median voltage of
-    repeats of one stimulus, or what is before the stimulus. None if it does not, or not along a line.
+    """A voltage that changes steadily from sweep to sweep under the same current: what it is, its first and last value, mV.
+
+    This is the median voltage under repeats of one stimulus, or the voltage before the stimulus; None if neither changes.
     """
     if len(sweeps) < SWEEPS or any(s.current is None for s in sweeps):
         return None
@@ -130,7 +140,10 @@ def _drift(sweeps: Sequence[Sweep], dt: float) -> tuple[str, float, float] | Non
 
 
 def _along_a_line(values: list[float], least: float) -> tuple[float, float] | None:
-    """Where the line through values begins and ends, if it explains them and moves by so much."""
+    """First and last value of the straight line through values.
+
+    None if the line explains less than 64 % of their variance, or if its ends differ by less than `least`.
+    """
     order = np.arange(len(values))
     if len(values) < SWEEPS or np.ptp(values) < least or np.corrcoef(order, values)[0, 1] ** 2 < 0.64:
         return None

@@ -62,7 +62,10 @@ def baseline_current(sweep: Sweep, dt: float) -> float:
 
 
 def rest_of(sweep: Sweep, dt: float) -> float:
-    """mV: the median voltage before the stimulus, or the 20th percentile of a sweep without 10 quiet ms."""
+    """The resting voltage, mV: the median before the stimulus.
+
+    For a sweep whose current is not constant in its first 10 ms, the 20th percentile of the whole sweep.
+    """
     quiet = 0 if sweep.current is None else quiet_part(sweep.current, dt)
     if quiet * dt >= QUIET:
         return float(np.median(sweep.voltage[:quiet]))
