@@ -1,4 +1,4 @@
-"""From a parameter in physical units to the coefficient that a register holds in its place, and exactly back."""
+"""Conversions of parameters in physical units to the coefficients that the registers hold, and back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Conversion:
-    """The coefficient `name` of a parameter. Values are numbers or arrays.
+    """How a parameter is converted to its coefficient `name`. Values are numbers or arrays.
 
-    there    (value, p, c, dt) -> coefficient: p has all parameters, c the coefficients of those declared before this one
-    back     (coefficient, p, c, dt) -> value: c has all coefficients, p the parameters declared before this one
-    whole    whether it counts time steps
-    fastest  ms; of a coefficient that grows with dt/tau: the least tau that its register must hold, where the bounds of the
-             parameters would allow less
+    there    (value, p, c, dt) -> coefficient; p has all parameters, c the coefficients of parameters declared before
+    back     (coefficient, p, c, dt) -> value; c has all coefficients, p the parameters declared before
+    whole    whether the coefficient counts time steps, so that it is a whole number
+    fastest  ms; for a coefficient dt/tau, the smallest tau that its register must be able to hold, if that is larger than
+             the smallest that the bounds of the parameters allow
     """
 
     name: str
@@ -26,24 +26,27 @@ class Conversion:
 
 
 def decay(name: str) -> Conversion:
-    """Of a time constant, the share of a difference that is gone after a step: 1 - exp(-dt/tau)."""
+    """For a time constant tau: 1 - exp(-dt/tau), the share of a difference that has decayed after a step."""
     return Conversion(
         name, lambda tau, p, c, dt: -np.expm1(-dt / tau), lambda k, p, c, dt: -dt / np.log1p(-k)
     )  # fmt: skip
 
 
 def steps(name: str) -> Conversion:
-    """Of a duration, the number of steps in it: t/dt."""
+    """For a duration t: t/dt, its number of time steps."""
     return Conversion(name, lambda t, p, c, dt: t / dt, lambda n, p, c, dt: n * dt, whole=True)
 
 
 def dt_over(name: str) -> Conversion:
-    """Of a capacitance or a time constant x: dt/x."""
+    """For a capacitance or a time constant x: dt/x."""
     return Conversion(name, lambda x, p, c, dt: dt / x, lambda k, p, c, dt: dt / k)
 
 
 def dt_times(name: str, over: str | None = None, fastest: float | None = None) -> Conversion:
-    """Of a rate x: dt x; of a conductance, with `over` the capacitance's name: dt x/C. `over` must be declared before it."""
+    """For a rate x: dt x. With `over`, the name of the capacitance, for a conductance x: dt x/C.
+
+    The capacitance must be declared before the conductance.
+    """
     if over is None:
         return Conversion(name, lambda x, p, c, dt: dt * x, lambda k, p, c, dt: k / dt, fastest=fastest)
     return Conversion(
@@ -55,5 +58,5 @@ def dt_times(name: str, over: str | None = None, fastest: float | None = None) -
 
 
 def inverse(name: str, numerator: float = 1.0) -> Conversion:
-    """Of a width x, which the hardware cannot divide by: numerator/x."""
+    """For a width x: numerator/x, because the hardware cannot divide by x."""
     return Conversion(name, lambda x, p, c, dt: numerator / x, lambda k, p, c, dt: numerator / k)

@@ -1,4 +1,4 @@
-"""A model at one word length, time step and input span: its formats, its trace, and how parameters become codes."""
+"""A model with a given word length, time step and input span: its number formats, its trace, and the codes of parameters."""
 
 import itertools
 import math
@@ -18,16 +18,19 @@ from .trace import Trace, Value
 if TYPE_CHECKING:
     from .neuron import Neuron
 
-WORDS = (16, 18, 24)
+WORDS = (16, 18, 24)  # word lengths, bits
 
 
 def guard_bits(slowest: float, dt: float) -> int:
-    """Bits below the operand's word that keep a time constant of `slowest` ms moving at a step of `dt` ms."""
+    """Bits that a state needs below the word of its operand, so that a time constant of `slowest` ms still moves it.
+
+    Without them, the change in one step of `dt` ms would be rounded to zero.
+    """
     return max(0, math.ceil(math.log2(slowest / dt)) - 1)
 
 
 class Datapath:
-    """What an instance of a model shares with every other one of the same formats. Get it from `datapath()`."""
+    """What all neurons of one model with the same formats share. The function `datapath` returns it."""
 
     def __init__(self, model: "type[Neuron]", word: int, dt: float, i_span: float):
         self.model, self.word, self.dt, self.i_span = model, word, dt, i_span
@@ -69,7 +72,10 @@ class Datapath:
         return Q(q.i_bits, operand.f_bits + guard_bits(state.slowest, self.dt))
 
     def _coefficient_formats(self) -> dict[str, Q]:
-        """Formats that cover the whole parameter box: its corners, and the middle of each edge."""
+        """Formats of the coefficients that hold every parameter set within the bounds.
+
+        The largest coefficients are found at the corners of the box of bounds and at points inside.
+        """
         params = self.params
         ends = [p.bounds for p in params.values()]
         corners = np.array(list(itertools.product(*ends))).T
@@ -91,22 +97,22 @@ class Datapath:
         return formats
 
     def quantise(self, params: Mapping[str, Any]) -> np.ndarray:
-        """Codes of physical parameters: each a number or an array (N,); returns (N, coefficients) int64.
+        """The codes (N, coefficients), int64, of physical parameters, each a number or an array (N,).
 
-        A value that no code stands for is held at the register's end: compare with `dequantise` to see it.
+        A coefficient beyond the range of its register is limited to the end of the range; `dequantise` tells its value.
         """
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(params[n], float)) for n in self.params))
         values = self.model.spec.coefficients(dict(zip(self.params, arrays, strict=True)), self.dt)
         return np.stack([q.encode(values[name]) for name, q in self.coefficients.items()], axis=-1)
 
     def dequantise(self, codes) -> dict[str, np.ndarray]:
-        """The physical parameters that codes (..., coefficients) stand for, exactly: name -> (...)."""
+        """The exact physical parameters, name -> (...), that codes (..., coefficients) stand for."""
         codes = np.asarray(codes)
         values = {name: q.decode(codes[..., k]) for k, (name, q) in enumerate(self.coefficients.items())}
         return self.model.spec.parameters(values, self.dt)
 
     def rest(self, codes) -> np.ndarray:
-        """State codes (..., states) at rest, from coefficient codes (..., coefficients)."""
+        """The state codes (..., states) at rest for coefficient codes (..., coefficients)."""
         codes = np.asarray(codes, dtype=np.int64)
         if self.model.resting is not None:
             values = self.model.resting(self.model.spec.names(self.dequantise(codes)))
@@ -125,13 +131,16 @@ class Datapath:
 
     @property
     def formats(self) -> dict[str, str]:
-        """Format of every register and port by name, as text: coefficients, states, input `i`, read-out `o_v`."""
+        """The formats of all registers and ports by name, as text: coefficients, states, input `i`, read-out `o_v`."""
         every = {**self.coefficients, **self.states, "i": self.current, "o_v": self.readout}
         return {name: str(q) for name, q in every.items()}
 
 
 def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: float | None = None) -> Datapath:
-    """The datapath of a model: `word` bits, a step of `dt` ms, input current -i_span..i_span nA (a power of two)."""
+    """The datapath of a model for a word of `word` bits, a time step of `dt` ms, and input currents -i_span..i_span nA.
+
+    `i_span` must be a power of two; None takes that of the model. Raises UsageError for values that are not supported.
+    """
     if word not in WORDS:
         raise UsageError(f"word {word} is not one of {', '.join(map(str, WORDS))} bits.")
     if not 0.005 <= dt <= 1:

@@ -1,4 +1,4 @@
-"""What a model declares: its states, its parameters, what they are, and what the model is good at."""
+"""The declarations of a model: its states, its parameters with their roles, and the traits of the model."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from .conversions import Conversion, dt_times
 
 
 class Role(Enum):
-    """What a parameter is to its neuron. A fit measures, bounds and solves parameters by their roles, not by their names."""
+    """What a parameter means in its model. A fit measures, bounds and solves for parameters by role, not by name."""
 
     CAPACITANCE = "membrane capacitance, nF"
     RESISTANCE = "input resistance, MOhm"
@@ -34,7 +34,7 @@ class Role(Enum):
 
 
 class Trait(Enum):
-    """What a model is good at. A fit recommends models by the traits that a recording's features point at."""
+    """What a model is good at. The models recommended for a recording are those whose traits suit its features."""
 
     FEWEST_PARAMETERS = "fits with the fewest parameters"
     REGULAR = "fires regularly, without adaptation"
@@ -54,12 +54,18 @@ class Trait(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """A state variable. `span`: it ranges over -span..span; where `per_input`, span times the input's span.
+    """A state variable.
 
-    `slowest` (ms): the slowest time constant that moves it. It sets the guard bits below the word: with a coefficient
-    k a difference of `operand_span` stands still below 2**(log2(1/k) - 1 - g) codes of the operand.
-    `rest`: the coefficient that is its resting value, else 0 (a model with `resting` says it by formula).
-    `unit` "steps" makes a counter, "flag" one bit. `only`: the (setting, value) under which it exists.
+    unit          physical unit; "steps" for a counter, "flag" for a single bit
+    span          the range of the state is -span..span
+    per_input     the span is multiplied by the span of the input
+    slowest       slowest time constant, ms, with which the state moves. It determines the number g of guard bits below the
+                  word: a state that moves by k times a difference does not move at all if the difference is smaller than
+                  2**(log2(1/k) - 1 - g) codes of the operand
+    operand_span  span of that difference, if it is not `span`
+    rest          coefficient that is the resting value; None: 0 (or as `resting` of the model says)
+    doc           meaning, for people
+    only          (setting, value) of the model with which the state exists; None: always
     """
 
     unit: str
@@ -74,12 +80,20 @@ class State:
 
 @dataclass(frozen=True)
 class Param:
-    """A physical parameter. `free`: searched by default; otherwise measured from the recording and refined late.
+    """A physical parameter.
 
-    `register`: how it becomes the coefficient that the hardware holds; without one it is its own coefficient. `role`: what
-    it is, if a recording says something about it. `per_input`: its bounds are those of its product with the input's span.
-    `per_nF`: bounds of a conductance over the capacitance, within which a search keeps. `only`: the (setting, value) under
-    which it exists.
+    default    value of a neuron that is made without it
+    unit       physical unit
+    bounds     lowest and highest possible value
+    free       searched by default; otherwise measured in the recording and refined at the end of the search
+    log        searched on a logarithmic scale
+    source     where the default comes from
+    doc        meaning, for people
+    register   conversion to the coefficient that the hardware holds; None: the parameter is its own coefficient
+    role       what it means, if a recording tells something about it
+    per_input  the bounds are those of the product with the span of the input
+    per_nF     bounds of a conductance divided by the capacitance, within which it is searched
+    only       (setting, value) of the model with which the parameter exists; None: always
     """
 
     default: float
@@ -99,18 +113,18 @@ class Param:
 def conductance(
     name: str, default: float, bounds: tuple[float, float], *, fastest: float, log: bool = True, **more: Any
 ) -> Param:
-    """A conductance g (uS), whose coefficient `name` is dt g/C, C being declared before it. `fastest`: ms, the least C/g."""
+    """A conductance g, uS, whose coefficient `name` is dt g/C. C must be declared before it. `fastest`: smallest C/g, ms."""
     return Param(default, "uS", bounds, log=log, register=dt_times(name, over="C", fastest=fastest), **more)
 
 
 class Names:
-    """Values as attributes: the states, coefficients or parameters of a model, as its methods get them."""
+    """The states, coefficients or parameters of a model as attributes. The methods of a model receive them in this form."""
 
     def __init__(self, model: str, values: Mapping[str, Any]):
         self._model, self._values = model, values
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # asked by Python itself, of a copy that has no values yet
+        if name.startswith("_"):  # Python looks these up itself, when it copies the object, before there are values
             raise AttributeError(name)
         if name in self._values:
             return self._values[name]
@@ -122,19 +136,19 @@ class Names:
         )
 
     def __iter__(self) -> Iterator[Any]:
-        """The values."""
+        """The values in order, without their names."""
         return iter(self._values.values())
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The declarations of a model in one variant.
+    """The declarations of one variant of a model.
 
-    model     name of its class
-    chosen    the settings of this variant
-    every     all states and parameters, those of other variants too
-    adapted   by (setting, value): parameters that have another default or other bounds under it
-    first     coefficients whose registers come before the others; these follow in the order of their parameters
+    model    name of the class of the model
+    chosen   settings of this variant
+    every    all states and parameters, including those that only other variants have
+    adapted  (setting, value) -> parameters that have other defaults or bounds with this setting
+    first    coefficients whose registers come first; the others follow in the order of their parameters
     """
 
     model: str
@@ -156,13 +170,13 @@ class Spec:
 
     @cached_property
     def registers(self) -> dict[str, str]:
-        """The parameter that stands behind each coefficient, in the order of the registers."""
+        """coefficient -> parameter from which it is computed, in the order of the registers."""
         names = {n if p.register is None else p.register.name: n for n, p in self.params.items()}
         return {name: names[name] for name in (*self.first, *names)}
 
     @cached_property
     def conversions(self) -> dict[str, Conversion]:
-        """By coefficient, of those that are no parameter themselves."""
+        """coefficient -> conversion from its parameter, for those coefficients that are not parameters themselves."""
         found = {p.register.name: p.register for p in self.params.values() if p.register is not None}
         return {name: found[name] for name in self.registers if name in found}
 
@@ -170,14 +184,14 @@ class Spec:
         return declared.only is None or declared.only in self.chosen.items()
 
     def having(self, *roles: Role) -> list[str]:
-        """Names of the parameters that have one of the roles."""
+        """The names of the parameters that have one of these roles."""
         return [n for n, p in self.params.items() if p.role in roles]
 
     def names(self, values: Mapping[str, Any]) -> Names:
         return Names(self.model, values)
 
     def coefficients(self, params: Mapping[str, Any], dt: float) -> dict[str, Any]:
-        """Real-valued coefficients, in the order of the registers, of parameters: numbers, or arrays of one shape."""
+        """The coefficients, as real numbers in the order of the registers, of parameters (numbers or arrays of one shape)."""
         found: dict[str, Any] = {}
         p, c = self.names(params), self.names(found)
         for name, declared in self.params.items():
@@ -188,7 +202,7 @@ class Spec:
         return {name: found[name] for name in self.registers}
 
     def parameters(self, coefficients: Mapping[str, Any], dt: float) -> dict[str, Any]:
-        """The inverse of `coefficients`."""
+        """The parameters of coefficients: the inverse of `coefficients`."""
         found: dict[str, Any] = {}
         p, c = self.names(found), self.names(coefficients)
         for name, declared in self.params.items():

@@ -1,17 +1,20 @@
-"""How models leak and spike: a threshold with reset and refractory time, or a level that the potential crosses."""
+"""Parts that models share: the leak, spikes by threshold, reset and refractory time, and spikes by crossing a level."""
 
 from .conversions import dt_times
 from .spec import Names, State
 from .trace import Value, select
 
-REARM = 15.0  # mV below the level of a spike's crossing
+REARM = 15.0  # mV below the spike level to which the potential must fall before the next crossing can be a spike
 HOLD = State("steps", span=30, doc="steps left of the refractory time")
 ARMED = State("flag", doc="whether the next crossing of V_spike is a spike")
-K_Q = dt_times("k_q", over="C", fastest=1 / 0.04)  # of the gain k of a quadratic membrane, uS/mV: dt k/C
+K_Q = dt_times("k_q", over="C", fastest=1 / 0.04)  # coefficient dt k/C of the gain k (uS/mV) of a quadratic membrane
 
 
 def leaky(V: Value, c: Names, current: Value) -> Value:
-    """V after one step of tau_m V' = -(V - E_L) + R_m I, exactly while I holds; coefficients k_m, E_L and R_m."""
+    """V after one step of tau_m V' = -(V - E_L) + R_m I, exact for a current that is constant during the step.
+
+    The coefficients are k_m (1 - exp(-dt/tau_m)), E_L and R_m.
+    """
     drive = ((c.E_L - V).word(512) + (c.R_m * current).word(512)).word(512)
     return (V + (c.k_m * drive).like(V)).like(V)
 
@@ -19,9 +22,10 @@ def leaky(V: Value, c: Names, current: Value) -> Value:
 def fire(
     V: Value, hold: Value, *, threshold: Value, reset: Value, n_ref: Value, peak: Value
 ) -> tuple[Value, dict[str, Value]]:
-    """The spike, and what it makes of an integrate-and-fire neuron: states V and hold, read-out and spike.
+    """The spike of an integrate-and-fire neuron, and its outputs: the states V and hold, the read-out and the spike.
 
-    V >= threshold: V <- reset, held for n_ref steps, which `hold` counts; the step of a spike shows `peak`.
+    If V >= threshold, the neuron spikes: V is reset and held for n_ref steps, which the state `hold` counts. In the step of
+    the spike, the read-out shows `peak`.
     """
     held = hold > 0
     V = select(held, reset, V)
@@ -37,7 +41,10 @@ def fire(
 
 
 def crossing(v: Value, level: Value, armed: Value) -> tuple[Value, Value]:
-    """(spike, armed): v reaches `level` from below; armed again once v is 15 mV lower."""
+    """(spike, next state `armed`): a spike is a step in which v reaches `level` while armed.
+
+    A spike disarms; the neuron is armed again when v has fallen to 15 mV below the level.
+    """
     up = armed > 0
     spike = select(up, v >= level, 0)
     return spike, select(spike, 0, select(v <= level - REARM, 1, up))

@@ -1,4 +1,4 @@
-"""The models: those of this package, by class and by name, and whatever a user's own file or package adds to them."""
+"""The models of this package, and functions that find models by name, also in a user's own file or package."""
 
 from . import table
 from .resolve import every_model, get_model, model_source, resolve_model, resolve_models

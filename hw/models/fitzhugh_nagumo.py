@@ -10,19 +10,19 @@ from spikefab.hw.spiking import ARMED, crossing
 
 def lowest_root(b, c, d):
     """The least real root of x^3 + b x^2 + c x + d, of numbers or arrays: in closed form."""
-    p, q = (c - b**2 / 3) / 3, (b * (2 * b**2 / 9 - c) / 3 + d) / 2  # of t = x + b/3: t^3 + 3 p t + 2 q
+    p, q = (c - b**2 / 3) / 3, (b * (2 * b**2 / 9 - c) / 3 + d) / 2  # with t = x + b/3, the cubic is t^3 + 3 p t + 2 q
     inside = q**2 + p**3
     u = np.cbrt(
         -q - np.copysign(np.sqrt(np.maximum(inside, 0)), q)
-    )  # of the two cube roots the larger: no cancellation
+    )  # the larger of the two cube roots, to avoid cancellation
     single = u - p / np.where(u == 0, 1, u)
     r = np.sqrt(np.maximum(-p, 0))
     angle = np.arccos(np.clip(-q / np.where(r == 0, 1, r**3), -1, 1))
     return np.where(inside > 0, single, 2 * r * np.cos((angle + 2 * np.pi) / 3)) - b / 3
 
 
-K_X = Conversion("k_x", lambda tau, p, c, dt: dt / (3 * tau), lambda k, p, c, dt: dt / (3 * k))  # of tau
-K_W = Conversion(  # of eps
+K_X = Conversion("k_x", lambda tau, p, c, dt: dt / (3 * tau), lambda k, p, c, dt: dt / (3 * k))  # conversion of tau
+K_W = Conversion(  # conversion of eps
     "k_w", lambda eps, p, c, dt: dt * eps / p.tau, lambda k, p, c, dt: k / (3 * c.k_x), fastest=1.0
 )  # fmt: skip
 

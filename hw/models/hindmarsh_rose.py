@@ -9,7 +9,8 @@ from spikefab.hw.spiking import ARMED, crossing
 
 from .fitzhugh_nagumo import lowest_root
 
-K_Z = Conversion("k_z", lambda r, p, c, dt: dt * r / p.tau, lambda k, p, c, dt: k / c.k, fastest=20.0)  # of r
+# conversion of r
+K_Z = Conversion("k_z", lambda r, p, c, dt: dt * r / p.tau, lambda k, p, c, dt: k / c.k, fastest=20.0)
 
 
 class HindmarshRoseNeuron(Neuron):

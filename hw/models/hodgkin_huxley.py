@@ -102,7 +102,8 @@ class HodgkinHuxleyNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         kinetics = dp.model.chosen["kinetics"]
-        most = power_of_two(dp.dt * 260)  # 260 uS per nF
+        # limit of dt times all conductances over C, which are at most 200 + 60 uS per nF
+        most = power_of_two(dp.dt * 260)
         u = s.V - c.V_T
         new = {}
         for name, shifted, phi in (("m", u, c.phi_m), ("h", u - c.V_S, c.phi_h), ("n", u, c.phi_n)):
@@ -124,7 +125,7 @@ class HodgkinHuxleyNeuron(Neuron):
 
     @classmethod
     def resting(cls, p):
-        """The lowest potential at which no current flows, and the gates there."""
+        """The states at rest: the lowest potential at which no net current flows, and the gates at it."""
         return at_rest(lambda V: cls._currents(V, p), lambda V: cls._gates(V, p), p.E_K)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The gates of Hodgkin and Huxley's neuron: rates of the squid axon or of cortical cells, and their tables."""
+"""The gates of the Hodgkin-Huxley model: opening and closing rates of the squid axon or of cortical cells, and tables."""
 
 from functools import cache
 
@@ -7,15 +7,17 @@ import numpy as np
 from spikefab.hw.gates import ENTRIES, STEEPEST, over, power_of_two
 from spikefab.hw.tables import linear
 
-SQUID, CORTEX = "1952", "traub-miles"
-SPAN = 128.0  # mV, of the tables over the membrane potential
-PHI = (0.2, 5.0)
-TAU_MAX = (100, 2000)  # ms
-FASTEST_P = 255.0  # tau_max/tau_p at +52 mV: the height of a spike decides how far p moves in it
+SQUID = "1952"  # name of the kinetics of the squid axon
+CORTEX = "traub-miles"  # name of the kinetics of cortical cells
+SPAN = 128.0  # the tables cover membrane potentials of -SPAN..SPAN mV
+PHI = (0.2, 5.0)  # bounds of the speed of a gate
+TAU_MAX = (100, 2000)  # bounds of tau_max, ms
+# Limit of tau_max/tau_p, reached at +52 mV. It must not be lower, because p moves mostly at the peak of a spike.
+FASTEST_P = 255.0
 
 
 def linexp(x):
-    """x / (1 - exp(-x)), 1 at 0."""
+    """x / (1 - exp(-x)), which is 1 at x = 0."""
     from scipy.special import exprel
 
     return 1 / exprel(-x)
@@ -23,7 +25,7 @@ def linexp(x):
 
 def alpha_beta(kinetics: str, gate: str, u) -> tuple:
     """Opening and closing rates (1/ms) of m, h or n at u = V - V_T, mV."""
-    if kinetics == SQUID:  # eqs. 12-13, 15-16, 20-21 in today's convention: rest at -65 mV, depolarisation positive
+    if kinetics == SQUID:  # eqs. 12-13, 15-16, 20-21, with rest at -65 mV and depolarisation positive
         if gate == "m":
             return linexp((u + 40) / 10), 4 * np.exp(-(u + 65) / 18)
         if gate == "h":
@@ -37,23 +39,24 @@ def alpha_beta(kinetics: str, gate: str, u) -> tuple:
 
 
 def steady(kinetics: str, gate: str, u):
+    """Steady state x_inf of m, h or n at u = V - V_T, mV."""
     alpha, beta = alpha_beta(kinetics, gate, u)
     return alpha / (alpha + beta)
 
 
 def p_inf(V):
-    """Slow potassium gate of Pospischil 2008, after Yamada et al. 1989."""
+    """Steady state of the slow potassium gate of Pospischil 2008, after Yamada et al. 1989, at V mV."""
     return 1 / (1 + np.exp(-(V + 35) / 10))
 
 
 def p_speed(V):
-    """tau_max / tau_p(V)."""
+    """tau_max / tau_p(V) of the slow potassium gate."""
     return 3.3 * np.exp((V + 35) / 20) + np.exp(-(V + 35) / 20)
 
 
 @cache
 def gate_tables(kinetics: str, gate: str, dt: float, word: int):
-    """(x_inf, dt/tau) over u, and the power of two at which phi dt/tau is limited."""
+    """Tables of x_inf and of dt/tau as functions of u, and the limit of phi dt/tau, a power of two."""
     n = ENTRIES[word]
 
     def rate(u):
@@ -67,7 +70,7 @@ def gate_tables(kinetics: str, gate: str, dt: float, word: int):
 
 @cache
 def slow_tables(dt: float, word: int):
-    """(p_inf, tau_max/tau_p) over V, and the power of two at which dt/tau_p is limited."""
+    """Tables of p_inf and of tau_max/tau_p as functions of V, and the limit of dt/tau_p, a power of two."""
     n = ENTRIES[word]
     x_inf = linear("p_inf", over(-SPAN, SPAN, n, p_inf), n, word, span=1)
     rates = linear("p_rate", over(-SPAN, SPAN, n, lambda V: np.minimum(p_speed(V), FASTEST_P)), n, word)

@@ -9,7 +9,8 @@ from spikefab.hw.spec import Param, Role, State, Trait
 from spikefab.hw.spiking import HOLD, leaky
 from spikefab.hw.trace import select
 
-TAU_1, TAU_2 = 10.0, 200.0  # ms, the same for every cell in the paper
+TAU_1 = 10.0  # fast time constant of the threshold, ms, the same for all cells in the paper
+TAU_2 = 200.0  # slow time constant of the threshold, ms, the same for all cells in the paper
 
 
 class MATNeuron(Neuron):

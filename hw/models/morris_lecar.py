@@ -11,16 +11,18 @@ from spikefab.hw.spec import Param, Role, State, Trait, conductance
 from spikefab.hw.spiking import ARMED, crossing
 from spikefab.hw.tables import interpolate, linear
 
-SPAN = 8.0  # of y = (V - V_1)/V_2 and (V - V_3)/V_4; beyond, a gate is within 1e-7 of 0 or 1
+# The tables cover y = (V - V_1)/V_2 and (V - V_3)/V_4 from -SPAN to SPAN; beyond, a gate differs from 0 or 1 by less than 1e-6.
+SPAN = 8.0
 
 
 def activation(y):
+    """Steady state of a gate at y = (V - V_half)/width."""
     return (1 + np.tanh(y)) / 2
 
 
 @cache
 def gate_tables(word: int):
-    """(activation, cosh(y/2)) over y in -8..8."""
+    """Tables of the activation and of cosh(y/2) for y in -8..8."""
     n = 2 * ENTRIES[word]
     opened = linear("activation", over(-SPAN, SPAN, n, activation), n, word, span=1)
     return opened, linear("cosh", over(-SPAN, SPAN, n, lambda y: np.cosh(y / 2)), n, word, span=32)
@@ -73,7 +75,7 @@ class MorrisLecarNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         opened, speed = gate_tables(dp.word)
-        most = power_of_two(dp.dt * 3.5)  # 3.5 uS per nF
+        most = power_of_two(dp.dt * 3.5)  # limit of dt times all conductances over C, which are at most 3.5 uS per nF
 
         def entry(middle, steepness):
             return index((steepness * (s.V - middle).word(256)).word(SPAN), SPAN, opened.entries)
@@ -81,7 +83,7 @@ class MorrisLecarNeuron(Neuron):
         m = interpolate(opened, entry(c.V_1, c.steep_2)).word(1)
         w = gate(s.w, entry(c.V_3, c.steep_4), opened, speed, c.k_w, power_of_two(dp.dt * 0.5 * 27.4))
         channels = (
-            Channel(c.E_Ca, ((c.k_Ca, m),), power_of_two(dp.dt)),  # 1 uS per nF
+            Channel(c.E_Ca, ((c.k_Ca, m),), power_of_two(dp.dt)),  # limit of dt g_Ca/C: g_Ca is at most 1 uS per nF
             Channel(c.E_K, ((c.k_K, w.word(1)),), power_of_two(2 * dp.dt)),
         )
         V = membrane(s.V, channels, c.k_L, c.E_L, c.k_I * i, dp.dt, most)
@@ -90,7 +92,7 @@ class MorrisLecarNeuron(Neuron):
 
     @staticmethod
     def resting(p):
-        """The lowest potential at which no current flows, and w there."""
+        """The states at rest: the lowest potential at which no net current flows, and w at it."""
 
         def w_inf(V):
             return activation((V - p.V_3) / p.V_4)

@@ -37,7 +37,7 @@ class QuadraticIFNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         x = (s.V - c.E_L).word(128)
-        slope = (c.k_q * x).word(128 * 2.0 ** (c.k_q.q.i_bits - 1))  # all that k_q can make of 128 mV, at any dt
+        slope = (c.k_q * x).word(128 * 2.0 ** (c.k_q.q.i_bits - 1))  # room for the largest k_q times 128 mV
         quadratic = (slope * (s.V - c.V_c).word(128)).like(s.V)
         V = (s.V + (quadratic + (c.k_I * i).like(s.V))).like(s.V)
         return fire(V, s.hold, threshold=c.V_peak, reset=c.V_reset, n_ref=c.n_ref, peak=c.V_peak)[1]

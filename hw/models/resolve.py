@@ -1,8 +1,8 @@
-"""From what a user calls a model to its class: a name, a class of a file or module, or the class itself.
+"""Finds the class of a model from what a user gives: a name, a class in a file or module, or the class itself.
 
-Three places have models: the table of this package, packages that are installed (entry points of the group
-`spikefab.models`), and files of a user, as `my.py:MyNeuron`. A model's class name is its name everywhere, in results too,
-so it must not be that of another model.
+Models come from three places: the table of this package, installed packages (entry points of the group `spikefab.models`),
+and a user's own files, given as `my.py:MyNeuron`. A model is known by the name of its class everywhere, also in results, so
+two models must not have the same name.
 """
 
 import difflib
@@ -23,14 +23,14 @@ from spikefab.hw.neuron import Neuron
 
 from .table import MODELS
 
-GROUP = "spikefab.models"
-_met: dict[str, type[Neuron]] = {}  # classes from outside the table that this process was given, by name
+GROUP = "spikefab.models"  # group of entry points through which installed packages add models
+_met: dict[str, type[Neuron]] = {}  # name -> class of users' models used in this process
 
 
 def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | None") -> list[type[Neuron]]:
-    """Classes of models, each once, in the order in which they are named; of all there are, for None.
+    """The classes of models, each once, in the order in which they are given; None means all models.
 
-    models  one or several of: a class, a name, `file.py:Class`, `module:Class`; a text may hold several, between commas
+    models  one or several of: a class, a name, `file.py:Class`, `module:Class`; a text may have several, with commas
 
     Raises UsageError for a model that does not exist, and FileError for a file that cannot be read.
     """
@@ -81,9 +81,10 @@ get_model = resolve_model
 
 
 def model_source(model: type[Neuron]) -> str | None:
-    """`file.py:Class`, absolute, or `module:Class`, from which another process gets the model; None of one that needs none.
+    """The text (`file.py:Class` with an absolute path, or `module:Class`) by which another process can find a model.
 
-    A model of this package or of an installed one is found by its name. One that was typed into a session has no source.
+    None for a model of this package or of an installed one, which is found by its name, and for a model that was typed into
+    an interactive session, which no other process can find.
     """
     name = model.__name__
     if every_model().get(name) in model.__mro__:
@@ -98,12 +99,15 @@ def model_source(model: type[Neuron]) -> str | None:
 
 
 def every_model() -> dict[str, type[Neuron]]:
-    """Models by name: those of this package, then those of installed ones. A warning tells of one that does not load."""
+    """All models by name: those of this package, then those of installed packages. A model that cannot be imported is left
+    out with a warning.
+    """
     return MODELS | _installed()
 
 
 @cache
 def _installed() -> dict[str, type[Neuron]]:
+    """The models of installed packages, by name."""
     found: dict[str, type[Neuron]] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         try:
@@ -124,13 +128,13 @@ def _loaded(point: EntryPoint) -> Any:
 
 
 def _checked(found: Any, source: str) -> type[Neuron]:
-    """The class, noted down; an error if it is no model or bears another's name."""
+    """The class, remembered by its name. Raises UsageError if it is not a model or has the name of another model."""
     model = _neuron(found, source)
     name = model.__name__
     there = every_model().get(name)
     if there is None:
         _met[name] = model
-    elif there not in model.__mro__ or there.__module__ != model.__module__:  # neither it nor a variant of it
+    elif there not in model.__mro__ or there.__module__ != model.__module__:  # another model
         raise UsageError(f"{source} is called {name}, as a model that is there already: give the class another name.")
     return model
 
@@ -143,10 +147,11 @@ def _neuron(found: Any, source: str) -> type[Neuron]:
 
 # -- files and modules -----------------------------------------------------------------------------------------------
 
-_PREFIX = "spikefab_user_"  # of the names under which files are modules
+_PREFIX = "spikefab_user_"  # prefix of the module names given to users' files
 
 
 def _of_source(source: str) -> Any:
+    """The class that `file.py:Class` or `module:Class` names."""
     place, _, name = source.rpartition(":") if ":" in source else (source, "", "")
     module = _file(Path(place)) if place.endswith(".py") else _module(place)
     if not name:
@@ -165,7 +170,7 @@ def _of_source(source: str) -> Any:
 
 
 def _file(path: Path) -> ModuleType:
-    """The module of a file, executed once for each content that it has."""
+    """The module made of a Python file. The file is executed again only if its content has changed."""
     try:
         content = path.read_bytes()
     except OSError as e:
@@ -194,5 +199,6 @@ def _module(name: str) -> ModuleType:
 
 
 def _one_line(error: Exception) -> str:
+    """Type and message of an error in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}".rstrip(".: ") + "."

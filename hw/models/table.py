@@ -1,4 +1,4 @@
-"""The models of this package, by name: a new one is one file and one line here."""
+"""The table of the models of this package, by name. A new model needs its own file and one line here."""
 
 from spikefab.hw.neuron import Neuron
 
