@@ -1,20 +1,24 @@
-"""The Studio: one page that imports a recording, shows it, compares models with it, fits them and deploys one.
+"""The Studio: a web page to import and view recordings, compare and fit models, and build one for an FPGA.
 
-A face on the public API: it knows no model.
+It uses the public API of spikefab and has no code for particular models.
 """
 
 from pathlib import Path
 from typing import Any
 
-PORT = 8700
+PORT = 8700  # port of the page by default
 
 
 def serve(
     folder: str | Path = "spikefab-studio", *, port: int = PORT, open_page: bool = False, told: Any = print
 ) -> None:
-    """Serve a project on 127.0.0.1 until Ctrl-C. `port` 0 takes any; `told` is called with the address once it listens.
+    """Serve the page for a project folder on 127.0.0.1 until Ctrl-C.
 
-    Raises UsageError for a folder that is no project or is open elsewhere, and for a port that is taken.
+    port       0 takes any free port
+    open_page  whether to open the page in the browser
+    told       called with the address of the page when the server listens
+
+    Raises UsageError if the folder is not a project or is open in another Studio, or if the port is in use.
     """
     from .server import Server
 
@@ -28,9 +32,9 @@ def serve(
 
 
 def show(folder: str | Path = "spikefab-studio", *, port: int = 0, height: int = 900) -> Any:
-    """The Studio in a notebook's cell, served from this process until it ends. Returns what the notebook displays.
+    """Show the Studio in a cell of a notebook, `height` pixels high. This process serves the page until it ends.
 
-    Called again with the same folder, it shows the same server.
+    A second call with the same folder shows the same server. Returns the object that the notebook displays.
     """
     from .server import notebook
 

@@ -1,4 +1,4 @@
-"""The Studio's server: routes that check what they are asked, and call the public API."""
+"""The routes of the Studio's server: they check requests and call the public API."""
 
 import asyncio
 import json
@@ -34,11 +34,11 @@ from .readers import Readers
 
 STATIC = Path(__file__).parent / "static"
 POLL = 0.1  # s between two looks for new events
-SESSION = 64 * 1024  # bytes
+SESSION = 64 * 1024  # bytes of the state of the page, at most
 
 
 class Studio:
-    """A project, the processes that work on it, and the routes by which a page reaches them."""
+    """An open project, its worker processes, and the routes for the page."""
 
     def __init__(self, project: Project):
         self.project, self.jobs, self.bench = project, Jobs(project), Bench(project)
@@ -146,7 +146,7 @@ class Studio:
         return _json(self._told(content), 201)
 
     async def add_current(self, request: Request) -> Response:
-        """The current of a recording, from a file of its own, or from the channel that `current_channel` names."""
+        """Set the current of a recording: from an uploaded file, or from the channel given as `current_channel`."""
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
         scratch = self.project.scratch()
@@ -234,7 +234,7 @@ class Studio:
         query = _query(request)
         kind = get_model(request.path_params["name"])
         told = {name: str(query[name]) for name in kind.settings if name in query}
-        chosen = {  # a value by its text: a query has no other
+        chosen = {  # a query has only texts: find the value with this text
             name: next((v for v in kind.settings[name] if str(v).lower() == text.lower()), text)
             for name, text in told.items()
         }
@@ -248,7 +248,7 @@ class Studio:
         return Response(await to_thread.run_sync(self.bench.simulate, body), media_type="application/octet-stream")
 
     def _builds(self) -> list[dict[str, Any]]:
-        """What the builds of this project took."""
+        """Size and speed of the builds of this project."""
         found = []
         for job in self.jobs.all():
             if job["kind"] == "build" and job["state"] == "done":
@@ -281,7 +281,7 @@ class Studio:
 
     async def get_file(self, request: Request) -> Response:
         path = self.jobs.file(request.path_params["key"], request.path_params["name"])
-        # a picture is shown in the page; what else was made is saved, never run as a page of this server
+        # pictures are shown in the page; other files are only downloaded, never shown as a page of this server
         inline = path.suffix in (".svg", ".png")
         return FileResponse(
             path, filename=path.name, content_disposition_type="inline" if inline else "attachment",
@@ -297,7 +297,7 @@ class Studio:
         )
 
     async def _follow(self, request: Request, key: str, after: int) -> AsyncIterator[str]:
-        """Events as they are written, from the first that the page has not seen, until the job is over."""
+        """Send the events of a job as they are written, after number `after`, until the job is over."""
         while not await request.is_disconnected():
             found = await to_thread.run_sync(_listed, self.jobs, key, after)
             for number, event in found:
@@ -306,7 +306,7 @@ class Studio:
             if not found:
                 last = await to_thread.run_sync(self.jobs.state, key)
                 if last["state"] in OVER or last["state"] in ("paused", "stopped"):
-                    # what a dead worker could not say itself has no number: it may be resumed
+                    # a worker that died wrote no state; this event has no number, because the job may be resumed
                     yield f"data: {json.dumps({'type': 'state', **last})}\n\n"
                     return
                 yield ": still there\n\n"
@@ -327,7 +327,7 @@ async def _receive(request: Request, path: Path) -> None:
 
 
 def _reading(request: Request) -> dict[str, Any]:
-    """The options of `read` that a page may give."""
+    """The options of `read` in the query of a request."""
     query, options = _query(request), {}
     if "dt" in query:
         options["dt"] = asked.number(query, "dt", least=1e-4, most=100)
@@ -337,7 +337,7 @@ def _reading(request: Request) -> dict[str, Any]:
 
 
 def _query(request: Request) -> dict[str, Any]:
-    """The query, numbers as numbers."""
+    """The query of a request, with numbers converted."""
     found: dict[str, Any] = {}
     for name, value in request.query_params.items():
         try:

@@ -1,4 +1,4 @@
-"""What the page shows of models and boards: from their declarations, their traces, and the builds of the project."""
+"""The descriptions of models and boards on the page, from their declarations, traces, and the builds of the project."""
 
 import hashlib
 import inspect
@@ -16,7 +16,9 @@ from spikefab.hw.pages import description as facts
 from spikefab.sim import kernels, reference
 from spikefab.toolchain.cache import cache_dir
 
-SHOWN, MS = 240, 240.0  # points and ms of a thumbnail
+SHOWN = 240  # number of points of a thumbnail
+MS = 240.0  # duration of a thumbnail, ms
+# entries of the cost that a card shows
 COSTS = ("multiplies", "table_bits", "state_bits", "coefficient_bits")
 
 
@@ -61,7 +63,7 @@ def _card(name: str) -> dict[str, Any]:
 
 @cache
 def thumbnail(name: str) -> dict[str, list[float]]:
-    """What the model does with its defaults under a step that makes it fire: a few hundred points of v and i."""
+    """Voltage and current of a model with default parameters under a current step that makes it fire: SHOWN points each."""
     model = MODELS[name]
     digest = hashlib.sha256(inspect.getsource(model).encode() + b"1").hexdigest()[:16]
     path = cache_dir("studio") / f"{name}-{digest}.json"
@@ -75,7 +77,7 @@ def thumbnail(name: str) -> dict[str, list[float]]:
     inside = (np.arange(steps) >= 0.1 * steps) & (np.arange(steps) < 0.9 * steps)
     rows = []
     levels = dp.i_span * 2.0 ** np.arange(-8, 0)
-    for level in levels:  # the least that makes it fire several times
+    for level in levels:  # the smallest step that evokes at least four spikes
         rows.append(_run(dp, codes[0], dp.current.encode(level * inside)))
         if rows[-1][1] >= 4:
             break
@@ -86,7 +88,7 @@ def thumbnail(name: str) -> dict[str, list[float]]:
 
 
 def _run(dp: Any, codes: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, int]:
-    """Voltage (T,) mV and spikes: by the kernel where it is compiled, else by the readable reference."""
+    """Voltage (T,) mV and number of spikes, from the kernel if it is compiled already, else from the reference."""
     if kernels.compiled(dp):
         out = kernels.simulate(dp, codes, current, trace=True)
         assert out.trace is not None
@@ -96,7 +98,7 @@ def _run(dp: Any, codes: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, i
 
 
 def _thin(x: np.ndarray) -> list[float]:
-    """Half as many buckets as points, the least and greatest of each, in the order in which they come."""
+    """The trace reduced to SHOWN points: the lowest and the highest of each bucket of samples, in their order."""
     from .recordings import ends
 
     return [round(float(y), 3) for y in ends(np.asarray(x, dtype=float), -(-2 * len(x) // SHOWN))]

@@ -1,4 +1,4 @@
-"""Who may speak to the Studio: this machine, the page it served itself, and nobody by way of a foreign site."""
+"""Protects the Studio: it answers only to its own page on this machine, not to requests from other web sites."""
 
 import hmac
 from collections.abc import Iterable
@@ -7,9 +7,10 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-UPLOAD = 512 * 2**20  # bytes of one recording
-BODY = 2**20  # bytes of any other request
-READS = {"GET", "HEAD"}
+UPLOAD = 512 * 2**20  # bytes of an uploaded recording, at most
+BODY = 2**20  # bytes of any other request, at most
+READS = {"GET", "HEAD"}  # methods that change nothing and therefore need no token
+# headers of every response, which restrict what the page may load and who may show it
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors {frames}",
@@ -21,14 +22,16 @@ HEADERS = {
 
 
 class TooLarge(Exception):
-    """A body that goes on beyond its limit."""
+    """Raised when the body of a request is longer than allowed."""
 
 
 class Guard:
-    """ASGI middleware: Host and Origin must be this server's, what changes anything carries the token, bodies end.
+    """ASGI middleware that refuses requests whose Host or Origin is not this server, requests without the token that change
+    something, and requests that are too long.
 
-    A page of another site can send requests to a port of this machine: its Origin betrays it, and under a name of its own
-    that it lets point here (DNS rebinding) the Host does. `frames`: who may show the page in a frame.
+    A page of another web site can send requests to a port of this machine. Its Origin header shows where it comes from; if
+    the site lets its own name point to this machine (DNS rebinding), the Host header does. `frames` says which pages may show
+    the Studio in a frame.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str], token: str, frames: str = "'none'"):
@@ -50,7 +53,7 @@ class Guard:
         refusal = self._refused(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is not None:
             status, sentence = refusal
-            # closed, so that a body that nobody will read does not keep the connection
+            # the connection is closed, because nobody will read the rest of the body
             await JSONResponse({"error": sentence}, status, {"connection": "close"})(scope, receive, sending)
             return
         limit, received, begun = self._limit(scope["path"]), 0, False
@@ -75,9 +78,11 @@ class Guard:
                 await JSONResponse({"error": _too_large(limit)}, 413, {"connection": "close"})(scope, receive, sending)
 
     def _limit(self, path: str) -> int:
+        """Bytes that the body of a request may have."""
         return UPLOAD if path == "/api/recordings" or path.endswith("/current") else BODY
 
     def _refused(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence if a request is refused, else None."""
         if headers.get("host", "") not in self.hosts:
             return 403, "The Studio answers to 127.0.0.1 and localhost only."
         origin = headers.get("origin")

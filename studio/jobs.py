@@ -1,11 +1,11 @@
-"""Jobs of a project: fits, regressions, builds and exports, each in a process of its own that outlives the server.
+"""The jobs of a project: fits, regressions, builds and exports. Each runs in its own process, which outlives the server.
 
-jobs/ID/   job.json      what was asked for
-           events.jsonl  what the worker said, a line each; the last "state" among them is the job's
-           lock          held by the worker as long as it lives
-           stop          "pause" or "cancel", before the worker is interrupted
-           journal/      what a fit has evaluated: `spikefab.fit.search.journal`
-           out/          what it made
+jobs/ID/   job.json      kind and settings of the job
+           events.jsonl  events that the worker has written, one per line; the last "state" is the state of the job
+           lock          locked by the worker while it lives
+           stop          "pause" or "cancel": why the worker is being interrupted
+           journal/      losses that a fit has computed, see `spikefab.fit.search.journal`
+           out/          files that the job has made
 """
 
 import fcntl
@@ -27,32 +27,35 @@ from spikefab.errors import UsageError
 
 from .project import Missing, Project, fresh, is_key, load, save
 
-OVER = {"done", "cancelled", "failed"}
-STATES = OVER | {"running", "paused"}  # that a worker says
-ASKED = {"id": str, "kind": str, "title": str, "created": str, "settings": dict}  # without which a job is none
-AT_ONCE = 2  # workers: a fit uses every core
-PATIENCE = 20.0  # s until a worker that was interrupted is killed
-ATTEMPT = 10.0  # s that a worker may take to say that it is there
+OVER = {"done", "cancelled", "failed"}  # states of jobs that have ended
+STATES = OVER | {"running", "paused"}  # states that a worker writes
+# fields that job.json must have, with their types; without them, the job is ignored
+ASKED = {"id": str, "kind": str, "title": str, "created": str, "settings": dict}
+AT_ONCE = 2  # number of workers that may run at the same time: a fit uses all cores
+PATIENCE = 20.0  # s after which a worker that was interrupted is killed
+ATTEMPT = 10.0  # s that a worker may take to start
 
 
 class Jobs:
-    """The jobs of an open project. Nothing is kept in memory but handles of children: what is on disk is the truth."""
+    """The jobs of an open project. Their state is read from disk; only handles of processes and a cache are in memory."""
 
     def __init__(self, project: Project):
         self.project = project
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._read: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}  # size and time of events, last state
-        self._starting = threading.RLock()  # who looks whether there is room for a worker has that room
-        self._held: dict[str, threading.RLock] = {}  # who looks at a job's state acts on that state
+        # by job: size and time of its events.jsonl when it was read, and the last state in it
+        self._read: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+        self._starting = threading.RLock()  # held from checking that a worker may start until it has started
+        # by job: held from reading its state until the action on it is done
+        self._held: dict[str, threading.RLock] = {}
 
     def all(self) -> list[dict[str, Any]]:
-        """In the order in which they were begun. What is damaged is left where it is, and left out."""
+        """The descriptions of all jobs, in the order in which they were started. Damaged ones are left out, but not deleted."""
         folders = (self.project.folder / "jobs").glob("j*")
         found = [self.describe(p.name) for p in folders if is_key(p.name) and _asked(p) is not None]
         return sorted(found, key=lambda j: (j["created"], j["id"]))
 
     def describe(self, key: str) -> dict[str, Any]:
-        """A job as the page is told of it."""
+        """The description of a job for the page."""
         asked = _asked(self.folder(key))
         assert asked is not None
         last = self.state(key)
@@ -63,7 +66,7 @@ class Jobs:
         }
 
     def state(self, key: str) -> dict[str, Any]:
-        """The last event that said a state; a worker that is gone without a word has stopped."""
+        """The last state event of a job. If its worker has died without writing one, the state is "stopped"."""
         alive = self._alive(key)
         last = self._said(key)
         if last["state"] == "running" and not alive:
@@ -71,7 +74,7 @@ class Jobs:
         return last
 
     def _said(self, key: str) -> dict[str, Any]:
-        """The last state among the events; they are read again when there are more of them."""
+        """The last state event in events.jsonl. The file is read again only if it has changed."""
         try:
             stat = (self.folder(key) / "events.jsonl").stat()
         except FileNotFoundError:
@@ -83,16 +86,17 @@ class Jobs:
         return self._read[key][1]
 
     def events(self, key: str, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(number, event) from the one after `after` on, as far as they are written."""
+        """All events after number `after` that are written so far, as (number, event)."""
         try:
             lines = (self.folder(key) / "events.jsonl").read_bytes().split(b"\n")
         except FileNotFoundError:
             return
-        for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is not whole yet
+        # the text after the last newline is an event that is not complete yet
+        for number, line in enumerate(lines[:-1], 1):
             if number > after:
                 try:
                     event = json.loads(line)
-                except ValueError:  # torn by a power cut
+                except ValueError:  # damaged, for example by a power cut
                     event = None
                 whole = isinstance(event, dict) and isinstance(event.get("type"), str)
                 yield number, event if whole else {"type": "torn"}
@@ -102,7 +106,7 @@ class Jobs:
         return sorted(p for p in out.iterdir() if p.is_file() and not p.is_symlink()) if out.is_dir() else []
 
     def file(self, key: str, name: str) -> Path:
-        """One of the files that a job made; compared with those there are, so that no name leads elsewhere."""
+        """A file that a job has made. The name is compared with existing files, so that it cannot lead to another folder."""
         for path in self.files(key):
             if path.name == name:
                 return path
@@ -114,7 +118,7 @@ class Jobs:
             raise Missing(f"There is no job {key} in this project.")
         return folder
 
-    # -- what the page may ask for -----------------------------------------------------------------------------------
+    # -- actions of the page -----------------------------------------------------------------------------------
 
     def begin(
         self,
@@ -126,7 +130,7 @@ class Jobs:
         recording: str | None = None,
         neuron: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Make a job and start its worker. `same`: the command line and the Python that do the same, by the job's key."""
+        """Create a job and start its worker. `same` returns, for a key, the command line and the Python code of the same job."""
         with self._starting:
             self._room()
             key = fresh("j")
@@ -146,7 +150,8 @@ class Jobs:
             if job["state"] not in ("paused", "stopped"):
                 raise UsageError(f"This job is {job['state']}: there is nothing to resume.")
             if job.get("recording") is not None:
-                self.project.recording(job["recording"])  # without it the worker could only fail
+                # raises Missing if the recording is gone: the worker could only fail
+                self.project.recording(job["recording"])
             self._room()
             (self.folder(key) / "stop").unlink(missing_ok=True)
             self._start(key)
@@ -168,7 +173,7 @@ class Jobs:
             shutil.rmtree(self.folder(key))
 
     def reap(self) -> None:
-        """Take note of workers that have ended, so that they do not stay as zombies."""
+        """Collect workers that have ended, so that they do not stay as zombie processes."""
         for key, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[key]
@@ -203,7 +208,7 @@ class Jobs:
         return (child is not None and child.poll() is None) or self._locked(key)
 
     def _locked(self, key: str) -> bool:
-        """Whether a worker holds the job's lock; a process number alone may be another's by now."""
+        """Whether a worker holds the lock of a job. A process id alone would not do: it may belong to another process by now."""
         try:
             with (self.project.job_folder(key) / "lock").open("rb") as lock:
                 try:
@@ -215,7 +220,7 @@ class Jobs:
             return False
 
     def _interrupt(self, key: str, how: str, becomes: str) -> dict[str, Any]:
-        """Have a worker stop, or say it in its place where there is none."""
+        """Interrupt the worker of a job; if there is none, write the new state in its place."""
         with self._hold(key):
             return self._interrupt_held(key, how, becomes)
 
@@ -241,36 +246,37 @@ class Jobs:
         return self.describe(key)
 
     def _signal(self, folder: Path, number: signal.Signals) -> None:
-        """To the worker and what it has started: it leads a group of its own."""
-        with suppress(ValueError, ProcessLookupError):  # not yet there, or gone in between
+        """Send a signal to the worker and the processes that it has started, which are one process group."""
+        with suppress(ValueError, ProcessLookupError):  # the worker has not started yet, or has just ended
             os.killpg(int((folder / "lock").read_text()), number)
 
 
 def _asked(folder: Path) -> dict[str, Any] | None:
-    """job.json, if it has what a job has."""
+    """The content of job.json, or None if it lacks a field."""
     content = load(folder / "job.json")
     whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in ASKED.items())
     return content if whole else None
 
 
 def say(folder: Path, event: Mapping[str, Any]) -> None:
-    """Append one event, in one write."""
+    """Append an event to events.jsonl, in one write."""
     from spikefab.console import finite
 
     with (folder / "events.jsonl").open("ab", buffering=0) as out:
         if out.tell() and not _ends_a_line(folder / "events.jsonl"):
-            out.write(b"\n")  # a line that a killed worker left torn
+            out.write(b"\n")  # ends an incomplete line that a killed worker has left
         out.write(json.dumps(finite(event), allow_nan=False).encode() + b"\n")
 
 
 def _ends_a_line(path: Path) -> bool:
+    """Whether the last character of a file is a newline."""
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
 
 
 def _what(name: str) -> str:
-    """What a file is, in words."""
+    """What a file that a job has made is, in words."""
     known = {
         "report.html": "the report",
         "result.json": "results, for programs and for the command line",

@@ -1,4 +1,4 @@
-"""What a browser sends, checked field by field: anything else than what is meant is one sentence."""
+"""Checks the fields of requests from the page. A wrong field raises UsageError with one sentence."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def choice(body: Mapping[str, Any], name: str, values: Sequence[str], default: s
 
 
 def table(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An object of the body; empty where there is none."""
+    """An object in the body; empty if it is absent."""
     value = body.get(name)
     if value is None:
         return {}
@@ -57,12 +57,12 @@ def numbers(body: Mapping[str, Any], name: str) -> dict[str, float]:
 
 
 def model(body: Mapping[str, Any]) -> type[Neuron]:
-    """The variant that `model` and `settings` name."""
+    """The variant of a model that the fields `model` and `settings` name."""
     return get_model(text(body, "model")).variant(**table(body, "settings"))
 
 
 def neuron(body: Mapping[str, Any]) -> Neuron:
-    """One neuron with its codes, as `simulate` returned them."""
+    """A neuron with the codes that the page received from `simulate`."""
     given = numbers(body, "codes")
     if any(x != int(x) for x in given.values()):
         raise UsageError("codes must be whole numbers.")

@@ -1,4 +1,4 @@
-"""A project: a folder that holds recordings, jobs and what the page last looked like. All of the Studio's state is here."""
+"""A project: the folder with all data of a Studio: recordings, jobs, and the state of the page."""
 
 import fcntl
 import json
@@ -12,22 +12,23 @@ from typing import Any
 
 from spikefab.errors import FileError, UsageError
 
-MARK = "studio.json"
-TAKEN_IN: dict[str, Any] = {  # without which a recording is none
+MARK = "studio.json"  # file that marks a folder as a project; it is locked while the project is open
+# fields that recording.json must have, with their types; without them, the recording is ignored
+TAKEN_IN: dict[str, Any] = {
     "id": str, "name": str, "file": str, "added": str, "dt": (int, float), "options": dict, "sweeps": list, "notes": list,
 }  # fmt: skip
 
 
 class Missing(UsageError):
-    """Something of a project that is not there."""
+    """A recording, job or file is not in the project."""
 
 
 class Project:
-    """Opens or makes the folder; while it is open no other Studio can open it.
+    """A project folder, which is created if needed. While it is open, no other Studio can open it.
 
-    recordings/ID/   the file as it came, recording.json (how it was read, and what was found), and its samples
+    recordings/ID/   the uploaded file, recording.json (options and description), and the samples as arrays
     jobs/ID/         see `jobs`
-    session.json     what the page last looked like
+    session.json     state of the page: what was selected and shown last
     """
 
     def __init__(self, folder: Path):
@@ -49,8 +50,8 @@ class Project:
         if not (self.folder / MARK).stat().st_size:
             self._lock.write(json.dumps({"format": 1}) + "\n")
             self._lock.flush()
-        for left in self.folder.glob("recordings/.*"):  # uploads that were broken off
-            for kept in left.glob("r*"):  # and a recording that was about to be replaced
+        for left in self.folder.glob("recordings/.*"):  # remains of uploads that did not finish
+            for kept in left.glob("r*"):  # among them may be a recording that was being replaced: it is put back
                 if is_key(kept.name) and not self.recording_folder(kept.name).exists():
                     kept.rename(self.recording_folder(kept.name))
             shutil.rmtree(left, ignore_errors=True)
@@ -65,7 +66,7 @@ class Project:
     # -- recordings --------------------------------------------------------------------------------------------------
 
     def recordings(self) -> list[dict[str, Any]]:
-        """In the order in which they came."""
+        """The descriptions of all recordings, in the order in which they were added."""
         folders = (p for p in self.folder.glob("recordings/r*") if is_key(p.name))
         found = [content for p in folders if (content := _taken_in(p)) is not None]
         return sorted(found, key=lambda r: (r["added"], r["id"]))
@@ -80,18 +81,18 @@ class Project:
         return self._inside("recordings", key)
 
     def scratch(self) -> Path:
-        """A folder beside the recordings in which one is made ready."""
+        """A new folder in which a recording is prepared, on the same disk as the others."""
         return Path(tempfile.mkdtemp(prefix=".", dir=self.folder / "recordings"))
 
     def add_recording(self, made: Path, content: dict[str, Any]) -> dict[str, Any]:
-        """Give a folder made in `scratch` its name: a fresh one, or that of the recording whose `id` is in `content`."""
+        """Add a prepared folder (see `scratch`) to the recordings. If `content` has an `id`, it replaces that recording."""
         key = content.get("id") or fresh("r")
         content = content | {"id": key}
         save(made / "recording.json", content)
         place = self.recording_folder(key)
         if place.exists():
             before = self.scratch()
-            place.rename(before / key)  # not removed before the new one is there
+            place.rename(before / key)  # it is deleted only when the new one is in place
             made.rename(place)
             shutil.rmtree(before)
         else:
@@ -120,41 +121,43 @@ class Project:
         return self._inside("jobs", key)
 
     def _inside(self, kind: str, key: str) -> Path:
-        """A folder by its key, which comes from a browser: anything but a key of ours is refused."""
+        """The folder with this key. Keys come from a browser: anything that is not of the form of a key is refused."""
         if not is_key(key):
             raise Missing(f"There is no {kind[:-1]} of this name in this project.")
         return self.folder / kind / key
 
 
 def fresh(kind: str) -> str:
+    """A new random key: r... for a recording, j... for a job."""
     return kind + secrets.token_hex(4)
 
 
 def is_key(name: str) -> bool:
+    """Whether a name has the form of a key."""
     return re.fullmatch(r"[rj][0-9a-f]{8}", name) is not None
 
 
 def _taken_in(folder: Path) -> dict[str, Any] | None:
-    """recording.json, if it has what a recording has."""
+    """The content of recording.json, or None if it lacks a field."""
     content = load(folder / "recording.json")
     whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in TAKEN_IN.items())
     return content if whole else None
 
 
 def file_name(given: str) -> str:
-    """What a browser calls a file, as a plain name for this disk: no folder, nothing hidden, nothing odd."""
+    """A safe name for a file on this disk, made of its name in the browser: no folders, leading dots or special characters."""
     last = re.split(r"[/\\]", given)[-1]
     return re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII)[-100:].lstrip(".-") or "recording"
 
 
 def shown_name(given: str) -> str:
-    """What a browser calls a file, to be shown: in the page it is text, whatever it holds."""
+    """The name of a file in the browser, for display. It may contain anything: the page shows it as plain text."""
     last = re.split(r"[/\\]", given)[-1]
     return "".join(c for c in last if c.isprintable())[-200:].strip() or "recording"
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """An object that `save` wrote; None where there is none, or a broken one."""
+    """The object in a JSON file; None if there is no file or it is damaged."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -163,7 +166,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all."""
+    """Write an object as JSON. The file is complete or not written at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
     part.write_text(json.dumps(content, allow_nan=False) + "\n")
     part.replace(path)

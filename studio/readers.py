@@ -1,4 +1,4 @@
-"""Processes that touch what came from outside: a file that crashes its reader, or never ends, costs that request only."""
+"""Worker processes that read uploaded files. If a file crashes its reader or takes too long, only that request fails."""
 
 import asyncio
 import json
@@ -8,24 +8,24 @@ from typing import Any
 
 from spikefab.errors import SpikefabError
 
-COUNT = 2
-LONGEST = 600.0  # s that one file may take
-ANSWER = 64 * 2**20  # bytes of one answer
+COUNT = 2  # number of processes
+LONGEST = 600.0  # s that a request may take
+ANSWER = 64 * 2**20  # bytes of an answer, at most
 
 
 class Readers:
-    """Up to COUNT processes, each of which does one thing at a time; started when they are needed, kept for the next."""
+    """A pool of COUNT processes, each of which handles one request at a time. They are kept for further requests."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(COUNT)
         self._idle: list[asyncio.subprocess.Process] = []
 
     async def warm(self) -> None:
-        """Have them all import what they need, so that the first file does not wait."""
+        """Start all processes, so that their imports are done before the first file comes."""
         self._idle = [await self._start() for _ in range(COUNT)]
 
     async def ask(self, do: str, **given: Any) -> Any:
-        """What a function of `recordings` answers. Raises SpikefabError where the process dies or takes too long."""
+        """Call a function of the module `recordings` in a process. Raises SpikefabError if the process dies or is too slow."""
         async with self._free:
             self._idle = [p for p in self._idle if p.returncode is None]
             process = self._idle.pop() if self._idle else await self._start()
@@ -42,7 +42,7 @@ class Readers:
                 self._end(process)
                 raise SpikefabError("The process that read this crashed: the file is damaged, or too large.") from None
             except asyncio.CancelledError:
-                self._end(process)  # it is still at it, and its answer would be the next one's
+                self._end(process)  # it is still working, and its answer would be taken for that of the next request
                 raise
             self._idle.append(process)
         if "defect" in answer:
@@ -73,9 +73,9 @@ class Readers:
 
 
 def main() -> None:
-    """A reader's life: a request a line on stdin, an answer a line on stdout, until stdin ends."""
+    """The main function of a process: reads requests from stdin, one per line, and writes an answer to stdout for each."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
     import spikefab.fit.recordings.readers
     import spikefab.fit.recordings.recording  # noqa: F401
     from spikefab.console import finite

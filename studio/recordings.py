@@ -1,4 +1,4 @@
-"""Recordings of a project: taken in by a process of their own, kept as plain arrays, sent as they are looked at."""
+"""The recordings of a project: read in a separate process, stored as arrays, and sent to the page in the parts it shows."""
 
 import struct
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ import numpy as np
 
 from spikefab.errors import SpikefabError, UsageError
 
-MOST = 1_000_000  # samples that are sent as they are
-POINTS = 200_000  # instead of more
-FEATURE_SWEEPS = 200  # of a recording with more, these first ones
+MOST = 1_000_000  # number of samples that are sent unchanged, at most
+POINTS = 200_000  # number of points that are sent in place of more samples
+FEATURE_SWEEPS = 200  # number of sweeps of which features are computed: the first ones, if there are more
 
 
 def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a file and keep its samples in `folder`: what there is to say of it, or {"error", "code"}.
+    """Read a file and store its samples in `folder`. Returns the description of the recording, or {"error", "code"}.
 
-    This and what else says so is called by way of `readers`, in a process of its own.
+    It is called in a separate process, see `readers`.
     """
     from spikefab.fit.recordings.readers import read
     from spikefab.fit.recordings.spikes import find_spikes
@@ -59,14 +59,14 @@ PAGES_WORDS = {  # for what the command line calls options
 
 
 def plain(sentence: str, folder: Path) -> str:
-    """A sentence without the folders of this machine, and with the page's words for the command line's options."""
+    """A sentence without folders of this machine, and with the words of the page for options of the command line."""
     for words, ours in PAGES_WORDS.items():
         sentence = sentence.replace(words, ours)
     return sentence.replace(f"{folder}/", "")
 
 
 def options_of(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The options of `read` with which a recording was taken in."""
+    """The options of `read` with which a recording was read."""
     options = dict(content["options"])
     if "current" in options:
         options["current"] = folder / "current" / options["current"]
@@ -90,7 +90,7 @@ def sweep_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
 
 
 def _place(content: Mapping[str, Any], index: int, what: str) -> slice:
-    """Where a sweep lies among the samples of all, or among the spikes or the currents of those that have one."""
+    """The place of a sweep in the array with the samples (or the spikes) of all sweeps."""
 
     def size(sweep: Mapping[str, Any]) -> int:
         if what == "spikes":
@@ -102,13 +102,13 @@ def _place(content: Mapping[str, Any], index: int, what: str) -> slice:
 
 
 def part(folder: Path, content: Mapping[str, Any], index: int, what: str) -> np.ndarray:
-    """Voltage (T,) mV, current (T,) nA (empty where it has none) or spikes (n,) ms of a sweep."""
+    """The voltage (T,) mV, current (T,) nA (empty if not known) or spikes (n,) ms of a sweep."""
     sweep_of(content, index)
     return samples(folder, what)[_place(content, index, what)]
 
 
 def trace(folder: Path, content: Mapping[str, Any], index: int, start: float | None, stop: float | None) -> bytes:
-    """A sweep between two times (ms), as the page draws it: see `wire`."""
+    """A sweep between two times (ms), in the binary form that the page draws, see `wire`."""
     dt, v = content["dt"], part(folder, content, index, "voltage")
     first = 0 if start is None else min(max(0, int(start / dt)), len(v) - 1)
     last = len(v) if stop is None else min(max(first + 1, int(np.ceil(stop / dt)) + 1), len(v))
@@ -117,9 +117,10 @@ def trace(folder: Path, content: Mapping[str, Any], index: int, start: float | N
 
 
 def wire(voltage: np.ndarray, current: np.ndarray | None, t0: float, dt: float) -> bytes:
-    """Head (points, samples a bucket, t0, ms a point, whether there is a current) and float32 samples, little-endian.
+    """A trace in binary form, little-endian: a header, the voltage and, if there is one, the current, as float32.
 
-    More than MOST samples become buckets of two points, the least and the greatest in the order in which they come.
+    The header has the number of points, the samples per bucket, t0, the ms per point, and whether there is a current. More
+    than MOST samples are reduced to two points per bucket: its lowest and its highest sample, in their order.
     """
     n = len(voltage)
     bucket = 1 if n <= MOST else -(-2 * n // POINTS)
@@ -130,7 +131,7 @@ def wire(voltage: np.ndarray, current: np.ndarray | None, t0: float, dt: float) 
 
 
 def ends(x: np.ndarray, bucket: int) -> np.ndarray:
-    """Of each `bucket` samples the least and the greatest, in the order in which they come."""
+    """The lowest and the highest of every `bucket` samples, in the order in which they occur."""
     whole = len(x) // bucket * bucket
     rows = [np.asarray(x[:whole]).reshape(-1, bucket)] + ([np.asarray(x[whole:])[None]] if whole < len(x) else [])
     found = []
@@ -142,7 +143,7 @@ def ends(x: np.ndarray, bucket: int) -> np.ndarray:
 
 
 def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
-    """The `Recording` as it was read."""
+    """The `Recording` as it was read, from the stored arrays."""
     from spikefab.fit.recordings.recording import Recording
     from spikefab.fit.recordings.sweep import Sweep
 
@@ -170,7 +171,7 @@ def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
 
 
 def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Features of the whole, the models they point at, and the f-I curve. By way of `readers`."""
+    """Features of a recording, recommended models, and the f-I curve. It is called in a separate process, see `readers`."""
     from spikefab.fit.features.extract import f_i_curve, recording_features
     from spikefab.fit.features.recommend import recommend
 
@@ -190,7 +191,7 @@ def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
 def window_features(
     folder: Path, content: Mapping[str, Any], index: int, window: tuple[float, float]
 ) -> dict[str, Any]:
-    """Features of a sweep for a stimulus window that the user has set. Runs in a process of its own."""
+    """Features of a sweep with a stimulus window that the user has set. It is called in a separate process."""
     from dataclasses import replace
 
     from spikefab.fit.features.extract import sweep_features

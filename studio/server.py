@@ -1,4 +1,4 @@
-"""The process's side of the Studio: a socket on loopback, uvicorn in a thread, and an end."""
+"""Runs the server of the Studio: opens a local socket, runs uvicorn in a thread, and stops it."""
 
 import contextlib
 import socket
@@ -15,16 +15,17 @@ from .app import Studio
 from .project import Project
 
 HOST = "127.0.0.1"
-NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # may show the page in a frame, where a notebook asked for it
+# pages that may show the Studio in a frame when a notebook shows it
+NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"
 
-_shown: dict[Path, "Server"] = {}
+_shown: dict[Path, "Server"] = {}  # servers that notebooks of this process show, by project folder
 
 
 class Server:
-    """A context in which a project is served."""
+    """A context manager that serves a project."""
 
     def __init__(self, folder: str | Path, port: int = 0, *, frames: str = "'none'"):
-        # named TCP, or asyncio does not know that it may send small answers at once: 40 ms each
+        # TCP is given explicitly; otherwise asyncio delays small answers by 40 ms each
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -63,13 +64,14 @@ class Server:
         self._socket.close()
 
     def wait(self) -> None:
-        """Until Ctrl-C."""
+        """Wait until Ctrl-C."""
         with contextlib.suppress(KeyboardInterrupt):
             while self._thread.is_alive():
                 self._thread.join(0.5)
 
 
 def notebook(folder: Path, port: int, height: int) -> Any:
+    """See `studio.show`."""
     try:
         from IPython.display import IFrame
     except ImportError:
