@@ -11,7 +11,7 @@ import numpy as np
 
 from spikefab.hw.datapath import WORDS, datapath
 from spikefab.hw.lowering.cost import cost
-from spikefab.hw.models import MODELS
+from spikefab.hw.models import every_model
 from spikefab.hw.pages import description as facts
 from spikefab.sim import kernels, reference
 from spikefab.toolchain.cache import cache_dir
@@ -26,7 +26,7 @@ def models(builds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     made = list(builds)
     return [
         _card(name) | {"builds": [b for b in made if b["model"] == name], "thumbnail": thumbnail(name)}
-        for name in MODELS
+        for name in every_model()
     ]
 
 
@@ -45,7 +45,7 @@ def boards(builds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 @cache
 def _card(name: str) -> dict[str, Any]:
-    model = MODELS[name]
+    model = every_model()[name]
     doc = facts.doc(model)
     costs = {word: cost(datapath(model, word)) for word in WORDS}
     return {
@@ -64,7 +64,7 @@ def _card(name: str) -> dict[str, Any]:
 @cache
 def thumbnail(name: str) -> dict[str, list[float]]:
     """Voltage and current of a model with default parameters under a current step that makes it fire: SHOWN points each."""
-    model = MODELS[name]
+    model = every_model()[name]
     digest = hashlib.sha256(inspect.getsource(model).encode() + b"1").hexdigest()[:16]
     path = cache_dir("studio") / f"{name}-{digest}.json"
     try:

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import importlib
 import sys
+import traceback
 import warnings
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from spikefab.errors import FileError, SpikefabError, UsageError
+from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
 
 from .table import MODELS
@@ -41,7 +43,7 @@ def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | 
         raise UsageError(f"models are names or classes in a list, not {models!r}.")
     flat = [x for m in given for x in (m.split(",") if isinstance(m, str) else [m])]
     found: dict[str, type[Neuron]] = {}
-    for model in map(resolve_model, flat):
+    for model in map(get_model, flat):
         if found.setdefault(model.__name__, model) is not model:
             raise UsageError(f"two models are called {model.__name__}: give one of the classes another name.")
     if not found:
@@ -49,7 +51,7 @@ def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | 
     return list(found.values())
 
 
-def resolve_model(model: str | type[Neuron]) -> type[Neuron]:
+def get_model(model: str | type[Neuron]) -> type[Neuron]:
     """The class of one model.
 
     model  a class; a name with or without `Neuron`, in any case, or its capitals, such as HH, QIF, FHN; `file.py:Class` or
@@ -62,7 +64,7 @@ def resolve_model(model: str | type[Neuron]) -> type[Neuron]:
     model = model.strip()
     if ":" in model or model.endswith(".py"):
         return _checked(_of_source(model), model)
-    every = {**every_model(), **_met}
+    every = every_model() | _met
     known: dict[str, type[Neuron]] = {}
     for key, kind in every.items():
         base = key.removesuffix("Neuron")
@@ -77,9 +79,6 @@ def resolve_model(model: str | type[Neuron]) -> type[Neuron]:
     raise UsageError(f"there is no model {model!r}: {hint}")
 
 
-get_model = resolve_model
-
-
 def model_source(model: type[Neuron]) -> str | None:
     """The text (`file.py:Class` with an absolute path, or `module:Class`) by which another process can find a model.
 
@@ -91,7 +90,7 @@ def model_source(model: type[Neuron]) -> str | None:
         return None
     module = sys.modules.get(model.__module__)
     file = getattr(module, "__file__", None)
-    if file is None:
+    if file is None or getattr(module, name, None) not in model.__mro__:  # typed into a session, or within a function
         return None
     if "." in model.__module__ and not model.__module__.startswith(_PREFIX):
         return f"{model.__module__}:{name}"
@@ -133,8 +132,10 @@ def _checked(found: Any, source: str) -> type[Neuron]:
     name = model.__name__
     there = every_model().get(name)
     if there is None:
-        _met[name] = model
-    elif there not in model.__mro__ or there.__module__ != model.__module__:  # another model
+        if not issubclass(model, _met.get(name, ())):  # it is new, and no variant of one that is known
+            _try(model)
+            _met[name] = model
+    elif there not in model.__mro__ or there.__module__ != model.__module__:  # neither it nor a variant of it
         raise UsageError(f"{source} is called {name}, as a model that is there already: give the class another name.")
     return model
 
@@ -143,6 +144,21 @@ def _neuron(found: Any, source: str) -> type[Neuron]:
     if not (isinstance(found, type) and issubclass(found, Neuron) and found is not Neuron):
         raise UsageError(f"{source} takes a subclass of Neuron, not {found!r}.")
     return found
+
+
+def _try(model: type[Neuron]) -> None:
+    """Build what all else is made of, so that whoever wrote the model hears of a mistake in one sentence."""
+    missing = [name for name in ("scheme", "best_for") if not hasattr(model, name)]
+    missing += ["equations"] * getattr(model.equations, "__isabstractmethod__", False)
+    if missing:
+        raise UsageError(f"{model.__name__} has no {' and no '.join(missing)}: see docs/new-model.md.")
+    try:
+        datapath(model)
+    except SpikefabError:
+        raise
+    except Exception as e:
+        file = getattr(sys.modules.get(model.__module__), "__file__", None)
+        raise UsageError(f"{model.__name__} cannot be built: {_one_line(e, file)}") from e
 
 
 # -- files and modules -----------------------------------------------------------------------------------------------
@@ -187,7 +203,7 @@ def _file(path: Path) -> ModuleType:
             spec.loader.exec_module(module)
         except Exception as e:
             del sys.modules[name]
-            raise FileError(f"{path} does not run: {_one_line(e)}") from e
+            raise FileError(f"{path} does not run: {_one_line(e, str(path))}") from e
     return sys.modules[name]
 
 
@@ -198,7 +214,8 @@ def _module(name: str) -> ModuleType:
         raise UsageError(f"there is no module {name} to take a model from: {_one_line(e)}") from e
 
 
-def _one_line(error: Exception) -> str:
-    """Type and message of an error in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(".: ") + "."
+def _one_line(error: Exception, file: str | None = None) -> str:
+    """The kind of an error, its text, and the last line of `file` that was running."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f" ({file}, line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ") + where + "."

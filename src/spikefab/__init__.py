@@ -21,7 +21,7 @@ _HOMES = {
 
 
 def _models() -> dict[str, Any]:
-    return import_module("spikefab.hw.models").MODELS
+    return import_module("spikefab.hw.models").every_model()
 
 
 def __getattr__(name: str) -> Any:

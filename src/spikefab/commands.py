@@ -281,8 +281,9 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
     """The neuron that RESULT or MODEL names, and the recorded current (T,) nA to play to it, if there is one."""
     what = str(args.what)
     path = Path(what)
-    is_result = path.is_file() or (path / "result.json").is_file()
-    if not is_result and (os.sep in what or path.suffix == ".json"):
+    is_result = (path.is_file() and path.suffix != ".py") or (path / "result.json").is_file()
+    own = ":" in what or path.suffix == ".py"  # a model of the user's: file.py:Class
+    if not is_result and not own and (os.sep in what or path.suffix == ".json"):
         raise FileError(f"{what} is no result.json and no folder that holds one.")
     if not is_result:
         return _default_model(args, what)

@@ -116,7 +116,7 @@ def features(args: Namespace, screen: Screen) -> int:
 
 
 def models(args: Namespace, screen: Screen) -> int:
-    from spikefab.hw.models import MODELS, get_model
+    from spikefab.hw.models import every_model, get_model
     from spikefab.hw.pages import description as facts
 
     if args.name:
@@ -134,12 +134,12 @@ def models(args: Namespace, screen: Screen) -> int:
                 ", ".join(n for n, p in m.params().items() if not p.free),
                 facts.doc(m).source,
             )
-            for name, m in MODELS.items()
+            for name, m in every_model().items()
         ],
         left=5,
     )
     screen.say("spikefab models NAME shows one.")
-    screen.result({"models": [facts.summary(m) for m in MODELS.values()]})
+    screen.result({"models": [facts.summary(m) for m in every_model().values()]})
     return 0
 
 
