@@ -132,7 +132,7 @@ class Names:
         close = difflib.get_close_matches(name, self._values, n=1)
         raise AttributeError(
             f"{model} has no {name}: "
-            + (f"did you mean {close[0]}?" if close else f"there are {', '.join(self._values)}.")
+            + (f"did you mean {close[0]}?" if close else f"there are {', '.join(self._values) or 'none'}.")
         )
 
     def __iter__(self) -> Iterator[Any]:

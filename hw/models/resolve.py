@@ -97,6 +97,27 @@ def model_source(model: type[Neuron]) -> str | None:
     return f"{Path(file).resolve()}:{name}"
 
 
+def fitted_model(name: str, source: str | None) -> type[Neuron]:
+    """The class of a model in a result, by its name and what `model_source` said when it was fitted.
+
+    A class of this name that the process was given before is preferred: that is how a file that has moved is named.
+    Raises UsageError or FileError, which say what to do, where there is none.
+    """
+    if name in _met:
+        return _met[name]
+    if source is None and name in every_model():
+        return every_model()[name]
+    todo = "load the result with models=[...], its class or its file.py:Class"
+    if source is None:
+        raise UsageError(
+            f"{name} is a model of neither spikefab nor a package that is installed: install it, or {todo}."
+        )
+    try:
+        return get_model(source)
+    except SpikefabError as e:
+        raise type(e)(f"{name} was fitted as {source}, which fails now ({str(e).rstrip('.')}): {todo}.") from None
+
+
 def every_model() -> dict[str, type[Neuron]]:
     """All models by name: those of this package, then those of installed packages. A model that cannot be imported is left
     out with a warning.
