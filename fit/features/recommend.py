@@ -1,4 +1,7 @@
-"""Which models a recording's features point at, and why; afterwards, what came of it. No model is ever left out."""
+"""Recommends models from the features of a recording, with reasons, and tells after the fit how they ranked.
+
+A fit never leaves out a model because of this.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -7,33 +10,38 @@ from dataclasses import dataclass
 from spikefab.hw.models import every_model
 from spikefab.hw.spec import Trait
 
-MOST = 5  # models recommended
-ADAPTS = 1.5  # last interval over first
-IRREGULAR = 0.5  # coefficient of variation of the intervals under a constant current
-CONSTANT = 0.5  # share of the firing sweeps, at least, under a constant current
-BURSTS = 0.1  # share of the intervals that stand between bursts; a Poisson train has .17
-SAGS, RESONATES, RHYTHM = 0.15, 1.2, 0.5  # of the deflection; impedance over the one at 1 Hz; mV rms
-BLOCKS, REBOUNDS = 0.2, 0.3  # share of the sweeps
-BROAD = 3.0  # ms at half height
+MOST = 5  # number of models recommended, at most
+ADAPTS = 1.5  # last interspike interval divided by the first, from which on firing adapts
+# Coefficient of variation of the interspike intervals, under a constant current, from which on firing is irregular.
+IRREGULAR = 0.5
+# Share of the firing sweeps that must be under a constant current: otherwise, intervals reflect the stimulus, not the cell.
+CONSTANT = 0.5
+BURSTS = 0.1  # share of the intervals that lie between bursts, from which on a cell bursts; a Poisson train has 0.17
+SAGS = 0.15  # least sag, as a share of the deflection
+RESONATES = 1.2  # largest impedance divided by that at 1 Hz, from which on the membrane resonates
+RHYTHM = 0.5  # least subthreshold oscillation, mV rms
+BLOCKS = 0.2  # least share of firing sweeps that end in a depolarisation block
+REBOUNDS = 0.3  # least share of hyperpolarising steps that are followed by a spike
+BROAD = 3.0  # width of spikes at half height, ms, from which on they are broad
 
 Features = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Sign:
-    """What the features show: when, in words, and which traits of a model answer to it."""
+    """A property of a cell: the condition on the features, the reason in words, and the traits of models that suit it."""
 
     shown: Callable[[Features], bool]
-    reason: str  # filled in with the features
-    traits: tuple[Trait, ...]  # the nearest first
+    reason: str  # a format string, filled in with the features
+    traits: tuple[Trait, ...]  # the most suitable first
 
 
 def _above(name: str, level: float) -> Callable[[Features], bool]:
-    return lambda f: f.get(name, math.nan) >= level  # NaN is not above anything
+    return lambda f: f.get(name, math.nan) >= level  # false for NaN
 
 
 def _told(f: Features) -> bool:
-    """Whether intervals tell of the cell, and not of a stimulus that changes."""
+    """Whether interspike intervals reflect the cell, not a changing stimulus."""
     return not (f["noise"] or f.get("constant", 1.0) < CONSTANT)
 
 
@@ -46,7 +54,7 @@ def _bursts(f: Features) -> bool:
 
 
 def _irregular(f: Features) -> bool:
-    # adaptation alone spreads the intervals: by about as much as a ratio of 3 does
+    # adaptation varies the intervals too: with a ratio of 3, by as much as IRREGULAR, so that is not called irregular
     return f["isi_cv"] >= IRREGULAR and _told(f) and not (f["bursts"] >= BURSTS or f["adaptation_ratio"] >= 3)
 
 
@@ -54,7 +62,7 @@ def _regular(f: Features) -> bool:
     return f["isi_cv"] < IRREGULAR and f["adaptation_ratio"] < ADAPTS and _told(f)
 
 
-# In the order in which they count. A model is named with the first sign that its traits answer.
+# In the order of importance: models that suit an earlier one are recommended first.
 SIGNS = (
     Sign(
         lambda f: f["spike_count"] == 0,
@@ -105,7 +113,7 @@ SIGNS = (
     Sign(_regular, "The firing is regular (CV {isi_cv:.2f}, without adaptation)", (Trait.REGULAR,)),
     Sign(_above("ap_width", BROAD), "The spikes are broad ({ap_width:.1f} ms at half height)", (Trait.BROAD_SPIKES,)),
 )
-# Where no sign shows, as with one or two spikes a sweep.
+# Used if none of SIGNS is shown, for example with only one or two spikes per sweep.
 UNKNOWN = Sign(
     lambda f: True,
     "Too few spikes under a constant current show how the cell fires: a simple model is safest",
@@ -114,15 +122,15 @@ UNKNOWN = Sign(
 
 
 def recommend(features: Features) -> list[tuple[str, str]]:
-    """Models to expect at the top, at most five, each (name, a sentence with the reason), the strongest first.
+    """The models that should rank high, at most five, as (name, sentence with the reason), the most suitable first.
 
-    features  of `recording_features`; nan is unknown
+    features  from `recording_features`; nan stands for unknown
 
-    A model answers a sign by its `traits`, so that a new model is recommended as soon as it declares some. Models that
-    answer more signs come first. A recommendation only: every model is still fitted.
+    A model suits a sign if it has one of the traits of the sign, so that a new model is recommended as soon as it declares
+    traits. Models that suit a more important sign come first, then those that suit more signs.
     """
     signs = [s for s in SIGNS if s.shown(features)]
-    # a broad spike says nothing about how a cell fires
+    # broad spikes alone do not tell how the cell fires
     if all(s is SIGNS[-1] for s in signs):
         signs.insert(0, UNKNOWN)
     answers: dict[str, list[int]] = {}
@@ -133,7 +141,7 @@ def recommend(features: Features) -> list[tuple[str, str]]:
         if found:
             answers[name] = found
             closest[name] = next(k for k, trait in enumerate(signs[found[0]].traits) if trait in model.traits)
-    # the sort is stable: among equals the order of the models, simple before complex
+    # the sort is stable: equal models stay in the order of the table, simple before complex
     names = sorted(answers, key=lambda name: (answers[name][0], -len(answers[name]), closest[name]))
     out = []
     for name in names[:MOST]:
@@ -144,7 +152,7 @@ def recommend(features: Features) -> list[tuple[str, str]]:
 
 
 def advice(recommended: Sequence[tuple[str, str]]) -> str:
-    """One sentence for a notice before a fit: the names, and the first reason."""
+    """A notice before a fit, one sentence: the names of the recommended models, and the first reason."""
     if not recommended:
         return ""
     names = ", ".join(_short(name) for name, _ in recommended)
@@ -153,9 +161,9 @@ def advice(recommended: Sequence[tuple[str, str]]) -> str:
 
 
 def outcome(recommended: Sequence[tuple[str, str]], ranked: Sequence[str], fitted: Sequence[str]) -> str:
-    """A sentence that says where the recommended models came; "" where none was recommended or nothing was fitted.
+    """A sentence about the ranks of the recommended models; "" if none was recommended or nothing was fitted.
 
-    ranked  names in the order of the ranking, which may hold the best only
+    ranked  names in the order of the ranking, which may contain only the best
     fitted  names of all models that were fitted
     """
     if not recommended or not ranked:
@@ -184,5 +192,6 @@ def _and(names: Sequence[str]) -> str:
 
 
 def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th ..."""
     ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     return f"{n}{ending}"

@@ -8,7 +8,8 @@ from .spikes import Spikes, find_spikes, spike_mask
 from .stimuli import stimuli
 from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
-LOWEST_REST, HIGHEST_REST = -130.0, -30.0  # mV: no healthy neuron rests outside this range
+LOWEST_REST = -130.0  # resting potential, mV, below which no healthy neuron rests
+HIGHEST_REST = -30.0  # resting potential, mV, above which no healthy neuron rests
 FLAT = 0.01  # mV: a voltage whose range is smaller shows no cell
 NOISIEST = 2.0  # noise of the voltage, mV rms, above which spikes cannot be counted reliably
 LEAST_CURRENT = 1e-3  # nA: a smaller current makes no neuron fire, so its unit is probably wrong
@@ -93,7 +94,7 @@ def _clipped(voltages: list[Floats], dt: float) -> float | None:
     level = max(float(np.max(v)) for v in voltages)
     lengths: list[int] = []
     for v in voltages:
-        if np.ptp(v) > 5.0:  # a sweep without spikes may stay at one value of the converter
+        if np.ptp(v) > 5.0:  # only sweeps with a range above 5 mV: a quiet sweep may stay at one value of the converter
             edges = np.flatnonzero(np.diff(np.concatenate(([False], v == level, [False])).astype(np.int8)))
             lengths += list(edges[1::2] - edges[::2])
     plateaus = [n for n in lengths if n >= 3]

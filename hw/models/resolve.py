@@ -90,7 +90,8 @@ def model_source(model: type[Neuron]) -> str | None:
         return None
     module = sys.modules.get(model.__module__)
     file = getattr(module, "__file__", None)
-    if file is None or getattr(module, name, None) not in model.__mro__:  # typed into a session, or within a function
+    # defined in an interactive session or within a function
+    if file is None or getattr(module, name, None) not in model.__mro__:
         return None
     if "." in model.__module__ and not model.__module__.startswith(_PREFIX):
         return f"{model.__module__}:{name}"
@@ -98,10 +99,10 @@ def model_source(model: type[Neuron]) -> str | None:
 
 
 def fitted_model(name: str, source: str | None) -> type[Neuron]:
-    """The class of a model in a result, by its name and what `model_source` said when it was fitted.
+    """The class of a model in a result, from its name and the `model_source` that it had when it was fitted.
 
-    A class of this name that the process was given before is preferred: that is how a file that has moved is named.
-    Raises UsageError or FileError, which say what to do, where there is none.
+    If a model of this name was used in this process before, it is taken; so a user can name a file that has moved. Raises
+    UsageError or FileError, which say what to do, if the model is not found.
     """
     if name in _met:
         return _met[name]
@@ -153,22 +154,24 @@ def _checked(found: Any, source: str) -> type[Neuron]:
     name = model.__name__
     there = every_model().get(name)
     if there is None:
-        if not issubclass(model, _met.get(name, ())):  # it is new, and no variant of one that is known
+        # a model that this process has not used yet, nor another variant of it
+        if not issubclass(model, _met.get(name, ())):
             _try(model)
             _met[name] = model
-    elif there not in model.__mro__ or there.__module__ != model.__module__:  # neither it nor a variant of it
+    elif there not in model.__mro__ or there.__module__ != model.__module__:  # another model
         raise UsageError(f"{source} is called {name}, as a model that is there already: give the class another name.")
     return model
 
 
 def _neuron(found: Any, source: str) -> type[Neuron]:
+    """The class, if it is a model. Raises UsageError if it is not."""
     if not (isinstance(found, type) and issubclass(found, Neuron) and found is not Neuron):
         raise UsageError(f"{source} takes a subclass of Neuron, not {found!r}.")
     return found
 
 
 def _try(model: type[Neuron]) -> None:
-    """Build what all else is made of, so that whoever wrote the model hears of a mistake in one sentence."""
+    """Build the datapath of a new model, so that its author is told of a mistake in one sentence."""
     missing = [name for name in ("scheme", "best_for") if not hasattr(model, name)]
     missing += ["equations"] * getattr(model.equations, "__isabstractmethod__", False)
     if missing:
