@@ -24,6 +24,7 @@ from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import COARSE, Loss, not_coincident
 from spikefab.fit.search.space import bounds, start
 from spikefab.hw.datapath import datapath
+from spikefab.sim.engine import FixedPoint
 
 WORKERS = 2
 MEMBERS = 128  # of the population: ten times the parameters, to the next power of two, as Sobol points want
@@ -100,7 +101,7 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
     """Fit, with seconds (compiling not counted), training loss and the scores on the held-out part."""
     task = Task.of(read(path), dt)
     dp = datapath(AdExNeuron, 18, dt, task.i_span)
-    loss = Loss(dp, task)
+    loss = Loss(FixedPoint(dp), task)
     constants = start(dp, task.measured)
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
     train = [p.sweep for p in task.split.train]

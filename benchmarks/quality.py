@@ -25,6 +25,7 @@ from spikefab.fit.assess import assess
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
+from spikefab.sim.engine import FixedPoint
 
 DT = 0.1
 
@@ -49,7 +50,7 @@ def gammas(result: Any, sets: list[Recording]) -> dict[str, float]:
         task = Task.of(recording, DT, "tail")
         dp = datapath(result.model, result.word, DT, max(task.i_span, result.i_span))
         codes = dp.quantise({n: np.array([v]) for n, v in result.params.items()})[0]
-        held = assess(dp, task, codes).held_out
+        held = assess(FixedPoint(dp), task, codes).held_out
         assert held is not None and held["gamma_over_R"] is not None
         ratios.append(held["gamma_over_R"])
         errors.append(held["masked_rmse"] / held["repeat_rmse"])

@@ -49,6 +49,7 @@ from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.space import bounds, unsearched
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import get_model
+from spikefab.sim.engine import FixedPoint
 
 WORD = 18
 REQUIRED = 0.85  # share of all draws
@@ -126,7 +127,7 @@ def sensitivity(name: str, p: Params, task: Task) -> tuple[float, dict[str, dict
     dp, scale = true_datapath(name, p, task), scales(name, p, task)
     full, names = true_params(dp, p, task), list(determined(name, p))
     around = [full | {n: full[n] + sign * CHANGE * scale[n]} for n in names for sign in (-1, 1)]
-    losses = Loss(dp, task)(np.concatenate([dp.quantise(q) for q in (full, *around)]))
+    losses = Loss(FixedPoint(dp), task)(np.concatenate([dp.quantise(q) for q in (full, *around)]))
     loss = float(losses[0])
     found = {}
     for n, (below, above) in zip(names, losses[1:].reshape(-1, 2).tolist(), strict=True):
@@ -176,7 +177,7 @@ def run_draw(name: str, draw: int, budget: int) -> dict[str, Any]:
     made, rejected = recorded(name, draw)
     params, task = made.params, Task.of(made.recording, DT)
     dp = true_datapath(name, params, task)
-    true = assess(dp, task, dp.quantise(true_params(dp, params, task))[0])
+    true = assess(FixedPoint(dp), task, dp.quantise(true_params(dp, params, task))[0])
     loss, parameters = sensitivity(name, params, task)
     begun = time.perf_counter()
     results = fit(made.recording, dt=DT, top_k=len(CELLS), word=WORD, budget=budget, seed=0)
@@ -189,7 +190,7 @@ def run_draw(name: str, draw: int, budget: int) -> dict[str, Any]:
     same = own.settings == true.settings  # other kinetics have other parameters
     if same:
         compared(name, params, own.params, parameters)
-        fitted_loss = float(Loss(dp, task)(np.array([list(own.codes.values())]))[0])
+        fitted_loss = float(Loss(FixedPoint(dp), task)(np.array([list(own.codes.values())]))[0])
     return {
         "model": name,
         "draw": draw,

@@ -19,10 +19,10 @@ from spikefab.fit.scoring.split import RULES, Part
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.search import Search
 from spikefab.fit.search.space import Freedom
-from spikefab.hw.datapath import datapath
+from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.sim import kernels
+from spikefab.sim.engine import Engine, FixedPoint
 
 from .assess import assess, ideal_scores
 from .results import FitResults
@@ -148,9 +148,9 @@ def fit(
             notice("interrupted: what was found so far is scored.")
     for search in found.values():
         try:
-            results.append(assess(search.dp, task, search.codes))
+            results.append(assess(search.engine, task, search.codes))
         except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
-            results.append(assess(search.dp, task, search.codes))
+            results.append(assess(search.engine, task, search.codes))
             results.interrupted = True
         results[-1].searched = search.searched(results[-1].params)
     judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
@@ -165,11 +165,11 @@ def fit(
     results.evaluations = sweep.evaluations
     del results[top_k:]
     for result in results:
-        dp = found[result.model_name].dp
+        search = found[result.model_name]
         try:
-            result.ideal = ideal_scores(dp, task, result.params, notice)
+            result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
             if not results.interrupted:
-                result.sensitivity = found[result.model_name].sensitivity(result.codes)
+                result.sensitivity = search.sensitivity()
         except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
             results.interrupted = True
             break
@@ -219,6 +219,7 @@ class _Sweep:
     callback: Callback | None
     journal: Path | None = None
     searches: int = 1  # how often each model is searched in all
+    engine: Callable[[Datapath], Engine] = FixedPoint  # what candidates are simulated with
 
     def __post_init__(self) -> None:
         self.evaluations: dict[str, int] = {}
@@ -248,9 +249,9 @@ class _Sweep:
             share = self.budget * (k + 1) // variants - self.budget * k // variants
             if not share:
                 continue
-            dp = datapath(model.variant(**choice), self.word, self.dt, task.i_span)
-            kernels.announce(dp, self.notice)
-            search = Search(dp, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal)
+            engine = self.engine(datapath(model.variant(**choice), self.word, self.dt, task.i_span))
+            engine.announce(self.notice)
+            search = Search(engine, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal)
             searches.append(search)
             search.progress = self._telling(model.__name__, searches, spent)
             search.run(max(math.ceil(EARLY * share), LEAST // variants))
@@ -270,8 +271,8 @@ class _Sweep:
                 self.progress(name, done, self.searches * self.budget, best.lowest)
             if self.callback is not None and best.lowest != told:  # higher: where a search begins to see the whole
                 told = best.lowest
-                values = best.dp.dequantise(best.codes).items()
-                params = {**best.dp.model.chosen, **{n: float(v) for n, v in values}}
+                values = best.engine.dequantise(best.codes).items()
+                params = {**best.engine.dp.model.chosen, **{n: float(v) for n, v in values}}
                 if self.callback(name, params, told) is True:
                     raise _Stop
 
@@ -294,7 +295,7 @@ def _validate(results: FitResults, task: Task, sweep: _Sweep) -> dict[str, _Judg
         fold, found = task.without(held), dict[str, Search]()
         sweep.run(fold, found)
         for name, search in found.items():
-            apart = assess(search.dp, fold, search.codes)
+            apart = assess(search.engine, fold, search.codes)
             for part in fold.split.held_out:
                 voltages[name][part.sweep], spikes[name][part.sweep] = (
                     apart.voltages[part.sweep],

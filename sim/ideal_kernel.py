@@ -165,8 +165,17 @@ def settle(dp: Datapath, coefficients: np.ndarray, baseline: np.ndarray) -> np.n
     return simulate(dp, coefficients, held, max_spikes=1).end[:, which]
 
 
+def identity(dp: Datapath) -> bytes:
+    """A digest of all that the kernel of this datapath computes with. Raises TypeError as `simulate`."""
+    return kernels.digest(_source(dp)[0], _step(dp))
+
+
+def compiled(dp: Datapath) -> bool:
+    """Whether the kernel of this datapath is in the cache. Raises TypeError as `simulate`."""
+    return kernels.cached(_source(dp)[1])
+
+
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
     """Say that a kernel is about to be compiled, if it is. Raises TypeError as `simulate`."""
-    _, name = _source(dp)
-    if notice is not None and not kernels.cached(name):
+    if not compiled(dp) and notice is not None:
         notice(f"compiling the float64 {dp.model.__name__} kernel for this machine, once")

@@ -50,9 +50,12 @@ def _source(dp: Datapath) -> tuple[str, str]:
 
 def identity(dp: Datapath) -> bytes:
     """A digest of all that the kernel of this datapath computes with."""
-    step = _step(dp)
+    return digest(_source(dp)[0], _step(dp))
+
+
+def digest(source: str, step: Step) -> bytes:
     numbers = np.concatenate([np.asarray(step.constants, dtype=np.float64), *step.tables])
-    return hashlib.blake2b(_source(dp)[0].encode() + numbers.tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(source.encode() + numbers.tobytes(), digest_size=16).digest()
 
 
 def compiled(dp: Datapath) -> bool:

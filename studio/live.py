@@ -16,7 +16,7 @@ from spikefab.fit.search.space import start
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.pages.literature import CELLS
-from spikefab.sim import ideal, ideal_kernel, kernels
+from spikefab.sim.engine import FixedPoint, Float64
 
 from . import neuron_requests as asked
 from .commands import reading
@@ -128,14 +128,7 @@ class Bench:
         with_ideal: bool,
         where: tuple[str, str],
     ) -> bytes:
-        held = dp.current.encode(np.array([baseline]))
-        initial = kernels.settle(dp, codes[None], held)[:, 0]
-        out = kernels.simulate(
-            dp, codes, dp.current.encode(current), initial=initial, max_spikes=len(current), trace=True
-        )
-        assert out.trace is not None
-        voltage = out.trace[0, 0]
-        spikes = out.spikes[0, 0, : out.count[0, 0]] * dp.dt
+        (voltage,), (spikes,), initial = FixedPoint(dp).run(codes, [current], np.array([baseline]))
         exact = {name: float(v) for name, v in dp.dequantise(codes).items()}
         arrays = {"voltage": voltage}
         content: dict[str, Any] = {"spikes": spikes.tolist(), "data_spikes": [], "ideal_spikes": [], "score": None}
@@ -237,9 +230,6 @@ def _ideal(
     dp: Datapath, params: dict[str, float], current: np.ndarray, baseline: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same neuron in float64: voltage (T,) mV and spikes (n,) ms."""
-    real = ideal.real_coefficients(dp, params)
-    row = np.array([[float(real[name]) for name in dp.coefficients]])
-    initial = ideal_kernel.settle(dp, row, np.array([baseline]))[:, 0]
-    out = ideal_kernel.simulate(dp, row, current, initial=initial, max_spikes=len(current), trace=True)
-    assert out.trace is not None
-    return np.nan_to_num(out.trace[0, 0]), out.spikes[0, 0, : out.count[0, 0]] * dp.dt
+    engine = Float64(dp)
+    (voltage,), (spikes,), _ = engine.run(engine.quantise(params)[0], [current], np.array([baseline]))
+    return np.nan_to_num(voltage), spikes

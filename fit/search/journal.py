@@ -51,4 +51,4 @@ class Journal:
 
 
 def _digest(codes: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(codes, dtype=np.int64).tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(codes).tobytes(), digest_size=16).digest()

@@ -9,8 +9,7 @@ from numba import njit, prange
 
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.task import Task
-from spikefab.hw.datapath import Datapath
-from spikefab.sim import kernels
+from spikefab.sim.engine import Engine
 
 from .space import solved
 
@@ -61,7 +60,7 @@ class Loss:
     """Combined score over the training parts, plus a second term of the spikes: timing in a wider window, or, under noise,
     coincidences. 0 is perfect."""
 
-    dp: Datapath
+    engine: Engine
     task: Task
 
     def __post_init__(self) -> None:
@@ -76,8 +75,8 @@ class Loss:
         for k, part in enumerate(parts):
             sweep = task.recording.sweeps[part.sweep]
             assert sweep.current is not None and part.start == 0
-            self.current[k, : part.stop] = self.dp.current.encode(sweep.current[: part.stop])
-            self.baseline[k] = self.dp.current.encode(task.baselines[part.sweep])
+            self.current[k, : part.stop] = self.engine.encode(sweep.current[: part.stop])
+            self.baseline[k] = self.engine.encode(task.baselines[part.sweep])
             self.data[k, : part.stop] = task.part_voltage(part)
             self.outside[k, : part.stop] = ~task.part_mask(part)
             times.append(task.part_spikes(part))
@@ -91,38 +90,37 @@ class Loss:
 
     @property
     def solved(self) -> list[int]:
-        """Columns of the codes that `read_out` sets."""
-        names = [*self.dp.coefficients]
-        return [names.index(n) for n in solved(self.dp.params)]
+        """Columns of the rows that `read_out` sets."""
+        names = [*self.engine.formats]
+        return [names.index(n) for n in solved(self.engine.params)]
 
     def digest(self) -> bytes:
-        """Of all that decides what codes score, the code that computes it included."""
+        """Of all that decides what rows score, the code that computes it included."""
         task = self.task
-        said = [repr((self.dp.readout, task.flat, task.clip, task.noise, task.dt))]
+        said = [repr((self.engine.dp.readout, task.flat, task.clip, task.noise, task.dt))]
         said += [Path(str(module)).read_text() for module in (__file__, scores.__file__)]
-        found = hashlib.blake2b(kernels.identity(self.dp) + "\n".join(said).encode(), digest_size=16)
+        found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
         for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
             found.update(np.ascontiguousarray(x).tobytes())
         return found.digest()
 
-    def read_out(self, codes: np.ndarray) -> np.ndarray:
-        """The same codes with the read-out, offset + S x, solved, where the model has one.
+    def read_out(self, rows: np.ndarray) -> np.ndarray:
+        """The same rows with the read-out, offset + S x, solved, where the model has one.
 
         Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
         kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
         """
         if not self.solved:
-            return codes
-        codes = codes.copy()
+            return rows
+        rows = rows.copy()
         offset, scale = self.solved
-        q_offset, q = (self.dp.coefficients[name] for name in solved(self.dp.params))
+        q_offset, q = (self.engine.formats[name] for name in solved(self.engine.params))
         unit = 2.0 ** round(np.log2(PROBE))
-        codes[:, offset], codes[:, scale] = 0, q.encode(unit)
-        batch = kernels.simulate(
-            self.dp,
-            codes,
+        rows[:, offset], rows[:, scale] = 0, q.encode(unit)
+        batch = self.engine.simulate(
+            rows,
             self.current,
-            initial=kernels.settle(self.dp, codes, self.baseline),
+            initial=self.engine.settle(rows, self.baseline),
             length=self.length,
             data=self.data,
             outside=self.inside,
@@ -131,26 +129,25 @@ class Loss:
         )
         x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
         v = self.data.sum() / self.length.sum()
-        lo, hi = self.dp.params[solved(self.dp.params)[1]].bounds
+        lo, hi = self.engine.params[solved(self.engine.params)[1]].bounds
         S = np.clip((xv - x * v) / np.maximum(xx - x * x, 1e-12), lo, hi)
-        codes[:, scale] = q.encode(S)
-        codes[:, offset] = q_offset.encode(v - q.decode(codes[:, scale]) * x)
-        return codes
+        rows[:, scale] = q.encode(S)
+        rows[:, offset] = q_offset.encode(v - q.decode(rows[:, scale]) * x)
+        return rows
 
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Losses (N,) of codes (N, coefficients)."""
-        batch = kernels.simulate(
-            self.dp,
-            codes,
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Losses (N,) of rows (N, coefficients) of the engine."""
+        batch = self.engine.simulate(
+            rows,
             self.current,
-            initial=kernels.settle(self.dp, codes, self.baseline),
+            initial=self.engine.settle(rows, self.baseline),
             length=self.length,
             data=self.data,
             outside=self.outside,
             clip=self.task.clip,
             max_spikes=self.most,
         )
-        out = np.empty(len(codes))
+        out = np.empty(len(rows))
         _losses(
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),

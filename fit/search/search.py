@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spikefab.fit.scoring.task import Task
-from spikefab.hw.datapath import Datapath
+from spikefab.sim.engine import Engine
 
 from .journal import Journal
 from .loss import Loss
@@ -31,14 +31,14 @@ STRIDES, GROWN = 0.5 ** np.arange(10, 0.5, -0.5), 1.1  # of the unit cube; see `
 class Search:
     """One model's search, to be run in parts: `run` goes on where it stopped, with whatever `budget` then is.
 
-    codes (coefficients,) of the best so far, and the evaluations spent. loss: of these codes over all that is trained on,
-    once `run` has returned; lowest: the same over what the search is looking at. journal: a folder; a search that is in it
-    is repeated from there.
+    codes: the row (coefficients,) of the best so far: codes, if the engine is fixed point. evaluations: how many are spent.
+    loss: of this row over all that is trained on, once `run` has returned; lowest: the same over what the search is looking
+    at. journal: a folder; a search that is in it is repeated from there.
     """
 
     def __init__(
         self,
-        dp: Datapath,
+        engine: Engine,
         task: Task,
         *,
         budget: int,
@@ -47,18 +47,19 @@ class Search:
         journal: Path | None = None,
     ):
         freedom = freedom or Freedom()
-        self.dp, self.budget = dp, budget
+        self.engine, self.budget = engine, budget
+        dp = engine.dp
         self.progress: Callable[[int, float], None] | None = None
         self._constants = start(dp, task.measured) | {n: v for n, v in freedom.fixed.items() if n in dp.params}
         short = task.shortened()
-        self._whole = Loss(dp, task)
-        self._score = self._whole if short is task else Loss(dp, short)
+        self._whole = Loss(engine, task)
+        self._score = self._whole if short is task else Loss(engine, short)
         self._journal: Journal | None = None
         if journal is not None:
             lossy = hashlib.blake2b(self._whole.digest() + self._score.digest(), digest_size=12).hexdigest()
             self._journal = Journal(journal / f"{dp.model.__name__}-{lossy}-{seed}.losses")
         names = freedom.searched(dp.model.__name__, dp.params)
-        self._space = Space.of(dp, names, task.measured, self._constants, freedom.bounds)
+        self._space = Space.of(engine, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = self.lowest = np.inf
         self.evaluations = 0
@@ -79,9 +80,10 @@ class Search:
         """(lo, hi) between which each parameter was searched, beside these values of the others."""
         return self._space.box(params)
 
-    def sensitivity(self, codes: Mapping[str, int]) -> dict[str, tuple[float, float]]:
-        """(low, high) of each searched parameter between which it alone can move before the loss grows by a tenth."""
-        there = self._point(np.array([*codes.values()]))
+    def sensitivity(self) -> dict[str, tuple[float, float]]:
+        """(low, high) of each searched parameter between which, from the best, it alone can move before the loss grows by a
+        tenth."""
+        there = self._point(self.codes)
         away = np.concatenate([-STRIDES[::-1], [0.0], STRIDES])
         points = np.repeat(there[None], len(there) * len(away), axis=0)
         points[np.arange(len(points)), np.repeat(np.arange(len(there)), len(away))] += np.tile(away, len(there))
@@ -146,7 +148,7 @@ class Search:
         yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
 
     def _point(self, codes: np.ndarray) -> np.ndarray:
-        return self._space.point({n: float(v) for n, v in self.dp.dequantise(codes).items()})
+        return self._space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
 
     def _generations(
         self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int
@@ -197,7 +199,8 @@ class Search:
         free = self._space.moved()
         while (left := self.budget - self.evaluations) > 0:
             before, near = self.lowest, np.repeat(self.codes[None], len(free) * len(MOVES), axis=0)
-            near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
+            moved = np.repeat(free, len(MOVES))
+            near[np.arange(len(near)), moved] += np.tile(MOVES, len(free)) * self.engine.moves[moved]
             near = near[self._space.holds(near, self.codes)][:left]
             if not len(near):
                 return
@@ -218,7 +221,7 @@ def _screened(space: Space, constants: dict[str, float], points: int, seed: int)
     with warnings.catch_warnings():  # a number of points that is no power of two is meant
         warnings.simplefilter("ignore", UserWarning)
         x = qmc.Sobol(len(space.names), scramble=True, seed=seed).random(points)
-    measured = [k for k, n in enumerate(space.names) if not space.dp.params[n].free]
+    measured = [k for k, n in enumerate(space.names) if not space.engine.params[n].free]
     x[::2, measured] = space.point(constants)[measured]
     x[0] = space.point(constants)
     return x

@@ -11,6 +11,7 @@ from spikefab.hw.datapath import Datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spec import Param, Role
+from spikefab.sim.engine import Engine
 
 FACTOR = 3.0  # either way, for what a subthreshold regression measures
 FACTOR_GATED = 6.0  # the same, of a model whose gates are half open at rest
@@ -192,7 +193,7 @@ class Space:
     Where `ratio`, a dimension is the parameter over the capacitance.
     """
 
-    dp: Datapath
+    engine: Engine
     names: tuple[str, ...]
     lo: np.ndarray
     hi: np.ndarray
@@ -203,19 +204,19 @@ class Space:
     @classmethod
     def of(
         cls,
-        dp: Datapath,
+        engine: Engine,
         names: tuple[str, ...],
         m: Measured,
         others: Mapping[str, float],
         given: Mapping[str, tuple[float, float]] | None = None,
     ) -> "Space":
         """`given`: bounds of a user, instead of those that follow from what was measured."""
-        params, given = dp.params, given or {}
-        ends = [given[n] if n in given else bounds(dp, n, m) for n in names]
+        params, given = engine.params, given or {}
+        ends = [given[n] if n in given else bounds(engine.dp, n, m) for n in names]
         lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
         log = np.array([params[n].log for n in names])
         ratio = np.array([params[n].per_nF is not None and n not in given for n in names])
-        return cls(dp, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
+        return cls(engine, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
 
     def box(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
         """(lo, hi) of each searched parameter, beside these values of the others."""
@@ -246,15 +247,15 @@ class Space:
     @property
     def _per(self) -> str:
         """What the dimensions that are ratios are divided by; "" where there are none."""
-        return _capacitance(self.dp) if self.ratio.any() else ""
+        return _capacitance(self.engine.dp) if self.ratio.any() else ""
 
     @property
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
         return np.log(self.lo[self.log]), np.log(self.hi[self.log])
 
     def codes(self, x: np.ndarray) -> np.ndarray:
-        """Codes (N, coefficients) of points (N, dimensions): what a point is scored as."""
-        return self.dp.quantise(self.physical(np.atleast_2d(x)))
+        """Rows (N, coefficients) of points (N, dimensions): what a point is scored as, codes if the engine is fixed point."""
+        return self.engine.quantise(self.physical(np.atleast_2d(x)))
 
     def moved(self) -> np.ndarray:
         """Indices of the coefficients that the search moves."""
@@ -264,10 +265,10 @@ class Space:
     def holds(self, codes: np.ndarray, around: np.ndarray) -> np.ndarray:
         """Which codes (N, coefficients) are legal, within the bounds of the search, and keep what `around` has fixed."""
         legal = np.ones(len(codes), dtype=bool)
-        for k, q in enumerate(self.dp.coefficients.values()):
+        for k, q in enumerate(self.engine.formats.values()):
             legal &= (codes[:, k] >= q.lo) & (codes[:, k] <= q.hi)
         with np.errstate(all="ignore"):
-            params, kept = self.dp.dequantise(codes), self.dp.dequantise(around)
+            params, kept = self.engine.dequantise(codes), self.engine.dequantise(around)
         for k, name in enumerate(self.names):
             value, kept_value = (p[name] / p[self._per] if self.ratio[k] else p[name] for p in (params, kept))
             # the code nearest to an end may stand for a value beyond it
@@ -279,10 +280,10 @@ class Space:
     @property
     def steps(self) -> np.ndarray:
         """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""
-        whole = {n for n, p in self.dp.params.items() if p.register is not None and p.register.whole}
+        whole = {n for n, p in self.engine.params.items() if p.register is not None and p.register.whole}
         return np.array(
             [
-                self.dp.dt / (h - lo) if n in whole else 0.0
+                self.engine.dp.dt / (h - lo) if n in whole else 0.0
                 for n, lo, h in zip(self.names, self.lo, self.hi, strict=True)
             ]
         )

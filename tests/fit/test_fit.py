@@ -17,6 +17,7 @@ from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
 from spikefab.hw.datapath import WORDS, datapath
 from spikefab.hw.models import MODELS, get_model
+from spikefab.sim.engine import FixedPoint
 
 DT, BUDGET = 0.1, 200
 SCORES = {
@@ -323,9 +324,9 @@ def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
         parts, voltages, spikes = [], list(result.voltages), list(result.spikes)
         for held in results.task.folds:
             fold = results.task.without(held)
-            found = Search(datapath(result.model, 18, DT, fold.i_span), fold, budget=budget, seed=0)
+            found = Search(FixedPoint(datapath(result.model, 18, DT, fold.i_span)), fold, budget=budget, seed=0)
             found.run(budget)
-            apart = assess(found.dp, fold, found.codes)
+            apart = assess(found.engine, fold, found.codes)
             assert {p.sweep for p in fold.split.train} == set(range(5)) - set(held)
             for part in fold.split.held_out:
                 voltages[part.sweep], spikes[part.sweep] = apart.voltages[part.sweep], apart.spikes[part.sweep]
@@ -384,7 +385,7 @@ def test_sensitivity_is_where_the_loss_grows_by_a_tenth(several):
     (result,) = fit(several.recording, models=["LIF"], budget=1500)
     task = Task.of(several.recording, DT)
     dp = datapath(result.model, 18, DT, task.i_span)
-    loss = Loss(dp, task)
+    loss = Loss(FixedPoint(dp), task)
 
     def at(**changed):
         return float(loss(dp.quantise({n: np.array([x]) for n, x in (result.params | changed).items()}))[0])

@@ -15,6 +15,7 @@ from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
+from spikefab.sim.engine import FixedPoint
 
 DT, BUDGET = 0.1, 1500
 
@@ -44,7 +45,7 @@ def simulated(monkeypatch):
 
 
 def search(dp, task, journal=None, until=BUDGET):
-    found = Search(dp, task, budget=BUDGET, seed=0, journal=journal)
+    found = Search(FixedPoint(dp), task, budget=BUDGET, seed=0, journal=journal)
     found.run(until)
     return found
 
@@ -86,7 +87,7 @@ def test_a_torn_or_foreign_end_is_searched_again(task, tmp_path, simulated):
 def test_a_full_disk_stops_no_search(task, tmp_path, monkeypatch):
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
     alone = search(dp, task)
-    found = Search(dp, task, budget=BUDGET, seed=0, journal=tmp_path)
+    found = Search(FixedPoint(dp), task, budget=BUDGET, seed=0, journal=tmp_path)
     found.run(300)
     (path,) = tmp_path.iterdir()
     found._journal._file = Full(path)

@@ -16,6 +16,7 @@ from spikefab.fit.search.space import Space, start, unsearched
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
 from spikefab.sim import kernels
+from spikefab.sim.engine import FixedPoint
 
 DT = 0.1
 
@@ -43,8 +44,8 @@ def cortex():
 def test_read_out_is_the_regression_of_the_recording_on_x(task, name):
     dp = datapath(MODELS[name], 18, DT, task.i_span)
     searched = tuple(n for n in dp.params if n not in unsearched(dp.params))
-    space = Space.of(dp, searched, task.measured, start(dp, task.measured))
-    loss = Loss(dp, task)
+    space = Space.of(FixedPoint(dp), searched, task.measured, start(dp, task.measured))
+    loss = Loss(FixedPoint(dp), task)
     codes = loss.read_out(space.codes(np.random.default_rng(0).random((40, len(searched)))))
     data = np.concatenate([task.part_voltage(p) for p in task.split.train])
     solved = 0
@@ -77,9 +78,9 @@ def test_search_looks_at_its_start(task, name):
     params = dp.params
     searched = tuple(n for n in params if n not in unsearched(params))
     values = start(dp, task.measured)
-    space, loss = Space.of(dp, searched, task.measured, values), Loss(dp, task)
+    space, loss = Space.of(FixedPoint(dp), searched, task.measured, values), Loss(FixedPoint(dp), task)
     at_start = loss(loss.read_out(space.codes(space.point(values))))[0]
-    search = Search(dp, task, budget=4, seed=0)
+    search = Search(FixedPoint(dp), task, budget=4, seed=0)
     search.run(4)
     assert search.loss <= at_start
 

@@ -14,6 +14,7 @@ from spikefab.fit.search.search import MOVES, POPULATION, REFINE, STALLED, Searc
 from spikefab.fit.search.space import Freedom, Space, bounds, start, unsearched
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
+from spikefab.sim.engine import FixedPoint
 
 DT = 0.1
 
@@ -34,7 +35,7 @@ def dp(request, task):
 @pytest.fixture
 def space(dp, task):
     searched = tuple(n for n in dp.params if n not in unsearched(dp.params))
-    return Space.of(dp, searched, task.measured, start(dp, task.measured))
+    return Space.of(FixedPoint(dp), searched, task.measured, start(dp, task.measured))
 
 
 def test_box_lies_in_what_is_possible(dp, task):
@@ -61,11 +62,11 @@ def test_cube_and_parameters_are_one_map(space):
 def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
     """Batch sums against the readable scores of the traces, sweep by sweep."""
     x = np.random.default_rng(1).random((400, len(space.names)))
-    loss = Loss(dp, task)
+    loss = Loss(FixedPoint(dp), task)
     codes = loss.read_out(space.codes(x))
     losses = loss(codes)
     for k in (int(np.argmin(losses)), 0, 1):
-        result = assess(dp, task, codes[k])
+        result = assess(FixedPoint(dp), task, codes[k])
         if max(map(len, result.spikes)) > loss.most:  # a train that is far too long has its timing at 1, unmeasured
             continue
         total = 0.0
@@ -84,11 +85,11 @@ def test_under_noise_coincidences_count(membrane):
     assert task.noise
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
     (part,) = task.split.train
-    space = Space.of(dp, ("V_th", "R_m"), task.measured, start(dp, task.measured))
-    loss, codes = Loss(dp, task), space.codes(rng.random((60, 2)))
+    space = Space.of(FixedPoint(dp), ("V_th", "R_m"), task.measured, start(dp, task.measured))
+    loss, codes = Loss(FixedPoint(dp), task), space.codes(rng.random((60, 2)))
     compared = 0
     for row, value in zip(codes, loss(codes), strict=True):
-        result = assess(dp, task, row)
+        result = assess(FixedPoint(dp), task, row)
         fired = result.spikes[0][result.spikes[0] < part.stop * DT]
         if len(fired) > loss.most:
             continue
@@ -101,7 +102,7 @@ def test_under_noise_coincidences_count(membrane):
 
 
 def search(dp, task, budget, seed=0, progress=None):
-    found = Search(dp, task, budget=budget, seed=seed)
+    found = Search(FixedPoint(dp), task, budget=budget, seed=seed)
     found.progress = progress
     found.run(budget)
     return found
@@ -114,12 +115,12 @@ def test_found_is_the_best_that_was_seen(dp, task):
     assert np.all(np.diff(evaluations) > 0)
     assert np.all(np.diff(losses) <= 0)
     assert found.evaluations == evaluations[-1] <= 300
-    assert found.loss == losses[-1] == Loss(dp, task)(found.codes[None])[0]
+    assert found.loss == losses[-1] == Loss(FixedPoint(dp), task)(found.codes[None])[0]
 
 
 def test_a_search_in_parts_is_the_same_search(dp, task):
     whole = search(dp, task, budget=2500)
-    parts = Search(dp, task, budget=2500, seed=0)
+    parts = Search(FixedPoint(dp), task, budget=2500, seed=0)
     for until in (1, 700, 701, 2000, 10_000):
         parts.run(until)
         assert until <= parts.evaluations or until > 2500
@@ -142,12 +143,12 @@ def test_interrupt_returns_the_best_so_far(dp, task):
         if evaluations >= 150:
             raise KeyboardInterrupt
 
-    found = Search(dp, task, budget=1000, seed=0)
+    found = Search(FixedPoint(dp), task, budget=1000, seed=0)
     found.progress = progress
     with pytest.raises(KeyboardInterrupt):
         found.run(1000)
     assert found.evaluations < 1000
-    assert found.loss == seen[-1] == Loss(dp, task)(found.codes[None])[0]
+    assert found.loss == seen[-1] == Loss(FixedPoint(dp), task)(found.codes[None])[0]
 
 
 @pytest.fixture
@@ -196,11 +197,11 @@ def test_what_was_searched_in_part_ends_on_the_whole(dp, task, little):
     evaluations, losses = np.array(seen).T
     (jump,) = np.flatnonzero(np.diff(losses) > 0)
     assert evaluations[jump] == REFINE * 2500
-    assert found.loss == losses[-1] == Loss(dp, task)(found.codes[None])[0]
-    parts = Search(dp, task, budget=2500, seed=0)
+    assert found.loss == losses[-1] == Loss(FixedPoint(dp), task)(found.codes[None])[0]
+    parts = Search(FixedPoint(dp), task, budget=2500, seed=0)
     for until in (700, 1600, 2500):
         parts.run(until)
-        assert parts.loss == Loss(dp, task)(Loss(dp, task).read_out(parts.codes[None]))[0]
+        assert parts.loss == Loss(FixedPoint(dp), task)(Loss(FixedPoint(dp), task).read_out(parts.codes[None]))[0]
         assert (parts.lowest != parts.loss) == (until < REFINE * 2500)
     assert found.evaluations == parts.evaluations and np.array_equal(parts.codes, found.codes)
 
@@ -212,17 +213,21 @@ def test_an_interrupted_part_is_judged_on_the_whole(dp, task, little):
         if evaluations >= 500:
             raise KeyboardInterrupt
 
-    found = Search(dp, task, budget=1000, seed=0)
+    found = Search(FixedPoint(dp), task, budget=1000, seed=0)
     found.progress = progress
     with pytest.raises(KeyboardInterrupt):
         found.run(1000)
-    assert found.loss == Loss(dp, task)(Loss(dp, task).read_out(found.codes[None]))[0] != found.lowest
+    assert (
+        found.loss
+        == Loss(FixedPoint(dp), task)(Loss(FixedPoint(dp), task).read_out(found.codes[None]))[0]
+        != found.lowest
+    )
 
 
 def test_finds_a_leaky_cell(task):
     """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
-    result = assess(dp, task, search(dp, task, budget=8000, seed=0).codes)
+    result = assess(FixedPoint(dp), task, search(dp, task, budget=8000, seed=0).codes)
     assert result.held_out["combined_score"] < 0.15
     assert result.held_out["spikes_model"] == pytest.approx(result.held_out["spikes_data"], abs=1)
     assert result.params["R_m"] == pytest.approx(120, rel=0.1)
@@ -231,7 +236,7 @@ def test_finds_a_leaky_cell(task):
 
 def test_polishing_ends_where_no_single_code_helps(task):
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
-    found = Search(dp, task, budget=100_000, seed=0)
+    found = Search(FixedPoint(dp), task, budget=100_000, seed=0)
     found.run(1500)
     before = found.lowest
     for _ in found._polish():
@@ -243,7 +248,7 @@ def test_polishing_ends_where_no_single_code_helps(task):
     near[np.arange(len(near)), np.repeat(free, len(MOVES))] += np.tile(MOVES, len(free))
     near = near[found._space.holds(near, found.codes)]
     assert len(near) > len(free)
-    assert Loss(dp, task)(near).min() >= found.lowest
+    assert Loss(FixedPoint(dp), task)(near).min() >= found.lowest
 
 
 def test_moved_codes_keep_bounds_and_what_is_fixed(task):
@@ -251,7 +256,7 @@ def test_moved_codes_keep_bounds_and_what_is_fixed(task):
     freedom = Freedom(
         fixed={"V_T": -58.0, "C": 0.1}, bounds={"b": (0.0, 0.01)}
     )  # where no good fit is: it wants to leave
-    found = Search(dp, task, budget=1500, seed=0, freedom=freedom)
+    found = Search(FixedPoint(dp), task, budget=1500, seed=0, freedom=freedom)
     found.run(1500)
 
     def values(codes):
@@ -266,7 +271,7 @@ def test_moved_codes_keep_bounds_and_what_is_fixed(task):
     keeps = (there["V_T"] == before["V_T"]) & (there["C"] == before["C"])
     keeps &= (there["b"] >= min(0, before["b"])) & (there["b"] <= max(0.01, before["b"]))
     assert legal.any() and not keeps[~legal].all() and keeps[legal].all()
-    assert Loss(dp, task)(near[~legal]).min() < found.loss  # what is not allowed would be better
+    assert Loss(FixedPoint(dp), task)(near[~legal]).min() < found.loss  # what is not allowed would be better
     found.budget = 100_000
     for _ in found._polish():
         pass
