@@ -14,6 +14,11 @@ WORD = 16  # bits of the word, the operand width of a multiplier of the UP5K
 BUDGET = 3_000  # evaluations per model: enough for good fits of all models, in about a minute on two cores
 STEPS = 20_000  # time steps in which hardware and reference are compared
 
+# Conductances in mS/cm2, potentials in mV, capacitance in uF/cm2, times in ms: the cell "RS" of Pospischil et al. 2008.
+CELL = {
+    "kinetics": "traub-miles", "C": 1.0, "g_Na": 56.0, "g_K": 6.0, "g_M": 0.075, "g_L": 0.0205, "E_Na": 50.0, "E_K": -100.0,
+    "E_L": -70.3, "V_T": -56.2, "V_S": 0.0, "phi_m": 1.0, "phi_h": 1.0, "phi_n": 1.0, "tau_max": 608.0,
+}  # fmt: skip
 AREA = 1.18e-4  # membrane area of the synthetic recording, cm2; 118 pF at 1 uF/cm2
 # Current steps of the synthetic recording, nA, one per sweep: from below threshold to firing at 50 Hz.
 AMPLITUDES = (-0.05, 0.05, 0.10, 0.13, 0.16, 0.20, 0.24, 0.29, 0.34)
@@ -119,29 +124,13 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
     adapt as a regular-spiking pyramidal cell does; solved by scipy, without any model of spikefab.
     Source: Pospischil et al. 2008, Biol. Cybern. 99:427, the cell "RS" that they fitted.
     """
-    from math import exp
-
     import numpy as np
     from scipy.integrate import solve_ivp
 
+    from spikefab.sim import continuous
+
     def derivatives(t: float, y: Any, density: float) -> list[float]:
-        v, m, h, n, p = y
-        u = v + 56.2
-        a_m, b_m = 1.28 * linoid(u - 13.0, 4.0), 1.4 * linoid(40.0 - u, 5.0)
-        a_h, b_h = 0.128 * exp(-(u - 17.0) / 18.0), 4.0 / (1.0 + exp(-(u - 40.0) / 5.0))
-        a_n, b_n = 0.16 * linoid(u - 15.0, 5.0), 0.5 * exp(-(u - 10.0) / 40.0)
-        p_inf = 1.0 / (1.0 + exp(-(v + 35.0) / 10.0))
-        tau_p = 608.0 / (3.3 * exp((v + 35.0) / 20.0) + exp(-(v + 35.0) / 20.0))
-        sodium = 56.0 * m**3 * h * (v - 50.0)
-        potassium = (6.0 * n**4 + 0.075 * p) * (v + 100.0)
-        leak = 0.0205 * (v + 70.3)
-        return [
-            density - sodium - potassium - leak,  # uA/cm2; equals dV/dt in mV/ms because C = 1 uF/cm2
-            a_m * (1 - m) - b_m * m,
-            a_h * (1 - h) - b_h * h,
-            a_n * (1 - n) - b_n * n,
-            (p_inf - p) / tau_p,
-        ]
+        return continuous.hodgkin_huxley(CELL, y.tolist(), density)
 
     def solve(begin: float, end: float, y: Any, density: float, times: Any = None) -> Any:
         return solve_ivp(derivatives, (begin, end), y, "LSODA", times, args=(density,), rtol=1e-7, atol=1e-9).y
@@ -159,14 +148,6 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
         pieces.append(y[0, :-1])
         state = y[:, -1]
     return t, np.concatenate(pieces), current
-
-
-def linoid(x: float, scale: float) -> float:
-    """(x/scale) / (1 - exp(-x/scale)), continued by its limit 1 at x = 0."""
-    from math import expm1
-
-    z = x / scale
-    return 1.0 + z / 2 if abs(z) < 1e-6 else z / -expm1(-z)
 
 
 def _write(path: Path, text: str) -> None:
