@@ -41,16 +41,16 @@ notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutoria
 	$(BIN)/python docs/make_notebook.py
 
 accept: $(READY)                    ## hours: the proofs whose dated results are committed
-	$(BIN)/python benchmarks/accept_verify.py benchmarks/results/verify.json
-	$(BIN)/python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json
-	$(BIN)/python benchmarks/accept_builds.py benchmarks/results/builds.json
-	$(BIN)/python benchmarks/accept_many.py benchmarks/results/many.json
-	$(BIN)/python benchmarks/recovery.py benchmarks/results/recovery.json
-	$(BIN)/python benchmarks/quality.py benchmarks/results/quality.json
-	$(BIN)/python benchmarks/fit.py benchmarks/results/fit.json
-	$(BIN)/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
+	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
+	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
+	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json
+	$(BIN)/python -m benchmarks.accept_many benchmarks/results/many.json
+	$(BIN)/python -m benchmarks.recovery benchmarks/results/recovery.json
+	$(BIN)/python -m benchmarks.quality benchmarks/results/quality.json
+	$(BIN)/python -m benchmarks.fit benchmarks/results/fit.json
+	$(BIN)/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
 	$(MAKE) studio
-	$(BIN)/python benchmarks/studio.py benchmarks/results/studio.json
+	$(BIN)/python -m benchmarks.studio benchmarks/results/studio.json
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV): a few minutes the first time"

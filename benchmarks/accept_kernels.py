@@ -1,28 +1,24 @@
 """Batch kernel == reference: every model and word, 50 candidates x 20,000 steps (a million), equal in every bit.
 
-    python benchmarks/accept_kernels.py benchmarks/results/kernels_exact.json [--steps 20000] [--lanes 50] [--models LIF,AdEx]
+    python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json [--steps 20000] [--lanes 50] [--models LIF,AdEx]
 
 A third of the candidates have parameters around the defaults, a third registers of any content, a third extreme ones; each
 has its own input: noise, plateaus, full-scale square waves. Compared at every step: read-out and spike; and the states at
 the end of each of 20 stretches. Rows that the file has are not run again. Ends with status 8 if anything differs.
 """
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import spikefab
 from spikefab.hw.datapath import WORDS, Datapath
-from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.models import MODELS
 from spikefab.sim import coverage, kernels, reference
 from spikefab.sim.stimuli import CURRENTS
+
+from . import running
 
 STRETCHES = 20
 
@@ -62,33 +58,24 @@ def compare(dp: Datapath, lanes: int, steps: int, seed: int) -> dict[str, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--lanes", type=int, default=50)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     options = parser.parse_args()
-    rows = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
-    for kind, word in ((get_model(name), word) for name in options.models.split(",") for word in WORDS):
+    rows = running.Rows(options.output, ("model", "settings", "word", "lanes", "steps", "version"), ("numpy", "numba"))
+    for kind, word in ((MODELS[name], word) for name in options.models for word in WORDS):
         for choice in kind.tried:
             dp = kind.variant(**choice)(word=word).datapath
             key = {"model": kind.__name__, "settings": choice, "word": word, "lanes": options.lanes}
             key |= {"steps": options.lanes * options.steps, "version": spikefab.__version__}
-            if any(key.items() <= old.items() for old in rows):
+            if rows.find(key):
                 continue
             start = time.perf_counter()
-            rows.append(key | compare(dp, options.lanes, options.steps, seed=word))
-            print(rows[-1], f"{time.perf_counter() - start:.1f} s", flush=True)
-            result = {
-                "date": datetime.date.today().isoformat(),
-                "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-                "rows": rows,
-            }
-            scratch = options.output.with_suffix(".part")
-            scratch.write_text(json.dumps(result, indent=1) + "\n")
-            scratch.replace(options.output)
-            if rows[-1]["mismatches"]:
-                return 8
+            row = rows.keep(key | compare(dp, options.lanes, options.steps, seed=word))
+            print(row, f"{time.perf_counter() - start:.1f} s", flush=True)
+            if row["mismatches"]:
+                return running.MISSED
     return 0
 
 

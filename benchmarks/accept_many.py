@@ -1,6 +1,6 @@
 """Many cells under three disturbances: the same bytes as a run that nothing disturbed. The account as JSON to a file.
 
-    python benchmarks/accept_many.py benchmarks/results/many.json [--cells 200] [--budget 64] [--jobs 2]
+    python -m benchmarks.accept_many benchmarks/results/many.json [--cells 200] [--budget 64] [--jobs 2]
 
 Synthetic cells, two models each, and one file that is no recording, through `spikefab fit-many`. Then the same in other
 folders, disturbed: workers are killed in the middle (SIGKILL); the run itself is (SIGKILL), and resumed; the disk is full
@@ -9,10 +9,7 @@ room. Each must end with the same files, byte for byte, and with everything kept
 """
 
 import argparse
-import datetime
-import json
 import os
-import platform
 import shlex
 import shutil
 import signal
@@ -24,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-import spikefab
 from spikefab import LIFNeuron
 from spikefab.fit.many.collect import collect
+
+from . import running
 
 MODELS = "lif,lapicque"
 KILLS = 10  # workers, spread over the run
@@ -138,8 +136,7 @@ def full_disk(run: list[str], out: Path, sizes: list[int]) -> dict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--budget", type=int, default=64)
     parser.add_argument("--jobs", type=int, default=2)
@@ -184,21 +181,9 @@ def main() -> int:
             good &= row["resumed_status"] == 4
             # a run that survives ends with all of it, the others were truly cut short
             good &= (len(whole_there) == total) == (disturb is killed_workers)
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "version": spikefab.__version__,
-        "cells": options.cells,
-        "models": MODELS.split(","),
-        "budget": options.budget,
-        "jobs": options.jobs,
-        "rows": rows,
-    }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    part = options.output.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1) + "\n")
-    part.replace(options.output)
-    return 0 if good else 8
+    settings = {"cells": options.cells, "models": MODELS.split(","), "budget": options.budget, "jobs": options.jobs}
+    running.write(options.output, running.head() | settings | {"rows": rows})
+    return 0 if good else running.MISSED
 
 
 if __name__ == "__main__":

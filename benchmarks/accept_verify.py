@@ -1,28 +1,24 @@
 """Hardware == reference: every model, every word, 50,000 steps each in Verilator. Rows as JSON to a file.
 
-    python benchmarks/accept_verify.py benchmarks/results/verify.json [--steps 50000] [--models LIF,AdEx] [--simulators icarus]
+    python -m benchmarks.accept_verify benchmarks/results/verify.json [--steps 50000] [--models LIF,AdEx] [--simulators icarus]
 
 Takes about an hour; the large models in Icarus would take many. Rows that the file already has, of the same steps and version,
 are not run again, so that it can be interrupted and resumed. Ends with status 8 if anything differs.
 """
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
 import time
-from pathlib import Path
 
 import spikefab
 from spikefab.errors import SpikefabError
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.interval import saturations
-from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.models import MODELS
 from spikefab.sim.rtl_simulation import COMPILERS
 from spikefab.sim.verify import require_exact, verify
 from spikefab.toolchain.tools import find_tool
+
+from . import running
 
 
 def row(kind, word: int, simulator: str, steps: int) -> dict:
@@ -47,38 +43,26 @@ def row(kind, word: int, simulator: str, steps: int) -> dict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--steps", type=int, default=50_000)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--simulators", default="verilator", help="or icarus, or both: verilator,icarus")
     options = parser.parse_args()
-    done = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
-    kinds = [get_model(name) for name in options.models.split(",")]
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+    kinds = [MODELS[name] for name in options.models]
+    tools = {tool: found.version for tool in COMPILERS.values() if (found := find_tool(tool))}
+    rows = running.Rows(options.output, ("model", "word", "simulator", "asked", "version"), tools=tools)
     for simulator, kind, word in ((s, k, w) for s in options.simulators.split(",") for k in kinds for w in WORDS):
         key = {"model": kind.__name__, "word": word, "simulator": simulator, "asked": options.steps}
         key["version"] = spikefab.__version__
-        if any(key.items() <= old.items() for old in done):
+        if rows.find(key):
             continue
         try:
-            new = row(kind, word, simulator, options.steps)
+            new = rows.keep(row(kind, word, simulator, options.steps))
         except SpikefabError as error:
             print(error, file=sys.stderr)
             return error.exit_code
         print("{model} {word} {simulator}: {steps} steps, {spikes} spikes, {saturations} of {possible} saturations, "
               "{mismatches} mismatches, {seconds} s".format(**new), flush=True)  # fmt: skip
-        done.append(new)
-        tools = {tool: found.version for tool in COMPILERS.values() if (found := find_tool(tool))}
-        result = {
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "tools": tools,
-            "rows": done,
-        }
-        scratch = options.output.with_suffix(".part")
-        scratch.write_text(json.dumps(result, indent=1) + "\n")
-        scratch.replace(options.output)
     return 0
 
 

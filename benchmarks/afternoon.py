@@ -1,12 +1,11 @@
 """What a user would write in an afternoon: AdEx fitted by scipy's differential evolution over a plain float64 numba loop.
 
-    python benchmarks/afternoon.py RECORDING [--seed 0] [--evaluations 10000] [--dt 0.1]
+    python -m benchmarks.afternoon RECORDING [--seed 0] [--evaluations 10000] [--dt 0.1]
 
 Ten parameters: the seven of the model, and reset, leak reversal and refractory time around what was measured. Loss, sweeps,
 time step, bounds and held-out part are those of `spikefab fit`, so that time and quality can be compared. One JSON object.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -25,6 +24,8 @@ from spikefab.fit.search.loss import COARSE, Loss, not_coincident
 from spikefab.fit.search.space import bounds, start
 from spikefab.hw.datapath import datapath
 from spikefab.sim.engine import FixedPoint
+
+from . import running
 
 WORKERS = 2
 MEMBERS = 128  # of the population: ten times the parameters, to the next power of two, as Sobol points want
@@ -154,7 +155,7 @@ class Scaled:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = running.parser(__doc__, output=False)
     parser.add_argument("recording")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=10_000)

@@ -1,22 +1,25 @@
-"""Cells that recordings can be made of: the equations of the 14 models in continuous time.
+"""Cells that recordings can be made of: the 14 models in continuous time.
 
-Typed from the literature's equations, in float64, with no spikefab code in them; `draw` makes plausible parameters, with
-the names and units (mV, ms, nA, nF, uS, MOhm) of the models. `synthetic.py` integrates them. What a spike looks like:
+Their equations are those of `spikefab.sim.continuous`, which has nothing of the models that are fitted; `draw` makes plausible
+parameters, with the names and units (mV, ms, nA, nF, uS, MOhm) of the models. `synthetic.py` integrates them. What a spike looks
+like:
 
     integrate-and-fire     its voltage has no spike, or one that would take a microsecond: one sample shows V_peak
     Hodgkin-Huxley, Morris-Lecar, FitzHugh-Nagumo, Hindmarsh-Rose     it is in the solution, and nothing is reset
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import cosh, exp, expm1, pi, tanh
+from math import pi
 from typing import Any
 
 import numpy as np
 
+from spikefab.sim import continuous
+from spikefab.sim.continuous import State
+
 X_R = -1.6  # Hindmarsh & Rose's constant
 Params = dict[str, Any]
-State = Sequence[float]
 
 
 def voltage(p: Params, y: np.ndarray) -> np.ndarray:
@@ -185,108 +188,7 @@ def draw_mat(rng: np.random.Generator) -> Params:
     }  # fmt: skip
 
 
-# -- equations -----------------------------------------------------------------------------------------------------
-
-
-def bounded_exp(x: float) -> float:
-    """A solver's trial steps go beyond what a cell does, to where an exponential overflows."""
-    return exp(min(x, 30.0))
-
-
-def leaky(p: Params, y: State, i: float) -> list[float]:
-    return [(p["E_L"] - y[0] + p["R_m"] * i) / p["tau_m"]]
-
-
-def alpha(p: Params, y: State, i: float) -> list[float]:
-    return [*leaky(p, y, y[2]), (i - y[1]) / p["tau_s"], (y[1] - y[2]) / p["tau_s"]]
-
-
-def quadratic(p: Params, y: State, i: float) -> list[float]:
-    return [(p["k"] * (y[0] - p["E_L"]) * (y[0] - p["V_c"]) + i) / p["C"]]
-
-
-def exponential(p: Params, y: State, i: float) -> list[float]:
-    upstroke = p["g_L"] * p["Delta_T"] * bounded_exp((y[0] - p["V_T"]) / p["Delta_T"])
-    return [(upstroke - p["g_L"] * (y[0] - p["E_L"]) + i) / p["C"]]
-
-
-def adex(p: Params, y: State, i: float) -> list[float]:
-    return [*exponential(p, y, i - y[1]), (p["a"] * (y[0] - p["E_L"]) - y[1]) / p["tau_w"]]
-
-
-def izhikevich(p: Params, y: State, i: float) -> list[float]:
-    x = y[0] - p["v_r"]
-    return [(p["k"] * x * (y[0] - p["v_t"]) - y[1] + i) / p["C"], p["a"] * (p["b"] * x - y[1])]
-
-
-def ratio(x: float) -> float:
-    """x / (1 - exp(-x)), 1 at 0."""
-    return x / -expm1(-x) if abs(x) > 1e-7 else 1.0
-
-
-def gates(p: Params, V: float) -> tuple[tuple[float, float], ...]:
-    """Opening and closing rates (1/ms) of m, h and n."""
-    u = V - p["V_T"]
-    s = u - p["V_S"]
-    if p["kinetics"] == "1952":
-        return (
-            (ratio((u + 40) / 10), 4 * bounded_exp(-(u + 65) / 18)),
-            (0.07 * bounded_exp(-(s + 65) / 20), 1 / (1 + bounded_exp(-(s + 35) / 10))),
-            (0.1 * ratio((u + 55) / 10), 0.125 * bounded_exp(-(u + 65) / 80)),
-        )
-    return (
-        (1.28 * ratio((u - 13) / 4), 1.4 * ratio(-(u - 40) / 5)),
-        (0.128 * bounded_exp(-(s - 17) / 18), 4 / (1 + bounded_exp(-(s - 40) / 5))),
-        (0.16 * ratio((u - 15) / 5), 0.5 * bounded_exp(-(u - 10) / 40)),
-    )
-
-
-def hodgkin_huxley(p: Params, y: State, i: float) -> list[float]:
-    V, m, h, n = y
-    sodium = p["g_Na"] * m**3 * h * (V - p["E_Na"])
-    potassium = p["g_K"] * n**4 * (V - p["E_K"])
-    moved = [
-        phi * (opening * (1 - x) - closing * x)
-        for phi, x, (opening, closing) in zip((p["phi_m"], p["phi_h"], p["phi_n"]), (m, h, n), gates(p, V), strict=True)
-    ]
-    return [(i - sodium - potassium - p["g_L"] * (V - p["E_L"])) / p["C"], *moved]
-
-
-def morris_lecar(p: Params, y: State, i: float) -> list[float]:
-    V, w = y
-    calcium = p["g_Ca"] * (1 + tanh((V - p["V_1"]) / p["V_2"])) / 2 * (V - p["E_Ca"])
-    u = (V - p["V_3"]) / p["V_4"]
-    current = i - calcium - p["g_K"] * w * (V - p["E_K"]) - p["g_L"] * (V - p["E_L"])
-    return [current / p["C"], p["phi"] * ((1 + tanh(u)) / 2 - w) * cosh(min(max(u / 2, -20), 20))]
-
-
-def fitzhugh_nagumo(p: Params, y: State, i: float) -> list[float]:
-    x, w = y
-    return [(x - x * x * x / 3 - w + p["k_I"] * i) / p["tau"], p["eps"] * (x + p["a"] - p["b"] * w) / p["tau"]]
-
-
-def hindmarsh_rose(p: Params, u: State, i: float) -> list[float]:
-    x, y, z = u
-    return [
-        (y - x * x * x + p["b"] * x * x - z + p["k_I"] * i + p["I_0"]) / p["tau"],
-        (1 - p["d"] * x * x - y) / p["tau"],
-        p["r"] * (p["s"] * (x - p["x_R"]) - z) / p["tau"],
-    ]
-
-
-def theta(p: Params, y: State, i: float) -> list[float]:
-    c = np.cos(y[0])
-    return [((1 - c) + (1 + c) * (p["eta"] + p["k_I"] * i)) / p["tau"]]
-
-
-def resonator(p: Params, u: State, i: float) -> list[float]:
-    """y, which is a voltage, before x, which is not."""
-    y, x = u
-    return [p["omega"] * x + p["b"] * y, p["b"] * x - p["omega"] * y + p["k_I"] * i]
-
-
-def mat(p: Params, y: State, i: float) -> list[float]:
-    return [*leaky(p, y, i), -y[1] / 10, -y[2] / 200]
+# -- what is seen of them -------------------------------------------------------------------------------------------
 
 
 def read_out(p: Params, y: np.ndarray) -> np.ndarray:
@@ -300,51 +202,57 @@ def upstroke(p: Params, y: State) -> float:
 
 CELLS = {
     "LapicqueNeuron": Cell(
-        draw_lapicque, leaky, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_th"], lambda p, y: [p["E_L"]]
+        draw_lapicque, continuous.leaky, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_th"], lambda p, y: [p["E_L"]]
     ),
-    "LIFNeuron": Cell(draw_lif, leaky, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_th"], lambda p, y: [p["V_reset"]]),
+    "LIFNeuron": Cell(
+        draw_lif, continuous.leaky, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_th"], lambda p, y: [p["V_reset"]],
+    ),
     "QuadraticIFNeuron": Cell(
-        draw_quadratic, quadratic, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_peak"], lambda p, y: [p["V_reset"]]
+        draw_quadratic, continuous.quadratic, lambda p: [p["E_L"]], lambda p, y: y[0] - p["V_peak"],
+        lambda p, y: [p["V_reset"]],
     ),
-    "ExpIFNeuron": Cell(draw_exponential, exponential, lambda p: [p["E_L"]], upstroke, lambda p, y: [p["V_reset"]]),
+    "ExpIFNeuron": Cell(
+        draw_exponential, continuous.exponential, lambda p: [p["E_L"]], upstroke, lambda p, y: [p["V_reset"]],
+    ),
     "AdExNeuron": Cell(
-        draw_adex, adex, lambda p: [p["E_L"], 0.0], upstroke, lambda p, y: [p["V_reset"], y[1] + p["b"]]
+        draw_adex, continuous.adex, lambda p: [p["E_L"], 0.0], upstroke, lambda p, y: [p["V_reset"], y[1] + p["b"]]
     ),
     "IzhikevichNeuron": Cell(
-        draw_izhikevich, izhikevich, lambda p: [p["v_r"], 0.0], lambda p, y: y[0] - p["v_peak"],
+        draw_izhikevich, continuous.izhikevich, lambda p: [p["v_r"], 0.0], lambda p, y: y[0] - p["v_peak"],
         lambda p, y: [p["c"], y[1] + p["d"]], peak="v_peak",
     ),
     "HodgkinHuxleyNeuron": Cell(
-        draw_hodgkin_huxley, hodgkin_huxley, lambda p: [p["E_K"] + 10, 0.0, 0.6, 0.3], lambda p, y: y[0] + 10,
+        draw_hodgkin_huxley, continuous.hodgkin_huxley, lambda p: [p["E_K"] + 10, 0.0, 0.6, 0.3], lambda p, y: y[0] + 10,
         method="LSODA",
     ),
     "MorrisLecarNeuron": Cell(
-        draw_morris_lecar, morris_lecar, lambda p: [p["E_L"], 0.0], lambda p, y: y[0], method="LSODA"
+        draw_morris_lecar, continuous.morris_lecar, lambda p: [p["E_L"], 0.0], lambda p, y: y[0], method="LSODA"
     ),
     "FitzHughNagumoNeuron": Cell(
-        draw_fitzhugh_nagumo, fitzhugh_nagumo, lambda p: [-1.2, -0.6], lambda p, y: p["S"] * (y[0] - 1), shown=read_out,
-        method="LSODA",
-    ),
-    "HindmarshRoseNeuron": Cell(
-        draw_hindmarsh_rose, hindmarsh_rose, lambda p: [-1.6, 1 - p["d"] * 2.56, 0.0], lambda p, y: p["S"] * (y[0] - 1),
+        draw_fitzhugh_nagumo, continuous.fitzhugh_nagumo, lambda p: [-1.2, -0.6], lambda p, y: p["S"] * (y[0] - 1),
         shown=read_out, method="LSODA",
     ),
+    "HindmarshRoseNeuron": Cell(
+        draw_hindmarsh_rose, continuous.hindmarsh_rose, lambda p: [-1.6, 1 - p["d"] * 2.56, 0.0],
+        lambda p, y: p["S"] * (y[0] - 1), shown=read_out, method="LSODA",
+    ),
     "AlphaNeuron": Cell(
-        draw_alpha, alpha, lambda p: [p["E_L"], 0.0, 0.0], lambda p, y: y[0] - p["V_th"],
+        draw_alpha, continuous.alpha, lambda p: [p["E_L"], 0.0, 0.0], lambda p, y: y[0] - p["V_th"],
         lambda p, y: [p["V_reset"], y[1], y[2]],
     ),
     "ThetaNeuron": Cell(
         # y = tan(theta/2) is shown within -8..8
-        draw_theta, theta, lambda p: [-2.0], lambda p, y: y[0] - pi, lambda p, y: [-pi],
+        draw_theta, continuous.theta, lambda p: [-2.0], lambda p, y: y[0] - pi, lambda p, y: [-pi],
         lambda p, y: p["V_0"] + p["S"] * np.clip(np.tan(y[0] / 2), -8, 8),
     ),
     "ResonateAndFireNeuron": Cell(
-        draw_resonator, resonator, lambda p: [0.0, 0.0], lambda p, u: u[0] - p["y_th"], lambda p, u: [p["y_reset"], 0.0],
-        lambda p, u: p["E_L"] + u[0],
+        draw_resonator, continuous.resonator, lambda p: [0.0, 0.0], lambda p, u: u[0] - p["y_th"],
+        lambda p, u: [p["y_reset"], 0.0], lambda p, u: p["E_L"] + u[0],
     ),
     "MATNeuron": Cell(
         # not V but its threshold moves at a spike
-        draw_mat, mat, lambda p: [p["E_L"], 0.0, 0.0], lambda p, y: y[0] - (p["E_L"] + p["omega"] + y[1] + y[2]),
-        lambda p, y: [y[0], y[1] + p["alpha_1"], y[2] + p["alpha_2"]], held=False,
+        draw_mat, continuous.mat, lambda p: [p["E_L"], 0.0, 0.0],
+        lambda p, y: y[0] - (p["E_L"] + p["omega"] + y[1] + y[2]), lambda p, y: [y[0], y[1] + p["alpha_1"], y[2] + p["alpha_2"]],
+        held=False,
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What a whole fit costs and is worth, against what a user would write in an afternoon (`afternoon.py`).
 
-    SPIKEFAB_DATA=... python benchmarks/fit.py OUT.json [--runs 3] [--seeds 5]
+    SPIKEFAB_DATA=... python -m benchmarks.fit OUT.json [--runs 3] [--seeds 5]
 
 Time: `fit` with its defaults, all models at word 18, and the script's AdEx alone with 10,000 evaluations, in turns on
 `RECORDINGS[0]`: medians of the runs and their ratio. Both are told to compile beforehand.
@@ -8,11 +8,7 @@ Quality: held-out score of our fixed-point AdEx, with the default budget, and of
 medians of all of them, and of each recording. Ends with status 8 where the ratio is above 3 or our median above the script's.
 """
 
-import argparse
-import datetime
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -23,20 +19,20 @@ from typing import Any
 from spikefab import fit, read
 from spikefab.fit.fitting import BUDGET
 
+from . import running
+
 RECORDINGS = (
     "pyABF/18713001.abf",
     "neuroptimus/ca3_pc_v2_4_with_current.csv",
     "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb",
 )
 LONGEST = 3.0  # times the script's seconds
-SCRIPT = Path(__file__).with_name("afternoon.py")
 
 
 def script(path: Path, seed: int) -> dict[str, Any]:
     """What the script prints: it runs by itself, as a user's would."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT, path, "--seed", str(seed)], check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "benchmarks.afternoon", str(path), "--seed", str(seed)]
+    done = subprocess.run(command, cwd=running.ROOT, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
@@ -49,12 +45,11 @@ def ours(path: Path) -> tuple[float, dict[str, Any]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    data = Path(os.environ["SPIKEFAB_DATA"])
+    data = running.data()
     first = data / RECORDINGS[0]
     fit(read(first), budget=64)  # compiles what this machine has not seen
     times = []
@@ -85,18 +80,15 @@ def main() -> int:
         print(f"{name}: held out, median of {len(part)} seeds: {told}", flush=True)
     medians = {who: median(row[who]["held_out"] for row in rows) for who in ("ours", "script")}
     print(f"all: ours {medians['ours']:.3f}, the script's {medians['script']:.3f}", flush=True)
-    content = {
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
+    content = running.head("numpy", "scipy", "numba", "cmaes") | {
         "budget": BUDGET,
         "ratio": ratio,
         "times": times,
         "medians": medians,
         "rows": rows,
     }
-    options.output.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return 8 if ratio > LONGEST or medians["ours"] > medians["script"] else 0
+    running.write(options.output, content)
+    return running.MISSED if ratio > LONGEST or medians["ours"] > medians["script"] else 0
 
 
 if __name__ == "__main__":

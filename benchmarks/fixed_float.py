@@ -1,13 +1,13 @@
 """What fixed point costs a fit: the same codes in float64, and the same search in float64, on three recordings.
 
-    SPIKEFAB_DATA=... python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
+    SPIKEFAB_DATA=... python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
         [--models LIF,AdEx] [--recordings steps,noise,barrel] [--seeds 5] [--budget 20000]
-    python benchmarks/fixed_float.py benchmarks/results/fixed_float.json --page docs/fixed-float.md    (runs nothing)
+    python -m benchmarks.fixed_float benchmarks/results/fixed_float.json --page docs/fixed-float.md    (runs nothing)
 
 Each model is fitted alone, at word 18 and dt = 0.1 ms, with `fit`'s own rule of what is held out. *Same codes*: the fixed-point
 fit's `combined_score`, and that of its parameters in the float64 ideal. *Search*: `fit` once more, with the same seed, screen,
 CMA-ES, loss and box, where neither parameters nor current nor anything computed has a format: each candidate is the ideal
-(`sim.ideal_kernel`) with the parameters of its point. Only a refractory time is still whole steps, as in the ideal, and what
+(`sim.engine.Float64`) with the parameters of its point. Only a refractory time is still whole steps, as in the ideal, and what
 clamps in the equations still clamps.
 
 Gates, for each model and recording: the same codes differ by at most 2 % in every seed's fit, and the fixed-point search's
@@ -15,35 +15,26 @@ median over seeds is at most 5 % above the float64 search's, both held out. Ends
 that the file already has, of the same settings and code, are not run again.
 """
 
-import argparse
-import datetime
 import hashlib
 import json
-import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-from machine import machine, versions, write
 
 from spikefab import Recording, fit, read
-from spikefab.fit import assess, fitting
+from spikefab.fit import fitting
 from spikefab.fit.results import FitResult
-from spikefab.fit.search import loss
 from spikefab.hw.datapath import Datapath, datapath
-from spikefab.hw.fixed import Q
-from spikefab.hw.models import MODELS, get_model
-from spikefab.sim import ideal_kernel
-from spikefab.sim.kernels import Batch
+from spikefab.hw.models import MODELS
+from spikefab.sim.engine import Engine, FixedPoint, Float64
+
+from . import running
 
 DT, WORD = 0.1, 18
 SAME_CODES, SEARCH = 2.0, 5.0  # %
@@ -55,64 +46,9 @@ RECORDINGS = {
 DECIDES = (
     "fit/fitting", "fit/search/loss", "fit/search/search", "fit/search/space", "fit/features/measured",
     "fit/scoring/scores", "fit/scoring/split", "fit/scoring/task", "fit/recordings/spikes",
-    "sim/elementary", "sim/ideal_kernel",
+    "sim/elementary", "sim/engine", "sim/ideal_kernel",
 )  # fmt: skip
 Scores = dict[str, dict[str, float]]
-
-
-# -- fit, without formats --------------------------------------------------------------------------------------------
-
-
-class Unrounded(Q):
-    """A format whose codes are numbers of any size and fineness, in its units: what a search does with codes, it does with
-    them."""
-
-    def encode(self, value: Any) -> np.ndarray:
-        return np.asarray(value, dtype=np.float64) / self.lsb
-
-
-class RealDatapath(Datapath):
-    """A datapath whose registers and input are unrounded. `of`: the one with formats."""
-
-    __hash__ = None  # type: ignore[assignment]  # what keeps something for each datapath has nothing for this one
-
-    def __init__(self, of: Datapath):
-        def unrounded(q: Q) -> Q:
-            return Unrounded(q.i_bits, q.f_bits)
-
-        vars(self).update(vars(of))
-        self.of, self.current = of, unrounded(of.current)
-        self.states = {name: unrounded(q) for name, q in of.states.items()}
-        whole = {name for name, conversion in of.model.spec.conversions.items() if conversion.whole}
-        self.coefficients = {name: q if name in whole else unrounded(q) for name, q in of.coefficients.items()}
-        self.units = [np.array([q.lsb for q in formats.values()]) for formats in (of.coefficients, of.states)]
-
-
-def simulate(dp: RealDatapath, codes: np.ndarray, current: np.ndarray, *, initial: np.ndarray, **more: Any) -> Batch:
-    """As `kernels.simulate`."""
-    each, state = dp.units
-    out = ideal_kernel.simulate(dp.of, codes * each, dp.current.decode(current), initial=initial * state, **more)
-    return replace(out, end=out.end / state)
-
-
-def settle(dp: RealDatapath, codes: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """As `kernels.settle`."""
-    each, state = dp.units
-    return ideal_kernel.settle(dp.of, codes * each, dp.current.decode(baseline)) / state
-
-
-@contextmanager
-def in_float64() -> Iterator[None]:
-    """Has `fit` simulate in float64. Fails where the names that it replaces are not there."""
-    engine = SimpleNamespace(simulate=simulate, settle=settle, announce=lambda *_: None)
-    with (
-        patch.object(fitting, "datapath", lambda *a: RealDatapath(datapath(*a))),
-        patch.object(fitting, "kernels", engine),
-        patch.object(assess, "kernels", engine),
-        patch.object(loss, "kernels", engine),
-        patch.object(fitting, "ideal_scores", lambda *a: {"train": None, "held_out": None}),
-    ):
-        yield
 
 
 # -- a row: one model, one recording, one seed -----------------------------------------------------------------------
@@ -146,14 +82,13 @@ def told(scores: Mapping[str, Any]) -> Scores:
 def run(recording: Recording, model: str, seed: int, budget: int) -> dict[str, Any]:
     """Both fits of a model: scores in fixed point, of the same codes in float64, and of the float64 search."""
 
-    def one() -> tuple[FitResult, float]:
+    def one(engine: Callable[[Datapath], Engine]) -> tuple[FitResult, float]:
         begun = time.perf_counter()
-        (result,) = fit(recording, dt=DT, word=WORD, models=[model], budget=budget, seed=seed)
+        (result,) = fit(recording, dt=DT, word=WORD, models=[model], budget=budget, seed=seed, engine=engine)
         return result, round(time.perf_counter() - begun, 1)
 
-    fixed, fixed_seconds = one()
-    with in_float64():
-        real, real_seconds = one()
+    fixed, fixed_seconds = one(FixedPoint)
+    real, real_seconds = one(Float64)
     return {
         "fixed": told(vars(fixed)),
         "same_codes": told(fixed.ideal),
@@ -263,8 +198,8 @@ The same on the training part, largest difference of the same codes and differen
 
 ## How it is made
 
-    SPIKEFAB_DATA=... .venv/bin/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json
-    .venv/bin/python benchmarks/fixed_float.py benchmarks/results/fixed_float.json --page docs/fixed-float.md
+    SPIKEFAB_DATA=... .venv/bin/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
+    .venv/bin/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json --page docs/fixed-float.md
 
 The first takes hours, and goes on where it was broken off; the second writes this page. Of {date}, {processor}.
 """
@@ -308,54 +243,34 @@ def page(result: Mapping[str, Any], budget: int) -> str:
     )  # fmt: skip
 
 
-def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    result = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": versions("spikefab", "numpy", "scipy", "numba", "cmaes"),
-        "machine": machine(),
-        "settings": {
-            "word": WORD,
-            "dt": DT,
-            "gates": {"same_codes": SAME_CODES, "search": SEARCH},
-            "files": RECORDINGS,
-        },
-        "rows": rows,
-    }
-    write(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser = running.parser(__doc__)
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--recordings", default=",".join(RECORDINGS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=fitting.BUDGET)
     parser.add_argument("--page", type=Path, help="write the page from what OUTPUT has, and run nothing")
     options = parser.parse_args()
     if options.page:
-        write(options.page, page(json.loads(options.output.read_text()), options.budget))
+        running.write(options.page, page(json.loads(options.output.read_text()), options.budget))
         return 0
-    rows: list[dict[str, Any]] = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
+    settings = {"word": WORD, "dt": DT, "gates": {"same_codes": SAME_CODES, "search": SEARCH}, "files": RECORDINGS}
+    key = ("recording", "model", "seed", "budget")
+    rows = running.Rows(options.output, key, ("numpy", "scipy", "numba", "cmaes"), settings=settings)
     current: list[dict[str, Any]] = []
     for name in options.recordings.split(","):
-        recording = read(Path(os.environ["SPIKEFAB_DATA"]) / RECORDINGS[name][0])
-        for model in (get_model(text).__name__ for text in options.models.split(",")):
+        recording = read(running.data() / RECORDINGS[name][0])
+        for model in options.models:
             for seed in range(options.seeds):
                 wanted = head(name, model, seed, options.budget)
-                row = next((row for row in rows if wanted.items() <= row.items()), None)
-                if row is None:
-                    row = wanted | run(recording, model, seed, options.budget)
-                    same = ("recording", "model", "seed", "budget")
-                    rows = [old for old in rows if any(old[key] != row[key] for key in same)] + [row]
-                    save(options.output, rows)
-                current.append(row)
+                row = rows.find(wanted)
+                current.append(row or rows.keep(wanted | run(recording, model, seed, options.budget)))
             part = [row for row in current if (row["model"], row["recording"]) == (model, name)]
             print(line(model, name, part), flush=True)
     missed = misses(current)
     for text in missed:
         print(text, file=sys.stderr)
-    return 8 if missed else 0
+    return running.MISSED if missed else 0
 
 
 if __name__ == "__main__":

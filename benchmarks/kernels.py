@@ -1,6 +1,6 @@
 """Candidate-steps a second of every model: the batch kernel, a plain numba loop, Brian 2, and jaxley for Hodgkin-Huxley.
 
-    python benchmarks/kernels.py [--json OUT.json] [--picture OUT.png] [--peers PYTHON] [--models LIF,AdEx]
+    python -m benchmarks.kernels [--json OUT.json] [--picture OUT.png] [--peers PYTHON] [--models LIF,AdEx]
 
 One run measures all: candidates around each model's defaults, as a block of a search, under two fluctuating currents on
 which they fire; spikes and a masked error sum are kept. Ours (exact integers, word 18) and the plain loops
@@ -9,8 +9,6 @@ on all threads. The peers run on one thread in the interpreter of --peers, which
 installed, and are skipped without it.
 """
 
-import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -24,13 +22,14 @@ from typing import Any
 
 import numba
 import numpy as np
-from machine import machine, versions
 
 from spikefab.hw.datapath import Datapath, datapath
-from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.models import MODELS
 from spikefab.sim import kernels
 
-HERE = Path(__file__).parent
+from . import running
+from .plain import LOOPS
+
 KEYS = ("ours_1", "ours_all", "plain_1", "brian2", "jaxley")
 FIVEFOLD = {"Lapicque", "LIF", "QuadraticIF", "ExpIF", "AdEx", "Izhikevich", "Alpha", "MAT"}
 RATE = 30.0  # Hz, at which the default neuron fires
@@ -151,7 +150,7 @@ def best(contenders: dict[str, Callable[[], Any]], repeats: int) -> dict[str, fl
 
 
 def peer(name: str, python: str, work: Work, target: str) -> dict[str, Any]:
-    """What benchmarks/peers.py says in the peers' interpreter."""
+    """What `peers.py` says in the peers' interpreter."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "work.npz"
         np.savez(
@@ -162,25 +161,17 @@ def peer(name: str, python: str, work: Work, target: str) -> dict[str, Any]:
             state_names=list(work.dp.states),
             **work.physical(),
         )
-        command = [python, str(HERE / "peers.py"), name, str(path), "--target", target]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = [python, "-m", "benchmarks.peers", name, str(path), "--target", target]
+        done = subprocess.run(command, cwd=running.ROOT, capture_output=True, text=True)
     if done.returncode:
         print(f"{name} failed on {work.dp.model.__name__}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return {"steps_per_s": None, "spikes": None, "how": None}
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def plain_loops() -> dict[str, Callable]:
-    spec = importlib.util.spec_from_file_location("plain", HERE / "plain.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.LOOPS
-
-
 def measured_on() -> str:
-    here = machine()
-    packages = ", ".join(f"{name} {v}" for name, v in versions("spikefab", "numba", "numpy").items())
+    here = running.machine()
+    packages = ", ".join(f"{name} {v}" for name, v in running.versions("numba", "numpy").items())
     return f"{here['processor']}, {here['cpus']} cores, {packages}"
 
 
@@ -243,18 +234,18 @@ def picture(results: dict[str, dict[str, float | None]], path: Path, caption: st
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = running.parser(__doc__, output=False)
     parser.add_argument("--json", type=Path, metavar="OUT.json")
     parser.add_argument("--picture", type=Path, metavar="OUT.png")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has Brian 2 and jaxley")
     parser.add_argument("--brian", default="auto", help="its code generation: cython, numpy, cpp_standalone")
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--candidates", type=int, default=512)
     parser.add_argument("--sweeps", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
-    loops, threads = plain_loops(), numba.config.NUMBA_NUM_THREADS
+    threads = numba.config.NUMBA_NUM_THREADS
     if options.peers is None:
         print("Brian 2 and jaxley are skipped: give --peers PYTHON, see benchmarks/requirements-peers.txt")
     caption = (
@@ -264,10 +255,10 @@ def main() -> int:
     print(HEAD)
     results: dict[str, dict[str, float | None]] = {}
     ways = set()
-    for model in (get_model(name).__name__ for name in options.models.split(",")):
+    for model in options.models:
         work = make_work(model, options.candidates, options.sweeps, options.steps)
         mine = ours(work, threads)().count
-        seconds = best({"ours_1": ours(work, 1), "plain_1": plain(work, loops[model])}, options.repeats)
+        seconds = best({"ours_1": ours(work, 1), "plain_1": plain(work, LOOPS[model])}, options.repeats)
         # afterwards: threads that wait for the next block would hold up who comes in between
         seconds |= best({"ours_all": ours(work, threads)}, options.repeats)
         results[model] = {key: work.steps / seconds[key] if key in seconds else None for key in KEYS}
@@ -281,7 +272,7 @@ def main() -> int:
         print(row(model, results[model], rate), flush=True)
     print(*sorted(ways), sep="\n")
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        running.write(options.json, results)
     if options.picture:
         picture(results, options.picture, caption)
     return 0

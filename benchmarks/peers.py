@@ -1,6 +1,6 @@
 """The peers of the batch kernel: Brian 2 for every model, jaxley for Hodgkin-Huxley. Run by benchmarks/kernels.py.
 
-    PYTHON benchmarks/peers.py brian2|jaxley WORK.npz        WORK.npz: what kernels.py wrote
+    PYTHON -m benchmarks.peers brian2|jaxley WORK.npz        WORK.npz: what kernels.py wrote
 
 Prints one JSON object: candidate-steps a second, spikes, and how they were computed. No spikefab in here. Equations, scheme
 and time step are those of the model as far as the peer has them; Brian keeps V at the reset where a spike shows its peak.

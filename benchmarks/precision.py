@@ -1,6 +1,6 @@
 """What fixed point costs, and what dt costs: literature parameter sets at every word, against float64 and the exact ODE.
 
-    python benchmarks/precision.py benchmarks/results/precision.json [--models LIF,AdEx]
+    python -m benchmarks.precision benchmarks/results/precision.json [--models LIF,AdEx]
 
 Every cell of `spikefab.hw.pages.literature` gets a second of each of: two steps of current, under which it fires at about 10 and 30
 Hz (those nearest to that, of twelve an octave, in fixed point at word 24); coloured noise around both (tau 5 ms, 30 %, fixed
@@ -21,32 +21,24 @@ word 18. Ends with status 8 if one is missed.
 Some minutes. Rows that the file already has, of the same version, parameters and formats, are not run again.
 """
 
-import argparse
-import datetime
 import hashlib
-import importlib.util
-import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 
 import spikefab
 from spikefab.fit.scoring.scores import one_to_one
 from spikefab.hw.datapath import WORDS, Datapath, datapath
-from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.models import MODELS
 from spikefab.hw.pages.literature import CELLS
 from spikefab.sim import ideal, kernels
 
-HERE = Path(__file__).parent
+from . import running
+from .plain import LOOPS
+
 DT = 0.1  # ms
 STEPS = 10_000
 RATES = (10.0, 30.0)  # Hz
@@ -55,17 +47,6 @@ GATES = {16: 0.5, 18: 0.2}  # ms
 EXCEPTIONS = {"HindmarshRoseNeuron": {}, "HodgkinHuxleyNeuron": {18: 0.5}}
 AROUND = 2.0  # ms around spikes that count as no subthreshold voltage
 FINE, FINE_SECOND_ORDER = 64, 8  # steps of the ODE within dt
-
-
-@cache
-def beside(name: str) -> ModuleType:
-    """A module of this folder, however this one was found."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 # -- two spike trains ----------------------------------------------------------------------------------------------
@@ -190,7 +171,7 @@ def in_float(dp: Datapath, codes: np.ndarray, current: np.ndarray):
 
 def in_continuous_time(dp: Datapath, codes: np.ndarray, current: np.ndarray):
     """The ODE of one cell, from codes as `in_float`: spike times, and voltages at the ends of the steps dt."""
-    loop = beside("plain").LOOPS[dp.model.__name__]
+    loop = LOOPS[dp.model.__name__]
     params = dp.dequantise(codes)
     start = [q.decode(x) for q, x in zip(dp.states.values(), dp.rest(codes), strict=True)]
     held = np.repeat(dp.current.decode(current), FINE, axis=1)
@@ -339,45 +320,32 @@ def fingerprint(kind, cell) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser = running.parser(__doc__)
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/precision.md as well")
     options = parser.parse_args()
-    done = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+    rows = running.Rows(options.output, ("model", "cell"), ("numpy", "numba"), dt=DT)
     current: list[dict[str, Any]] = []
-    for kind in (get_model(name) for name in options.models.split(",")):
+    for kind in (MODELS[name] for name in options.models):
         cells = CELLS[kind.__name__]
         heads = [
             {"model": kind.__name__, "cell": cell.name, "version": spikefab.__version__, "formats": fingerprint(kind, cell)}
             for cell in cells
         ]  # fmt: skip
-        old = [next((row for row in done if head.items() <= row.items()), None) for head in heads]
+        old = [rows.find(head) for head in heads]
         if not all(old):
             begin = time.perf_counter()
             new = measure(kind, cells)
-            old = [h | {"source": c.source} | row for h, c, row in zip(heads, cells, new, strict=True)]
+            old = [rows.keep(h | {"source": c.source} | row) for h, c, row in zip(heads, cells, new, strict=True)]
             print(f"{kind.__name__}: {len(cells)} cells in {time.perf_counter() - begin:.0f} s", flush=True)
         current += [row for row in old if row]
-        done = [row for row in done if row["model"] != kind.__name__] + [row for row in old if row]
-        result = {
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "versions": {"spikefab": spikefab.__version__, "numpy": np.__version__, "numba": numba.__version__},
-            "dt": DT,
-            "rows": done,
-        }
-        scratch = options.output.with_suffix(".part")
-        scratch.write_text(json.dumps(result, indent=1) + "\n")
-        scratch.replace(options.output)
     print(table(current))
     if options.markdown:
         print(markdown(current))
     missed = [line for m in MODELS for line in misses(m, [r for r in current if r["model"] == m])]
     for line in missed:
         print(line, file=sys.stderr)
-    return 8 if missed else 0
+    return running.MISSED if missed else 0
 
 
 if __name__ == "__main__":

@@ -1,18 +1,14 @@
 """How well fits predict spikes that they have not seen, on recordings whose figures are known.
 
-    SPIKEFAB_DATA=... python benchmarks/quality.py OUT.json [--cases qsnmc,gif,steps] [--models LIF,AdEx,MAT] [--seeds 5]
+    SPIKEFAB_DATA=... python -m benchmarks.quality OUT.json [--cases qsnmc,gif,steps] [--models LIF,AdEx,MAT] [--seeds 5]
 
 qsnmc  QSNMC 2007 challenge A, sets 04 and 05: one parameter set for both, from the first two thirds of repeat 1 of each
 gif    nine repeats of one noise: from the first two thirds of repeat 1
 steps  pyABF/18713001.abf: every third amplitude held out
 For the first two gamma/R on the last third of all repeats (mean of the sets), Delta 2 ms, word 18; for the third `timing`
-and spike count of the best model. Medians over seeds.
+and spike count of the best model. Medians over seeds. Rows that the file has, of the same version, are not run again.
 """
 
-import argparse
-import datetime
-import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
+import spikefab
 from spikefab import Recording, fit, read
 from spikefab.fit.assess import assess
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import datapath
-from spikefab.hw.models import MODELS, get_model
+from spikefab.hw.models import MODELS
 from spikefab.sim.engine import FixedPoint
+
+from . import running
 
 DT = 0.1
 
@@ -58,21 +57,21 @@ def gammas(result: Any, sets: list[Recording]) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--cases", default="qsnmc,gif,steps")
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=20_000)
     options = parser.parse_args()
-    data = Path(os.environ["SPIKEFAB_DATA"])
-    models = [get_model(name).__name__ for name in options.models.split(",")]
+    data = running.data()
     noise = cases(data)
-    rows: list[dict[str, Any]] = []
+    rows = running.Rows(options.output, ("case", "model", "budget"), ("numpy", "scipy", "numba", "cmaes"))
     for case in options.cases.split(","):
-        for model in models:
-            found = []
-            for seed in range(options.seeds):
+        for model in options.models:
+            wanted = {"case": case, "model": model, "budget": options.budget, "version": spikefab.__version__}
+            old = rows.find(wanted)
+            found: list[dict[str, Any]] = old["seeds"] if old else []
+            for seed in range(len(found), options.seeds):
                 begun = time.perf_counter()
                 recording = read(data / "pyABF/18713001.abf") if case == "steps" else noise[case][0]
                 (result,) = fit(
@@ -88,11 +87,8 @@ def main() -> int:
                 found.append({"seed": seed, "train": result.train["combined_score"], **scores})
                 print(case, model, found[-1], f"{time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
             medians = {k: float(np.median([f[k] for f in found])) for k in found[0] if k != "seed"}
-            rows.append({"case": case, "model": model, "budget": options.budget, "median": medians, "seeds": found})
+            rows.keep(wanted | {"median": medians, "seeds": found})
             print(f"{case:6} {model:22}", "  ".join(f"{k} {v:.3f}" for k, v in medians.items()), flush=True)
-            options.output.write_text(
-                json.dumps({"date": datetime.date.today().isoformat(), "rows": rows}, indent=1) + "\n"
-            )
     return 0
 
 

@@ -1,6 +1,6 @@
 """How fast the Studio draws, against a bare page of Starlette and uPlot that does nothing else, in one run.
 
-    python benchmarks/studio.py OUT.json [--runs 15] [--chromium /usr/bin/chromium]
+    python -m benchmarks.studio OUT.json [--runs 15] [--chromium /usr/bin/chromium]
 
 draw    200,000 samples of voltage and current, from the beginning of the page's load to the drawn trace
 import  a csv of 1,000,000 samples, from the chosen file to the drawn trace; both read it by `spikefab.read`
@@ -10,21 +10,16 @@ size    of the first page, its script and its style, by gzip
 Medians of the runs, the two pages in turns. Ends with status 8 beyond 1.5 times, 1.2 times, 100 ms or 200 kB.
 """
 
-import argparse
-import datetime
 import gzip
-import json
 import statistics
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import uvicorn
-from machine import machine, versions, write
 from playwright.sync_api import Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -34,8 +29,9 @@ from starlette.routing import Route
 from spikefab import read
 from spikefab.studio.server import Server
 
-ROOT = Path(__file__).parents[1]
-UPLOT = ROOT / "studio/web/node_modules/uplot/dist"
+from . import running
+
+UPLOT = running.ROOT / "studio/web/node_modules/uplot/dist"
 GATES = {"draw": 1.5, "import": 1.2, "slider_ms": 100.0, "page_kB": 200.0}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 BARE = """<!doctype html><link rel="stylesheet" href="/uPlot.min.css"><script src="/uPlot.iife.min.js"></script>
@@ -109,8 +105,7 @@ def imported(page: Page, chooser: str, path: Path) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path)
+    parser = running.parser(__doc__)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--moves", type=int, default=40)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
@@ -147,7 +142,7 @@ def main() -> int:
             slider = moved(ours, cell, options.moves)
             browser.close()
     medians = {name: statistics.median(x) for name, x in times.items()}
-    static = ROOT / "studio/static"
+    static = running.ROOT / "studio/static"
     found = {
         "draw": medians["draw ours"] / medians["draw bare"],
         "import": medians["import ours"] / medians["import bare"],
@@ -156,18 +151,15 @@ def main() -> int:
     }
     for name, x in found.items():
         print(f"{name}: {x:.2f} (at most {GATES[name]:g})")
-    content: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "versions": versions("spikefab", "starlette", "uvicorn", "playwright"),
+    content = running.head("starlette", "uvicorn", "playwright") | {
         "found": found,
         "gates": GATES,
         "medians_ms": medians,
         "times_ms": times,
         "slider_ms": slider,
     }
-    write(options.output, json.dumps(content, indent=1) + "\n")
-    return 8 if any(found[name] > limit for name, limit in GATES.items()) else 0
+    running.write(options.output, content)
+    return running.MISSED if any(found[name] > limit for name, limit in GATES.items()) else 0
 
 
 def moved(page: Page, path: Path, moves: int) -> list[float]:

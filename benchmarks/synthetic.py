@@ -4,13 +4,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from cells import Cell, Params
 from scipy.integrate import solve_ivp
 
 from spikefab import Recording
 from spikefab.fit.recordings.spikes import find_spikes
 from spikefab.fit.scoring.scores import one_to_one
 from spikefab.fit.scoring.split import split
+
+from .cells import Cell, Params
 
 DT = 0.1  # ms, of the samples
 NOISE = 0.5  # mV, of the recording

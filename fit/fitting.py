@@ -58,6 +58,7 @@ def fit(
     notice: Callable[[str], None] | None = None,
     callback: Callback | None = None,
     journal: str | Path | None = None,
+    engine: Callable[[Datapath], Engine] = FixedPoint,
 ) -> FitResults:
     """Fit models in fixed point and rank them on what they have not seen; best first.
 
@@ -84,6 +85,8 @@ def fit(
                settings of its variant are among them); where it returns True, all searches end, and the best so far is returned
     journal    a folder, in which every loss is kept as it is found (8 bytes an evaluation): a fit that was killed and is begun
                again with the same arguments simulates nothing twice, and ends with the same result
+    engine     what simulates candidates, of `sim.engine`: `Float64` says what a search without formats would have found. Its
+               scores are not the hardware's; codes and initial states are then the nearest to its real numbers
 
     Ctrl-C ends the search and returns the best so far, with `interrupted` set.
     Raises UsageError for options, RecordingError for a recording that cannot be fitted.
@@ -139,6 +142,7 @@ def fit(
     sweep = _Sweep([*dict.fromkeys(chosen)], word, dt, budget, top_k, seed, freedom, progress, notice, callback,
                    None if journal is None else Path(journal))  # fmt: skip
     sweep.searches += len(task.folds)
+    sweep.engine = engine
     found: dict[str, Search] = {}
     try:
         results.ended_early = sweep.run(task, found)

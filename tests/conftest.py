@@ -1,10 +1,7 @@
-"""What all tests share: in CI nothing is skipped; benchmarks can be imported; a small recording."""
+"""What all tests share: in CI nothing is skipped; a small recording."""
 
-import importlib.util
 import os
 import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,21 +12,6 @@ DT = 0.1  # ms
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session")
-def benchmark_of():
-    """benchmark_of(name): the module benchmarks/NAME.py."""
-
-    def load(name):
-        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 def made_cell(amplitude: float, step: float = 400.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

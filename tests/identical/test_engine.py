@@ -34,7 +34,9 @@ def test_fixed_point_is_the_batch_kernel(dp, currents):
         assert np.array_equal(found.spikes[k], 0.1 * alone.spikes[0, 0, : alone.count[0, 0]])
     assert len(found.spikes[0]) > 1
     assert np.array_equal(engine.codes(row), row)
-    assert {n: float(v) for n, v in engine.dequantise(row).items()} == {n: float(v) for n, v in dp.dequantise(row).items()}
+    assert {n: float(v) for n, v in engine.dequantise(row).items()} == {
+        n: float(v) for n, v in dp.dequantise(row).items()
+    }
 
 
 def test_float64_interpreted_or_compiled(dp, currents):
@@ -60,7 +62,9 @@ def test_either_engine_stands_for_the_same_codes(dp, currents):
     for a, b in zip(fixed.formats.values(), real.formats.values(), strict=True):
         assert (a.decode(a.lo), a.decode(a.hi)) == (b.lo, b.hi)
     states = fixed.run(codes, currents, BASELINES).initial
-    assert np.abs(real.state_codes(real.run(row, currents, BASELINES).initial) - states)[:, 0].max() < 2**8  # of V: guard bits
+    assert (
+        np.abs(real.state_codes(real.run(row, currents, BASELINES).initial) - states)[:, 0].max() < 2**8
+    )  # of V: guard bits
     assert fixed.identity() != real.identity()
 
 

@@ -5,14 +5,9 @@ import datetime
 
 import pytest
 
+from benchmarks import accept_kernels as accept
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.models import MODELS
-
-
-@pytest.fixture(scope="module")
-def accept(benchmark_of):
-    return benchmark_of("accept_kernels")
-
 
 ROWS = [(kind.variant(**choice), word) for kind in MODELS.values() for choice in kind.tried for word in WORDS]
 TODAY = datetime.date.today().toordinal()
@@ -20,14 +15,14 @@ SLICE = [ROWS[(3 * TODAY + k) % len(ROWS)] for k in range(3)]
 
 
 @pytest.mark.parametrize(("kind", "bits"), SLICE, ids=lambda x: getattr(x, "__name__", None))
-def test_a_million_steps(accept, kind, bits):
+def test_a_million_steps(kind, bits):
     found = accept.compare(kind(word=bits).datapath, lanes=50, steps=20_000, seed=bits)
     assert found["steps"] == 1_000_000
     assert found["spikes"] > 500
     assert found["mismatches"] == 0
 
 
-def test_a_difference_is_counted(accept, monkeypatch):
+def test_a_difference_is_counted(monkeypatch):
     """A spike that the kernel would report a step late, and a state that it would end elsewhere."""
     right = accept.kernels.simulate
 

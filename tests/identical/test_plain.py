@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.plain import LOOPS
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.sim import ideal
@@ -26,17 +27,12 @@ LEVELS = {  # nA, about which the current wanders: the models fire on it
 }
 
 
-@pytest.fixture(scope="module")
-def loops(benchmark_of):
-    return benchmark_of("plain").LOOPS
-
-
-def test_there_is_one_for_every_model(loops):
-    assert set(loops) == set(MODELS)
+def test_there_is_one_for_every_model():
+    assert set(LOOPS) == set(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_plain_loop_is_the_ideal(loops, name):
+def test_plain_loop_is_the_ideal(name):
     """The model's own parameters and seven around them, under a fluctuating and a constant current."""
     rng = np.random.default_rng(1)
     # in the longest word: the ideal's cosine and some constants of the datapath end a code short of what they should be
@@ -54,7 +50,7 @@ def test_plain_loop_is_the_ideal(loops, name):
     count, masked = np.zeros((8, 2), dtype=np.int64), np.zeros((8, 2))
     spikes, trace = np.zeros((8, 2, STEPS), dtype=np.int32), np.zeros((8, 2, STEPS))
     table = np.concatenate([params[n] for n in dp.params], axis=1)
-    loops[name](table, start, current, data, outside, dp.dt, count, spikes, masked, trace)
+    LOOPS[name](table, start, current, data, outside, dp.dt, count, spikes, masked, trace)
 
     assert fired.any(axis=0).all()
     for n, s in np.ndindex(8, 2):

@@ -1,11 +1,12 @@
 """Brette & Gerstner 2005, J. Neurophysiol. 94:3637: eqs. 1-3, two cells; Naud et al. 2008, Biol. Cybern. 99:335: table 1."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 
 from spikefab import AdExNeuron
+from spikefab.sim import continuous
 from spikefab.sim import ideal as in_float
 
 REGULAR = {
@@ -27,25 +28,16 @@ PATTERNS = {
 }
 
 
-def adex(p, i_nA):
-    """C V' = -g_L (V - E_L) + g_L Delta_T exp((V - V_T)/Delta_T) - w + I;  tau_w w' = a (V - E_L) - w"""
-
-    def rhs(y):
-        v, w = y
-        upstroke = p["g_L"] * p["Delta_T"] * np.exp((v - p["V_T"]) / p["Delta_T"])
-        return [
-            (-p["g_L"] * (v - p["E_L"]) + upstroke - w + i_nA) / p["C"],
-            (p["a"] * (v - p["E_L"]) - w) / p["tau_w"],
-        ]
-
-    return rhs
-
-
 def solve(integrate, p, i_nA, duration):
     # from 15 Delta_T above V_T on infinity is less than a microsecond away: no solver needs to follow
     level = min(p["V_peak"], p["V_T"] + 15 * p["Delta_T"])
     return integrate(
-        adex(p, i_nA), [p["E_L"], 0.0], duration, level, lambda y: [p["V_reset"], y[1] + p["b"]], p["t_ref"]
+        partial(continuous.adex, p, i=i_nA),
+        [p["E_L"], 0.0],
+        duration,
+        level,
+        lambda y: [p["V_reset"], y[1] + p["b"]],
+        p["t_ref"],
     )
 
 

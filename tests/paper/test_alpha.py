@@ -1,11 +1,14 @@
 """Rall 1967, J. Neurophysiol. 30:1138: the alpha function; Gerstner et al. 2014, Neuronal Dynamics, eqs. 1.5-1.9: the
 membrane behind it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
 from spikefab import AlphaNeuron
+from spikefab.sim import continuous
 
 CELL = {
     "tau_m": 15.0, "R_m": 120.0, "tau_s": 3.0, "V_th": -48.0, "E_L": -71.0, "V_reset": -62.0, "t_ref": 3.0,
@@ -13,19 +16,11 @@ CELL = {
 }  # fmt: skip
 
 
-def equations(p, i_nA):
-    """tau_m V' = -(V - E_L) + R_m y2;  tau_s y1' = I - y1;  tau_s y2' = y1 - y2"""
-
-    def rhs(y):
-        v, y1, y2 = y
-        return [(-(v - p["E_L"]) + p["R_m"] * y2) / p["tau_m"], (i_nA - y1) / p["tau_s"], (y1 - y2) / p["tau_s"]]
-
-    return rhs
-
-
 def solve(integrate, p, i_nA, duration, start=None):
     start = [p["E_L"], 0.0, 0.0] if start is None else start
-    return integrate(equations(p, i_nA), start, duration, p["V_th"], lambda y: [p["V_reset"], *y[1:]], p["t_ref"])
+    return integrate(
+        partial(continuous.alpha, p, i=i_nA), start, duration, p["V_th"], lambda y: [p["V_reset"], *y[1:]], p["t_ref"]
+    )
 
 
 def alpha(p, t):

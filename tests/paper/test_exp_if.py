@@ -1,20 +1,17 @@
 """Fourcaud-Trocme, Hansel, van Vreeswijk & Brunel 2003, J. Neurosci. 23:11628: the exponential integrate-and-fire cell."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from spikefab import ExpIFNeuron
+from spikefab.sim import continuous
 
 CELL = {
     "C": 0.1, "g_L": 0.01, "Delta_T": 3.48, "V_T": -59.9, "V_reset": -68.0, "E_L": -65.0, "V_peak": 20.0, "t_ref": 1.7,
 }  # fmt: skip
-
-
-def slope(p, v, i_nA):
-    """C V' = -g_L (V - E_L) + g_L Delta_T exp((V - V_T)/Delta_T) + I"""
-    upstroke = p["g_L"] * p["Delta_T"] * np.exp((v - p["V_T"]) / p["Delta_T"])
-    return (-p["g_L"] * (v - p["E_L"]) + upstroke + i_nA) / p["C"]
 
 
 def infinity(p):
@@ -22,9 +19,18 @@ def infinity(p):
     return min(p["V_peak"], p["V_T"] + 15 * p["Delta_T"])
 
 
+def slope(p, v, i_nA):
+    return continuous.exponential(p, [v], i_nA)[0]
+
+
 def solve(integrate, p, i_nA, duration):
     return integrate(
-        lambda y: [slope(p, y[0], i_nA)], [p["E_L"]], duration, infinity(p), lambda y: [p["V_reset"]], p["t_ref"]
+        partial(continuous.exponential, p, i=i_nA),
+        [p["E_L"]],
+        duration,
+        infinity(p),
+        lambda y: [p["V_reset"]],
+        p["t_ref"],
     )
 
 

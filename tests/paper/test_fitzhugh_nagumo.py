@@ -1,33 +1,24 @@
 """FitzHugh 1961, Biophys. J. 1:445, eqs. 1-2 and figs. 1-3; Nagumo, Arimoto & Yoshizawa 1962, Proc. IRE 50:2061."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from spikefab import FitzHughNagumoNeuron
+from spikefab.sim import continuous
 
 CELL = {"a": 0.7, "b": 0.8, "eps": 0.08, "tau": 1.0, "k_I": 1.0, "V_0": -32.0, "S": 27.5, "V_spike": -4.5}
 REST = (-1.1994, -0.6243)
 
 
-def bvp(p, i_nA):
-    """tau x' = x - x^3/3 - w + k_I I;  tau w' = eps (x + a - b w)"""
-
-    def rhs(y):
-        x, w = y
-        return [
-            (x - x**3 / 3 - w + p["k_I"] * i_nA) / p["tau"],
-            p["eps"] * (x + p["a"] - p["b"] * w) / p["tau"],
-        ]
-
-    return rhs
-
-
 def solve(integrate, p, i_nA, duration, start=REST):
     level = (p["V_spike"] - p["V_0"]) / p["S"]
     # nothing happens at a spike: a nudge takes the solver past its level
-    return integrate(bvp(p, i_nA), start, duration, level, lambda y: [y[0] + 1e-9, y[1]])
+    return integrate(
+        partial(continuous.fitzhugh_nagumo, p, i=i_nA), start, duration, level, lambda y: [y[0] + 1e-9, y[1]]
+    )
 
 
 def fixed_points(a, b, current=0.0):

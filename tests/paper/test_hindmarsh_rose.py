@@ -1,30 +1,18 @@
 """Hindmarsh & Rose 1984, Proc. R. Soc. Lond. B 221:87: a = c = 1, b = 3, d = 5, s = 4, x_R = -1.6, r = 0.0015 to 0.006."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from spikefab import HindmarshRoseNeuron
+from spikefab.sim import continuous
 
 CELL = {
     "b": 3.0, "d": 5.0, "r": 0.006, "s": 4.0, "tau": 2.0, "k_I": 1.0, "I_0": 0.0, "x_R": -1.6,
     "V_0": -30.0, "S": 25.0, "V_spike": -5.0,
 }  # fmt: skip
-
-
-def hindmarsh_rose(p, i_nA):
-    """tau x' = y - x^3 + b x^2 - z + k_I I + I_0;  tau y' = 1 - d x^2 - y;  tau z' = r (s (x - x_R) - z)"""
-
-    def rhs(u):
-        x, y, z = u
-        return [
-            (y - x**3 + p["b"] * x**2 - z + p["k_I"] * i_nA + p["I_0"]) / p["tau"],
-            (1 - p["d"] * x**2 - y) / p["tau"],
-            p["r"] * (p["s"] * (x - p["x_R"]) - z) / p["tau"],
-        ]
-
-    return rhs
 
 
 def fixed_points(p, current):
@@ -41,7 +29,9 @@ def solve(integrate, p, i_nA, duration):
     start = at(p, fixed_points(p, p["I_0"])[0])
     level = (p["V_spike"] - p["V_0"]) / p["S"]
     # nothing happens at a spike: a nudge takes the solver past its level
-    return integrate(hindmarsh_rose(p, i_nA), start, duration, level, lambda u: [u[0] + 1e-9, *u[1:]])
+    return integrate(
+        partial(continuous.hindmarsh_rose, p, i=i_nA), start, duration, level, lambda u: [u[0] + 1e-9, *u[1:]]
+    )
 
 
 def spikes_of(neuron, i_nA, duration, dt=0.1):

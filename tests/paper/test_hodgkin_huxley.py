@@ -1,13 +1,13 @@
 """Hodgkin & Huxley 1952, J. Physiol. 117:500: eqs. 7, 8, 12-26, figures 12 and 22; Pospischil et al. 2008: eqs. 1-9."""
 
 from functools import cache
-from math import exp, expm1
 
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 from spikefab import HodgkinHuxleyNeuron
+from spikefab.sim import continuous
 from spikefab.sim import ideal as in_float
 
 SQUID, CORTEX = {"kinetics": "1952"}, {"kinetics": "traub-miles"}
@@ -33,42 +33,9 @@ STEPS = {  # of currents, nA
 }
 
 
-def ratio(x):
-    """x / (1 - exp(-x))"""
-    return x / -expm1(-x) if x else 1.0
-
-
-def rates(kinetics, u, w):
-    """(alpha, beta) of m and n at u = V - V_T and of h at w = u - V_S."""
-    if kinetics == "1952":
-        m = ratio((u + 40) / 10), 4 * exp(-(u + 65) / 18)
-        h = 0.07 * exp(-(w + 65) / 20), 1 / (exp(-(w + 35) / 10) + 1)
-        n = 0.1 * ratio((u + 55) / 10), 0.125 * exp(-(u + 65) / 80)
-    else:
-        m = 0.32 * 4 * ratio((u - 13) / 4), 0.28 * 5 * ratio((40 - u) / 5)
-        h = 0.128 * exp(-(w - 17) / 18), 4 / (1 + exp(-(w - 40) / 5))
-        n = 0.032 * 5 * ratio((u - 15) / 5), 0.5 * exp(-(u - 10) / 40)
-    return m, h, n
-
-
-def rhs(kinetics, p, i_nA):
-    def f(t, y):
-        V, m, h, n, *slow = (float(x) for x in y)
-        u = V - p["V_T"]
-        speeds = p["phi_m"], p["phi_h"], p["phi_n"]
-        gates = [
-            phi * (alpha * (1 - x) - beta * x)
-            for phi, x, (alpha, beta) in zip(speeds, (m, h, n), rates(kinetics, u, u - p["V_S"]), strict=True)
-        ]
-        g_K = p["g_K"] * n**4
-        for q in slow:
-            g_K += p["g_M"] * q
-            tau = p["tau_max"] / (3.3 * exp((V + 35) / 20) + exp(-(V + 35) / 20))
-            gates.append((1 / (1 + exp(-(V + 35) / 10)) - q) / tau)
-        inward = p["g_Na"] * m**3 * h * (p["E_Na"] - V) + p["g_L"] * (p["E_L"] - V)
-        return [(inward + g_K * (p["E_K"] - V) + i_nA) / p["C"], *gates]
-
-    return f
+def slopes(neuron, y, i_nA):
+    """Of V and gates, per ms, by the published equations with the parameters of a neuron."""
+    return continuous.hodgkin_huxley({**neuron.chosen, **neuron.values}, y.tolist(), i_nA)
 
 
 def variables(states):
@@ -87,10 +54,13 @@ def solve(neuron, i_nA, duration, *, start=None, at=None, accuracy=1e-6):
         return y[0] - neuron.values["V_spike"]
 
     rises.direction = 1
-    f = rhs(neuron.chosen["kinetics"], neuron.values, i_nA)
+
+    def moving(t, y):
+        return slopes(neuron, y, i_nA)
+
     start = rest_of(neuron) if start is None else start
     tight = {"rtol": accuracy, "atol": accuracy / 10, "max_step": 5.0}
-    end = solve_ivp(f, (0, duration), start, "LSODA", at, events=rises, **tight)
+    end = solve_ivp(moving, (0, duration), start, "LSODA", at, events=rises, **tight)
     assert end.success, end.message
     return end.t_events[0], end.y
 
@@ -179,7 +149,7 @@ def test_rest():
     V, m, h, n = rest_of(neuron)
     assert pytest.approx(-65.0, abs=0.01) == V
     assert (m, h, n) == pytest.approx((0.0529, 0.596, 0.318), abs=5e-4)
-    assert np.abs(rhs("1952", neuron.values, 0.0)(0, rest_of(neuron))).max() < 1e-3
+    assert np.abs(slopes(neuron, rest_of(neuron), 0.0)).max() < 1e-3
     voltage = neuron.run(np.zeros(2000))
     # the tables' error moves the balance: m_inf, the steepest, is off by up to h^2/8 of its curvature, 5e-6
     assert np.abs(voltage - V).max() < 0.05

@@ -1,9 +1,12 @@
 """Izhikevich 2007, Dynamical Systems in Neuroscience, ch. 8: equations 8.5-8.6, p. 274 on; 2003, IEEE TNN 14:1569: 1-3."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab import IzhikevichNeuron, SpikefabError
+from spikefab.sim import continuous
 from spikefab.sim import ideal as in_float
 
 RS = {"C": 0.100, "k": 0.0007, "v_r": -60, "v_t": -40, "v_peak": 35, "a": 0.03, "b": -0.002, "c": -50, "d": 0.100}
@@ -18,22 +21,11 @@ TYPES = {
 UNIT = 0.05  # nA for one unit of their I
 
 
-def simple_model(p, i_nA):
-    """C v' = k (v - v_r)(v - v_t) - u + I;  u' = a (b (v - v_r) - u)"""
-
-    def rhs(y):
-        v, u = y
-        return [
-            (p["k"] * (v - p["v_r"]) * (v - p["v_t"]) - u + i_nA) / p["C"],
-            p["a"] * (p["b"] * (v - p["v_r"]) - u),
-        ]
-
-    return rhs
-
-
 def solve(integrate, p, i_nA, duration, start=None):
     start = [p["v_r"], 0.0] if start is None else start
-    return integrate(simple_model(p, i_nA), start, duration, p["v_peak"], lambda y: [p["c"], y[1] + p["d"]])
+    return integrate(
+        partial(continuous.izhikevich, p, i=i_nA), start, duration, p["v_peak"], lambda y: [p["c"], y[1] + p["d"]]
+    )
 
 
 def spikes_of(neuron, i_nA, duration=500.0):

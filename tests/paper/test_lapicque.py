@@ -1,16 +1,14 @@
 """Lapicque 1907 (in Brunel & van Rossum 2007, Biol. Cybern. 97:341): the membrane, strength and duration, frequency."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab import LapicqueNeuron
+from spikefab.sim import continuous
 
 CELL = {"tau_m": 15.0, "R_m": 120.0, "V_th": -48.0, "E_L": -71.0, "V_peak": 20.0}
-
-
-def membrane(p, i_nA):
-    """tau_m V' = -(V - E_L) + R_m I"""
-    return lambda y: [(-(y[0] - p["E_L"]) + p["R_m"] * i_nA) / p["tau_m"]]
 
 
 def period(p, drive):
@@ -25,7 +23,9 @@ def test_exact_below_threshold_at_any_step(integrate, dt):
     start = [p["E_L"]]
     for i_nA, milliseconds in ((0.1, 20), (-0.4, 13), (0.0, 5), (0.17, 40)):
         voltage = ideal.run(np.full(round(milliseconds / dt), i_nA))
-        spikes, start = integrate(membrane(p, i_nA), start, milliseconds, p["V_th"], lambda y: [p["E_L"]])
+        spikes, start = integrate(
+            partial(continuous.leaky, p, i=i_nA), start, milliseconds, p["V_th"], lambda y: [p["E_L"]]
+        )
         assert not len(spikes)
         assert not len(ideal.spikes)
         assert voltage[-1] == pytest.approx(start[0], abs=1e-7)  # the tolerance of solve_ivp
@@ -38,7 +38,9 @@ def test_spikes_converge_with_the_step(integrate):
         ideal = LapicqueNeuron(**CELL, dt=dt).ideal()
         p = ideal.neuron.values
         ideal.run(np.full(round(duration / dt), current))
-        exact, _ = integrate(membrane(p, current), [p["E_L"]], duration, p["V_th"], lambda y, p=p: [p["E_L"]])
+        exact, _ = integrate(
+            partial(continuous.leaky, p, i=current), [p["E_L"]], duration, p["V_th"], lambda y, p=p: [p["E_L"]]
+        )
         late = ideal.spikes + dt - exact[: len(ideal.spikes)]  # step k ends at (k + 1) dt
         assert len(exact) - len(ideal.spikes) in (0, 1)
         assert len(ideal.spikes) >= 9

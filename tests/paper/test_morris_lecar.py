@@ -1,6 +1,7 @@
 """Morris & Lecar 1981, Biophys. J. 35:193, eqs. 9-10; Rinzel & Ermentrout 1998, Methods in Neuronal Modeling, ch. 7."""
 
-from math import cosh, tanh
+from functools import partial
+from math import tanh
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from spikefab import MorrisLecarNeuron
+from spikefab.sim import continuous
 from spikefab.sim import ideal as in_float
 
 # uF, mS and uA per cm2; mV and ms
@@ -24,18 +26,13 @@ def model(p, **options):
     return MorrisLecarNeuron(**whole, **options)
 
 
+def slopes(p, V, w, i=0.0):
+    """V' and w'."""
+    return continuous.morris_lecar(p, [V, w], i)
+
+
 def w_inf(p, V):
     return 0.5 * (1 + tanh((V - p["V_3"]) / p["V_4"]))
-
-
-def rhs(p, i):
-    def f(t, y):
-        V, w = float(y[0]), float(y[1])
-        m_inf = 0.5 * (1 + tanh((V - p["V_1"]) / p["V_2"]))
-        out = p["g_Ca"] * m_inf * (V - p["E_Ca"]) + p["g_K"] * w * (V - p["E_K"]) + p["g_L"] * (V - p["E_L"])
-        return [(i - out) / p["C"], p["phi"] * (w_inf(p, V) - w) * cosh((V - p["V_3"]) / (2 * p["V_4"]))]
-
-    return f
 
 
 def rest_of(neuron):
@@ -48,24 +45,27 @@ def solve(neuron, i_nA, duration, *, at=None, accuracy=1e-8):
     def rises(t, y):
         return y[0] - neuron.values["V_spike"]
 
+    def moving(t, y):
+        return slopes(neuron.values, *y.tolist(), i_nA)
+
     rises.direction = 1
     tight = {"rtol": accuracy, "atol": accuracy / 10, "max_step": 20.0}
-    end = solve_ivp(rhs(neuron.values, i_nA), (0, duration), rest_of(neuron), "LSODA", at, events=rises, **tight)
+    end = solve_ivp(moving, (0, duration), rest_of(neuron), "LSODA", at, events=rises, **tight)
     assert end.success, end.message
     return end.t_events[0], end.y
 
 
 def steady_current(p, V):
     """Current under which V and its w_inf stand still."""
-    return -rhs(p, 0.0)(0, [V, w_inf(p, V)])[0] * p["C"]
+    return -slopes(p, V, w_inf(p, V))[0] * p["C"]
 
 
 def hopf(p):
     """Current at which the resting state loses its stability to an oscillation: where the trace of its Jacobian is zero."""
 
     def trace(V, h=1e-5):
-        w, f = w_inf(p, V), rhs(p, 0.0)
-        return (f(0, [V + h, w])[0] - f(0, [V - h, w])[0] + f(0, [V, w + h])[1] - f(0, [V, w - h])[1]) / (2 * h)
+        w, f = w_inf(p, V), partial(slopes, p)
+        return (f(V + h, w)[0] - f(V - h, w)[0] + f(V, w + h)[1] - f(V, w - h)[1]) / (2 * h)
 
     return steady_current(p, brentq(trace, -35, -10))
 
@@ -107,7 +107,7 @@ def test_first_order(order, cell, i_nA):
 def test_rest():
     for cell in (SECOND, FIRST):
         neuron = model(cell)
-        assert np.abs(rhs(neuron.values, 0.0)(0, rest_of(neuron))).max() < 1e-3
+        assert np.abs(slopes(neuron.values, *rest_of(neuron))).max() < 1e-3
         voltage = neuron.run(held(0.0, 300))
         assert np.abs(voltage - rest_of(neuron)[0]).max() < 0.05  # where the tables put it
 

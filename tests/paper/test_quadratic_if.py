@@ -1,21 +1,26 @@
 """Ermentrout & Kopell 1986, SIAM J. Appl. Math. 46:233; Izhikevich 2007, Dynamical Systems in Neuroscience, ch. 3.3 and
 4.1: the quadratic cell near its saddle-node."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab import QuadraticIFNeuron
+from spikefab.sim import continuous
 
 CELL = {"C": 0.1, "k": 0.0007, "V_c": -40.0, "V_reset": -50.0, "E_L": -60.0, "V_peak": 35.0, "t_ref": 0.0}
 
 
-def quadratic(p, i_nA):
-    """C V' = k (V - E_L)(V - V_c) + I"""
-    return lambda y: [(p["k"] * (y[0] - p["E_L"]) * (y[0] - p["V_c"]) + i_nA) / p["C"]]
-
-
 def solve(integrate, p, i_nA, duration):
-    return integrate(quadratic(p, i_nA), [p["E_L"]], duration, p["V_peak"], lambda y: [p["V_reset"]], p["t_ref"])
+    return integrate(
+        partial(continuous.quadratic, p, i=i_nA),
+        [p["E_L"]],
+        duration,
+        p["V_peak"],
+        lambda y: [p["V_reset"]],
+        p["t_ref"],
+    )
 
 
 def rheobase(p):
@@ -72,7 +77,7 @@ def test_frequency_against_current_is_the_closed_form(fixed_point, t_ref):
     neuron = model if fixed_point else model.ideal()
     assert not len(spikes_of(neuron, 0.99 * rheobase(p), 300, dt))
     for i_nA in (1.05 * rheobase(p), 0.1, 0.2, 0.4, 0.8):
-        slopes = [quadratic(p, i_nA)([v])[0] for v in (p["V_reset"], p["V_peak"])]
+        slopes = [continuous.quadratic(p, [v], i_nA)[0] for v in (p["V_reset"], p["V_peak"])]
         late = dt / 2 * np.log(slopes[1] / slopes[0])
         intervals = np.diff(spikes_of(neuron, i_nA, 5 * period(p, i_nA), dt))
         assert len(intervals) >= 3

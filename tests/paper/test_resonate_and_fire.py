@@ -1,21 +1,21 @@
 """Izhikevich 2001, Neural Networks 14:883: resonate-and-fire, with its reset (z <- i where Im z reaches 1) and others."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab import ResonateAndFireNeuron
+from spikefab.sim import continuous
 
 CELL = {"b": -0.025, "omega": 0.25, "k_I": 10.0, "y_th": 15.0, "y_reset": 15.0, "E_L": -65.0, "V_peak": 30.0}
 CYCLE = 2 * np.pi / CELL["omega"]  # ms
 
 
-def oscillator(p, i_nA):
-    """y' = omega x + b y;  x' = b x - omega y + k_I I"""
-    return lambda z: [p["omega"] * z[1] + p["b"] * z[0], p["b"] * z[1] - p["omega"] * z[0] + p["k_I"] * i_nA]
-
-
 def solve(integrate, p, i_nA, duration, start=(0.0, 0.0)):
-    return integrate(oscillator(p, i_nA), list(start), duration, p["y_th"], lambda z: [p["y_reset"], 0.0])
+    return integrate(
+        partial(continuous.resonator, p, i=i_nA), list(start), duration, p["y_th"], lambda z: [p["y_reset"], 0.0]
+    )
 
 
 def gain(p, frequency):

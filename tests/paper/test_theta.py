@@ -1,17 +1,14 @@
 """Ermentrout & Kopell 1986, SIAM J. Appl. Math. 46:233; Ermentrout 1996, Neural Comput. 8:979: f = sqrt(drive)/(pi tau)."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab import QuadraticIFNeuron, ThetaNeuron
+from spikefab.sim import continuous
 
 CELL = {"tau": 10.0, "eta": -0.25, "k_I": 2.0, "V_0": -64.0, "S": 2.0, "V_peak": 30.0}
-
-
-def circle(p, i_nA):
-    """tau theta' = (1 - cos theta) + (1 + cos theta)(eta + k_I I)"""
-    drive = p["eta"] + p["k_I"] * i_nA
-    return lambda y: [((1 - np.cos(y[0])) + (1 + np.cos(y[0])) * drive) / p["tau"]]
 
 
 def quadratic(p, i_nA):
@@ -20,7 +17,7 @@ def quadratic(p, i_nA):
 
 
 def solve(integrate, p, i_nA, duration, start):
-    return integrate(circle(p, i_nA), [start], duration, np.pi, lambda y: [-np.pi])
+    return integrate(partial(continuous.theta, p, i=i_nA), [start], duration, np.pi, lambda y: [-np.pi])
 
 
 def frequency(p, i_nA):

@@ -1,10 +1,9 @@
 """The cells of the recovery benchmark: recordings that a fit can use, and parameters that mean what the models' mean."""
 
-import sys
-
 import numpy as np
 import pytest
 
+from benchmarks import recovery, recovery_parameters, synthetic
 from spikefab.fit.recordings.spikes import find_spikes
 from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.scoring.scores import one_to_one
@@ -18,14 +17,13 @@ FINER = 2  # steps of the model in one of the recording: Euler's spikes of a Mor
 NOISY = {"MorrisLecarNeuron": 5}  # a draw that comes at the first try
 
 
-@pytest.fixture(scope="module")
-def recovery(benchmark_of):
-    module = benchmark_of("recovery")
-    sys.modules["synthetic"].unpredictable = lambda *_: False  # takes as long again as to make the recording
-    return module
+@pytest.fixture(autouse=True)
+def _without_a_second_run(monkeypatch):
+    """Whether a recording is unpredictable takes as long again as to make it."""
+    monkeypatch.setattr(synthetic, "unpredictable", lambda *_: False)
 
 
-def test_there_is_a_cell_of_every_model(recovery):
+def test_there_is_a_cell_of_every_model():
     assert list(recovery.CELLS) == list(MODELS)
     for name, others in recovery.CONTAINS.items():
         assert {name, *others} <= set(MODELS)
@@ -44,15 +42,15 @@ def check(made, noisy):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_noise(recovery, name):
+def test_noise(name):
     check(recovery.recorded(name, NOISY.get(name, 1))[0], noisy=True)
 
 
-def unmatched(recovery, name, params, task):
+def unmatched(name, params, task):
     """Share of spikes of cell and float64 model, to UNTIL, without a partner within 3 ms."""
     dt = recovery.DT / FINER
-    dp = datapath(get_model(name).variant(**recovery.settings(params)), 24, dt, task.i_span)
-    full = recovery.true_params(dp, params, task)
+    dp = datapath(get_model(name).variant(**recovery_parameters.settings(params)), 24, dt, task.i_span)
+    full = recovery_parameters.true_params(dp, params, task)
     coefficients = ideal.real_coefficients(dp, {n: full[n] for n in dp.params})
     steps = round(UNTIL / recovery.DT)
     current = np.repeat(np.stack([s.current[:steps] for s in task.recording.sweeps], axis=1), FINER, axis=0)
@@ -67,13 +65,13 @@ def unmatched(recovery, name, params, task):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_steps(recovery, name):
+def test_steps(name):
     """And with the same parameters the model spikes alike, at half the step of a fit; with those of another cell it does not."""
     made, _ = recovery.recorded(name, 0)
     check(made, noisy=False)
-    params = get_model(name).variant(**recovery.settings(made.params)).params()
+    params = get_model(name).variant(**recovery_parameters.settings(made.params)).params()
     assert set(made.params) - {"kinetics"} == set(params) - {"V_spike"}
     task = Task.of(made.recording, recovery.DT)
-    assert unmatched(recovery, name, made.params, task) <= 0.06
+    assert unmatched(name, made.params, task) <= 0.06
     other = recovery.CELLS[name].draw(np.random.default_rng(100))
-    assert unmatched(recovery, name, other, task) > 0.25
+    assert unmatched(name, other, task) > 0.25
