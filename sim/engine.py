@@ -8,7 +8,6 @@ Whoever searches or scores a model asks an engine, and works with either.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -201,7 +200,7 @@ class Float64(Engine):
 
     def dequantise(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         values = {name: np.array(rows[..., k]) for k, name in enumerate(self.dp.coefficients)}
-        return self.dp.model.parameters(SimpleNamespace(**values), self.dp.dt)
+        return self.dp.model.spec.parameters(values, self.dp.dt)
 
     def encode(self, current: Any) -> np.ndarray:
         return np.asarray(current, dtype=np.float64)
