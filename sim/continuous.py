@@ -1,11 +1,12 @@
-"""The published equations of the models in continuous time: the oracle that models are held against, and recordings made of.
+"""The published equations of the models in continuous time, with which the models of the hardware are compared.
 
-Typed from the literature, in float64, and never derived from `hw/models`, which writes the same equations for the hardware:
-a mistake in either shows up as a difference. Nothing here knows a time step, a format or a spike. `tests/paper`,
-`benchmarks/cells.py` and `spikefab demo` integrate these functions by a solver for differential equations.
+They are typed from the literature, in float64, and are not derived from `hw/models`, so that a mistake in either shows as a
+difference. They have no time step, number format or spikes. `tests/paper`, `benchmarks/cells.py` and `spikefab demo` solve
+them with a solver for differential equations; the latter two make synthetic recordings in this way.
 
-Each function is `equations(p, y, i)`: p, the parameters by name, in the units of the models (mV, ms, nA, nF, uS, MOhm; or per
-area, uF/cm2, mS/cm2 and uA/cm2); y, the state, potential first; i, the current. It returns y', per ms, as a list.
+Each function has the arguments (p, y, i): p are the parameters by name, in the units of the models (mV, ms, nA, nF, uS, MOhm;
+or, per area, uF/cm2, mS/cm2 and uA/cm2); y is the state, the potential first; i is the current. It returns the derivatives y',
+per ms, as a list.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ State = Sequence[float]
 
 
 def bounded_exp(x: float) -> float:
-    """exp(x), for a solver whose trial steps go beyond what a cell does, to where an exponential overflows."""
+    """exp(x), limited to exp(30): a solver may try voltages far beyond those of a cell, where exp would overflow."""
     return exp(min(x, 30.0))
 
 
@@ -64,14 +65,14 @@ def izhikevich(p: Params, y: State, i: float) -> list[float]:
 
 
 def linoid(x: float) -> float:
-    """x / (1 - exp(-x)), 1 at 0."""
+    """x / (1 - exp(-x)), which is 1 at x = 0."""
     return x / -expm1(-x) if abs(x) > 1e-7 else 1.0
 
 
 def gates(p: Params, V: float) -> tuple[tuple[float, float], ...]:
-    """Opening and closing rates (1/ms) of m, h and n, by p["kinetics"].
+    """Opening and closing rates (1/ms) of the gates m, h and n at V mV, for the kinetics p["kinetics"].
 
-    "1952": Hodgkin & Huxley 1952, eqs. 12-26, from a rest at -65 mV; "traub-miles": Pospischil et al. 2008, eqs. 1-6.
+    "1952": Hodgkin & Huxley 1952, eqs. 12-26, for a resting potential of -65 mV; "traub-miles": Pospischil et al. 2008, eqs. 1-6.
     """
     u = V - p["V_T"]
     s = u - p["V_S"]
@@ -89,7 +90,7 @@ def gates(p: Params, V: float) -> tuple[tuple[float, float], ...]:
 
 
 def slow_gate(p: Params, V: float, x: float) -> float:
-    """x' (1/ms) of the slow potassium current's gate: Pospischil et al. 2008, eqs. 7-9."""
+    """Derivative x' (1/ms) of the gate of the slow potassium current: Pospischil et al. 2008, eqs. 7-9."""
     opened = 1 / (1 + bounded_exp(-(V + 35) / 10))
     tau = p["tau_max"] / (3.3 * bounded_exp((V + 35) / 20) + bounded_exp(-(V + 35) / 20))
     return (opened - x) / tau
@@ -98,7 +99,7 @@ def slow_gate(p: Params, V: float, x: float) -> float:
 def hodgkin_huxley(p: Params, y: State, i: float) -> list[float]:
     """C V' = -g_Na m^3 h (V - E_Na) - (g_K n^4 + g_M q)(V - E_K) - g_L (V - E_L) + I;  x' = phi (alpha (1 - x) - beta x)
 
-    y: V, m, h, n and, of a cell with a slow potassium current, its gate q. Hodgkin & Huxley 1952, eqs. 7, 8 and 26.
+    y is V, m, h, n and, for a cell with a slow potassium current, its gate q. Hodgkin & Huxley 1952, eqs. 7, 8 and 26.
     """
     V, m, h, n, *slow = y
     sodium = p["g_Na"] * m**3 * h * (V - p["E_Na"])

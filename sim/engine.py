@@ -1,8 +1,8 @@
-"""One interface for all that simulates candidates of a model: in the fixed point of the hardware, or in float64.
+"""Engines: one interface for simulating candidates of a model, in the fixed point of the hardware or in float64.
 
-A *row* is one candidate: a number for each coefficient of the model, in the order of `Datapath.coefficients`. These numbers,
-those of states and those of an input current are in the engine's own unit: codes in fixed point, real numbers in float64.
-Whoever searches or scores a model asks an engine, and works with either.
+A *row* is one candidate (parameter set): a number for each coefficient of the model, in the order of
+`Datapath.coefficients`. The numbers of coefficients, states and input currents are in the unit of the engine: codes in fixed
+point, real numbers in float64. Code that searches or scores a model uses an engine and works with both kinds.
 """
 
 from abc import ABC, abstractmethod
@@ -19,11 +19,12 @@ from . import ideal, ideal_kernel, kernels
 from .kernels import SETTLE, Batch
 
 Notice = Callable[[str], None] | None
-INTERPRETED = 50_000  # steps: the float64 model of a longer sweep is compiled, which takes some seconds, once
+# Steps of a sweep above which a float64 model is compiled: that takes some seconds, but a longer sweep would take longer.
+INTERPRETED = 50_000
 
 
 class Format(Protocol):
-    """What numbers of one coefficient are: `lo` to `hi`, and how they are made of real values. `Q` is one."""
+    """The numbers of one coefficient: their range `lo` to `hi`, and conversions from and to real values. `Q` is one kind."""
 
     @property
     def lo(self) -> float: ...
@@ -35,7 +36,7 @@ class Format(Protocol):
 
 @dataclass(frozen=True)
 class Real:
-    """Real numbers from `lo` to `hi`, as they are."""
+    """The format of the float64 engine: real numbers from `lo` to `hi`, without rounding."""
 
     lo: float
     hi: float
@@ -47,7 +48,12 @@ class Real:
 
 
 class Run(NamedTuple):
-    """What one row did in each of S sweeps: voltage (T,) mV, spikes (n,) ms; initial (S, states), in the engine's unit."""
+    """The simulation of one row on S sweeps.
+
+    voltage  (T,) mV for each sweep
+    spikes   (n,) ms for each sweep
+    initial  (S, states) in which the sweeps began, in the unit of the engine
+    """
 
     voltage: list[np.ndarray]
     spikes: list[np.ndarray]
@@ -55,10 +61,10 @@ class Run(NamedTuple):
 
 
 class Engine(ABC):
-    """A datapath, and how its candidates are simulated.
+    """Simulates candidates of a datapath.
 
-    formats  of each coefficient, by name
-    moves    (coefficients,) the number by which a search moves each coefficient at least: what one code stands for
+    formats  format of each coefficient, by name
+    moves    (coefficients,) smallest change of each coefficient in a search: one code of the hardware
     """
 
     formats: Mapping[str, Format]
@@ -74,47 +80,50 @@ class Engine(ABC):
 
     @abstractmethod
     def quantise(self, params: Mapping[str, Any]) -> np.ndarray:
-        """Rows (N, coefficients) of physical parameters, each a number or (N,)."""
+        """The rows (N, coefficients) for physical parameters, each a number or (N,)."""
 
     @abstractmethod
     def dequantise(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The physical parameters (...) that rows (..., coefficients) stand for, by name."""
+        """name -> (...), the physical parameters of rows (..., coefficients)."""
 
     @abstractmethod
     def encode(self, current: Any) -> np.ndarray:
-        """Input numbers of a current in nA, of any shape."""
+        """A current in nA, of any shape, in the unit of the engine."""
 
     @abstractmethod
     def codes(self, rows: np.ndarray) -> np.ndarray:
-        """Codes (..., coefficients) of the hardware that are nearest to rows."""
+        """The hardware's codes (..., coefficients) nearest to rows."""
 
     @abstractmethod
     def state_codes(self, states: np.ndarray) -> np.ndarray:
-        """Codes (..., states) of the hardware that are nearest to states."""
+        """The hardware's state codes (..., states) nearest to states in the unit of the engine."""
 
     @abstractmethod
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
-        """Rows (N, coefficients) under input (S, T); `more` and the result as in `kernels.simulate`."""
+        """Simulate rows (N, coefficients) under inputs (S, T). `more` and the result are as in `kernels.simulate`."""
 
     @abstractmethod
     def settle(self, rows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        """States (N, S, states) in which each sweep begins: rest, then 200 ms of its baseline (S,), an input."""
+        """The states (N, S, states) in which the sweeps begin: from rest, 200 ms under their baseline inputs (S,)."""
 
     @property
     @abstractmethod
     def compiled(self) -> bool:
-        """Whether the kernel is in the cache: without it the first call compiles for some seconds."""
+        """Whether the kernel is in the cache. If not, the first call compiles it, which takes some seconds."""
 
     @abstractmethod
     def announce(self, notice: Notice) -> None:
-        """Say that a kernel is about to be compiled, if it is."""
+        """Call `notice` if the kernel has yet to be compiled."""
 
     @abstractmethod
     def identity(self) -> bytes:
-        """A digest of all that candidates are computed with."""
+        """A hash of everything that determines the result of a simulation."""
 
     def run(self, row: np.ndarray, currents: Sequence[np.ndarray], baselines: np.ndarray) -> Run:
-        """One row (coefficients,) under each current (T,), settled under its baseline; all in nA. Lengths may differ."""
+        """Simulate one row (coefficients,) under several currents (T,), nA, whose lengths may differ.
+
+        Each sweep begins in the state that its baseline current (nA) leads to, see `settle`.
+        """
         initial = self.settle(row[None], self.encode(baselines))
         voltage, spikes = [], []
         for k, current in enumerate(currents):
@@ -126,7 +135,7 @@ class Engine(ABC):
 
 
 class FixedPoint(Engine):
-    """The integers of the hardware: numbers are codes."""
+    """The engine that computes the integers of the hardware. Its numbers are codes."""
 
     def __init__(self, dp: Datapath):
         super().__init__(dp)
@@ -166,12 +175,13 @@ class FixedPoint(Engine):
 
 
 class Float64(Engine):
-    """The ideal: numbers are real, and nothing is rounded but a refractory time, which is whole steps.
+    """The engine that computes in float64. Its numbers are real; only a refractory time is rounded, to whole steps.
 
-    interpreted  whether `run` steps through the trace in Python, all sweeps at once, where it else calls the kernel for each
+    interpreted  whether `run` interprets the trace in Python, with all sweeps at once; if not, it calls the compiled kernel
+                 for each sweep
 
-    `simulate`, `settle` and, unless interpreted, `announce` and `run` raise TypeError for a model with a table of a function
-    that has no statement.
+    `simulate` and `settle` raise TypeError if a table of the model approximates a function that the kernel cannot compute; so
+    do `announce` and `run`, unless interpreted.
     """
 
     def __init__(self, dp: Datapath, *, interpreted: bool = False):
@@ -182,14 +192,17 @@ class Float64(Engine):
 
     @classmethod
     def of(cls, dp: Datapath, longest: int, notice: Notice = None) -> "Float64":
-        """To run single rows in sweeps of up to `longest` steps: interpreted where sweeps are short, or where a kernel cannot
-        be written; else compiled, after telling `notice`."""
+        """An engine to run single rows on sweeps of at most `longest` steps.
+
+        It is interpreted if the sweeps are short or the kernel cannot be compiled; otherwise it is compiled, after a call of
+        `notice`.
+        """
         if longest > INTERPRETED:
             engine = cls(dp)
             try:
                 engine.announce(notice)
                 return engine
-            except TypeError:  # a user's model has a table of a function that has no statement
+            except TypeError:  # a user's model has a table of a function that the kernel cannot compute
                 pass
         return cls(dp, interpreted=True)
 

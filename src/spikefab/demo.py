@@ -14,7 +14,7 @@ WORD = 16  # bits of the word, the operand width of a multiplier of the UP5K
 BUDGET = 3_000  # evaluations per model: enough for good fits of all models, in about a minute on two cores
 STEPS = 20_000  # time steps in which hardware and reference are compared
 
-# Conductances in mS/cm2, potentials in mV, capacitance in uF/cm2, times in ms: the cell "RS" of Pospischil et al. 2008.
+# Parameters of the synthetic cell, "RS" of Pospischil et al. 2008: conductances mS/cm2, potentials mV, capacitance uF/cm2.
 CELL = {
     "kinetics": "traub-miles", "C": 1.0, "g_Na": 56.0, "g_K": 6.0, "g_M": 0.075, "g_L": 0.0205, "E_Na": 50.0, "E_K": -100.0,
     "E_L": -70.3, "V_T": -56.2, "V_S": 0.0, "phi_m": 1.0, "phi_h": 1.0, "phi_n": 1.0, "tau_max": 608.0,
