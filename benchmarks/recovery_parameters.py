@@ -10,6 +10,7 @@ from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.space import bounds, unsearched
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import get_model
+from spikefab.hw.spec import Role
 from spikefab.sim.engine import FixedPoint
 
 from .cells import X_R, Params
@@ -19,10 +20,8 @@ WORD = 18
 CHANGE = 0.05  # of a parameter
 MOVES = 0.1  # share of the loss: a change that moves it by more says that the parameter can be known
 
-RESTS = {"E_L", "v_r"}
-POTENTIALS = {
-    "V_th", "V_T", "V_c", "v_t", "V_reset", "c", "V_peak", "v_peak", "E_Na", "E_K", "E_Ca", "V_1", "V_3", "V_0",
-}  # fmt: skip
+RESTS = {Role.REST, Role.LEAK_REVERSAL}
+POTENTIALS = {Role.THRESHOLD, Role.RESET, Role.PEAK, Role.REVERSAL, Role.HALF_ACTIVATION, Role.OFFSET}
 
 
 def settings(p: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def true_datapath(name: str, p: Params, task: Task) -> Datapath:
 
 def true_params(dp: Datapath, p: Params, task: Task) -> Params:
     """With the level at which a fit counts spikes that are part of the solution: halfway up the recording's."""
-    return p | ({"V_spike": task.measured.half} if "V_spike" in dp.params else {})
+    return p | dict.fromkeys(dp.model.spec.having(Role.SPIKE_LEVEL), task.measured.half)
 
 
 def scales(name: str, p: Params, task: Task) -> dict[str, float]:
@@ -43,12 +42,15 @@ def scales(name: str, p: Params, task: Task) -> dict[str, float]:
     rest = float(np.median([s.voltage[: round(40 / DT)] for s in task.recording.sweeps]))
     assert task.measured.onset is not None
     found = {}
+    params = get_model(name).variant(**settings(p)).params()
     for n, value in p.items():
-        if n in RESTS:
+        role = params[n].role if n in params else None
+        if role in RESTS:
             found[n] = task.measured.onset - rest
-        elif n in POTENTIALS:
+        elif role in POTENTIALS:
             # the squid's V_T is a shift: what it shifts, sodium's activation, begins at -40 mV
-            found[n] = abs(value - rest - (40 if p.get("kinetics") == "1952" and n == "V_T" else 0))
+            shift = p.get("kinetics") == "1952" and role is Role.HALF_ACTIVATION
+            found[n] = abs(value - rest - (40 if shift else 0))
         elif not isinstance(value, str):
             found[n] = abs(value)
     return found
@@ -56,7 +58,8 @@ def scales(name: str, p: Params, task: Task) -> dict[str, float]:
 
 def determined(name: str, p: Mapping[str, float]) -> dict[str, float]:
     """What the equations determine, by the parameter that stands for it."""
-    found = {n: value for n, value in p.items() if n not in ("V_spike", "kinetics")}
+    params = get_model(name).variant(**settings(p)).params()
+    found = {n: value for n, value in p.items() if n in params and params[n].role is not Role.SPIKE_LEVEL}
     if name == "ThetaNeuron":
         tau = found.pop("tau")
         found |= {"eta": p["eta"] / tau**2, "k_I": p["k_I"] / tau**2, "S": p["S"] * tau}
@@ -97,7 +100,8 @@ def outside(name: str, p: Params, task: Task) -> list[str]:
     for n in dp.params:
         if n in p and n not in unsearched(dp.params):
             low, high = bounds(dp, n, task.measured)
-            value = p[n] / p["C"] if dp.params[n].per_nF is not None else p[n]
+            per = p[dp.model.spec.having(Role.CAPACITANCE)[0]] if dp.params[n].per_nF is not None else 1.0
+            value = p[n] / per
             if not low <= value <= high:
                 found.append(n)
     return found

@@ -19,6 +19,8 @@ class Role(Enum):
     TAU = "membrane time constant, ms"
     REST = "resting potential, mV"
     LEAK_REVERSAL = "reversal potential of a leak, at which a cell with other currents need not rest, mV"
+    REVERSAL = "reversal potential of a current other than the leak, mV"
+    HALF_ACTIVATION = "potential at which a gate is half open, or by which all gates are shifted, mV"
     THRESHOLD = "potential from which it fires, mV"
     THRESHOLD_ABOVE_REST = "threshold counted from rest, mV"
     RESET = "potential after a spike, mV"

@@ -56,10 +56,10 @@ class HodgkinHuxleyNeuron(Neuron):
     g_L = conductance(
         "k_L", 0.3, (0.000075, 1), per_nF=(0.005, 0.5), fastest=1 / 0.5, role=Role.LEAK, doc="leak conductance"
     )
-    E_Na = Param(50.0, "mV", (30, 70), doc="sodium reversal")
-    E_K = Param(-77.0, "mV", (-105, -70), doc="potassium reversal")
+    E_Na = Param(50.0, "mV", (30, 70), role=Role.REVERSAL, doc="sodium reversal")
+    E_K = Param(-77.0, "mV", (-105, -70), role=Role.REVERSAL, doc="potassium reversal")
     E_L = Param(-54.4, "mV", (-100, -30), role=Role.LEAK_REVERSAL, doc="leak reversal")
-    V_T = Param(0.0, "mV", (-15, 40), doc="shift of all gates along V")
+    V_T = Param(0.0, "mV", (-15, 40), role=Role.HALF_ACTIVATION, doc="shift of all gates along V")
     V_S = Param(0.0, "mV", (-20, 20), doc="further shift of h")
     phi_m = Param(1.0, "", PHI, log=True, doc="speed of m")
     phi_h = Param(1.0, "", PHI, log=True, doc="speed of h")

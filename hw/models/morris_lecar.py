@@ -61,12 +61,12 @@ class MorrisLecarNeuron(Neuron):
         "k_L", 0.02, (0.0003, 1), per_nF=(0.02, 0.5), fastest=1 / 0.5, role=Role.LEAK, doc="leak conductance"
     )
     V_2 = Param(18.0, "mV", (5, 30), register=inverse("steep_2"), doc="width of the calcium activation")
-    V_3 = Param(2.0, "mV", (-40, 30), doc="half activation of potassium")
+    V_3 = Param(2.0, "mV", (-40, 30), role=Role.HALF_ACTIVATION, doc="half activation of potassium")
     V_4 = Param(30.0, "mV", (5, 35), register=inverse("steep_4"), doc="width of the potassium activation")
     phi = Param(0.04, "1/ms", (0.005, 0.5), log=True, register=dt_times("k_w"), doc="rate of potassium")
-    V_1 = Param(-1.2, "mV", (-40, 30), free=False, doc="half activation of calcium")
-    E_Ca = Param(120.0, "mV", (60, 150), free=False, doc="calcium reversal")
-    E_K = Param(-84.0, "mV", (-105, -60), free=False, doc="potassium reversal")
+    V_1 = Param(-1.2, "mV", (-40, 30), free=False, role=Role.HALF_ACTIVATION, doc="half activation of calcium")
+    E_Ca = Param(120.0, "mV", (60, 150), free=False, role=Role.REVERSAL, doc="calcium reversal")
+    E_K = Param(-84.0, "mV", (-105, -60), free=False, role=Role.REVERSAL, doc="potassium reversal")
     E_L = Param(-60.0, "mV", (-100, -30), free=False, role=Role.LEAK_REVERSAL, doc="leak reversal")
     V_spike = Param(
         0.0, "mV", (-60, 60), free=False, role=Role.SPIKE_LEVEL, doc="level whose upward crossing is a spike"
