@@ -15,7 +15,7 @@ import numpy as np
 import spikefab
 from spikefab.hw.datapath import WORDS, Datapath
 from spikefab.hw.models import MODELS
-from spikefab.sim import coverage, kernels, reference
+from spikefab.sim import corners, kernels, reference
 from spikefab.sim.stimuli import CURRENTS
 
 from . import running
@@ -31,7 +31,7 @@ def compare(dp: Datapath, lanes: int, steps: int, seed: int) -> dict[str, int]:
     sensible = dp.quantise(spread)
     formats = [list(dp.states.values()), list(dp.coefficients.values())]
     anything = [rng.integers([q.lo for q in f], [q.hi for q in f], (third, len(f)), endpoint=True) for f in formats]
-    extreme = coverage.draw(dp, rng, third)
+    extreme = corners.draw(dp, rng, third)
     states = np.concatenate([dp.rest(sensible), anything[0], extreme[0]])
     codes = np.concatenate([sensible, anything[1], extreme[1]])
     kinds = list(CURRENTS.values())

@@ -12,8 +12,8 @@ import time
 import spikefab
 from spikefab.errors import SpikefabError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.interval import saturations
 from spikefab.hw.models import MODELS
+from spikefab.hw.proofs import saturations
 from spikefab.sim.rtl_simulation import COMPILERS
 from spikefab.sim.verify import require_exact, verify
 from spikefab.toolchain.tools import find_tool

@@ -61,9 +61,7 @@ def code() -> str:
     said = [(root / f"{name}.py").read_text() for name in DECIDES]
     for model in MODELS.values():
         for choice in model.tried:
-            for node in datapath(model.variant(**choice), WORD, DT).trace.nodes:
-                attr = (node.attr[0].columns, node.attr[1]) if node.op == "table" else node.attr
-                said.append(repr((node.op, node.args, node.q, attr)))
+            said += datapath(model.variant(**choice), WORD, DT).trace.lines()
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 

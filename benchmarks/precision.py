@@ -312,10 +312,7 @@ def fingerprint(kind, cell) -> str:
     """Of a cell and of what its datapaths compute: a row is kept as long as neither changes."""
     said = [repr((cell, AROUND, FINE, FINE_SECOND_ORDER, RATES))]
     for word in WORDS:
-        trace = datapath(variant(kind, cell), word, DT).trace
-        for node in trace.nodes:
-            attr = (node.attr[0].columns, node.attr[1]) if node.op == "table" else node.attr
-            said.append(repr((node.op, node.args, node.q, attr)))
+        said += datapath(variant(kind, cell), word, DT).trace.lines()
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 

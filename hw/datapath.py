@@ -3,9 +3,9 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -13,11 +13,10 @@ from spikefab.errors import UsageError
 
 from .fixed import Q
 from .spec import Param, State
-from .trace import Trace, Value
+from .trace import Trace
 
-if TYPE_CHECKING:
-    from .neuron import Neuron
-
+# A class of neurons, final, with its declarations. It is `hw.neuron` that imports this file, so there is no name for it here.
+Model = type[Any]
 WORDS = (16, 18, 24)  # word lengths, bits
 
 
@@ -29,10 +28,20 @@ def guard_bits(slowest: float, dt: float) -> int:
     return max(0, math.ceil(math.log2(slowest / dt)) - 1)
 
 
+@dataclass(frozen=True)
+class Register:
+    """A register that can be written from outside: `address` on the port `cfg_addr`, `kind` "coefficient" or "state"."""
+
+    address: int
+    kind: Literal["coefficient", "state"]
+    name: str
+    format: Q
+
+
 class Datapath:
     """What all neurons of one model with the same formats share. The function `datapath` returns it."""
 
-    def __init__(self, model: "type[Neuron]", word: int, dt: float, i_span: float):
+    def __init__(self, model: Model, word: int, dt: float, i_span: float):
         self.model, self.word, self.dt, self.i_span = model, word, dt, i_span
         self.current = Q.covering(i_span, word)
         self.params: dict[str, Param] = {
@@ -41,13 +50,13 @@ class Datapath:
         }
         self.coefficients = self._coefficient_formats()
         self.states = {name: self._state_format(name, s) for name, s in model.states().items()}
+        self.registers = self._register_map()
         self.trace = Trace(word)
-        registers: dict[str, dict[str, Value]] = {
-            kind: {name: self.trace.input(kind, name, q) for name, q in formats.items()}
+        s, c = (
+            model.spec.names({name: self.trace.input(kind, name, q) for name, q in formats.items()})
             for kind, formats in (("state", self.states), ("coefficient", self.coefficients))
-        }
+        )
         current = self.trace.input("current", "i", self.current)
-        s, c = (model.spec.names(registers[kind]) for kind in ("state", "coefficient"))
         outputs = model.equations(self, s, c, current)
         if set(outputs) != {*self.states, ".v", ".spike"}:
             raise AssertionError(f"{model.__name__}.equations must give each state, .v and .spike, not {set(outputs)}")
@@ -96,6 +105,31 @@ class Datapath:
                 formats[name] = Q.covering(largest * (1 + 2.0 ** (1 - self.word)), self.word)
         return formats
 
+    def _register_map(self) -> tuple[Register, ...]:
+        """Coefficients in order, then states in order, at addresses from 0."""
+        kinds: dict[Literal["coefficient", "state"], dict[str, Q]] = {
+            "coefficient": self.coefficients,
+            "state": self.states,
+        }
+        every = [(kind, name, q) for kind, formats in kinds.items() for name, q in formats.items()]
+        return tuple(Register(address, *register) for address, register in enumerate(every))
+
+    @property
+    def address_bits(self) -> int:
+        """Width of the port `cfg_addr`."""
+        return max(1, self.registers[-1].address.bit_length())
+
+    @property
+    def code_bits(self) -> int:
+        """Width of the port `cfg_data`: that of the widest register."""
+        return max(register.format.width for register in self.registers)
+
+    def register_codes(self, coefficients, states) -> np.ndarray:
+        """Codes (..., registers), in the order of `registers`, of coefficients (..., coefficients) and states (..., states)."""
+        held = {("coefficient", name): np.asarray(coefficients)[..., k] for k, name in enumerate(self.coefficients)}
+        held |= {("state", name): np.asarray(states)[..., k] for k, name in enumerate(self.states)}
+        return np.stack([held[register.kind, register.name] for register in self.registers], axis=-1)
+
     def quantise(self, params: Mapping[str, Any]) -> np.ndarray:
         """The codes (N, coefficients), int64, of physical parameters, each a number or an array (N,).
 
@@ -132,11 +166,11 @@ class Datapath:
     @property
     def formats(self) -> dict[str, str]:
         """The formats of all registers and ports by name, as text: coefficients, states, input `i`, read-out `o_v`."""
-        every = {**self.coefficients, **self.states, "i": self.current, "o_v": self.readout}
-        return {name: str(q) for name, q in every.items()}
+        every = {register.name: register.format for register in self.registers}
+        return {name: str(q) for name, q in (every | {"i": self.current, "o_v": self.readout}).items()}
 
 
-def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: float | None = None) -> Datapath:
+def datapath(model: Model, word: int = 18, dt: float = 0.1, i_span: float | None = None) -> Datapath:
     """The datapath of a model for a word of `word` bits, a time step of `dt` ms, and input currents -i_span..i_span nA.
 
     `i_span` must be a power of two; None takes that of the model. Raises UsageError for values that are not supported.
@@ -152,5 +186,5 @@ def datapath(model: "type[Neuron]", word: int = 18, dt: float = 0.1, i_span: flo
 
 
 @cache
-def _cached(model: Any, word: int, dt: float, i_span: float) -> Datapath:
+def _cached(model: Model, word: int, dt: float, i_span: float) -> Datapath:
     return Datapath(model, word, dt, i_span)

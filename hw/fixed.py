@@ -6,7 +6,9 @@ the width `i + f` is positive. The names are those of Amaranth's RFC 41. Sums an
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,3 +59,14 @@ class Q:
 
     def __str__(self) -> str:
         return f"Q({self.i_bits}, {self.f_bits})"
+
+
+def rounded_shift(code, shift: int):
+    """`code * 2**-shift` rounded half up; a negative shift is exact. An integer or an array of them."""
+    return code << -shift if shift <= 0 else (code + (1 << (shift - 1))) >> shift
+
+
+def align(codes: Sequence[Any], formats: Sequence[Q]) -> list[Any]:
+    """Codes (integers, arrays or signals) with their points at the finest fraction among their formats."""
+    finest = max(q.f_bits for q in formats)
+    return [code << (finest - q.f_bits) for code, q in zip(codes, formats, strict=True)]

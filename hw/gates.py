@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from .fixed import Q
-from .tables import Table, interpolate, linear
+from .ops import Add, Table
+from .tables import interpolate, linear
 from .trace import Value
 
 STEEPEST = 4.0  # phi dt/tau is limited here: a gate then moves 98 % of the way in a step
@@ -66,7 +67,7 @@ def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value, top: float)
         raise AssertionError(f"{x_inf.name} reaches 1: limit it at a code below")
     change = (moved * away).like(x)
     q = Q(x.q.i_bits + 1, x.q.f_bits)
-    return x.trace.add("add", (x, change), q, known=(x.q.lo, x.q.hi)).like(x)
+    return x.trace.add(Add(), (x, change), q, known=(x.q.lo, x.q.hi)).like(x)
 
 
 @dataclass(frozen=True)

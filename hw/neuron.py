@@ -10,7 +10,6 @@ import numpy as np
 from amaranth.hdl import Elaboratable, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from spikefab.delegates import delegate
 from spikefab.errors import UsageError
@@ -36,7 +35,7 @@ class Neuron(wiring.Component):
     | `o_spike` | out | 1 | the step ended in a spike |
     | `state_NAME` | out | signed | each state after the step |
     | `cfg_valid` `cfg_ready` | in, out | 1 | a register is written when both are high: between steps |
-    | `cfg_addr` | in | unsigned | coefficients in order, then states in order |
+    | `cfg_addr` | in | unsigned | the address of one of `datapath.registers` |
     | `cfg_data` | in | signed | the code; low bits count |
 
     With `o_ready` held high a step takes `latency` clocks from input to result, and one starts every `interval` clocks.
@@ -88,7 +87,6 @@ class Neuron(wiring.Component):
             raise UsageError(f"{kind.__name__}: give parameters or codes, not both.")
         rest = dict(zip(self.datapath.states, map(int, self.datapath.rest(list(self._codes.values()))), strict=True))
         self.initial = rest if initial is None else self._given(initial, self.datapath.states)
-        widest = max(q.width for q in (*self.datapath.coefficients.values(), *self.datapath.states.values()))
         super().__init__(
             {
                 "i_valid": In(1),
@@ -101,8 +99,8 @@ class Neuron(wiring.Component):
                 **{f"state_{name}": Out(signed(q.width)) for name, q in self.datapath.states.items()},
                 "cfg_valid": In(1),
                 "cfg_ready": Out(1),
-                "cfg_addr": In(bits_for(len(self.datapath.coefficients) + len(self.datapath.states) - 1)),
-                "cfg_data": In(signed(widest)),
+                "cfg_addr": In(self.datapath.address_bits),
+                "cfg_data": In(signed(self.datapath.code_bits)),
             }
         )
         self._sim = None
@@ -209,6 +207,11 @@ class Neuron(wiring.Component):
         return dict(self._codes)
 
     @property
+    def reset_codes(self) -> tuple[int, ...]:
+        """The integers in all registers after a reset, in the order of `datapath.registers`."""
+        return tuple(map(int, self.datapath.register_codes([*self._codes.values()], [*self.initial.values()])))
+
+    @property
     def values(self) -> dict[str, float]:
         """The physical parameters that the codes stand for, exactly."""
         exact = self.datapath.dequantise(list(self._codes.values()))
@@ -271,4 +274,4 @@ class Neuron(wiring.Component):
         return self.latency
 
     def elaborate(self, platform: Any) -> Elaboratable:
-        return lower(self)
+        return lower(self, self.datapath, self.reset_codes)

@@ -2,39 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from .fixed import Q
-from .interval import rounded_shift
+from .fixed import Q, rounded_shift
+from .ops import Add, Column, Lookup, Table
 from .trace import Value
-
-
-@dataclass(frozen=True)
-class Column:
-    """One word of each entry: its format and its codes."""
-
-    q: Q
-    words: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns over the same address, side by side in one memory. `function` is what it stands for, of z in entries."""
-
-    name: str
-    function: Callable
-    columns: tuple[Column, ...]
-
-    @property
-    def entries(self) -> int:
-        return len(self.columns[0].words)
-
-    @property
-    def width(self) -> int:
-        return sum(c.q.width for c in self.columns)
 
 
 def linear(name: str, function: Callable, entries: int, word: int, span: float | None = None) -> Table:
@@ -54,13 +28,13 @@ def linear(name: str, function: Callable, entries: int, word: int, span: float |
 
 def interpolate(table: Table, z: Value) -> Value:
     """table(z) for z in entries: value + slope * frac(z), in the format of the value (one integer bit more)."""
-    value, slope = (z.trace.add("table", (z,), column.q, (table, k)) for k, column in enumerate(table.columns))
+    value, slope = (z.trace.add(Lookup(table, k), (z,), column.q) for k, column in enumerate(table.columns))
     rise = (slope * z.frac()).resize(value.q)
     # each entry's value goes with its own slope: the greatest value never meets the greatest slope
     (heights, slopes), f_bits = (c.words for c in table.columns), z.q.f_bits + slope.q.f_bits - value.q.f_bits
     ends = [v + rounded_shift(s * ((1 << z.q.f_bits) - 1), f_bits) for v, s in zip(heights, slopes, strict=True)]
     q = Q(value.q.i_bits + 1, value.q.f_bits)
-    return z.trace.add("add", (value, rise), q, known=(min(*heights, *ends), max(*heights, *ends)))
+    return z.trace.add(Add(), (value, rise), q, known=(min(*heights, *ends), max(*heights, *ends)))
 
 
 # 32 entries with linear interpolation are good for 15 bits; the error falls with the square of their number.

@@ -1,39 +1,35 @@
 """The trace: a model's equations as a short list of typed integer operations.
 
-`equations` runs once on symbolic values and leaves this list; every interpreter reads it: the exact reference, the
-compiled kernel, the float64 ideal, interval analysis, cost, and the lowerings to Amaranth.
-
-| operation | arguments | result |
-|---|---|---|
-| `input` | | a register: (kind, name), kind `state`, `coefficient` or `current` |
-| `const` | | a fixed code |
-| `add` `sub` `mul` | a, b | exact, the format grows |
-| `point` | a | the same code with its binary point moved: times a power of two, free |
-| `floor` `frac` | a | integer part (towards minus infinity), and what remains, 0 <= frac < 1 |
-| `resize` | a | round half up, then saturate (or wrap, where asked) |
-| `ge` `gt` | a, b | 1 or 0 |
-| `select` | c, a, b | a where c is 1, else b |
-| `table` | z | word `floor(z)`, index clamped, of one column of a table |
-| `shift` | a, n | a times 2**n, exact, for a bounded integer n |
+`equations` runs once on symbolic values and leaves this list, whose operations are those of `ops`. Every interpreter reads
+it: the exact reference, the compiled kernel, the float64 ideal, interval analysis, cost, and the lowerings to Amaranth.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
 
 from .fixed import Q
 from .interval import Interval, interval_of
+from .ops import (
+    Add,
+    Const,
+    Floor,
+    Frac,
+    Ge,
+    Gt,
+    Input,
+    Lookup,
+    Mul,
+    Node,
+    Operation,
+    Point,
+    Resize,
+    Select,
+    Shift,
+    Sub,
+    Wrap,
+)
 
 BOOL = Q(2, 0)  # 0 or 1, in a signed format
 EXACT_BITS = 53  # a float64 lane of the batch kernel holds integers up to here
-
-
-class Node(NamedTuple):
-    """One operation: its name, the indices of its operands, the format of its result, and what else it needs."""
-
-    op: str
-    args: tuple[int, ...]
-    q: Q
-    attr: Any = None
 
 
 class Trace:
@@ -46,27 +42,27 @@ class Trace:
         self.outputs: dict[str, int] = {}
         self._seen: dict[Node, int] = {}
 
-    def add(self, op: str, args: tuple["Value", ...], q: Q, attr: Any = None, known: Interval | None = None) -> "Value":
+    def add(self, op: Operation, args: tuple["Value", ...], q: Q, known: Interval | None = None) -> "Value":
         """Append an operation (or find the identical one) and prove that it cannot leave its format.
 
         `known`: bounds that hold because its operands go together, where each on its own would allow more.
         """
-        node = Node(op, tuple(a.index for a in args), q, attr)
+        node = Node(op, tuple(a.index for a in args), q)
         if node not in self._seen:
-            bounds = interval_of(node, [self.intervals[a] for a in node.args], [self.nodes[a].q for a in node.args])
+            bounds = interval_of(node, [a.q for a in args], [self.intervals[a] for a in node.args])
             if known is not None:
                 bounds = max(bounds[0], known[0]), min(bounds[1], known[1])
             if bounds[0] < q.lo or bounds[1] > q.hi:
-                raise AssertionError(f"{op} reaches {bounds}, outside {q}")
+                raise AssertionError(f"{op.label} reaches {bounds}, outside {q}")
             if max(-bounds[0], bounds[1]) >> EXACT_BITS:
-                raise AssertionError(f"{op} needs more than {EXACT_BITS} bits: resize its operands first")
+                raise AssertionError(f"{op.label} needs more than {EXACT_BITS} bits: resize its operands first")
             self._seen[node] = len(self.nodes)
             self.nodes.append(node)
             self.intervals.append(bounds)
         return Value(self, self._seen[node])
 
     def input(self, kind: str, name: str, q: Q) -> "Value":
-        return self.add("input", (), q, (kind, name))
+        return self.add(Input(kind, name), (), q)
 
     def const(self, value: float) -> "Value":
         """A number that has an exact code (of at most 30 fraction bits)."""
@@ -74,7 +70,23 @@ class Trace:
         if f_bits is None:
             raise ValueError(f"{value} is not a multiple of 2**-30: make it a coefficient")
         code = int(value * 2**f_bits)
-        return self.add("const", (), Q(max(code.bit_length() + 1 - f_bits, 1 - f_bits), f_bits), code)
+        return self.add(Const(code), (), Q(max(code.bit_length() + 1 - f_bits, 1 - f_bits), f_bits))
+
+    def formats(self, index: int) -> list[Q]:
+        """The formats of an operation's operands."""
+        return [self.nodes[a].q for a in self.nodes[index].args]
+
+    def lines(self) -> list[str]:
+        """One line an operation: the same for two traces that compute the same integers, and only then."""
+        said = []
+        for op, args, q in self.nodes:
+            attributes = [getattr(op, f.name) for f in fields(op)]  # type: ignore[arg-type]
+            if isinstance(op, Lookup):
+                attributes[0] = op.table.columns
+            elif isinstance(op, Wrap):
+                attributes = ["wrap"]
+            said.append(repr((op.label, args, q, attributes[0] if len(attributes) == 1 else tuple(attributes) or None)))
+        return said
 
     def live(self) -> list[int]:
         """Indices that the outputs depend on, in order."""
@@ -115,10 +127,10 @@ class Value:
         )
 
     def __add__(self, other: "Value | float") -> "Value":
-        return self._sum("add", self, self._lift(other))
+        return self._sum(Add(), self, self._lift(other))
 
     def __sub__(self, other: "Value | float") -> "Value":
-        return self._sum("sub", self, self._lift(other))
+        return self._sum(Sub(), self, self._lift(other))
 
     def __radd__(self, other: float) -> "Value":
         return self._lift(other) + self
@@ -130,7 +142,7 @@ class Value:
         return 0 - self
 
     @staticmethod
-    def _sum(op: str, a: "Value", b: "Value") -> "Value":
+    def _sum(op: Operation, a: "Value", b: "Value") -> "Value":
         q = Q(max(a.q.i_bits, b.q.i_bits) + 1, max(a.q.f_bits, b.q.f_bits))
         return a.trace.add(op, (a, b), q)
 
@@ -139,16 +151,16 @@ class Value:
             if operand.q.width > self.trace.word:
                 raise AssertionError(f"a factor of {operand.q} is wider than the word of {self.trace.word}: resize it")
         q = Q(self.q.i_bits + other.q.i_bits, self.q.f_bits + other.q.f_bits)
-        return self.trace.add("mul", (self, other), q)
+        return self.trace.add(Mul(), (self, other), q)
 
     def __rmul__(self, other: float) -> "Value":
         raise TypeError(f"{other} * value: make the number a coefficient, or move the point by times2")
 
     def __ge__(self, other: "Value | float") -> "Value":
-        return self.trace.add("ge", (self, self._lift(other)), BOOL)
+        return self.trace.add(Ge(), (self, self._lift(other)), BOOL)
 
     def __gt__(self, other: "Value | float") -> "Value":
-        return self.trace.add("gt", (self, self._lift(other)), BOOL)
+        return self.trace.add(Gt(), (self, self._lift(other)), BOOL)
 
     def __le__(self, other: "Value | float") -> "Value":
         return self._lift(other) >= self
@@ -158,11 +170,11 @@ class Value:
 
     def resize(self, q: Q) -> "Value":
         """Round half up to `q`, then saturate."""
-        return self if q == self.q else self.trace.add("resize", (self,), q)
+        return self if q == self.q else self.trace.add(Resize(), (self,), q)
 
     def wrap(self, q: Q) -> "Value":
         """Round half up to `q`, then keep the low bits: only for what wraps by meaning, such as a phase."""
-        return self.trace.add("resize", (self,), q, "wrap")
+        return self.trace.add(Wrap(), (self,), q)
 
     def word(self, span: float) -> "Value":
         """Resize to one word that spans -span..span (a power of two)."""
@@ -174,24 +186,24 @@ class Value:
 
     def times2(self, power: int) -> "Value":
         """Times 2**power, by moving the point: free."""
-        return self.trace.add("point", (self,), Q(self.q.i_bits + power, self.q.f_bits - power), power)
+        return self.trace.add(Point(power), (self,), Q(self.q.i_bits + power, self.q.f_bits - power))
 
     def floor(self) -> "Value":
-        return self.trace.add("floor", (self,), Q(max(self.q.i_bits, 1), 0))
+        return self.trace.add(Floor(), (self,), Q(max(self.q.i_bits, 1), 0))
 
     def frac(self) -> "Value":
-        return self.trace.add("frac", (self,), Q(1, self.q.f_bits))
+        return self.trace.add(Frac(), (self,), Q(1, self.q.f_bits))
 
     def shift(self, n: "Value") -> "Value":
         """Times 2**n for an integer n, exact over all that n can be."""
         n_lo, n_hi = self.trace.intervals[n.index]
         if n.q.f_bits != 0:
             raise AssertionError(f"a shift distance is an integer, not {n.q}")
-        return self.trace.add("shift", (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo), n_lo)
+        return self.trace.add(Shift(n_lo), (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo))
 
 
 def select(condition: Value, a: Value | float, b: Value | float) -> Value:
     """`a` where the condition holds, else `b`: both are computed."""
     a, b = condition._lift(a), condition._lift(b)
     q = Q(max(a.q.i_bits, b.q.i_bits), max(a.q.f_bits, b.q.f_bits))
-    return condition.trace.add("select", (condition, a, b), q)
+    return condition.trace.add(Select(), (condition, a, b), q)

@@ -2,7 +2,7 @@
 
 It judges nothing: `verify` wrote the job with the golden trace at hand and compares whole arrays at the end, so that
 Python is woken once a step and not once a clock. The job is an .npz of (for stimulus k) `registers_k` (segments,
-registers) in address order, `current_k` (steps, segments) and `stalls_k`; `ports` names what is recorded.
+registers) in the order of `addresses`, `current_k` (steps, segments) and `stalls_k`; `ports` names what is recorded.
 """
 
 import os
@@ -25,7 +25,7 @@ PATIENCE = 50  # times the interval that a step may take under back-pressure bef
 async def play(dut):
     """Reset, then every segment of the job that SPIKEFAB_JOB names; answers go to SPIKEFAB_ANSWERS."""
     job = np.load(os.environ["SPIKEFAB_JOB"])
-    bench = Bench(dut, [str(name) for name in job["ports"]], int(job["interval"]))
+    bench = Bench(dut, [str(name) for name in job["ports"]], job["addresses"].tolist(), int(job["interval"]))
     await bench.reset()
     fresh = True
     answers: dict[str, Any] = {}
@@ -53,8 +53,8 @@ def code(handle) -> int:
 class Bench:
     """A neuron under a clock. Everything is driven and read at falling edges, where its registers stand still."""
 
-    def __init__(self, dut, ports: list[str], interval: int):
-        self.dut, self.interval = dut, interval
+    def __init__(self, dut, ports: list[str], addresses: list[int], interval: int):
+        self.dut, self.addresses, self.interval = dut, addresses, interval
         self.ports = [getattr(dut, name) for name in ports]
         self.random = random.Random(interval)
 
@@ -71,7 +71,7 @@ class Bench:
         """Write every register, between steps."""
         self.dut.cfg_valid.value = 1
         clock = Timer(CLOCK, "step")
-        for address, value in enumerate(codes):
+        for address, value in zip(self.addresses, codes, strict=True):
             self.dut.cfg_addr.value = address
             self.dut.cfg_data.value = value
             await clock

@@ -1,29 +1,20 @@
 """What a regression must have met: every saturation, compares at equality, both sides of selects, all table entries.
 
-Goals are read off the trace, so that a new model brings its own. `search` finds registers and inputs that not only
-reach a goal but show it: were that one operation wrong, an output of the step would differ. It draws from what
-registers like least (their ends, zero, values that are equal in different formats), then evolves towards each goal
-still open. It knows no model and asks only the exact reference.
+Goals are read off the trace, so that a new model brings its own. `corners` looks for registers and inputs that reach them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.interval import rounded_shift, saturations
+from spikefab.hw.fixed import Q, align, rounded_shift
+from spikefab.hw.proofs import entries_asked, overflows
+from spikefab.hw.trace import Trace
 
 from . import reference
-
-DRAWS = 2048  # candidates a round
-PARENTS = 64
-CHILDREN = 512
-GLANCES = 512  # candidates of a round that are looked at for whether they show a goal
-BLIND_ROUNDS = 12
-ROUNDS = 60  # of evolution, for one goal
-SHUNNED = 2.0**60
-RESTARTS = 6  # a population can settle where a goal is reached and nothing shows it
 
 
 class Goal(NamedTuple):
@@ -34,22 +25,99 @@ class Goal(NamedTuple):
     side: str | int = 0
 
 
+class Case(NamedTuple):
+    """What a regression must meet of one type of operation.
+
+    sides(trace, index): of the goals that the interval analysis does not rule out. deviation(goal's side, operation, format,
+    formats of operands, operands): how far operands are from the goal, in codes, negative where a value would have to grow.
+    wrong(operation, format, formats, result, operands): what is computed by one that gets this case wrong.
+    """
+
+    what: str
+    sides: Callable[[Trace, int], list]
+    deviation: Callable[..., np.ndarray]
+    wrong: Callable[..., Any]
+
+
+def _saturable(trace: Trace, index: int) -> list[str]:
+    return [side for side, can in zip(("low", "high"), overflows(trace, index), strict=True) if can]
+
+
+def _entries(trace: Trace, index: int) -> list[int]:
+    lo, hi = entries_asked(trace, index)
+    op = trace.nodes[index].op
+    assert isinstance(op, ops.Lookup)
+    return list(range(max(lo, 0), min(hi, op.table.entries - 1) + 1))
+
+
+def _beyond(side: str, op: ops.Resize, q: Q, formats: Sequence[Q], x):
+    rounded = rounded_shift(x, formats[0].f_bits - q.f_bits)
+    return np.minimum(0, rounded - (q.hi + 1)) if side == "high" else np.maximum(0, rounded - (q.lo - 1))
+
+
+def _apart(side: int, op: ops.Ge | ops.Gt, q: Q, formats: Sequence[Q], *operands):
+    a, b = align(operands, formats)
+    return a - b
+
+
+def _away(side: int, op: ops.Lookup, q: Q, formats: Sequence[Q], z):
+    return np.clip(z >> formats[0].f_bits, 0, op.table.entries - 1) - side
+
+
+def _other_word(op: ops.Lookup, q: Q, formats: Sequence[Q], word, z):
+    """An eighth of its format away, towards the other sign: less of a slope can be rounded away whatever it is multiplied by."""
+    return np.asarray(word) + np.where(np.asarray(word) < 0, 1, -1) * (1 << (q.width - 3))
+
+
+_EQUAL = Case(
+    "equal",
+    lambda trace, index: [0],
+    _apart,
+    lambda op, q, formats, result, a, b: 1 - result,  # `>` for `>=` and the reverse
+)
+CASES: dict[type[ops.Operation], Case | None] = {
+    ops.Input: None,
+    ops.Const: None,
+    ops.Add: None,
+    ops.Sub: None,
+    ops.Mul: None,
+    ops.Point: None,
+    ops.Floor: None,
+    ops.Frac: None,
+    ops.Resize: Case(
+        "saturate",
+        _saturable,
+        _beyond,
+        lambda op, q, formats, result, x: reference.RULES[ops.Wrap](ops.Wrap(), q, formats, x),
+    ),
+    ops.Wrap: None,
+    ops.Ge: _EQUAL,
+    ops.Gt: _EQUAL,
+    ops.Select: Case(
+        "select",
+        lambda trace, index: [1, 0],
+        lambda side, op, q, formats, c, a, b: c - side,
+        lambda op, q, formats, result, c, a, b: reference.RULES[ops.Select](op, q, formats, 1 - c, a, b),
+    ),
+    ops.Lookup: Case("read", _entries, _away, _other_word),
+    ops.Shift: None,
+}
+
+
+def _case(op: ops.Operation) -> Case:
+    case = CASES[type(op)]
+    assert case is not None
+    return case
+
+
 def goals(dp: Datapath) -> list[Goal]:
-    """Everything that the interval analysis does not rule out."""
-    trace = dp.trace
-    live = set(trace.live())
-    found = [Goal("saturate", index, side) for index, side in saturations(trace) if index in live]
-    for index in trace.live():
-        node = trace.nodes[index]
-        if node.op in ("ge", "gt"):
-            found.append(Goal("equal", index))
-        elif node.op == "select":
-            found += [Goal("select", index, side) for side in (1, 0)]
-        elif node.op == "table":
-            lo, hi = (end >> trace.nodes[node.args[0]].q.f_bits for end in trace.intervals[node.args[0]])
-            last = node.attr[0].entries - 1
-            found += [Goal("read", index, entry) for entry in range(max(lo, 0), min(hi, last) + 1)]
-    return found
+    """Everything that the interval analysis does not rule out: saturations first."""
+    found = []
+    for index in dp.trace.live():
+        case = CASES[type(dp.trace.nodes[index].op)]
+        if case is not None:
+            found += [Goal(case.what, index, side) for side in case.sides(dp.trace, index)]
+    return sorted(found, key=lambda goal: goal.what != "saturate")
 
 
 def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
@@ -59,23 +127,9 @@ def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
 
 def deviation(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
     """The same with its sign: negative where a value would have to grow."""
-    nodes = dp.trace.nodes
-    node = nodes[goal.node]
-    formats = [nodes[a].q for a in node.args]
-    values: list[Any] = [np.asarray(codes[a]) for a in node.args]
-    if goal.what == "saturate":
-        shift = formats[0].f_bits - node.q.f_bits
-        if goal.side == "high":
-            return np.minimum(0, rounded_shift(values[0], shift) - (node.q.hi + 1))
-        return np.maximum(0, rounded_shift(values[0], shift) - (node.q.lo - 1))
-    if goal.what == "select":
-        return values[0] - goal.side
-    if goal.what == "equal":
-        finest = max(q.f_bits for q in formats)
-        a, b = (value << (finest - q.f_bits) for value, q in zip(values, formats, strict=True))
-        return a - b
-    table, _ = node.attr
-    return np.clip(values[0] >> formats[0].f_bits, 0, table.entries - 1) - goal.side
+    op, args, q = dp.trace.nodes[goal.node]
+    operands = [np.asarray(codes[a]) for a in args]
+    return _case(op).deviation(goal.side, op, q, dp.trace.formats(goal.node), *operands)
 
 
 def reached(dp: Datapath, states, coefficients, current, among: Iterable[Goal]) -> set[Goal]:
@@ -85,187 +139,15 @@ def reached(dp: Datapath, states, coefficients, current, among: Iterable[Goal]) 
 
 
 def shown(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
-    """Whether an output of each step, (N,), tells this operation from one that got this very case wrong.
-
-    Wrong is: wrapped for saturated, `>` for `>=` and the reverse, the other operand selected, a table's word an
-    eighth of its format away, towards the other sign (less of a slope can be rounded away whatever it is multiplied by).
-    """
-    nodes = dp.trace.nodes
-    node = nodes[goal.node]
-    operands = [codes[a] for a in node.args]
-    formats = [nodes[a].q for a in node.args]
-    if goal.what == "saturate":
-        wrong = reference.RULES["resize"](node._replace(attr="wrap"), formats, *operands)
-    elif goal.what == "equal":
-        wrong = 1 - codes[goal.node]
-    elif goal.what == "select":
-        wrong = reference.RULES["select"](node, formats, 1 - operands[0], *operands[1:])
-    else:
-        word = np.asarray(codes[goal.node])
-        wrong = word + np.where(word < 0, 1, -1) * (1 << (node.q.width - 3))
+    """Whether an output of each step, (N,), tells this operation from one that gets this very case wrong."""
+    trace = dp.trace
+    op, args, q = trace.nodes[goal.node]
+    wrong = _case(op).wrong(op, q, trace.formats(goal.node), codes[goal.node], *(codes[a] for a in args))
     changed = {goal.node: wrong}
-    for index in dp.trace.live():
-        node = nodes[index]
-        if index > goal.node and not changed.keys().isdisjoint(node.args):
-            arguments = [changed.get(a, codes[a]) for a in node.args]
-            changed[index] = reference.RULES[node.op](node, [nodes[a].q for a in node.args], *arguments)
-    outputs = [i for i in set(dp.trace.outputs.values()) if i in changed]
+    for index in trace.live():
+        op, args, q = trace.nodes[index]
+        if index > goal.node and not changed.keys().isdisjoint(args):
+            operands = [changed.get(a, codes[a]) for a in args]
+            changed[index] = reference.RULES[type(op)](op, q, trace.formats(index), *operands)
+    outputs = [i for i in set(trace.outputs.values()) if i in changed]
     return np.any([np.not_equal(changed[i], codes[i]) for i in outputs], axis=0) if outputs else np.array(False)
-
-
-class Found(NamedTuple):
-    """Single steps, (N, states), (N, coefficients), (N,).
-
-    `hidden`: goals that some of them reach but none shows, such as a saturation whose result is never selected.
-    `missed`: goals that none reaches.
-    """
-
-    states: np.ndarray
-    coefficients: np.ndarray
-    current: np.ndarray
-    hidden: set[Goal]
-    missed: set[Goal]
-
-
-def search(dp: Datapath, rng: np.random.Generator) -> Found:
-    """Few single steps that show all that can be shown."""
-    machine = _Search(dp, rng)
-    for _ in range(BLIND_ROUNDS):
-        machine.harvest(machine.draw(DRAWS))
-    for goal in sorted(machine.open, key=str):
-        if goal in machine.open:
-            machine.evolve(goal)
-    chosen = np.array(machine.chosen, dtype=np.int64)
-    states = len(dp.states)
-    return Found(chosen[:, :states], chosen[:, states:-1], chosen[:, -1], machine.hidden, machine.open)
-
-
-def draw(dp: Datapath, rng: np.random.Generator, count: int):
-    """Random steps with a taste for extremes: (N, states), (N, coefficients), (N,)."""
-    rows = _Search(dp, rng).draw(count)
-    states = len(dp.states)
-    return rows[:, :states], rows[:, states:-1], rows[:, -1]
-
-
-class _Search:
-    """Candidates are rows of codes: states, coefficients, current."""
-
-    def __init__(self, dp: Datapath, rng: np.random.Generator):
-        self.dp, self.rng = dp, rng
-        self.formats = [*dp.states.values(), *dp.coefficients.values(), dp.current]
-        self.lo = np.array([q.lo for q in self.formats])
-        self.hi = np.array([q.hi for q in self.formats])
-        self.f_bits = np.array([q.f_bits for q in self.formats])
-        self.goals = goals(dp)
-        self.open = set(self.goals)
-        self.hidden: set[Goal] = set()
-        self.chosen: list[np.ndarray] = []
-
-    def evaluate(self, rows: np.ndarray) -> list:
-        states = len(self.dp.states)
-        return reference.evaluate(self.dp, rows[:, :states], rows[:, states:-1], rows[:, -1])
-
-    def draw(self, count: int) -> np.ndarray:
-        """Each register of each candidate: an end, zero, uniform, small of any size, or the candidate's own value."""
-        shape, rng = (count, len(self.formats)), self.rng
-        small = np.floor(self.hi ** rng.random(shape)).astype(np.int64) * rng.choice([-1, 1], shape)
-        shared = rng.choice([-1, 1], (count, 1)) * np.exp2(rng.uniform(-12, 8, (count, 1)))
-        shared = np.round(shared * np.exp2(rng.integers(-2, 13, (count, 1)))) * np.exp2(-8.0)
-        kinds = np.stack(
-            [
-                np.broadcast_to(self.lo, shape),
-                np.broadcast_to(self.hi, shape),
-                np.zeros(shape, dtype=np.int64),
-                rng.integers(self.lo, self.hi, shape, endpoint=True),
-                small,
-                np.clip(np.floor(shared * np.exp2(self.f_bits)), self.lo, self.hi).astype(np.int64),
-            ]
-        )
-        # every candidate has its own taste among the six, so that some are all extremes and some nearly all zero
-        taste = np.cumsum(rng.dirichlet(np.full(len(kinds), 0.6), count), axis=1)
-        pick = (rng.random(shape)[..., None] > taste[:, None, :-1]).sum(axis=-1)
-        return np.take_along_axis(kinds, pick[None], axis=0)[0]
-
-    def harvest(self, rows: np.ndarray) -> None:
-        """Greedily keep the rows that reach the most goals still open."""
-        still = [g for g in self.goals if g in self.open]
-        if not still:
-            return
-        codes = self.evaluate(rows)
-        shows: dict[int, np.ndarray] = {}  # of a table's word, whichever it is: one look serves all its entries
-        hits = np.empty((len(still), len(rows)), dtype=bool)
-        for k, goal in enumerate(still):
-            if goal.what == "read":
-                if goal.node not in shows:
-                    shows[goal.node] = np.broadcast_to(shown(self.dp, goal, codes), len(rows))
-                hits[k] = (distance(self.dp, goal, codes) == 0) & shows[goal.node]
-            else:
-                hits[k] = self.misses(goal, codes, len(rows)) == 0
-        while hits.any():
-            best = int(hits.sum(axis=0).argmax())
-            self.chosen.append(rows[best])
-            self.open -= {g for g, hit in zip(still, hits[:, best], strict=True) if hit}
-            hits[hits[:, best]] = False
-
-    def misses(self, goal: Goal, codes: list, count: int, shun: int = 0) -> np.ndarray:
-        """How far each candidate is from showing a goal: twice its distance, and one more while nothing shows.
-
-        `shun`: the sign of a deviation that counts as far off, for a goal that cannot be reached from that side.
-        """
-        away = np.broadcast_to(deviation(self.dp, goal, codes), count)
-        far = 2.0 * np.abs(away) + np.where(np.sign(away) == shun, SHUNNED, 0.0) * (away != 0)
-        there = np.flatnonzero(far == 0)
-        far[there] = 1
-        if len(there) > GLANCES:
-            there = self.rng.choice(there, GLANCES, replace=False)
-        if len(there):
-            far[there] -= shown(self.dp, goal, [c if c is None or np.ndim(c) == 0 else c[there] for c in codes])
-        return far
-
-    def evolve(self, goal: Goal) -> None:
-        """Towards one goal: keep the nearest, change a register or two of each, again."""
-        hidden = None
-        for restart in range(RESTARTS):
-            # what lies between two peaks of a table is sought from either side as well: the nearer may be the wrong one
-            shun = (0, -1, 1)[restart % 3]
-            rows = np.concatenate([self.draw(CHILDREN), self.nearest(goal, shun)])
-            for _ in range(ROUNDS):
-                far = self.misses(goal, self.evaluate(rows), len(rows), shun)
-                order = np.lexsort((self.rng.random(len(rows)), far))[:PARENTS]
-                parents = rows[order]
-                if far[order[0]] == 0:
-                    self.harvest(parents[:1])
-                    return
-                children = self.mutate(np.repeat(parents, CHILDREN // PARENTS, axis=0))
-                rows = np.concatenate([parents, children, self.draw(PARENTS)])
-            if far[order[0]] == 1:
-                hidden = parents[0]
-        if hidden is not None:
-            self.chosen.append(hidden)
-            self.open.remove(goal)
-            self.hidden.add(goal)
-
-    def nearest(self, goal: Goal, shun: int) -> np.ndarray:
-        """Of the rows kept so far, those nearest to a goal: one that reads an entry is a few codes from reading the next."""
-        rows = np.array(self.chosen, dtype=np.int64).reshape(-1, len(self.formats))
-        return rows[np.argsort(self.misses(goal, self.evaluate(rows), len(rows), shun), kind="stable")[:CHILDREN]]
-
-    def mutate(self, rows: np.ndarray) -> np.ndarray:
-        """One register of each, or two: drawn afresh, moved by a power of two, or set to the value of another."""
-        rng, rows = self.rng, rows.copy()
-        fresh = self.draw(len(rows))
-        each = np.arange(len(rows))
-        for again in (1.0, 0.4):
-            at, source = rng.integers(0, len(self.formats), (2, len(rows)))
-            old = rows[each, at]
-            moved = old + rng.choice([-1, 1], len(rows)) * (1 << rng.integers(0, self._widths()[at]))
-            real = rows[each, source] * np.exp2(-self.f_bits[source].astype(float))
-            same = np.floor(real * np.exp2(self.f_bits[at].astype(float)))
-            kind = rng.integers(0, 3, len(rows))
-            new = np.select([kind == 0, kind == 1], [fresh[each, at], moved], same)
-            new = np.where(rng.random(len(rows)) < again, new, old)
-            rows[each, at] = np.clip(new, self.lo[at], self.hi[at]).astype(np.int64)
-        return rows
-
-    def _widths(self) -> np.ndarray:
-        return np.array([q.width for q in self.formats])

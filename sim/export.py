@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spikefab.hw.lowering.verilog import module_name, testbench, to_verilog
+from spikefab.hw.lowering.testbench import testbench
+from spikefab.hw.lowering.verilog import module_name, to_verilog
 from spikefab.hw.neuron import Neuron
 
 from . import reference

@@ -4,71 +4,80 @@ Nothing is rounded and tables are the functions they stand for; what clamps in h
 ceiling of an exponential is part of the scheme. Time step and scheme are those of the hardware.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.lowering.schedule import saturates
+from spikefab.hw.fixed import Q
+from spikefab.hw.proofs import overflows
+
+
+def _resize(op: ops.Resize, q: Q, x):
+    return np.minimum(np.maximum(x, q.lo * q.lsb), q.hi * q.lsb)
+
+
+def _wrap(op: ops.Wrap, q: Q, x):
+    low = q.lo * q.lsb
+    return (x - low) % (2 * -low) + low
+
+
+def _function(op: ops.Lookup, q: Q, x):
+    """The value of the true function, so there is no slope to correct it by."""
+    return op.table.function(np.minimum(np.maximum(x, 0), op.table.entries)) if op.column == 0 else 0.0
+
+
+def _word(op: ops.Lookup, q: Q, x):
+    words = np.array(op.table.columns[op.column].words) * q.lsb
+    return words[np.minimum(np.maximum(x, 0), op.table.entries - 1).astype(int)]
+
+
+# The number of a result, from the operation, the format of its result and the numbers of its operands. An input has one
+# operand: its register.
+RULES: dict[type[ops.Operation], Callable] = {
+    ops.Input: lambda op, q, register: register,
+    ops.Const: lambda op, q: op.code * q.lsb,
+    ops.Add: lambda op, q, a, b: a + b,
+    ops.Sub: lambda op, q, a, b: a - b,
+    ops.Mul: lambda op, q, a, b: a * b,
+    ops.Point: lambda op, q, a: a * 2.0**op.power,
+    ops.Floor: lambda op, q, a: np.floor(a),
+    ops.Frac: lambda op, q, a: a - np.floor(a),
+    ops.Resize: _resize,
+    ops.Wrap: _wrap,
+    ops.Ge: lambda op, q, a, b: a >= b,
+    ops.Gt: lambda op, q, a, b: a > b,
+    ops.Select: lambda op, q, c, a, b: np.where(c, a, b),
+    ops.Lookup: _function,
+    ops.Shift: lambda op, q, a, n: a * np.exp2(n),
+}
 
 
 @cache
-def _plan(dp: Datapath) -> tuple[list[int], list[bool]]:
-    """The live operations, and of all whether it is a resize that can meet what its format does not hold."""
-    clamps = [node.op == "resize" and saturates(dp.trace, index) for index, node in enumerate(dp.trace.nodes)]
-    return dp.trace.live(), clamps
+def _plan(dp: Datapath, tables: bool) -> list[tuple[int, Callable, ops.Node]]:
+    """The live operations by index, each with its rule: a resize that can never saturate passes its operand on."""
+    rules = RULES | {ops.Lookup: _word} if tables else RULES
+    plan = []
+    for index in dp.trace.live():
+        node = dp.trace.nodes[index]
+        passes = isinstance(node.op, ops.Resize) and not any(overflows(dp.trace, index))
+        plan.append((index, RULES[ops.Input] if passes else rules[type(node.op)], node))
+    return plan
 
 
 def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], current, *, tables: bool = False):
     """One step in real units: (next states by name, v in mV, spike). Numbers or arrays that broadcast."""
-    nodes, (live, clamps) = dp.trace.nodes, _plan(dp)
-    inputs = {("current", "i"): current}
-    inputs |= {("state", n): x for n, x in states.items()} | {("coefficient", n): x for n, x in coefficients.items()}
-    x: list[Any] = [None] * len(nodes)
-    for index in live:
-        node = nodes[index]
-        a = [x[k] for k in node.args]
-        op = node.op
-        if op == "input":
-            x[index] = inputs[node.attr]
-        elif op == "const":
-            x[index] = node.attr * node.q.lsb
-        elif op == "add":
-            x[index] = a[0] + a[1]
-        elif op == "sub":
-            x[index] = a[0] - a[1]
-        elif op == "mul":
-            x[index] = a[0] * a[1]
-        elif op == "point":
-            x[index] = a[0] * 2.0**node.attr
-        elif op == "floor":
-            x[index] = np.floor(a[0])
-        elif op == "frac":
-            x[index] = a[0] - np.floor(a[0])
-        elif op == "resize":
-            low, high = node.q.lo * node.q.lsb, node.q.hi * node.q.lsb
-            if node.attr == "wrap":
-                x[index] = (a[0] - low) % (2 * -low) + low
-            else:
-                x[index] = np.minimum(np.maximum(a[0], low), high) if clamps[index] else a[0]
-        elif op == "ge":
-            x[index] = a[0] >= a[1]
-        elif op == "gt":
-            x[index] = a[0] > a[1]
-        elif op == "select":
-            x[index] = np.where(a[0], a[1], a[2])
-        elif op == "shift":
-            x[index] = a[0] * np.exp2(a[1])
-        elif op == "table":
-            table, column = node.attr
-            z = np.minimum(np.maximum(a[0], 0), table.entries)
-            if tables:
-                words = np.array(table.columns[column].words) * table.columns[column].q.lsb
-                x[index] = words[np.minimum(z, table.entries - 1).astype(int)]
-            else:  # the value of the true function, and no slope to correct it by
-                x[index] = table.function(z) if column == 0 else 0.0
-    out = {name: x[index] for name, index in dp.trace.outputs.items()}
+    registers = {ops.Input("current", "i"): current}
+    registers |= {ops.Input("state", n): x for n, x in states.items()}
+    registers |= {ops.Input("coefficient", n): x for n, x in coefficients.items()}
+    found: list[Any] = [None] * len(dp.trace.nodes)
+    for index, rule, (op, args, q) in _plan(dp, tables):
+        operands = [registers[op]] if isinstance(op, ops.Input) else [found[a] for a in args]
+        found[index] = rule(op, q, *operands)
+    out = {name: found[index] for name, index in dp.trace.outputs.items()}
     return {name: out[name] for name in dp.states}, out[".v"], out[".spike"]
 
 

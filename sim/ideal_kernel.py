@@ -5,20 +5,21 @@ are: called once, on a symbol that writes down what is done to it.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.lowering.schedule import saturates
+from spikefab.hw.proofs import overflows
 
 from . import elementary, ideal, kernels
 from .codegen import kernel_source
 from .kernels import Batch
-from .statements import Step, _Writer
+from .statements import SHARED, Rule, Step, Writer, Written, constant, input_name
 
 FUNCTIONS = ("exp", "expm1", "exp2", "exprel", "tanh", "cosh", "sin", "cos", "tan")
 UFUNCS = {
@@ -43,61 +44,79 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         return np.minimum(np.maximum(self, low), high)  # type: ignore[call-overload,return-value]
 
 
-class _Ideal(_Writer):
+def _input(w: Writer, op: ops.Input, index: int) -> Written:
+    return input_name(op), 0
+
+
+def _add(w: Writer, op: ops.Add, index: int) -> Written:
+    a, b = w.nodes[index].args
+    return w.value(a) if w.number(b) == 0 else SHARED[ops.Add](w, op, index)
+
+
+def _resize(w: Writer, op: ops.Resize, index: int) -> Written:
+    (arg,), q, fixed = w.nodes[index].args, w.nodes[index].q, w.fixed[index]
+    x, low, high = w.at(arg, 0, fixed), q.lo * q.lsb, q.hi * q.lsb
+    if any(overflows(w.trace, index)):
+        x = w.emit(f"min(max({x}, {w.step.constant(low)}), {w.step.constant(high)})", fixed)
+    return x, 0
+
+
+def _wrap(w: Writer, op: ops.Wrap, index: int) -> Written:
+    (arg,), q, fixed = w.nodes[index].args, w.nodes[index].q, w.fixed[index]
+    x, low = w.at(arg, 0, fixed), q.lo * q.lsb
+    k_low, k_span, k_each = (w.step.constant(k) for k in (low, -2 * low, -0.5 / low))
+    return w.emit(f"{x} - floor(({x} - {k_low}) * {k_each}) * {k_span}", fixed), 0
+
+
+def _function(w: Writer, op: ops.Lookup, index: int) -> Written:
+    """The function that a table stands for."""
+    (arg,), table, fixed = w.nodes[index].args, op.table, w.fixed[index]
+
+    def operand(x: Any) -> str:
+        return x.name if isinstance(x, Symbol) else w.step.constant(x)
+
+    def write(ufunc: str, x: tuple) -> Symbol:
+        if ufunc == "divide" and not isinstance(x[1], Symbol):
+            ufunc, x = "multiply", (x[0], 1 / x[1])
+        if ufunc == "power" and x[1] == 2:
+            ufunc, x = "multiply", (x[0], x[0])
+        key = (ufunc, *(y.name if isinstance(y, Symbol) else float(y) for y in x))
+        text = UFUNCS[ufunc]
+        return Symbol(w.once(*key, make=lambda: w.emit(text.format(*map(operand, x)), fixed)), write)
+
+    def place() -> str:
+        return w.emit(f"min(max({w.at(arg, 0, fixed)}, 0.0), {w.step.constant(table.entries)})", fixed)
+
+    return table.function(Symbol(w.once("place", arg, table.entries, make=place), write)).name, 0
+
+
+RULES: dict[type[ops.Operation], Rule] = SHARED | {
+    ops.Input: _input,
+    ops.Add: _add,
+    ops.Resize: _resize,
+    ops.Wrap: _wrap,
+    ops.Lookup: _function,
+}
+
+
+class _Ideal(Writer):
     """Every value in its own unit, nothing rounded; tables are what they stand for."""
+
+    rules = RULES
 
     def number(self, index: int) -> float | None:
         """Also of a table's slopes, which are 0 here, and of what is made of them."""
-        node = self.nodes[index]
-        if node.op == "table" and node.attr[1] > 0:
-            return 0.0
-        if node.op == "mul" and any(self.number(a) == 0 for a in node.args):
-            return 0.0
-        if node.op == "resize" and self.number(node.args[0]) == 0:
-            return 0.0
-        return super().number(index)
+        op, args, _ = self.nodes[index]
+        if isinstance(op, ops.Lookup):
+            return 0.0 if op.column > 0 else None
+        if isinstance(op, ops.Mul):
+            return 0.0 if any(self.number(a) == 0 for a in args) else None
+        if isinstance(op, ops.RESIZES):
+            return 0.0 if self.number(args[0]) == 0 else None
+        return constant(self, index)
 
-    def unit(self, args: Any) -> int:
+    def unit(self, args: Iterable[int]) -> int:
         return 0
-
-    def write(self, index: int) -> tuple[str, int]:
-        node = self.nodes[index]
-        if node.op == "input":
-            return super().write(index)[0], 0
-        if node.op == "add" and self.number(node.args[1]) == 0:
-            return self.value(node.args[0])
-        return super().write(index)
-
-    def resize(self, index: int) -> tuple[str, int]:
-        node, fixed = self.nodes[index], self.fixed[index]
-        x, low, high = self.at(node.args[0], 0, fixed), node.q.lo * node.q.lsb, node.q.hi * node.q.lsb
-        if node.attr == "wrap":
-            k_low, k_span, k_each = (self.step.constant(k) for k in (low, -2 * low, -0.5 / low))
-            x = self.emit(f"{x} - floor(({x} - {k_low}) * {k_each}) * {k_span}", fixed)
-        elif saturates(self.trace, index):
-            x = self.emit(f"min(max({x}, {self.step.constant(low)}), {self.step.constant(high)})", fixed)
-        return x, 0
-
-    def table(self, index: int) -> tuple[str, int]:
-        node, fixed = self.nodes[index], self.fixed[index]
-        table, (arg,) = node.attr[0], node.args
-
-        def operand(x: Any) -> str:
-            return x.name if isinstance(x, Symbol) else self.step.constant(x)
-
-        def write(ufunc: str, x: tuple) -> Symbol:
-            if ufunc == "divide" and not isinstance(x[1], Symbol):
-                ufunc, x = "multiply", (x[0], 1 / x[1])
-            if ufunc == "power" and x[1] == 2:
-                ufunc, x = "multiply", (x[0], x[0])
-            key = (ufunc, *(y.name if isinstance(y, Symbol) else float(y) for y in x))
-            text = UFUNCS[ufunc]
-            return Symbol(self.once(*key, make=lambda: self.emit(text.format(*map(operand, x)), fixed)), write)
-
-        def place() -> str:
-            return self.emit(f"min(max({self.at(arg, 0, fixed)}, 0.0), {self.step.constant(table.entries)})", fixed)
-
-        return table.function(Symbol(self.once("place", arg, table.entries, make=place), write)).name, 0
 
 
 @cache

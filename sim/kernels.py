@@ -17,7 +17,8 @@ from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir
 
 from .codegen import LANES, kernel_source
-from .statements import Step, trace_step
+from .integer_statements import trace_step
+from .statements import Step
 
 
 @dataclass(frozen=True)

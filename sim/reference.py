@@ -1,61 +1,56 @@
 """The reference: a trace on exact integers, vectorised over anything. Everything else is held against this page."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.trace import Node
+from spikefab.hw.fixed import Q, align, rounded_shift
 
 
-def _shift_right(code, n: int):
-    """Times 2**-n, rounded half up; exact where n <= 0."""
-    return code << -n if n <= 0 else (code + (1 << (n - 1))) >> n
+def _resize(op: ops.Resize, q: Q, formats: Sequence[Q], a):
+    return np.clip(rounded_shift(a, formats[0].f_bits - q.f_bits), q.lo, q.hi)
 
 
-def _align(node: Node, formats, a, b):
-    """Two operands with their points at the finest fraction of the two (that of the result, but for comparisons)."""
-    f = max(q.f_bits for q in formats[-2:])
-    return a << (f - formats[-2].f_bits), b << (f - formats[-1].f_bits)
+def _wrap(op: ops.Wrap, q: Q, formats: Sequence[Q], a):
+    rounded = rounded_shift(a, formats[0].f_bits - q.f_bits)
+    return ((rounded - q.lo) & ((1 << q.width) - 1)) + q.lo
 
 
-def _resize(node: Node, formats, a):
-    rounded = _shift_right(a, formats[0].f_bits - node.q.f_bits)
-    if node.attr == "wrap":
-        return ((rounded - node.q.lo) & ((1 << node.q.width) - 1)) + node.q.lo
-    return np.clip(rounded, node.q.lo, node.q.hi)
+def _aligned(function: Callable) -> Callable:
+    """A rule that sees its operands with their points at the finest fraction among them."""
+    return lambda op, q, formats, *operands: function(*align(operands, formats))
 
 
-def _sum(node: Node, formats, a, b):
-    a, b = _align(node, formats, a, b)
-    return a + b if node.op == "add" else a - b
+def _select(op: ops.Select, q: Q, formats: Sequence[Q], c, *operands):
+    return np.where(c == 1, *align(operands, formats[1:]))
 
 
-def _compare(node: Node, formats, a, b):
-    a, b = _align(node, formats, a, b)
-    return (a >= b if node.op == "ge" else a > b) * np.int64(1)
+def _lookup(op: ops.Lookup, q: Q, formats: Sequence[Q], z):
+    index = np.clip(z >> formats[0].f_bits, 0, op.table.entries - 1)
+    return np.asarray(op.table.columns[op.column].words, dtype=np.int64)[index]
 
 
-def _table(node: Node, formats, z):
-    table, column = node.attr
-    index = np.clip(z >> formats[0].f_bits, 0, table.entries - 1)
-    return np.asarray(table.columns[column].words, dtype=np.int64)[index]
-
-
-RULES: dict[str, Callable] = {
-    "const": lambda node, formats: np.int64(node.attr),
-    "add": _sum,
-    "sub": _sum,
-    "mul": lambda node, formats, a, b: a * b,
-    "point": lambda node, formats, a: a,
-    "floor": lambda node, formats, a: a >> formats[0].f_bits,
-    "frac": lambda node, formats, a: a & ((1 << formats[0].f_bits) - 1),
-    "resize": _resize,
-    "ge": _compare,
-    "gt": _compare,
-    "select": lambda node, formats, c, a, b: np.where(c == 1, *_align(node, formats, a, b)),
-    "table": _table,
-    "shift": lambda node, formats, a, n: a << (n - node.attr),
+# The code of a result, from the operation, the format of its result, and the formats and codes of its operands. An input has
+# one operand: its register.
+RULES: dict[type[ops.Operation], Callable] = {
+    ops.Input: lambda op, q, formats, register: register,
+    ops.Const: lambda op, q, formats: np.int64(op.code),
+    ops.Add: _aligned(operator.add),
+    ops.Sub: _aligned(operator.sub),
+    ops.Mul: lambda op, q, formats, a, b: a * b,
+    ops.Point: lambda op, q, formats, a: a,
+    ops.Floor: lambda op, q, formats, a: a >> formats[0].f_bits,
+    ops.Frac: lambda op, q, formats, a: a & ((1 << formats[0].f_bits) - 1),
+    ops.Resize: _resize,
+    ops.Wrap: _wrap,
+    ops.Ge: _aligned(lambda a, b: (a >= b) * np.int64(1)),
+    ops.Gt: _aligned(lambda a, b: (a > b) * np.int64(1)),
+    ops.Select: _select,
+    ops.Lookup: _lookup,
+    ops.Shift: lambda op, q, formats, a, n: a << (n - op.least),
 }
 
 
@@ -64,18 +59,16 @@ def evaluate(dp: Datapath, states, coefficients, current) -> list:
 
     `states` (..., states) and `coefficients` (..., coefficients) int64 codes in register order, `current` (...) codes.
     """
-    registers = {("current", "i"): np.asarray(current, dtype=np.int64)}
+    registers = {ops.Input("current", "i"): np.asarray(current, dtype=np.int64)}
     for kind, names, codes in (("state", dp.states, states), ("coefficient", dp.coefficients, coefficients)):
         codes = np.asarray(codes, dtype=np.int64)
-        registers |= {(kind, name): codes[..., k] for k, name in enumerate(names)}
-    nodes, codes = dp.trace.nodes, [None] * len(dp.trace.nodes)
+        registers |= {ops.Input(kind, name): codes[..., k] for k, name in enumerate(names)}
+    found: list = [None] * len(dp.trace.nodes)
     for index in dp.trace.live():
-        node = nodes[index]
-        if node.op == "input":
-            codes[index] = registers[node.attr]
-        else:
-            codes[index] = RULES[node.op](node, [nodes[a].q for a in node.args], *(codes[a] for a in node.args))
-    return codes
+        op, args, q = dp.trace.nodes[index]
+        operands = [registers[op]] if isinstance(op, ops.Input) else [found[a] for a in args]
+        found[index] = RULES[type(op)](op, q, dp.trace.formats(index), *operands)
+    return found
 
 
 def step(dp: Datapath, states, coefficients, current):

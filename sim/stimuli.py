@@ -11,7 +11,7 @@ register (coefficients and states) is loaded; then the segment plays its input c
 | `square` | the neuron's own | jumps between the two ends of the input's range |
 | `recorded` | the neuron's own | a recorded current, or one as in vivo |
 | `random` | uniform over all codes, or partly the neuron's own | each of the four above in turn |
-| `corners` | those that `coverage.search` found | extremes |
+| `corners` | those that `corners.search` found | extremes |
 | `stalled` | the neuron's own | noise; inputs are offered late, and results are taken late |
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.neuron import Neuron
 
-from . import coverage, kernels
+from . import corners, coverage, kernels
 
 SPIKES = 50  # least number of spikes in all stimuli that run with the neuron's own parameters
 # Steps of a segment with random registers: few, because most states soon saturate and then no longer move.
@@ -63,17 +63,17 @@ def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[l
     """
     rng, dp = np.random.default_rng(seed), neuron.datapath
     own = _own(neuron, steps // 6, rng, recorded)
-    found = coverage.search(dp, rng)
-    extra = coverage.draw(dp, rng, max(steps // 100, 8))
+    found = corners.search(dp, rng)
+    extra = corners.draw(dp, rng, max(steps // 100, 8))
     corner_states, corner_coefficients, first = (
         np.concatenate([a, b]) for a, b in zip((found.states, found.coefficients, found.current), extra, strict=True)
     )
-    later = coverage.draw(dp, rng, (CORNER_STEPS - 1) * len(first))[2].reshape(CORNER_STEPS - 1, -1)
-    corners = Stimulus("corners", corner_states, corner_coefficients, np.concatenate([first[None], later]))
+    later = corners.draw(dp, rng, (CORNER_STEPS - 1) * len(first))[2].reshape(CORNER_STEPS - 1, -1)
+    cornered = Stimulus("corners", corner_states, corner_coefficients, np.concatenate([first[None], later]))
     stalled = Stimulus("stalled", own[0].states, own[0].coefficients, own[0].current[: max(steps // 20, 100)], True)
-    rest = steps - sum(s.steps for s in (*own, corners, stalled))
+    rest = steps - sum(s.steps for s in (*own, cornered, stalled))
     segments = max(-(-rest // RANDOM_STEPS), 8)
-    return [*own, _random(neuron, segments, rng, recorded), corners, stalled], found.missed
+    return [*own, _random(neuron, segments, rng, recorded), cornered, stalled], found.missed
 
 
 def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list[Stimulus]:

@@ -120,9 +120,11 @@ def _golden(dp: Datapath, plan: Sequence[Stimulus]) -> list[np.ndarray]:
 
 
 def _job(design: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:
-    job: dict[str, Any] = {"ports": _ports(design.datapath), "interval": design.interval, "stimuli": len(plan)}
+    dp = design.datapath
+    job: dict[str, Any] = {"ports": _ports(dp), "interval": design.interval, "stimuli": len(plan)}
+    job["addresses"] = [register.address for register in dp.registers]
     for k, s in enumerate(plan):
-        registers = np.concatenate([s.coefficients, s.states], axis=-1)
+        registers = dp.register_codes(s.coefficients, s.states)
         job |= {f"registers_{k}": registers, f"current_{k}": s.current, f"stalls_{k}": s.stalls}
     return job
 

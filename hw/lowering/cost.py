@@ -1,5 +1,8 @@
 """What a model costs, counted from its trace: an estimate with no synthesis."""
 
+from collections import Counter
+
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
 
 from .schedule import schedule
@@ -18,20 +21,34 @@ def cost(dp: Datapath) -> dict[str, int]:
     coefficient_bits  bits of the coefficient registers
     latency           clocks a step on one shared multiplier
     """
-    nodes = [dp.trace.nodes[i] for i in dp.trace.live()]
-
-    def count(*ops: str) -> int:
-        return sum(node.op in ops for node in nodes)
-
+    found = [dp.trace.nodes[i].op for i in dp.trace.live()]
+    counts = Counter(COUNTED[type(op)] for op in found)
     # one memory holds all columns of a table, however often it is read
-    tables = {table.name: table.entries * table.width for table, _ in (n.attr for n in nodes if n.op == "table")}
+    tables = {op.table.name: op.table.entries * op.table.width for op in found if isinstance(op, ops.Lookup)}
     return {
-        "multiplies": count("mul"),
-        "adders": count("add", "sub"),
-        "comparisons": count("ge", "gt"),
-        "resizes": count("resize"),
+        **{name: counts[name] for name in ("multiplies", "adders", "comparisons", "resizes")},
         "table_bits": sum(tables.values()),
         "state_bits": sum(q.width for q in dp.states.values()),
         "coefficient_bits": sum(q.width for q in dp.coefficients.values()),
         "latency": schedule(dp.trace).length + OVERHEAD,
     }
+
+
+# what an operation is counted as; None: it costs next to nothing, or is counted otherwise
+COUNTED: dict[type[ops.Operation], str | None] = {
+    ops.Input: None,
+    ops.Const: None,
+    ops.Add: "adders",
+    ops.Sub: "adders",
+    ops.Mul: "multiplies",
+    ops.Point: None,
+    ops.Floor: None,
+    ops.Frac: None,
+    ops.Resize: "resizes",
+    ops.Wrap: "resizes",
+    ops.Ge: "comparisons",
+    ops.Gt: "comparisons",
+    ops.Select: None,
+    ops.Lookup: None,
+    ops.Shift: None,
+}

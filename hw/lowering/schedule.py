@@ -5,21 +5,24 @@ coefficients, the input and constants are ready at 0. What an operation takes:
 
 | operation | clocks |
 |---|---|
-| `point` `floor` `frac`, and a resize that neither rounds nor saturates | 0: wires |
-| `add` `sub` `ge` `gt` `select` | 1 |
-| `resize` | 1 to round, 1 to saturate, each where it can happen |
-| `mul` | 2: operands, product (shared, so the resize that follows takes the product as it appears) |
-| `table` | 1: a block RAM's read |
-| `shift` | 1 a bit of the distance |
+| `Point` `Floor` `Frac`, and a resize that neither rounds nor saturates | 0: wires |
+| `Add` `Sub` `Ge` `Gt` `Select` | 1 |
+| `Resize` | 1 to round, 1 to saturate, each where it can happen |
+| `Wrap` | 1 to round, where it can happen |
+| `Mul` | 2: operands, product (shared, so the resize that follows takes the product as it appears) |
+| `Lookup` | 1: a block RAM's read |
+| `Shift` | 1 a bit of the distance |
 
 With M multipliers no two products start on one in the same clock; the order among those that could start is by the
 longest chain that still follows. `length` is the clock in which every output is ready.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from spikefab.hw.interval import unsaturated
+from spikefab.hw import ops
+from spikefab.hw.proofs import distance_bits, overflows, rounds
 from spikefab.hw.trace import Trace
 
 
@@ -34,37 +37,36 @@ class Schedule:
     length: int
 
 
-def rounds(trace: Trace, index: int) -> bool:
-    node = trace.nodes[index]
-    return trace.nodes[node.args[0]].q.f_bits > node.q.f_bits
-
-
-def saturates(trace: Trace, index: int) -> bool:
-    """Whether a resize can meet a value that its format does not hold (and must clamp or wrap it)."""
-    node = trace.nodes[index]
-    lo, hi = unsaturated(node.q, trace.intervals[node.args[0]], trace.nodes[node.args[0]].q)
-    return lo < node.q.lo or hi > node.q.hi
-
-
-def distance_bits(trace: Trace, index: int) -> int:
-    """Bits of a shift's distance, counted from its least value."""
-    lo, hi = trace.intervals[trace.nodes[index].args[1]]
-    return (hi - lo).bit_length()
-
-
 def clocks(trace: Trace, index: int) -> int:
     """Clocks from operands to result."""
-    op = trace.nodes[index].op
-    if op in ("input", "const", "point", "floor", "frac"):
-        return 0
-    if op == "resize":
-        after_product = trace.nodes[trace.nodes[index].args[0]].op == "mul"
-        return (rounds(trace, index) or after_product) + (saturates(trace, index) and trace.nodes[index].attr != "wrap")
-    if op == "mul":
-        return 2
-    if op == "shift":
-        return distance_bits(trace, index)
-    return 1
+    return CLOCKS[type(trace.nodes[index].op)](trace, index)
+
+
+def follows_product(trace: Trace, index: int) -> bool:
+    return isinstance(trace.nodes[trace.nodes[index].args[0]].op, ops.Mul)
+
+
+def _to_round(trace: Trace, index: int) -> int:
+    return int(rounds(trace, index) or follows_product(trace, index))
+
+
+CLOCKS: dict[type[ops.Operation], Callable[[Trace, int], int]] = {
+    ops.Input: lambda trace, index: 0,
+    ops.Const: lambda trace, index: 0,
+    ops.Add: lambda trace, index: 1,
+    ops.Sub: lambda trace, index: 1,
+    ops.Mul: lambda trace, index: 2,
+    ops.Point: lambda trace, index: 0,
+    ops.Floor: lambda trace, index: 0,
+    ops.Frac: lambda trace, index: 0,
+    ops.Resize: lambda trace, index: _to_round(trace, index) + any(overflows(trace, index)),
+    ops.Wrap: _to_round,
+    ops.Ge: lambda trace, index: 1,
+    ops.Gt: lambda trace, index: 1,
+    ops.Select: lambda trace, index: 1,
+    ops.Lookup: lambda trace, index: 1,
+    ops.Shift: distance_bits,
+}
 
 
 @cache
@@ -75,8 +77,9 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
     tail: dict[int, int] = {}  # clocks from reading the operands to the end of the longest chain
     for i in reversed(live):
         tail[i] = clocks(trace, i) + max((tail[u] for u in users[i]), default=0)
-    for i in live:
-        if trace.nodes[i].op == "mul" and any(trace.nodes[u].op != "resize" for u in users[i]):
+    products = {i for i in live if isinstance(trace.nodes[i].op, ops.Mul)}
+    for i in products:
+        if not all(isinstance(trace.nodes[u].op, ops.RESIZES) for u in users[i]):
             raise AssertionError(f"product {i} is read by more than resizes: resize it first")
 
     start: dict[int, int] = {}
@@ -88,15 +91,13 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
         blocked = []
         for i in waiting:  # in order, so operands come first
             node = trace.nodes[i]
-            if node.op != "mul" and all(a in ready for a in node.args):
+            if i not in products and all(a in ready for a in node.args):
                 start[i] = max((ready[a] for a in node.args), default=0)
                 ready[i] = start[i] + clocks(trace, i)
             else:
                 blocked.append(i)
         able = [
-            i
-            for i in blocked
-            if trace.nodes[i].op == "mul" and all(ready.get(a, clock + 1) <= clock for a in trace.nodes[i].args)
+            i for i in blocked if i in products and all(ready.get(a, clock + 1) <= clock for a in trace.nodes[i].args)
         ]
         for m, i in enumerate(sorted(able, key=lambda i: (-tail[i], i))[:multipliers]):
             start[i], ready[i], unit[i] = clock, clock + clocks(trace, i), m

@@ -8,19 +8,20 @@ With L the length of `schedule.schedule`, a step takes L + 2 clocks: one to take
 write states and outputs. The clock that delivers a result also takes the next input: latency = interval = L + 2.
 """
 
+from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.lib.memory import Memory
 
-from spikefab.hw.interval import unsaturated
+from spikefab.hw import ops
+from spikefab.hw.datapath import Datapath
+from spikefab.hw.fixed import align
+from spikefab.hw.proofs import before_saturation, distance_bits, entries_asked, overflows, rounds
 from spikefab.hw.trace import Trace
 
-from .schedule import Schedule, distance_bits, rounds, saturates, schedule
-
-if TYPE_CHECKING:
-    from spikefab.hw.neuron import Neuron
+from .schedule import Schedule, follows_product, schedule
 
 OVERHEAD = 2  # clocks a step besides the schedule's length
 
@@ -31,56 +32,56 @@ def shape_of(interval: tuple[int, int]) -> Shape:
     return unsigned(max(1, hi.bit_length())) if lo >= 0 else signed(max((~lo).bit_length(), hi.bit_length()) + 1)
 
 
-def lower(neuron: "Neuron", multipliers: int = 1) -> Module:
-    """The module behind a neuron's ports."""
-    dp = neuron.datapath
+def lower(ports: Any, dp: Datapath, reset: Sequence[int], multipliers: int = 1) -> Module:
+    """The module behind a neuron's ports. `reset`: the code of each of `dp.registers` after a reset."""
     plan = schedule(dp.trace, multipliers)
     m = Module()
 
-    registers = {("current", "i"): Signal(signed(dp.current.width), name="current_i")}
-    for kind, formats, codes in (
-        ("coefficient", dp.coefficients, neuron.codes),
-        ("state", dp.states, neuron.initial),
-    ):
-        for name, q in formats.items():
-            registers[kind, name] = Signal(signed(q.width), init=codes[name], name=f"{kind}_{name}")
+    writable = [
+        Signal(signed(register.format.width), init=code, name=f"{register.kind}_{register.name}")
+        for register, code in zip(dp.registers, reset, strict=True)
+    ]
+    current = Signal(signed(dp.current.width), name="current_i")
+    registers = {ops.Input("current", "i"): current}
+    registers |= {ops.Input(r.kind, r.name): held for r, held in zip(dp.registers, writable, strict=True)}
+    states = {name: registers[ops.Input("state", name)] for name in dp.states}
 
     clock = Signal(range(plan.length + 1))
     running = Signal()
-    outputs = _Operations(m, dp.trace, plan, registers, clock).outputs
+    outputs = Logic(m, dp.trace, plan, registers, clock).outputs
 
-    m.d.comb += neuron.i_ready.eq(~running & (~neuron.o_valid | neuron.o_ready))
-    m.d.comb += neuron.cfg_ready.eq(neuron.i_ready)
-    with m.If(neuron.o_ready):
-        m.d.sync += neuron.o_valid.eq(0)
-    with m.If(neuron.cfg_valid & neuron.cfg_ready), m.Switch(neuron.cfg_addr):
-        for address, (_, register) in enumerate((k, r) for k, r in registers.items() if k[0] != "current"):
-            with m.Case(address):
-                m.d.sync += register.eq(neuron.cfg_data)
-    with m.If(neuron.i_valid & neuron.i_ready):
-        m.d.sync += [registers["current", "i"].eq(neuron.i), running.eq(1), clock.eq(0)]
+    m.d.comb += ports.i_ready.eq(~running & (~ports.o_valid | ports.o_ready))
+    m.d.comb += ports.cfg_ready.eq(ports.i_ready)
+    with m.If(ports.o_ready):
+        m.d.sync += ports.o_valid.eq(0)
+    with m.If(ports.cfg_valid & ports.cfg_ready), m.Switch(ports.cfg_addr):
+        for register, held in zip(dp.registers, writable, strict=True):
+            with m.Case(register.address):
+                m.d.sync += held.eq(ports.cfg_data)
+    with m.If(ports.i_valid & ports.i_ready):
+        m.d.sync += [current.eq(ports.i), running.eq(1), clock.eq(0)]
     with m.If(running):
         m.d.sync += clock.eq(clock + 1)
         with m.If(clock == plan.length):
-            m.d.sync += [running.eq(0), neuron.o_valid.eq(1)]
-            m.d.sync += [neuron.o_v.eq(outputs[".v"]), neuron.o_spike.eq(outputs[".spike"])]
-            m.d.sync += [registers["state", name].eq(outputs[name]) for name in dp.states]
-    m.d.comb += [getattr(neuron, f"state_{name}").eq(registers["state", name]) for name in dp.states]
+            m.d.sync += [running.eq(0), ports.o_valid.eq(1)]
+            m.d.sync += [ports.o_v.eq(outputs[".v"]), ports.o_spike.eq(outputs[".spike"])]
+            m.d.sync += [held.eq(outputs[name]) for name, held in states.items()]
+    m.d.comb += [getattr(ports, f"state_{name}").eq(held) for name, held in states.items()]
     return m
 
 
-class _Operations:
+class Logic:
     """The logic of every live operation; `outputs` are the signals of the trace's outputs by name."""
 
     def __init__(self, m: Module, trace: Trace, plan: Schedule, registers: dict, clock: Signal):
         self.m, self.trace, self.plan, self.registers, self.clock = m, trace, plan, registers, clock
         self.memories: dict[tuple, Any] = {}
-        products = {u: Signal(signed(2 * trace.word), name=f"product_{u}") for u in set(plan.unit.values())}
-        self.values = {i: products[u] for i, u in plan.unit.items()}
+        self.products = {u: Signal(signed(2 * trace.word), name=f"product_{u}") for u in set(plan.unit.values())}
+        self.values: dict[int, Any] = {}
         for i in trace.live():
-            if i not in self.values:
-                self.values[i] = getattr(self, "_" + trace.nodes[i].op)(i)
-        for u, product in products.items():
+            op = trace.nodes[i].op
+            self.values[i] = RULES[type(op)](self, op, i)
+        for u, product in self.products.items():
             self._multiplier(u, product)
         self.outputs = {name: self.values[i] for name, i in trace.outputs.items()}
 
@@ -98,11 +99,10 @@ class _Operations:
 
     def _aligned(self, index: int) -> list:
         """The last two operands with their points at the finest fraction among them."""
-        bits = [self.trace.nodes[a].q.f_bits for a in self.trace.nodes[index].args[-2:]]
-        return [v << (max(bits) - f) for v, f in zip(self._args(index)[-2:], bits, strict=True)]
+        return align(self._args(index)[-2:], self.trace.formats(index)[-2:])
 
     def _named(self, index: int, shape: Shape, suffix: str = "") -> Signal:
-        return Signal(shape, name=f"{self.trace.nodes[index].op}_{index}{suffix}")
+        return Signal(shape, name=f"{self.trace.nodes[index].op.label}_{index}{suffix}")
 
     def _clocked(self, index: int, expression, shape: Shape | None = None) -> Signal:
         held = self._named(index, shape or shape_of(self.trace.intervals[index]))
@@ -114,102 +114,117 @@ class _Operations:
         self.m.d.comb += wire.eq(expression)
         return wire
 
-    def _input(self, index: int):
-        return self.registers[self.trace.nodes[index].attr]
+    # -- the rules: each gives the signal of an operation
 
-    def _const(self, index: int):
-        return Const(self.trace.nodes[index].attr, shape_of(self.trace.intervals[index]))
+    def _input(self, op: ops.Input, index: int):
+        return self.registers[op]
 
-    def _point(self, index: int):
+    def _const(self, op: ops.Const, index: int):
+        return Const(op.code, shape_of(self.trace.intervals[index]))
+
+    def _point(self, op: ops.Point, index: int):
         return self._args(index)[0]
 
-    def _floor(self, index: int):
+    def _floor(self, op: ops.Floor, index: int):
         (a,) = self.trace.nodes[index].args
         return self._wired(index, self.values[a] >> self.trace.nodes[a].q.f_bits)
 
-    def _frac(self, index: int):
+    def _frac(self, op: ops.Frac, index: int):
         (a,) = self.trace.nodes[index].args
         bits = self.trace.nodes[a].q.f_bits
         return self._wired(index, self.values[a] & ((1 << bits) - 1))
 
-    def _add(self, index: int):
+    def _add(self, op: ops.Add, index: int):
         a, b = self._aligned(index)
         return self._clocked(index, a + b)
 
-    def _sub(self, index: int):
+    def _sub(self, op: ops.Sub, index: int):
         a, b = self._aligned(index)
         return self._clocked(index, a - b)
 
-    def _ge(self, index: int):
+    def _mul(self, op: ops.Mul, index: int):
+        return self.products[self.plan.unit[index]]
+
+    def _ge(self, op: ops.Ge, index: int):
         a, b = self._aligned(index)
         return self._clocked(index, a >= b)
 
-    def _gt(self, index: int):
+    def _gt(self, op: ops.Gt, index: int):
         a, b = self._aligned(index)
         return self._clocked(index, a > b)
 
-    def _select(self, index: int):
+    def _select(self, op: ops.Select, index: int):
         a, b = self._aligned(index)
         return self._clocked(index, Mux(self._args(index)[0], a, b))
 
-    def _resize(self, index: int):
-        node = self.trace.nodes[index]
-        (arg,) = node.args
-        source, x = self.trace.nodes[arg].q, self.values[arg]
-        shift = source.f_bits - node.q.f_bits
-        unclamped = shape_of(unsaturated(node.q, self.trace.intervals[arg], source))
-        # half up: the first bit that falls away is the carry (beyond the operand, its sign)
-        value = (x >> shift) + x.shift_right(shift - 1)[:1] if rounds(self.trace, index) else x << -shift
-        if self.trace.nodes[arg].op == "mul":
-            held = self._named(index, unclamped, "_product")
-            with self.m.If(self.clock == self.plan.start[index]):
-                self.m.d.sync += held.eq(value)
-            value = held
-        elif rounds(self.trace, index):
-            held = self._named(index, unclamped, "_rounded")
-            self.m.d.sync += held.eq(value)
-            value = held
-        if not saturates(self.trace, index):
+    def _resize(self, op: ops.Resize, index: int):
+        value, held = self._rounded(index)
+        if not any(overflows(self.trace, index)):
             return self._wired(index, value)
-        low = node.q.width - 1
-        if node.attr == "wrap":
-            return self._wired(index, value[: low + 1].as_signed())
-        wide = self._named(index, signed(max(unclamped.width + (not unclamped.signed), low + 2)), "_wide")
+        low = self.trace.nodes[index].q.width - 1
+        wide = self._named(index, signed(max(held.width + (not held.signed), low + 2)), "_wide")
         self.m.d.comb += wide.eq(value)
         top = wide[low:]
         inside = ~top.any() | top.all()
         ends = Cat(~wide[-1].replicate(low), wide[-1]).as_signed()
         return self._clocked(index, Mux(inside, wide[: low + 1].as_signed(), ends))
 
-    def _table(self, index: int):
-        node = self.trace.nodes[index]
-        table, column = node.attr
-        if (table, node.args) not in self.memories:
-            rows = [
-                reduce(lambda row, c: (row << c[0].width) | (c[1] & ((1 << c[0].width) - 1)), reversed(entry), 0)
-                for entry in zip(*[[(c.q, word) for word in c.words] for c in table.columns], strict=True)
-            ]
-            # synthesis would spend hundreds of cells on a small table
-            memory = Memory(shape=unsigned(table.width), depth=table.entries, init=rows, attrs={"ram_style": "block"})
-            self.m.submodules[f"table_{table.name}_{index}"] = memory
-            port = memory.read_port()
-            (arg,) = node.args
-            lo, hi = (end >> self.trace.nodes[arg].q.f_bits for end in self.trace.intervals[arg])
-            z = self._named(index, shape_of((lo, hi)), "_index")
-            last = table.entries - 1
-            clamped = Mux(z < 0, 0, z) if lo < 0 else z
-            clamped = Mux(z > last, last, clamped) if hi > last else clamped
-            self.m.d.comb += [z.eq(self.values[arg] >> self.trace.nodes[arg].q.f_bits), port.addr.eq(clamped)]
-            self.memories[table, node.args] = port.data
-        offset = sum(c.q.width for c in table.columns[:column])
-        word = self.memories[table, node.args][offset : offset + node.q.width].as_signed()
+    def _wrap(self, op: ops.Wrap, index: int):
+        value, _ = self._rounded(index)
+        if any(overflows(self.trace, index)):
+            value = value[: self.trace.nodes[index].q.width].as_signed()
+        return self._wired(index, value)
+
+    def _rounded(self, index: int):
+        """What a resize holds before it saturates or wraps, and its shape: in a register if it rounds or reads a product."""
+        (x,), (source,) = self._args(index), self.trace.formats(index)
+        shift = source.f_bits - self.trace.nodes[index].q.f_bits
+        shape = shape_of(before_saturation(self.trace, index))
+        # half up: the first bit that falls away is the carry (beyond the operand, its sign)
+        value = (x >> shift) + x.shift_right(shift - 1)[:1] if rounds(self.trace, index) else x << -shift
+        if follows_product(self.trace, index):
+            held = self._named(index, shape, "_product")
+            with self.m.If(self.clock == self.plan.start[index]):
+                self.m.d.sync += held.eq(value)
+            return held, shape
+        if rounds(self.trace, index):
+            held = self._named(index, shape, "_rounded")
+            self.m.d.sync += held.eq(value)
+            return held, shape
+        return value, shape
+
+    def _lookup(self, op: ops.Lookup, index: int):
+        args = self.trace.nodes[index].args
+        if (op.table, args) not in self.memories:
+            self.memories[op.table, args] = self._memory(op.table, index)
+        columns = op.table.columns
+        offset = sum(c.q.width for c in columns[: op.column])
+        word = self.memories[op.table, args][offset : offset + columns[op.column].q.width].as_signed()
         return self._wired(index, word)
 
-    def _shift(self, index: int):
+    def _memory(self, table: ops.Table, index: int):
+        """The row of a table that a lookup reads, all columns of it."""
+        rows = [
+            reduce(lambda row, c: (row << c[0].width) | (c[1] & ((1 << c[0].width) - 1)), reversed(entry), 0)
+            for entry in zip(*[[(c.q, word) for word in c.words] for c in table.columns], strict=True)
+        ]
+        # synthesis would spend hundreds of cells on a small table
+        memory = Memory(shape=unsigned(table.width), depth=table.entries, init=rows, attrs={"ram_style": "block"})
+        self.m.submodules[f"table_{table.name}_{index}"] = memory
+        port = memory.read_port()
+        lo, hi = entries_asked(self.trace, index)
+        z = self._named(index, shape_of((lo, hi)), "_index")
+        last = table.entries - 1
+        clamped = Mux(z < 0, 0, z) if lo < 0 else z
+        clamped = Mux(z > last, last, clamped) if hi > last else clamped
+        (x,), (source,) = self._args(index), self.trace.formats(index)
+        self.m.d.comb += [z.eq(x >> source.f_bits), port.addr.eq(clamped)]
+        return port.data
+
+    def _shift(self, op: ops.Shift, index: int):
         x, n = self._args(index)
-        lo, _ = self.trace.intervals[self.trace.nodes[index].args[1]]
         distance = Signal(distance_bits(self.trace, index), name=f"distance_{index}")
-        self.m.d.comb += distance.eq(n - lo)
+        self.m.d.comb += distance.eq(n - op.least)
         for k in range(len(distance)):
             widest = shape_of(self.trace.intervals[index])
             grown = Shape(min(widest.width, len(x) + (1 << k)), widest.signed)
@@ -217,3 +232,22 @@ class _Operations:
             self.m.d.sync += stage.eq(Mux(distance[k], x << (1 << k), x))
             x = stage
         return x
+
+
+RULES: dict[type[ops.Operation], Callable[..., Any]] = {
+    ops.Input: Logic._input,
+    ops.Const: Logic._const,
+    ops.Add: Logic._add,
+    ops.Sub: Logic._sub,
+    ops.Mul: Logic._mul,
+    ops.Point: Logic._point,
+    ops.Floor: Logic._floor,
+    ops.Frac: Logic._frac,
+    ops.Resize: Logic._resize,
+    ops.Wrap: Logic._wrap,
+    ops.Ge: Logic._ge,
+    ops.Gt: Logic._gt,
+    ops.Select: Logic._select,
+    ops.Lookup: Logic._lookup,
+    ops.Shift: Logic._shift,
+}

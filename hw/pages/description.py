@@ -1,19 +1,20 @@
 """What there is to say of a model, from its docstring, its declarations and its trace: for a command, and for its page."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import WORDS, Datapath, datapath, guard_bits
-from spikefab.hw.interval import saturations, unsaturated
+from spikefab.hw.fixed import Q
 from spikefab.hw.lowering import cost
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.proofs import before_saturation, saturations
 from spikefab.hw.spec import Param
 from spikefab.hw.trace import Trace
 
 WORD = 18  # where one word must do
 COUNTED = ("multiplies", "table_bits", "latency")  # what a setting can be held against
-SIGNS = {"add": "+", "sub": "-", "ge": ">=", "gt": ">"}
 
 
 class Doc(NamedTuple):
@@ -219,7 +220,7 @@ def _saturations(dp: Datapath) -> Listing:
     for index, ends in sides.items():
         node = trace.nodes[index]
         (arg,) = node.args
-        low, high = unsaturated(node.q, trace.intervals[arg], trace.nodes[arg].q)
+        low, high = before_saturation(trace, index)
         reaches = f"{low * node.q.lsb:.4g} .. {high * node.q.lsb:.4g}"
         what = f"#{arg}" if arg in sides else expression(trace, arg)
         rows.append((f"#{index}", what, " and ".join(ends), reaches, str(node.q)))
@@ -273,24 +274,43 @@ def _names(keys: Sequence[str]) -> list[str]:
 
 def expression(trace: Trace, index: int, depth: int = 3) -> str:
     """An operation in the model's own symbols; what lies more than `depth` operations back is #n."""
-    node = trace.nodes[index]
-    if node.op == "input":
-        return node.attr[1]
-    if node.op == "const":
-        return f"{node.attr * node.q.lsb:g}"
-    if node.op == "resize":
-        return expression(trace, node.args[0], depth)
+    op, args, q = trace.nodes[index]
+    if isinstance(op, (ops.Input, ops.Const)):
+        return WORDED[type(op)](op, q)
+    if isinstance(op, ops.RESIZES):
+        return expression(trace, args[0], depth)
     if depth == 0:
         return f"#{index}"
-    args = [expression(trace, a, depth - 1) for a in node.args]
-    if node.op in SIGNS:
-        right = f"({args[1]})" if " " in args[1] and node.op == "sub" else args[1]
-        return f"{args[0]} {SIGNS[node.op]} {right}"
-    if node.op == "mul":
-        return " ".join(f"({a})" if " + " in a or " - " in a else a for a in args)
-    if node.op == "point":
-        return f"2^{node.attr} ({args[0]})" if " " in args[0] else f"2^{node.attr} {args[0]}"
-    if node.op == "table":
-        table, column = node.attr
-        return f"{'slope of ' * column}{table.name}({args[0]})"
-    return f"{node.op}({', '.join(args)})"
+    return WORDED[type(op)](op, q, *(expression(trace, a, depth - 1) for a in args))
+
+
+def _infix(sign: str) -> Callable[..., str]:
+    return lambda op, q, a, b: f"{a} {sign} {b}"
+
+
+def _call(op: ops.Operation, q: Q, *operands: str) -> str:
+    return f"{op.label}({', '.join(operands)})"
+
+
+def _product(op: ops.Mul, q: Q, *operands: str) -> str:
+    return " ".join(f"({a})" if " + " in a or " - " in a else a for a in operands)
+
+
+# An operation in words, from it, the format of its result and its operands in words.
+WORDED: dict[type[ops.Operation], Callable[..., str]] = {
+    ops.Input: lambda op, q: op.name,
+    ops.Const: lambda op, q: f"{op.code * q.lsb:g}",
+    ops.Add: _infix("+"),
+    ops.Sub: lambda op, q, a, b: f"{a} - ({b})" if " " in b else f"{a} - {b}",
+    ops.Mul: _product,
+    ops.Point: lambda op, q, a: f"2^{op.power} ({a})" if " " in a else f"2^{op.power} {a}",
+    ops.Floor: _call,
+    ops.Frac: _call,
+    ops.Resize: lambda op, q, a: a,
+    ops.Wrap: lambda op, q, a: a,
+    ops.Ge: _infix(">="),
+    ops.Gt: _infix(">"),
+    ops.Select: _call,
+    ops.Lookup: lambda op, q, z: f"{'slope of ' * op.column}{op.table.name}({z})",
+    ops.Shift: _call,
+}

@@ -1,23 +1,60 @@
 """The data flow of a model as a picture: SVG text, from the trace alone. x is the clock of the schedule."""
 
+from collections.abc import Callable
 from html import escape
+from typing import NamedTuple
 
+from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.lowering.schedule import saturates
-from spikefab.hw.trace import Node
+from spikefab.hw.proofs import overflows
 
 from .layout import Box, Layout, Port, Wire
 
 ROW, CLOCK, TRACK = 10, 40, 4  # pixels: of a row, of a clock, between wires that turn in one channel
 SIDE, TOP, BELOW = 70, 34, 40
-SIGNS = {"add": "+", "sub": "−", "mul": "×", "ge": "≥", "gt": ">", "select": "?", "shift": "≪"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FILLS = {"mul": "#d1495b", "table": "#edae49", "resize": "#ffffff"}
 PLAIN = "#dfe6ee"
 KINDS = {"state": "#30638e", "coefficient": "#6b7280", "current": "#2e7d4f"}
 COMPUTED = ("#7d8fb3", "#b38f6a", "#7fa38a", "#a583a8", "#5f9ea8")
 PAPER, INK, FAINT = "#fbfbf9", "#1f2933", "#c9ced6"
 FONT = "ui-sans-serif, system-ui, 'DejaVu Sans', Arial, sans-serif"
+
+
+class Look(NamedTuple):
+    """How a type of operation is drawn, where it is drawn as a box, and what is said of it where it is but a wire.
+
+    `sign(operation, format of its result)` stands in the box, `fill` and `ink` are its colours, `largest` is the size of its
+    letters. `change(operation)` is written beside the wire.
+    """
+
+    sign: Callable[..., str] = lambda op, q: ""
+    fill: str = PLAIN
+    ink: str = INK
+    largest: float = 13
+    change: Callable[..., str] = lambda op: op.label
+
+
+def _sign(text: str) -> Look:
+    return Look(lambda op, q: text)
+
+
+LOOKS: dict[type[ops.Operation], Look] = {
+    ops.Input: Look(lambda op, q: op.name),
+    ops.Const: Look(lambda op, q: f"{op.code * q.lsb:.4g}"),
+    ops.Add: _sign("+"),
+    ops.Sub: _sign("−"),
+    ops.Mul: Look(lambda op, q: "×", "#d1495b", PAPER),
+    ops.Point: Look(change=lambda op: "×2" + str(op.power).translate(SUPERSCRIPTS)),
+    ops.Floor: Look(),
+    ops.Frac: Look(),
+    ops.Resize: Look(lambda op, q: str(q), "#ffffff", largest=8, change=lambda op: ""),
+    ops.Wrap: Look(lambda op, q: str(q), "#ffffff", largest=8, change=lambda op: "wrap"),
+    ops.Ge: _sign("≥"),
+    ops.Gt: _sign(">"),
+    ops.Select: _sign("?"),
+    ops.Lookup: Look(lambda op, q: op.table.name, "#edae49", largest=8),
+    ops.Shift: _sign("≪"),
+}
 LEGEND = (
     ("state", KINDS["state"]),
     ("coefficient", KINDS["coefficient"]),
@@ -120,8 +157,8 @@ class _Drawing:
         return f'{group}<path d="{"".join(path)}"/>{"".join(sorted(dots))}</g>'
 
     def _colour(self, index: int) -> str:
-        node = self.trace.nodes[index]
-        return KINDS[node.attr[0]] if node.op == "input" else COMPUTED[index % len(COMPUTED)]
+        op = self.trace.nodes[index].op
+        return KINDS[op.kind] if isinstance(op, ops.Input) else COMPUTED[index % len(COMPUTED)]
 
     def _box(self, box: Box) -> list[str]:
         ports = [self._port(box, port, row) for port, row in zip(box.ports, box.port_rows(), strict=True)]
@@ -130,22 +167,24 @@ class _Drawing:
         top, height = self.y(box.row) - ROW / 2, 3 * ROW
         parts = []
         edge = self.right[box.start // 2]
-        for index in box.nodes if self.trace.nodes[box.nodes[0]].op != "table" else box.nodes[:1]:
+        of_table = isinstance(self.trace.nodes[box.nodes[0]].op, ops.Lookup)
+        for index in box.nodes[:1] if of_table else box.nodes:
             stop = self.left[self.layout.plan.ready[index]] if index != box.nodes[-1] else self.left[box.stop // 2]
             parts.append(self._part(index, edge, top, stop - edge, height))
             edge = stop
         return [*parts, *ports]
 
     def _part(self, index: int, x: float, y: float, width: float, height: float) -> str:
-        node = self.trace.nodes[index]
-        label = _label(node)
-        size = round(min(8 if node.op in ("resize", "table") else 13, (width - 3) / (0.55 * max(1, len(label)))), 1)
-        weight = ' font-weight="bold" fill="#ffffff"' if node.op == "mul" else ""
-        clamps = node.op == "resize" and node.attr != "wrap" and saturates(self.trace, index)
+        op, _, q = self.trace.nodes[index]
+        look = LOOKS[type(op)]
+        label = look.sign(op, q)
+        size = round(min(look.largest, (width - 3) / (0.55 * max(1, len(label)))), 1)
+        weight = ' font-weight="bold" fill="#ffffff"' if isinstance(op, ops.Mul) else ""
+        clamps = isinstance(op, ops.Resize) and any(overflows(self.trace, index))
         bar = f'<path d="M{x + width - 1.5:g} {y:g}v{height:g}" stroke="{INK}" stroke-width="3"/>' if clamps else ""
         return (
             f'<g>{self._about(index)}<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-            f'fill="{FILLS.get(node.op, PLAIN)}" stroke="{INK}" stroke-width="0.6"/>{bar}'
+            f'fill="{look.fill}" stroke="{INK}" stroke-width="0.6"/>{bar}'
             f'<text x="{x + width / 2:g}" y="{y + height / 2 + round(size / 2.9):g}" '
             f'text-anchor="middle" font-size="{size:g}"{weight}>{escape(label)}</text></g>'
         )
@@ -155,20 +194,20 @@ class _Drawing:
         x, right, y = self.left[box.start // 2], self.right[box.start // 2], self.y(row)
         drawn = []
         node, wires = self.trace.nodes[port.source], [self.trace.nodes[index] for index in reversed(port.wires)]
-        if node.op == "const" and all(wire.op == "point" for wire in wires):  # its value says it all
-            node, wires = (wires or [node])[-1]._replace(op="const", attr=node.attr), []
+        if isinstance(node.op, ops.Const) and all(isinstance(wire.op, ops.Point) for wire in wires):
+            node, wires = (wires or [node])[-1]._replace(op=node.op), []  # its value says it all
         if self.layout.is_tag(box, port):
-            name = node.attr[1] if node.op == "input" else f"{node.attr * node.q.lsb:.4g}"
-            colour = self._colour(port.source) if node.op == "input" else INK
+            name = LOOKS[type(node.op)].sign(node.op, node.q)
+            colour = self._colour(port.source) if isinstance(node.op, ops.Input) else INK
             drawn.append(
                 f'<g>{self._about(port.source)}<path d="M{x:g} {y:g}H{right:g}" stroke="{colour}" stroke-width="1.2"/>'
                 f'<text x="{x - 1:g}" y="{y + 2:g}" text-anchor="end" font-size="8.5" fill="{colour}">{escape(name)}'
                 "</text></g>"
             )
-        change = " ".join(text for text in map(_change, wires) if text)
+        change = " ".join(text for text in (LOOKS[type(wire.op)].change(wire.op) for wire in wires) if text)
         if change:
             below = -6 if len(box.ports) == 1 else 2.5
-            colour = PAPER if self.trace.nodes[box.nodes[0]].op == "mul" else INK
+            colour = LOOKS[type(self.trace.nodes[box.nodes[0]].op)].ink
             drawn.append(
                 f'<text x="{right + 2:g}" y="{y + below:g}" font-size="6.5" fill="{colour}">{escape(change)}</text>'
             )
@@ -177,7 +216,9 @@ class _Drawing:
     def _name(self, box: Box) -> str:
         y = self.y(box.row)
         if box.outs:
-            kind, name = self.trace.nodes[box.outs[0]].attr
+            register = self.trace.nodes[box.outs[0]].op
+            assert isinstance(register, ops.Input)
+            kind, name = register.kind, register.name
             x, about = 6.0, self._about(box.outs[0])
             colour, width = KINDS[kind], SIDE - 6.0
         else:
@@ -192,11 +233,11 @@ class _Drawing:
     def _about(self, index: int) -> str:
         """What a pointer shows."""
         node, (low, high) = self.trace.nodes[index], self.trace.intervals[index]
-        name = node.op
-        if node.op == "input":
-            name = " ".join(node.attr)
-        elif node.op == "table":
-            name = f"table {node.attr[0].name}, column {node.attr[1]}"
+        name = node.op.label
+        if isinstance(node.op, ops.Input):
+            name = f"{node.op.kind} {node.op.name}"
+        elif isinstance(node.op, ops.Lookup):
+            name = f"table {node.op.table.name}, column {node.op.column}"
         ends = f"{low * node.q.lsb:.6g} .. {high * node.q.lsb:.6g}"
         return f"<title>{escape(f'#{index} {name}: {node.q}, {ends}')}</title>"
 
@@ -209,16 +250,3 @@ class _Drawing:
         text = "Q(i, f): what is rounded to it; bar: can saturate. Upper operand first; ? takes the second where the first is 1."
         parts.append(f'<text x="{x:g}" y="{y:g}">{text}</text>')
         return parts
-
-
-def _label(node: Node) -> str:
-    if node.op == "resize":
-        return str(node.q)
-    return node.attr[0].name if node.op == "table" else SIGNS[node.op]
-
-
-def _change(node: Node) -> str:
-    """What an operation that costs nothing does to the code that passes."""
-    if node.op == "point":
-        return "×2" + str(node.attr).translate(SUPERSCRIPTS)
-    return node.op if node.op != "resize" else "wrap" * (node.attr == "wrap")

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from spikefab.hw import ops
 from spikefab.hw.lowering.schedule import Schedule, clocks, schedule
 from spikefab.hw.trace import Trace
 
+SOURCES = (ops.Input, ops.Const)  # they take no place among the clocks
 NEAR = 2  # clocks: a register that is read later stands beside its reader, without a wire
 TALL = 3  # rows of a box, and one below it
 SIDES = ((), (1,), (0, 2), (0, 1, 2))  # its rows in which so many wires end
@@ -100,7 +102,7 @@ class Layout:
     # -- what there is -------------------------------------------------------------------------------------------
 
     def is_wire(self, index: int) -> bool:
-        return self.trace.nodes[index].op not in ("input", "const") and clocks(self.trace, index) == 0
+        return not isinstance(self.trace.nodes[index].op, SOURCES) and clocks(self.trace, index) == 0
 
     def port(self, index: int) -> Port:
         wires = []
@@ -112,7 +114,7 @@ class Layout:
     def is_tag(self, box: Box, port: Port) -> bool:
         """Whether a port shows a name or a number, in place of a wire."""
         op = self.trace.nodes[port.source].op
-        return op == "const" or (op == "input" and box.start > 2 * NEAR)
+        return isinstance(op, ops.Const) or (isinstance(op, ops.Input) and box.start > 2 * NEAR)
 
     def _operations(self) -> Iterator[Box]:
         nodes, users = self.trace.nodes, self.trace.users()
@@ -124,11 +126,11 @@ class Layout:
         chains: dict[object, list[int]] = {}
         for i in self.trace.live():
             node = nodes[i]
-            if node.op in ("input", "const") or self.is_wire(i):
+            if isinstance(node.op, SOURCES) or self.is_wire(i):
                 continue
-            if node.op == "table":  # its columns are one memory
-                chains.setdefault((node.attr[0], node.args), []).append(i)
-            elif node.op == "resize" and node.args[0] in chains and alone(node.args[0]):
+            if isinstance(node.op, ops.Lookup):  # its columns are one memory
+                chains.setdefault((node.op.table, node.args), []).append(i)
+            elif isinstance(node.op, ops.RESIZES) and node.args[0] in chains and alone(node.args[0]):
                 chains[i] = [*chains.pop(node.args[0]), i]
             else:
                 chains[i] = [i]
@@ -139,7 +141,7 @@ class Layout:
                 2 * self.plan.start[chain[0]],
                 2 * self.plan.ready[last],
                 tuple(self.port(a) for a in head.args),
-                tuple(chain) if head.op == "table" else (last,),
+                tuple(chain) if isinstance(head.op, ops.Lookup) else (last,),
             )
 
     def _outputs(self) -> Iterator[Box]:

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 import pytest
 
 from spikefab.hw.datapath import WORDS, datapath
-from spikefab.hw.interval import saturations
 from spikefab.hw.models import MODELS
 from spikefab.hw.pages import description as facts
 from spikefab.hw.pages.layout import Layout
+from spikefab.hw.proofs import saturations
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "models"

@@ -96,7 +96,7 @@ def test_the_kernel_passes_the_tests_that_the_others_pass(model, word):
 
 
 def test_its_hardware_is_bit_exact(model):
-    from spikefab.hw.interval import saturations
+    from spikefab.hw.proofs import saturations
     from spikefab.sim.verify import require_exact, verify
 
     checks = verify(model(), steps=400)

@@ -15,8 +15,8 @@ from amaranth.hdl import Cat, Module, Signal, signed
 
 from spikefab.hw.fixed import Q
 from spikefab.hw.lowering.schedule import schedule
-from spikefab.hw.lowering.shared import _Operations
-from spikefab.hw.tables import Column, Table
+from spikefab.hw.lowering.shared import Logic
+from spikefab.hw.ops import Column, Input, Lookup, Table
 from spikefab.hw.trace import Trace, select
 from spikefab.toolchain.tools import ToolFailed, yosys
 
@@ -45,7 +45,7 @@ PROGRAMS = {
     "ge": lambda a, b, q: a >= b,
     "gt": lambda a, b, q: a > b,
     "select": lambda a, b, q: select(a > b, a, b),
-    "table": lambda a, b, q: a.trace.add("table", (a,), Q(3, 0), (TABLE, 0)) + b,
+    "table": lambda a, b, q: a.trace.add(Lookup(TABLE, 0), (a,), Q(3, 0)) + b,
     "shift": lambda a, b, q: a.shift(b.resize(Q(3, 0))),
     "leaky step": lambda a, b, q: (a + (b * (b - a).resize(a.q)).resize(a.q)).resize(a.q),
     "two products": lambda a, b, q: (a * b).resize(q) + (a * a).resize(q),
@@ -66,12 +66,12 @@ def beside(trace: Trace, answers: Trace) -> tuple[Module, list[Signal], int]:
     m, plan = Module(), schedule(trace)
     step = Signal(range(plan.length + 2), name="step")
     m.d.sync += step.eq(step + 1)
-    formats = {node.attr[1]: node.q for node in answers.nodes if node.op == "input"}
+    formats = {node.op.name: node.q for node in answers.nodes if isinstance(node.op, Input)}
     inputs = {name: Signal(signed(q.width), name=f"input_{name}") for name, q in formats.items()}
     m.d.sync += [x.eq(x) for x in inputs.values()]  # of any value, which they keep
-    registers = {("coefficient", name): x for name, x in inputs.items()}
+    registers = {Input("coefficient", name): x for name, x in inputs.items()}
     found, ok = Signal(signed(40)), Signal(name="ok")
-    m.d.comb += found.eq(_Operations(m, trace, plan, registers, step).outputs["out"])
+    m.d.comb += found.eq(Logic(m, trace, plan, registers, step).outputs["out"])
     f_bits = trace.nodes[trace.outputs["out"]].q.f_bits
     with m.Switch(Cat(*inputs.values())):
         for codes in itertools.product(*(range(q.lo, q.hi + 1) for q in formats.values())):

@@ -14,7 +14,6 @@ LIMITS = {"hw/models/lif.py": 45}  # lines: the example that docs/new-model.md s
 KNOWN: set[str] = {
     "fit/fitting.py fit",
     "fit/results.py",
-    "hw/lowering/verilog.py testbench",
 }
 
 

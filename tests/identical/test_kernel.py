@@ -3,7 +3,7 @@
 import numpy as np
 
 from spikefab.hw.datapath import datapath
-from spikefab.sim import coverage, kernels, reference
+from spikefab.sim import corners, coverage, kernels, reference
 
 
 def ends(formats):
@@ -74,7 +74,7 @@ def test_saturations(kind, word):
     """The registers that the hardware's regression draws: among them are steps that saturate, at nearly every resize."""
     rng = np.random.default_rng(0)
     dp = datapath(kind, word, 0.1, 1.0)
-    states, codes, current = coverage.draw(dp, rng, 512)
+    states, codes, current = corners.draw(dp, rng, 512)
     wanted = {goal for goal in coverage.goals(dp) if goal.what == "saturate"}
     met = coverage.reached(dp, states, codes, current, wanted)
     assert len(met) >= 0.8 * len(wanted) >= 4

@@ -15,14 +15,15 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from spikefab.hw import ops
 from spikefab.hw.fixed import Q
 from spikefab.hw.lowering.schedule import schedule
-from spikefab.hw.lowering.shared import _Operations
+from spikefab.hw.lowering.shared import Logic
 from spikefab.hw.models import MODELS
-from spikefab.hw.tables import Column, Table
+from spikefab.hw.ops import Column, Lookup, Table
 from spikefab.hw.trace import Trace, Value, select
-from spikefab.sim import coverage, reference
-from spikefab.sim.statements import trace_step
+from spikefab.sim import corners, reference
+from spikefab.sim.integer_statements import trace_step
 
 WORD = 24
 VECTORS = 24
@@ -44,40 +45,43 @@ def exact(trace: Trace, inputs: dict[str, int]) -> dict[int, Fraction]:
         args = [values[a] for a in node.args]
         lsb = Fraction(1, 2) ** node.q.f_bits
         match node.op:
-            case "input":
-                value = inputs[node.attr[1]] * lsb
-            case "const":
-                value = node.attr * lsb
-            case "add":
+            case ops.Input(_, name):
+                value = inputs[name] * lsb
+            case ops.Const(code):
+                value = code * lsb
+            case ops.Add():
                 value = args[0] + args[1]
-            case "sub":
+            case ops.Sub():
                 value = args[0] - args[1]
-            case "mul":
+            case ops.Mul():
                 value = args[0] * args[1]
-            case "point":
-                value = args[0] * Fraction(2) ** node.attr
-            case "floor":
+            case ops.Point(power):
+                value = args[0] * Fraction(2) ** power
+            case ops.Floor():
                 value = Fraction(math.floor(args[0]))
-            case "frac":
+            case ops.Frac():
                 value = args[0] - math.floor(args[0])
-            case "resize" if node.attr == "wrap":
+            case ops.Wrap():
                 span = 1 << node.q.width
                 value = ((rounded(args[0], node.q) + span // 2) % span - span // 2) * lsb
-            case "resize":
+            case ops.Resize():
                 value = min(max(rounded(args[0], node.q), -(1 << node.q.width - 1)), (1 << node.q.width - 1) - 1) * lsb
-            case "ge":
+            case ops.Ge():
                 value = Fraction(args[0] >= args[1])
-            case "gt":
+            case ops.Gt():
                 value = Fraction(args[0] > args[1])
-            case "select":
+            case ops.Select():
                 value = args[1] if args[0] else args[2]
-            case "table":
-                table, column = node.attr
+            case ops.Lookup(table, column):
                 value = table.columns[column].words[min(max(math.floor(args[0]), 0), table.entries - 1)] * lsb
-            case "shift":
+            case ops.Shift():
                 value = args[0] * Fraction(2) ** int(args[1])
         values[index] = value
     return values
+
+
+def is_product(value: Value) -> bool:
+    return isinstance(value.trace.nodes[value.index].op, ops.Mul)
 
 
 # -- the interpreters --------------------------------------------------------------------------------------------
@@ -85,7 +89,7 @@ def exact(trace: Trace, inputs: dict[str, int]) -> dict[int, Fraction]:
 
 def referenced(trace: Trace, rows: list[dict[str, int]]) -> list:
     kinds = {
-        kind: {n.attr[1]: n.q for n in trace.nodes if n.op == "input" and n.attr[0] == kind}
+        kind: {n.op.name: n.q for n in trace.nodes if isinstance(n.op, ops.Input) and n.op.kind == kind}
         for kind in ("state", "coefficient")
     }
     dp = SimpleNamespace(trace=trace, states=kinds["state"], coefficients=kinds["coefficient"])
@@ -121,9 +125,9 @@ def generated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, float]
 def simulated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, int]]:
     """Codes of the trace's outputs from its hardware."""
     m, plan = Module(), schedule(trace)
-    registers = {node.attr: Signal(signed(node.q.width)) for node in trace.nodes if node.op == "input"}
+    registers = {node.op: Signal(signed(node.q.width)) for node in trace.nodes if isinstance(node.op, ops.Input)}
     clock, start = Signal(range(plan.length + 2)), Signal()
-    operations = _Operations(m, trace, plan, registers, clock)
+    operations = Logic(m, trace, plan, registers, clock)
     m.d.sync += clock.eq(clock + 1)
     with m.If(start):
         m.d.sync += clock.eq(0)
@@ -134,8 +138,8 @@ def simulated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, int]]:
 
     async def bench(ctx):
         for row in rows:
-            for (_, name), register in registers.items():
-                ctx.set(register, row[name])
+            for of, register in registers.items():
+                ctx.set(register, row[of.name])
             ctx.set(start, 1)
             await ctx.tick()
             ctx.set(start, 0)
@@ -220,7 +224,7 @@ def apply(op: str, draw, a: Value, b: Value) -> Value:
         assume(0 <= a.q.f_bits)
         q = draw(formats(18))
         words = draw(st.lists(st.integers(q.lo, q.hi), min_size=2, max_size=12))
-        return a.trace.add("table", (a,), q, (a_table(q, words), draw(st.integers(0, 1))))
+        return a.trace.add(Lookup(a_table(q, words), draw(st.integers(0, 1))), (a,), q)
     if op == "shift":
         distance = b.resize(Q(draw(st.integers(1, 4)), 0))
         return a.shift(distance)
@@ -263,7 +267,7 @@ def test_one_operation_in_hardware(op, data):
         result = result.resize(data.draw(formats())) if op == "mul" else result
     except AssertionError:
         assume(False)
-    assume(trace.nodes[result.index].op != "mul")
+    assume(not is_product(result))
     trace.outputs = {"out": result.index}
     agree(trace, data.draw(inputs(*qs)), hardware=True)
 
@@ -279,10 +283,10 @@ def test_programs_in_hardware(data):
         a, b = (v if v.q.width <= WORD else v.resize(data.draw(formats())) for v in (a, b))
         try:
             result = apply(op, data.draw, a, b)
-            result = result.resize(data.draw(formats())) if trace.nodes[result.index].op == "mul" else result
+            result = result.resize(data.draw(formats())) if is_product(result) else result
         except AssertionError:
             continue
-        if trace.nodes[result.index].op != "mul":
+        if not is_product(result):
             values.append(result)
     assume(len(values) > 3)
     trace.outputs = {f"out_{k}": value.index for k, value in enumerate(values[3:])}
@@ -293,7 +297,7 @@ def test_no_register_content_leaves_its_interval(kind, word):
     """What the interval analysis proves, held against extreme and uniform registers, states and inputs."""
     dp = kind(word=word).datapath
     rng = np.random.default_rng(word)
-    drawn = coverage.draw(dp, rng, 20_000)
+    drawn = corners.draw(dp, rng, 20_000)
     uniform = [
         rng.integers([q.lo for q in qs], [q.hi for q in qs], (20_000, len(qs)), endpoint=True)
         for qs in (list(dp.states.values()), list(dp.coefficients.values()), [dp.current])
@@ -308,14 +312,15 @@ def test_no_register_content_leaves_its_interval(kind, word):
             assert hi <= dp.trace.nodes[index].q.hi
 
 
-def test_the_fuzz_knows_every_operation_of_the_models():
+def test_the_fuzz_knows_every_operation():
+    """All that there are, and all that the models use."""
+    drawn = {"wrap" if op is ops.Wrap else op.label for op in ops.OPERATIONS}
+    assert drawn - {"input", "const"} == set(OPERATIONS)
     used = set()
     for model in MODELS.values():
         for choice in model.tried:
-            nodes = model.variant(**choice)().datapath.trace.nodes
-            used |= {"wrap" if node.op == "resize" and node.attr else node.op for node in nodes}
-    assert used - {"input", "const"} <= set(OPERATIONS)
-    assert {"wrap", "table", "shift", "floor", "frac"} <= used
+            used |= {type(node.op) for node in model.variant(**choice)().datapath.trace.nodes}
+    assert used == set(ops.OPERATIONS)
 
 
 @pytest.mark.parametrize(("value", "end"), [(100.0, "hi"), (-100.0, "lo")])

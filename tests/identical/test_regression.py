@@ -11,9 +11,9 @@ import pytest
 
 from spikefab.errors import ToolError, UsageError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.interval import saturations
 from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron, ResonateAndFireNeuron
-from spikefab.sim import coverage
+from spikefab.hw.proofs import saturations
+from spikefab.sim import corners, coverage
 from spikefab.sim import rtl_simulation as simulate
 from spikefab.sim.stimuli import stimuli
 from spikefab.sim.verify import require_exact, verify
@@ -54,7 +54,7 @@ def test_what_search_finds(kind):
     """Every goal is reached. What is reached and never shows: a saturation whose result no output depends on, a slope
     that is only ever read at the very start of its entry."""
     dp = kind(word=16).datapath
-    found = coverage.search(dp, np.random.default_rng(0))
+    found = corners.search(dp, np.random.default_rng(0))
     assert not found.missed
     assert {goal.what for goal in found.hidden} <= {"saturate", "read"}
     assert len(found.hidden) <= 2

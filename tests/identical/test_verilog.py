@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikefab.errors import UsageError
-from spikefab.hw.lowering.verilog import registers, to_verilog
+from spikefab.hw.lowering.verilog import to_verilog
 from spikefab.hw.models import MODELS, AdExNeuron, LIFNeuron
 from spikefab.sim.export import export_verilog
 from spikefab.toolchain.tools import find_tool, simulator_env
@@ -75,8 +75,9 @@ def test_header_documents_every_port_and_register(kind):
     ports = body.split(")")[0].replace(" ", "").split(",")
     for port in ports:
         assert re.search(rf"^// {port} ", header, re.MULTILINE), f"{port} is not documented"
-    for address, name, q, code in registers(neuron):
-        assert re.search(rf"^// {address} +{name} +{q.width} +{re.escape(str(q))} +{code} ", header, re.MULTILINE)
+    for r, code in zip(neuron.datapath.registers, neuron.reset_codes, strict=True):
+        row = rf"^// {r.address} +{r.name} +{r.format.width} +{re.escape(str(r.format))} +{code} "
+        assert re.search(row, header, re.MULTILINE)
     for name in kind.params():
         assert re.search(rf"^// {name} ", header, re.MULTILINE)
     assert f"Latency {neuron.latency} clocks" in header
@@ -84,10 +85,17 @@ def test_header_documents_every_port_and_register(kind):
 
 
 def test_register_map_is_the_hardware_s(kind):
-    """Addresses of the header are those that the regression writes: coefficients in order, then states in order."""
+    """Coefficients in order, then states in order: addresses that hosts and exported files have by now."""
     neuron = kind()
-    assert [name for _, name, _, _ in registers(neuron)] == [*neuron.datapath.coefficients, *neuron.datapath.states]
-    assert {name: code for _, name, _, code in registers(neuron)} == {**neuron.codes, **neuron.initial}
+    dp = neuron.datapath
+    assert [r.address for r in dp.registers] == list(range(len(dp.coefficients) + len(dp.states)))
+    assert {r.name: r.format for r in dp.registers if r.kind == "coefficient"} == dp.coefficients
+    assert {r.name: r.format for r in dp.registers if r.kind == "state"} == dp.states
+    assert [r.name for r in dp.registers] == [*dp.coefficients, *dp.states]
+    held = {r.name: code for r, code in zip(dp.registers, neuron.reset_codes, strict=True)}
+    assert held == {**neuron.codes, **neuron.initial}
+    assert len(neuron.cfg_addr) == dp.address_bits
+    assert len(neuron.cfg_data) == dp.code_bits
 
 
 def test_same_neuron_same_text():
