@@ -15,7 +15,7 @@ from .fixed import Q
 from .spec import Param, State
 from .trace import Trace
 
-# A class of neurons, final, with its declarations. It is `hw.neuron` that imports this file, so there is no name for it here.
+# A class of models (a subclass of `hw.neuron.Neuron`, which cannot be imported here because it imports this file).
 Model = type[Any]
 WORDS = (16, 18, 24)  # word lengths, bits
 
@@ -30,7 +30,7 @@ def guard_bits(slowest: float, dt: float) -> int:
 
 @dataclass(frozen=True)
 class Register:
-    """A register that can be written from outside: `address` on the port `cfg_addr`, `kind` "coefficient" or "state"."""
+    """A register that can be written through the configuration ports: its address on `cfg_addr`, kind, name and format."""
 
     address: int
     kind: Literal["coefficient", "state"]
@@ -106,7 +106,7 @@ class Datapath:
         return formats
 
     def _register_map(self) -> tuple[Register, ...]:
-        """Coefficients in order, then states in order, at addresses from 0."""
+        """All registers: at addresses from 0, first the coefficients in order, then the states in order."""
         kinds: dict[Literal["coefficient", "state"], dict[str, Q]] = {
             "coefficient": self.coefficients,
             "state": self.states,
@@ -116,16 +116,19 @@ class Datapath:
 
     @property
     def address_bits(self) -> int:
-        """Width of the port `cfg_addr`."""
+        """Width of the port `cfg_addr`, bits."""
         return max(1, self.registers[-1].address.bit_length())
 
     @property
     def code_bits(self) -> int:
-        """Width of the port `cfg_data`: that of the widest register."""
+        """Width of the port `cfg_data`, bits: that of the widest register."""
         return max(register.format.width for register in self.registers)
 
     def register_codes(self, coefficients, states) -> np.ndarray:
-        """Codes (..., registers), in the order of `registers`, of coefficients (..., coefficients) and states (..., states)."""
+        """The codes (..., registers) in the order of `registers`, made of the codes of coefficients and of states.
+
+        coefficients (..., coefficients) and states (..., states) are in their own orders.
+        """
         held = {("coefficient", name): np.asarray(coefficients)[..., k] for k, name in enumerate(self.coefficients)}
         held |= {("state", name): np.asarray(states)[..., k] for k, name in enumerate(self.states)}
         return np.stack([held[register.kind, register.name] for register in self.registers], axis=-1)

@@ -1,8 +1,8 @@
-"""The number type: signed two's complement with a binary point.
+"""The number format: signed two's complement with a fixed binary point.
 
-`Q(i, f)` has `i` integer bits, the sign among them, and `f` fraction bits; either may be negative as long as
-the width `i + f` is positive. The names are those of Amaranth's RFC 41. Sums and products grow exactly; only
-`resize` loses bits, and it rounds half up, then saturates, in every interpreter alike.
+`Q(i, f)` has `i` integer bits, the sign bit included, and `f` fraction bits. One of the two may be negative as long as the
+width `i + f` is positive. The names are those of Amaranth's RFC 41. Sums and products are exact, in a wider format; only
+`resize` loses bits. It rounds half up, then saturates, in the same way in every interpreter.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Q:
-    """A format. A code `c` stands for `c * 2**-f_bits`."""
+    """A number format. The code (integer) `c` stands for the value `c * 2**-f_bits`."""
 
     i_bits: int
     f_bits: int
@@ -26,7 +26,10 @@ class Q:
 
     @classmethod
     def covering(cls, magnitude: float, width: int) -> "Q":
-        """The finest format `width` bits wide whose range holds -magnitude..magnitude (its upper end less one code)."""
+        """The format of `width` bits with the most fraction bits whose range holds -magnitude..magnitude.
+
+        The upper end may be missing: the largest code stands for one step less.
+        """
         i_bits = 1 + math.ceil(math.log2(magnitude))
         return cls(i_bits, width - i_bits)
 
@@ -36,12 +39,12 @@ class Q:
 
     @property
     def lo(self) -> int:
-        """Least code."""
+        """Smallest code."""
         return -(1 << (self.width - 1))
 
     @property
     def hi(self) -> int:
-        """Greatest code."""
+        """Largest code."""
         return (1 << (self.width - 1)) - 1
 
     @property
@@ -49,12 +52,12 @@ class Q:
         return 2.0**-self.f_bits
 
     def encode(self, value):
-        """Nearest codes of real values: round half up, then saturate. Array or scalar in, int64 out."""
+        """The codes (int64) nearest to real values: rounded half up, then saturated. Takes a scalar or an array."""
         scaled = np.floor(np.asarray(value, dtype=np.float64) * 2.0**self.f_bits + 0.5)
         return np.clip(scaled, self.lo, self.hi).astype(np.int64)
 
     def decode(self, code):
-        """Real values of codes: exact, a code never has more than 53 bits."""
+        """The real values of codes, exactly, because a code never has more than the 53 bits of a float64."""
         return np.asarray(code, dtype=np.float64) * self.lsb
 
     def __str__(self) -> str:
@@ -62,11 +65,14 @@ class Q:
 
 
 def rounded_shift(code, shift: int):
-    """`code * 2**-shift` rounded half up; a negative shift is exact. An integer or an array of them."""
+    """`code * 2**-shift` rounded half up, for an integer or an array of integers. Exact if the shift is negative."""
     return code << -shift if shift <= 0 else (code + (1 << (shift - 1))) >> shift
 
 
 def align(codes: Sequence[Any], formats: Sequence[Q]) -> list[Any]:
-    """Codes (integers, arrays or signals) with their points at the finest fraction among their formats."""
+    """Codes brought to a common binary point, that of the format with the most fraction bits.
+
+    The codes may be integers, arrays or Amaranth signals.
+    """
     finest = max(q.f_bits for q in formats)
     return [code << (finest - q.f_bits) for code, q in zip(codes, formats, strict=True)]

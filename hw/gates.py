@@ -1,12 +1,13 @@
-"""Gating variables and exponential Euler: what Hodgkin-Huxley and Morris-Lecar share.
+"""One step of gating variables and of the membrane by exponential Euler, for Hodgkin-Huxley and Morris-Lecar models.
 
-A gate x' = phi (x_inf(u) - x)/tau(u) moves exactly while u holds: x += (1 - exp(-phi dt/tau(u))) (x_inf(u) - x). Three
-tables serve it, x_inf and dt/tau over u and 1 - exp(-z) over z = phi dt/tau, so that no table depends on a parameter:
-shifts of u and the speed phi are registers. The membrane then moves exactly while its conductances hold,
+A gate follows x' = phi (x_inf(u) - x)/tau(u). If u is constant during a step, x += (1 - exp(-phi dt/tau(u))) (x_inf(u) - x)
+is exact. A gate uses three tables: x_inf and dt/tau as functions of u, and 1 - exp(-z) as a function of z = phi dt/tau. None
+of them depends on a parameter, because shifts of u and the speed phi are held in registers. If the conductances are constant
+during a step, the membrane moves exactly by
 
-    V += (sum of G_i (E_i - V) + dt I/C) (1 - exp(-z))/z,   G_i = dt g_i/C,   z = sum of G_i,
+    V += (sum of G_i (E_i - V) + dt I/C) (1 - exp(-z))/z,   G_i = dt g_i/C,   z = sum of G_i.
 
-without a division: a table gives (1 - exp(-z))/z, which is 1 at z = 0.
+There is no division: a table gives (1 - exp(-z))/z, which is 1 at z = 0.
 """
 
 import math
@@ -22,32 +23,32 @@ from .ops import Add, Table
 from .tables import interpolate, linear
 from .trace import Value
 
-STEEPEST = 4.0  # phi dt/tau is limited here: a gate then moves 98 % of the way in a step
-# the error of linear interpolation falls with the square of their number
+STEEPEST = 4.0  # upper limit of phi dt/tau: a gate then moves 98 % of the way to x_inf in one step
+# Entries of the tables of gates, by word length; the error of linear interpolation falls with the square of their number.
 ENTRIES = {16: 256, 18: 512, 24: 1024}
-EXPREL_ENTRIES = {16: 512, 18: 1024, 24: 2048}
+EXPREL_ENTRIES = {16: 512, 18: 1024, 24: 2048}  # entries of the table of (1 - exp(-z))/z, by word length
 
 
 def over(low: float, high: float, entries: int, f: Callable) -> Callable:
-    """f as a function of the entry z, 0..entries, that spans low..high."""
+    """f(x) as a function of z, where z = 0..entries corresponds to x = low..high."""
     return lambda z: f(low + np.asarray(z) * ((high - low) / entries))
 
 
 def index(u: Value, span: float, entries: int) -> Value:
-    """The entry of u in a table over -span..span (a power of two): two wires and an addition."""
+    """The place of u, in entries, in a table over -span..span (a power of two). Its logic is a single addition."""
     return u.word(span).times2(int(math.log2(entries / (2 * span)))) + entries // 2
 
 
 @cache
 def saturating_table(top: float, word: int) -> Table:
-    """1 - exp(-z) for z in 0..top."""
+    """Table of 1 - exp(-z) for z in 0..top."""
     n = ENTRIES[word]
     return linear("saturating", over(0, top, n, lambda z: -np.expm1(-z)), n, word, span=1)
 
 
 @cache
 def exprel_table(most: float, word: int) -> Table:
-    """(1 - exp(-z))/z for z in 0..most."""
+    """Table of (1 - exp(-z))/z for z in 0..most."""
     from scipy.special import exprel
 
     n = EXPREL_ENTRIES[word]
@@ -55,14 +56,21 @@ def exprel_table(most: float, word: int) -> Table:
 
 
 def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value, top: float) -> Value:
-    """The gate after one step. `at`: the entry of u; `rate`: dt/tau; phi dt/tau is limited at `top` (a power of two)."""
+    """The gate x after one step.
+
+    at     place of u in the tables, in entries
+    x_inf  table of the steady state
+    rate   table of dt/tau
+    phi    speed of the gate
+    top    limit of phi dt/tau, a power of two
+    """
     word = at.trace.word
     z = (phi * interpolate(rate, at).word(2.0 ** (rate.columns[0].q.i_bits - 1))).word(top)
     moved = interpolate(saturating_table(top, word), z.times2(int(math.log2(ENTRIES[word] / top)))).word(1)
     goal = interpolate(x_inf, at)
     away = (goal - x).word(1)
-    # moved is in 0..1 and the goal at most 1 less a code, so that x ends between where it was and the goal, up to a rounding
-    # of away: half a code of the word, which that code has room for
+    # `moved` is in 0..1 and `goal` at most one code below 1. The new x therefore lies between the old x and the goal, except
+    # for the rounding of `away` by half a code, for which there is room. That proves the bounds given as `known` below.
     if x.trace.intervals[goal.index][1] >= 1 << goal.q.f_bits:
         raise AssertionError(f"{x_inf.name} reaches 1: limit it at a code below")
     change = (moved * away).like(x)
@@ -72,8 +80,11 @@ def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value, top: float)
 
 @dataclass(frozen=True)
 class Channel:
-    """Conductances with one reversal potential: each the product of two factors, so that neither is small where the whole
-    is not. In units of C/dt. `most`: a power of two that they stay below, together."""
+    """Conductances with the same reversal potential, in units of C/dt.
+
+    Each is given as two factors whose product it is, chosen so that no factor is small while the product is large. `most` is
+    a power of two that the sum of the conductances does not reach.
+    """
 
     reversal: Value
     factors: tuple[tuple[Value, Value], ...]
@@ -83,9 +94,10 @@ class Channel:
 def membrane(
     V: Value, channels: Sequence[Channel], k_L: Value, E_L: Value, drive: Value, dt: float, most: float
 ) -> Value:
-    """V after one step: `channels`, a leak, and `drive` = dt I/C; dt times all conductance over C is limited at `most`.
+    """V after one step with the currents of `channels`, a leak (k_L, E_L), and `drive` = dt I/C.
 
-    Leak and drive together are limited at 160 mV/ms.
+    z (dt times the sum of all conductances, divided by C) is limited to `most`. The change of V by leak and drive is
+    limited to 160 mV/ms.
     """
     word = V.trace.word
     steepest = power_of_two(160 * dt)
@@ -99,7 +111,8 @@ def membrane(
     passive = (k_L * (E_L - V).word(256)).word(steepest) + drive.word(steepest)
     moved = (passive.word(steepest) * factor).like(V)
     for channel in channels:
-        share = min(1.0, channel.most)  # a conductance times the factor is the share of the way that it moves V
+        # conductance x factor is the share of the way to its reversal that a channel moves V: at most 1
+        share = min(1.0, channel.most)
         parts = [(a * (b * factor).word(1)).word(share) for a, b in channel.factors]
         total = reduce(lambda a, b: (a + b).word(share), parts)
         moved = moved + (total * (channel.reversal - V).word(256)).like(V)
@@ -107,12 +120,15 @@ def membrane(
 
 
 def power_of_two(x: float) -> float:
-    """The least power of two that is no less than x."""
+    """The smallest power of two that is at least x."""
     return 2.0 ** math.ceil(math.log2(x))
 
 
 def at_rest(inward: Callable, gates: Callable, lowest: Any) -> dict[str, Any]:
-    """States at rest of parameters (...): V where `inward(V)` first falls through zero above `lowest`, and the gates there."""
+    """The resting state for parameters of any shape (...): the potential and the gates at it.
+
+    It is the lowest V, from 20 mV below `lowest` on, at which the inward current `inward(V)` falls through zero.
+    """
     grid = np.reshape(np.linspace(-20, 120, 281), (-1, *np.ones(np.ndim(lowest), dtype=int)))
     V = lowest + grid
     sign = inward(V) <= 0

@@ -1,7 +1,7 @@
-"""Interval analysis: the least and greatest code that each operation can produce.
+"""Interval analysis: the smallest and the largest code that each operation of a trace can produce.
 
-The inputs range over *everything their registers can hold*, so what is proved here (no intermediate wraps, which
-saturations can happen, how wide a signal must be) holds for any register content, not only for sensible parameters.
+The analysis assumes that each register may hold *every code of its format*. Its results (no intermediate wraps, which
+saturations can happen, how wide a signal must be) therefore hold for any register content, not only for sensible parameters.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,17 +31,17 @@ Interval = tuple[int, int]
 
 
 def interval_of(node: Node, formats: Sequence[Q], bounds: Sequence[Interval]) -> Interval:
-    """Bounds on the code of one operation, from the formats and bounds of its operands."""
+    """The smallest and the largest code of one operation, given the formats and the bounds of its operands."""
     return RULES[type(node.op)](node.op, node.q, formats, *bounds)
 
 
 def unsaturated(q: Q, source: Q, bounds: Interval) -> Interval:
-    """Bounds of codes of format `source` when they are rounded to `q` and not yet saturated."""
+    """Bounds of codes of the format `source` after rounding to the format `q`, before saturation."""
     shift = source.f_bits - q.f_bits
     return rounded_shift(bounds[0], shift), rounded_shift(bounds[1], shift)
 
 
-# -- the rules: of an operation, the format of its result, and the formats and bounds of its operands
+# -- the rules: each takes an operation, the format of its result, and the formats and bounds of its operands
 
 
 def _aligned(formats: Sequence[Q], a: Interval, b: Interval) -> tuple[Interval, Interval]:
@@ -77,7 +77,8 @@ def _frac(op: Operation, q: Q, formats: Sequence[Q], a: Interval) -> Interval:
 
 def _resize(op: Operation, q: Q, formats: Sequence[Q], a: Interval) -> Interval:
     lo, hi = unsaturated(q, formats[0], a)
-    return min(max(lo, q.lo), q.hi), max(min(hi, q.hi), q.lo)  # all of it may lie beyond one end
+    # the interval before saturation may lie completely beyond one end
+    return min(max(lo, q.lo), q.hi), max(min(hi, q.hi), q.lo)
 
 
 def _wrap(op: Operation, q: Q, formats: Sequence[Q], a: Interval) -> Interval:

@@ -1,4 +1,4 @@
-"""The base of all models: one final class each, an Amaranth component and a user's simulator in one."""
+"""The base class of all models. A model is an Amaranth component and, for users, a simulator of a neuron."""
 
 import difflib
 import inspect
@@ -24,46 +24,49 @@ from .trace import Value
 class Neuron(wiring.Component):
     """A point neuron in fixed point.
 
-    As an Amaranth component it takes one input sample a step and gives the read-out, the spike and every state:
+    As an Amaranth component, it takes one input sample per time step and returns the read-out, the spike and all states:
 
     | port | dir | shape | meaning |
     |---|---|---|---|
-    | `i_valid` `i_ready` | in, out | 1 | a step is taken when both are high |
-    | `i` | in | signed(word) | input current, code of `datapath.current` |
-    | `o_valid` `o_ready` | out, in | 1 | a result is taken when both are high |
-    | `o_v` | out | signed | membrane potential to show, code of `datapath.readout` |
-    | `o_spike` | out | 1 | the step ended in a spike |
-    | `state_NAME` | out | signed | each state after the step |
-    | `cfg_valid` `cfg_ready` | in, out | 1 | a register is written when both are high: between steps |
-    | `cfg_addr` | in | unsigned | the address of one of `datapath.registers` |
-    | `cfg_data` | in | signed | the code; low bits count |
+    | `i_valid` `i_ready` | in, out | 1 | a step starts when both are high |
+    | `i` | in | signed(word) | input current, a code of the format `datapath.current` |
+    | `o_valid` `o_ready` | out, in | 1 | a result is transferred when both are high |
+    | `o_v` | out | signed | membrane potential, a code of the format `datapath.readout` |
+    | `o_spike` | out | 1 | the neuron spiked in this step |
+    | `state_NAME` | out | signed | code of each state after the step |
+    | `cfg_valid` `cfg_ready` | in, out | 1 | a register is written when both are high, which is only between steps |
+    | `cfg_addr` | in | unsigned | address of a register, see `datapath.registers` |
+    | `cfg_data` | in | signed | code to write; a narrower register takes the low bits |
 
-    With `o_ready` held high a step takes `latency` clocks from input to result, and one starts every `interval` clocks.
+    If `o_ready` is always high, a result comes `latency` clocks after its input, and a step can start every `interval`
+    clocks.
 
-    In Python, `step(i_nA)` advances it by `dt` through the exact integer reference; `v` (mV), `spiked` and `codes`
-    are its outputs, `reset()` returns to the initial state, `ideal()` gives the same neuron in float64.
+    In Python, `step(i_nA)` computes one time step in exact integers; `v` (mV) and `spiked` are its results, `reset()` returns
+    to the initial state, and `ideal()` gives the same neuron in float64.
     """
 
-    # Declared by a model, beside its states and parameters, which are attributes of its class (`State`, `Param`):
-    scheme: ClassVar[str]  # how it is integrated, for people
-    best_for: ClassVar[str]  # what it is good at, for people
-    traits: ClassVar[frozenset[Trait]] = frozenset()  # the same for a fit, which recommends models by it
-    settings: ClassVar[Mapping[str, tuple]] = {}  # structural choices: their values, the default first
-    tried: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # the variants that a fit tries
-    adapted: ClassVar[Mapping[tuple[str, Any], Mapping[str, Param]]] = {}  # by (setting, value): parameters that differ
-    first: ClassVar[tuple[str, ...]] = ()  # coefficients whose registers come before those of the others
-    resting: ClassVar[Any] = None  # where a formula says it: the states at rest, a function of parameters
-    i_span: ClassVar[float] = 4.0  # nA, of a bare model; a fit takes it from the recording
-    # Made of it:
-    spec: ClassVar[Spec]  # of this variant
-    chosen: ClassVar[Mapping[str, Any]] = {}  # the settings of this variant
-    _variants: ClassVar[dict[tuple, "type[Neuron]"]]
-    _MustUse__silence = True  # a neuron that is only simulated in Python is no forgotten piece of hardware
+    # A model declares the following, and its states and parameters, as attributes of its class (see `State`, `Param`).
+    scheme: ClassVar[str]  # how the equations are integrated, in words for people
+    best_for: ClassVar[str]  # what the model is good at, in words for people
+    traits: ClassVar[frozenset[Trait]] = frozenset()  # what the model is good at, for recommending models
+    settings: ClassVar[Mapping[str, tuple]] = {}  # choices between variants: name -> values, the default first
+    tried: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # settings of the variants that a fit tries
+    # (setting, value) -> parameters that have other defaults or bounds with this setting
+    adapted: ClassVar[Mapping[tuple[str, Any], Mapping[str, Param]]] = {}
+    first: ClassVar[tuple[str, ...]] = ()  # coefficients whose registers come before the others
+    resting: ClassVar[Any] = None  # function of the parameters that gives the states at rest, if they need a formula
+    i_span: ClassVar[float] = 4.0  # span of the input, nA, by default; a fit takes it from the recording
+    # The following are made from the declarations.
+    spec: ClassVar[Spec]  # declarations of this variant
+    chosen: ClassVar[Mapping[str, Any]] = {}  # settings of this variant
+    _variants: ClassVar[dict[tuple, "type[Neuron]"]]  # values of the settings -> class of the variant
+    # Amaranth warns of components that are not used in a design; a simulated neuron need not be
+    _MustUse__silence = True
 
     def __new__(cls, *args: Any, src_loc_at: int = 0, **given: Any):
         choice = {k: v for k, v in given.items() if k in cls.settings}
         for declared in (cls.spec.every[k] for k in given if k in cls.spec.every):
-            if declared.only is not None:  # a parameter that only a variant has asks for that variant
+            if declared.only is not None:  # a parameter that only one variant has selects that variant
                 choice.setdefault(*declared.only)
         return super().__new__(cls.variant(**choice), src_loc_at=src_loc_at + 1)
 
@@ -77,7 +80,17 @@ class Neuron(wiring.Component):
         initial: Mapping[str, int] | None = None,
         **params: Any,
     ):
-        """`params` in physical units and settings, or `codes` (by coefficient) instead; `initial` state codes, else rest."""
+        """A neuron with given parameters or codes.
+
+        dt       time step, ms
+        word     word length, bits
+        i_span   span of the input, nA, a power of two; None takes that of the model
+        codes    coefficient -> code, in place of parameters
+        initial  state -> code at the start; None: at rest
+        params   parameters in physical units, and settings
+
+        Raises UsageError if a name or a value is wrong.
+        """
         kind = type(self)
         params = {name: value for name, value in params.items() if name not in kind.settings}
         self.datapath: Datapath = datapath(kind, word, dt, i_span)
@@ -105,23 +118,30 @@ class Neuron(wiring.Component):
         )
         self._sim = None
 
-    # -- what a model gives --------------------------------------------------------------------------------------
+    # -- methods of a model --------------------------------------------------------------------------------------
 
     @staticmethod
     @abstractmethod
     def equations(dp: Datapath, s: Names, c: Names, i: Value) -> dict[str, Value]:
-        """One step: next states by name, `.v` to show and `.spike`, of states, coefficients and the input current."""
+        """One step, traced on symbolic values: states s, coefficients c and the input current i.
+
+        Returns the next state under each state's name, the read-out under `.v` and the spike under `.spike`.
+        """
 
     @staticmethod
     def shown(s: Names, p: Names) -> float:
-        """mV of states and parameters, in their units, before the first step: the first state, unless a model says else."""
+        """The membrane potential, mV, that is shown before the first step, from states and parameters in physical units.
+
+        It is the first state, unless a model defines it otherwise.
+        """
         return next(iter(s))
 
     def __init_subclass__(cls, variant: Mapping[str, Any] | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         declared = {k: v for k, v in vars(cls).items() if isinstance(v, State | Param)}
         for name in declared:
-            if hasattr(Neuron, name):  # a state may be called v, and `neuron.v` is the read-out all the same
+            # a state may be called v although `neuron.v` is the read-out: keep the attribute of Neuron
+            if hasattr(Neuron, name):
                 setattr(cls, name, inspect.getattr_static(Neuron, name))
         inherited = cls.spec.every if hasattr(cls, "spec") else {}
         if variant is None:
@@ -132,10 +152,10 @@ class Neuron(wiring.Component):
 
     @classmethod
     def variant(cls, **choice: Any) -> "type[Neuron]":
-        """This model under other settings: a subclass of the same name, one for each choice.
+        """The variant of this model with other settings: a subclass of the same name, made once for each choice.
 
-        A class, because a variant has states, registers and ports of its own, and whatever compiles, draws or fits a model
-        takes a class. Hence calling the model with settings of another variant makes a neuron of that subclass.
+        It is a class, because a variant has its own states, registers and ports, and all functions that compile, draw or fit a
+        model take a class. Calling a model with the settings of another variant makes a neuron of that subclass.
         """
         for name, value in choice.items():
             if name not in cls.settings or value not in cls.settings[name]:
@@ -145,7 +165,7 @@ class Neuron(wiring.Component):
         key = tuple(chosen.values())
         if key not in cls._variants:
             body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
-            type(cls.__name__, (cls,), body, variant=chosen)  # which puts itself there
+            type(cls.__name__, (cls,), body, variant=chosen)  # `__init_subclass__` adds it to _variants
         return cls._variants[key]
 
     @classmethod
@@ -160,25 +180,27 @@ class Neuron(wiring.Component):
     def defaults(cls) -> dict[str, float]:
         return {k: p.default for k, p in cls.params().items()}
 
-    # -- numbers in, numbers out ---------------------------------------------------------------------------------
+    # -- parameters and codes ---------------------------------------------------------------------------------
 
     @classmethod
     def check_parameter(cls, name: str) -> None:
+        """Raise UsageError if the model has no parameter of this name."""
         if name not in cls.params():
             close = difflib.get_close_matches(name, cls.params(), n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(cls.params())}."
             raise UsageError(f"{cls.__name__} has no parameter {name!r}: {hint}")
 
     def _quantised(self, params: Mapping[str, float]) -> dict[str, int]:
+        """The codes of parameters. Raises UsageError if one is out of its bounds, or its coefficient out of its register."""
         kind = type(self)
         for name in params:
             kind.check_parameter(name)
         wanted = {**kind.defaults(), **params}
-        with np.errstate(all="ignore"):  # of values that are refused below
+        with np.errstate(all="ignore"):  # wrong values are refused below, without warnings of numpy
             row = self.datapath.quantise(wanted)[0]
         for name, value in params.items():
             lo, hi = self.datapath.params[name].bounds
-            # what a register stands for may lie just outside: its code is then that of the bound, or a hundredth away
+            # accept values slightly outside the bounds: the value of a code may be, if its code is next to a bound
             near = lo - 1e-2 * abs(lo) <= value <= hi + 1e-2 * abs(hi)
             inside = {**wanted, name: np.clip(value, lo, hi)}
             if not near and not (np.isfinite(value) and np.array_equal(row, self.datapath.quantise(inside)[0])):
@@ -194,6 +216,7 @@ class Neuron(wiring.Component):
         return dict(zip(self.datapath.coefficients, map(int, row), strict=True))
 
     def _given(self, codes: Mapping[str, int], formats: Mapping[str, Any]) -> dict[str, int]:
+        """The codes in the order of the registers. Raises UsageError if one is missing or outside its format."""
         if set(codes) != set(formats):
             raise UsageError(f"{type(self).__name__} needs a code for each of {', '.join(formats)}.")
         for name, q in formats.items():
@@ -203,21 +226,21 @@ class Neuron(wiring.Component):
 
     @property
     def codes(self) -> dict[str, int]:
-        """The integers in the coefficient registers, by name."""
+        """coefficient -> integer in its register."""
         return dict(self._codes)
 
     @property
     def reset_codes(self) -> tuple[int, ...]:
-        """The integers in all registers after a reset, in the order of `datapath.registers`."""
+        """The codes in all registers after a reset, in the order of `datapath.registers`."""
         return tuple(map(int, self.datapath.register_codes([*self._codes.values()], [*self.initial.values()])))
 
     @property
     def values(self) -> dict[str, float]:
-        """The physical parameters that the codes stand for, exactly."""
+        """The exact physical parameters that the codes stand for."""
         exact = self.datapath.dequantise(list(self._codes.values()))
         return {name: float(exact[name]) for name in type(self).params()}
 
-    # -- the simulator, which spikefab.sim has -----------------------------------------------------------------------
+    # -- simulation, done by spikefab.sim -----------------------------------------------------------------------
 
     @property
     def simulation(self) -> Any:
@@ -227,50 +250,51 @@ class Neuron(wiring.Component):
         return self._sim
 
     def step(self, i_nA: float) -> float:
-        """Advance by dt under `i_nA`; returns the membrane potential, mV."""
+        """Compute one time step with an input current in nA. Returns the membrane potential, mV."""
         return self.simulation.step(i_nA)
 
     def run(self, current) -> np.ndarray:
-        """Step through `current` (T,) nA; returns the voltage (T,) mV. `spikes` then holds the steps that spiked."""
+        """Compute one step for each sample of `current` (T,) nA. Returns the voltage (T,) mV; `spikes` then has the spikes."""
         return self.simulation.run(current)
 
     def reset(self) -> None:
+        """Return to the initial state."""
         self.simulation.reset()
 
     def ideal(self, *, tables: bool = False) -> Any:
-        """The same neuron in float64: no rounding, true functions (or, with `tables`, the same tables)."""
+        """The same neuron in float64, without rounding, with exact functions or (`tables`) with the tables of the hardware."""
         return self.simulation.ideal(tables=tables)
 
     @property
     def v(self) -> float:
-        """Membrane potential after the last step, mV."""
+        """The membrane potential after the last step, mV."""
         return self.simulation.v
 
     @property
     def spiked(self) -> bool:
-        """Whether the last step ended in a spike."""
+        """Whether the neuron spiked in the last step."""
         return self.simulation.spiked
 
     @property
     def spikes(self) -> np.ndarray:
-        """Times (ms) of the spikes of the last `run`: k dt for step k, whose voltage is sample k of what `run` returns."""
+        """The spike times, ms, of the last `run`. A spike in step k, whose voltage is sample k of the result, is at k dt."""
         return self.simulation.spikes
 
     @property
     def state(self) -> dict[str, float]:
-        """State variables, in their units."""
+        """The states, in their physical units."""
         return self.simulation.state
 
     # -- the hardware ----------------------------------------------------------------------------------------------
 
     @property
     def latency(self) -> int:
-        """Clocks from an accepted input to its result."""
+        """The clocks from an accepted input to its result."""
         return schedule(self.datapath.trace).length + OVERHEAD
 
     @property
     def interval(self) -> int:
-        """Clocks between two steps: the next input is accepted in the clock that delivers the result."""
+        """The clocks from one step to the next: an input can be accepted in the clock that delivers a result."""
         return self.latency
 
     def elaborate(self, platform: Any) -> Elaboratable:

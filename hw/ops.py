@@ -1,19 +1,19 @@
-"""The operations of a trace, one small class each, and the tables of words that one of them reads.
+"""The operations of which a trace consists, one small class each, and the function tables that `Lookup` reads.
 
-The list is closed: every interpreter is a table of rules by these types, and a test says which rule is missing.
+There are no others: every interpreter of a trace has one rule for each of these types, and a test fails if one is missing.
 
 | operation | operands | result |
 |---|---|---|
-| `Input` | | the code in a register: of a state, a coefficient or the input current |
+| `Input` | | the code in a register, which holds a state, a coefficient or the input current |
 | `Const` | | a fixed code |
-| `Add` `Sub` `Mul` | a, b | exact, the format grows |
-| `Point` | a | the same code with its binary point moved: times a power of two, free |
-| `Floor` `Frac` | a | integer part (towards minus infinity), and what remains, 0 <= frac < 1 |
-| `Resize` | a | rounded half up, then saturated |
-| `Wrap` | a | rounded half up, then the low bits kept: only for what wraps by meaning, such as a phase |
-| `Ge` `Gt` | a, b | 1 or 0 |
-| `Select` | c, a, b | a where c is 1, else b |
-| `Lookup` | z | word `floor(z)`, index clamped, of one column of a table |
+| `Add` `Sub` `Mul` | a, b | exact sum, difference, product; the format grows |
+| `Point` | a | a times a power of two: the same code with its binary point moved, which needs no logic |
+| `Floor` `Frac` | a | the largest integer that is not above a; a minus that integer, 0 <= frac < 1 |
+| `Resize` | a | a rounded half up to the format, then saturated |
+| `Wrap` | a | a rounded half up, then reduced to the low bits: only for a cyclic quantity such as a phase |
+| `Ge` `Gt` | a, b | 1 if a >= b, or a > b; else 0 |
+| `Select` | c, a, b | a if c is 1, else b |
+| `Lookup` | z | the word of entry `floor(z)` in one column of a table; an index beyond the table is clamped |
 | `Shift` | a, n | a times 2**n, exact, for a bounded integer n |
 """
 
@@ -26,7 +26,7 @@ from .fixed import Q
 
 @dataclass(frozen=True)
 class Column:
-    """One word of each entry of a table: its format and its codes."""
+    """One column of a table: the format of its words, and the code of the word in each entry."""
 
     q: Q
     words: tuple[int, ...]
@@ -34,7 +34,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns over the same address, side by side in one memory. `function` is what it stands for, of z in entries."""
+    """A table in a memory. A read returns the words of all columns of one entry.
+
+    `function` is the function that the table approximates, whose argument z counts entries.
+    """
 
     name: str
     function: Callable
@@ -42,15 +45,17 @@ class Table:
 
     @property
     def entries(self) -> int:
+        """Number of entries."""
         return len(self.columns[0].words)
 
     @property
     def width(self) -> int:
+        """Bits of one entry."""
         return sum(c.q.width for c in self.columns)
 
 
 class Operation:
-    """The base of all. `label`: what signals, drawings and messages call it."""
+    """Base class. `label` is the name of the operation in signals, drawings and messages."""
 
     __slots__ = ()
     label: ClassVar[str]
@@ -58,7 +63,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Input(Operation):
-    """`kind`: "state", "coefficient" or "current"; `name`: of the register."""
+    """The content of a register: its `kind` is "state", "coefficient" or "current"."""
 
     label = "input"
     kind: str
@@ -88,7 +93,7 @@ class Mul(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Point(Operation):
-    """`power`: of two, by which the operand is multiplied."""
+    """The operand times 2**power."""
 
     label = "point"
     power: int
@@ -131,7 +136,7 @@ class Select(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Lookup(Operation):
-    """`column`: the number of the column that is read."""
+    """A word of a table; `column` is the number of the column that is read."""
 
     label = "table"
     table: Table
@@ -140,7 +145,7 @@ class Lookup(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Shift(Operation):
-    """`least`: the least distance, at which the code stays as it is."""
+    """The first operand times 2**n. `least` is the smallest n that can occur, for which the code stays the same."""
 
     label = "shift"
     least: int
@@ -152,7 +157,7 @@ COMPARISONS = (Ge, Gt)
 
 
 class Node(NamedTuple):
-    """One operation in a trace: what it is, the indices of its operands, and the format of its result."""
+    """One operation in a trace: its kind, the indices of its operands in the trace, and the format of its result."""
 
     op: Operation
     args: tuple[int, ...]

@@ -1,7 +1,8 @@
-"""The trace: a model's equations as a short list of typed integer operations.
+"""The trace: the equations of a model as a short list of typed integer operations.
 
-`equations` runs once on symbolic values and leaves this list, whose operations are those of `ops`. Every interpreter reads
-it: the exact reference, the compiled kernel, the float64 ideal, interval analysis, cost, and the lowerings to Amaranth.
+A model's method `equations` runs once on symbolic values (`Value`), which record each operation in this list. The types of
+operations are in `ops`. Every interpreter reads the list: the exact reference, the compiled kernel, the float64 ideal, the
+interval analysis, the cost estimate, and the translation to hardware.
 """
 
 from dataclasses import dataclass, fields
@@ -28,12 +29,12 @@ from .ops import (
     Wrap,
 )
 
-BOOL = Q(2, 0)  # 0 or 1, in a signed format
-EXACT_BITS = 53  # a float64 lane of the batch kernel holds integers up to here
+BOOL = Q(2, 0)  # format of the results 0 and 1 of a comparison; signed, as all formats
+EXACT_BITS = 53  # bits of the largest integer that the batch kernel, which computes in float64, holds exactly
 
 
 class Trace:
-    """The list of operations, with the interval of each, and the indices of the outputs by name."""
+    """The list of operations (`nodes`), the interval of each, and the indices of the outputs by name."""
 
     def __init__(self, word: int):
         self.word = word
@@ -43,9 +44,9 @@ class Trace:
         self._seen: dict[Node, int] = {}
 
     def add(self, op: Operation, args: tuple["Value", ...], q: Q, known: Interval | None = None) -> "Value":
-        """Append an operation (or find the identical one) and prove that it cannot leave its format.
+        """Append an operation, or find the same one in the list, and prove that its result fits its format `q`.
 
-        `known`: bounds that hold because its operands go together, where each on its own would allow more.
+        `known` are tighter bounds of the result than the analysis finds, for operands that depend on each other.
         """
         node = Node(op, tuple(a.index for a in args), q)
         if node not in self._seen:
@@ -65,7 +66,7 @@ class Trace:
         return self.add(Input(kind, name), (), q)
 
     def const(self, value: float) -> "Value":
-        """A number that has an exact code (of at most 30 fraction bits)."""
+        """A constant. Raises ValueError if it has no exact code with at most 30 fraction bits."""
         f_bits = next((f for f in range(31) if float(value) * 2**f == int(value * 2**f)), None)
         if f_bits is None:
             raise ValueError(f"{value} is not a multiple of 2**-30: make it a coefficient")
@@ -77,7 +78,7 @@ class Trace:
         return [self.nodes[a].q for a in self.nodes[index].args]
 
     def lines(self) -> list[str]:
-        """One line an operation: the same for two traces that compute the same integers, and only then."""
+        """One line of text per operation. Two traces have the same lines if and only if they compute the same integers."""
         said = []
         for op, args, q in self.nodes:
             attributes = [getattr(op, f.name) for f in fields(op)]  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ class Trace:
         return said
 
     def live(self) -> list[int]:
-        """Indices that the outputs depend on, in order."""
+        """Indices, ascending, of the operations on which an output depends."""
         wanted = set(self.outputs.values())
         for index in reversed(range(len(self.nodes))):
             if index in wanted:
@@ -97,7 +98,7 @@ class Trace:
         return sorted(wanted)
 
     def users(self) -> dict[int, list[int]]:
-        """For each live operation, the live operations that read it."""
+        """For each live operation (see `live`), the live operations that read its result."""
         live = self.live()
         users: dict[int, list[int]] = {i: [] for i in live}
         for i in live:
@@ -108,7 +109,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A symbolic number while a model's equations are traced."""
+    """A symbolic number. Arithmetic on it adds operations to the trace."""
 
     trace: Trace
     index: int
@@ -169,23 +170,23 @@ class Value:
         return self._lift(other) > self
 
     def resize(self, q: Q) -> "Value":
-        """Round half up to `q`, then saturate."""
+        """The value rounded half up to the format `q`, then saturated."""
         return self if q == self.q else self.trace.add(Resize(), (self,), q)
 
     def wrap(self, q: Q) -> "Value":
-        """Round half up to `q`, then keep the low bits: only for what wraps by meaning, such as a phase."""
+        """The value rounded half up to the format `q`, then reduced to its low bits: only for cyclic quantities such as a phase."""
         return self.trace.add(Wrap(), (self,), q)
 
     def word(self, span: float) -> "Value":
-        """Resize to one word that spans -span..span (a power of two)."""
+        """The value resized to one word with the range -span..span; span is a power of two."""
         return self.resize(Q.covering(span, self.trace.word))
 
     def like(self, other: "Value") -> "Value":
-        """Resize to the format of another value."""
+        """The value resized to the format of another value."""
         return self.resize(other.q)
 
     def times2(self, power: int) -> "Value":
-        """Times 2**power, by moving the point: free."""
+        """The value times 2**power. Only the binary point moves, so that it needs no logic."""
         return self.trace.add(Point(power), (self,), Q(self.q.i_bits + power, self.q.f_bits - power))
 
     def floor(self) -> "Value":
@@ -195,7 +196,7 @@ class Value:
         return self.trace.add(Frac(), (self,), Q(1, self.q.f_bits))
 
     def shift(self, n: "Value") -> "Value":
-        """Times 2**n for an integer n, exact over all that n can be."""
+        """The value times 2**n for an integer n. The format has room for the exact result with every n that can occur."""
         n_lo, n_hi = self.trace.intervals[n.index]
         if n.q.f_bits != 0:
             raise AssertionError(f"a shift distance is an integer, not {n.q}")
@@ -203,7 +204,7 @@ class Value:
 
 
 def select(condition: Value, a: Value | float, b: Value | float) -> Value:
-    """`a` where the condition holds, else `b`: both are computed."""
+    """`a` if the condition is 1, else `b`. Both are always computed."""
     a, b = condition._lift(a), condition._lift(b)
     q = Q(max(a.q.i_bits, b.q.i_bits), max(a.q.f_bits, b.q.f_bits))
     return condition.trace.add(Select(), (condition, a, b), q)

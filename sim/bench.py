@@ -1,8 +1,9 @@
-"""The cocotb bench of every model: plays a job's vectors through a neuron's ports and records the answers.
+"""The cocotb test bench for all models: plays stimuli into the ports of a neuron and records its outputs.
 
-It judges nothing: `verify` wrote the job with the golden trace at hand and compares whole arrays at the end, so that
-Python is woken once a step and not once a clock. The job is an .npz of (for stimulus k) `registers_k` (segments,
-registers) in the order of `addresses`, `current_k` (steps, segments) and `stalls_k`; `ports` names what is recorded.
+It runs inside the simulator. It does not compare anything: `verify` compares whole arrays afterwards, so that Python runs
+only once per step, not once per clock. The stimuli are in a .npz file (the job) with, for stimulus k, `registers_k`
+(segments, registers) in the order of `addresses`, `current_k` (steps, segments) and `stalls_k`; `ports` are the names of the
+ports to record.
 """
 
 import os
@@ -16,14 +17,19 @@ from cocotb.triggers import ReadOnly, Timer
 from cocotb.types import LogicArray
 from cocotb.utils import get_sim_time
 
-CLOCK = 2  # simulator time steps in a clock
-UNKNOWN = np.iinfo(np.int64).min  # recorded for what has no value, or never came: no port is that wide
-PATIENCE = 50  # times the interval that a step may take under back-pressure before it counts as hung
+CLOCK = 2  # time units of the simulator in one clock period
+# Recorded for a port with undefined bits, and for a result that never came. No port is wide enough for this number.
+UNKNOWN = np.iinfo(np.int64).min
+# A step with stalls may take, on average, this many times the normal interval; after that, the design counts as hung.
+PATIENCE = 50
 
 
 @cocotb.test()
 async def play(dut):
-    """Reset, then every segment of the job that SPIKEFAB_JOB names; answers go to SPIKEFAB_ANSWERS."""
+    """Reset the design, play all segments of the job, and write the recorded outputs.
+
+    The environment variable SPIKEFAB_JOB is the path of the job, SPIKEFAB_ANSWERS that of the file to write.
+    """
     job = np.load(os.environ["SPIKEFAB_JOB"])
     bench = Bench(dut, [str(name) for name in job["ports"]], job["addresses"].tolist(), int(job["interval"]))
     await bench.reset()
@@ -34,7 +40,7 @@ async def play(dut):
         answers[f"answers_{k}"] = recorded = np.full((*current.shape, len(bench.ports)), UNKNOWN)
         run = bench.stalled if job[f"stalls_{k}"] else bench.streamed
         for segment, codes in enumerate(registers):
-            if not fresh:  # the first segment runs on the registers as they were built
+            if not fresh:  # the first segment tests the values that the registers have after reset
                 await bench.load(codes)
             fresh = False
             await run(current[:, segment].tolist(), recorded[:, segment])
@@ -42,7 +48,7 @@ async def play(dut):
 
 
 def code(handle) -> int:
-    """The value of a port: two's complement if it is a vector, UNKNOWN if a bit of it is."""
+    """The value of a port, signed if it has several bits; UNKNOWN if one of its bits is undefined."""
     value = handle.value
     try:
         return value.to_signed() if isinstance(value, LogicArray) else int(value)
@@ -51,7 +57,7 @@ def code(handle) -> int:
 
 
 class Bench:
-    """A neuron under a clock. Everything is driven and read at falling edges, where its registers stand still."""
+    """Drives a neuron. Ports are written and read at falling edges of the clock, when no register changes."""
 
     def __init__(self, dut, ports: list[str], addresses: list[int], interval: int):
         self.dut, self.addresses, self.interval = dut, addresses, interval
@@ -59,6 +65,7 @@ class Bench:
         self.random = random.Random(interval)
 
     async def reset(self) -> None:
+        """Start the clock and reset the design."""
         for name in ("i_valid", "i", "cfg_valid", "cfg_addr", "cfg_data"):
             getattr(self.dut, name).value = 0
         self.dut.o_ready.value = 1
@@ -68,7 +75,7 @@ class Bench:
         self.dut.rst.value = 0
 
     async def load(self, codes: list[int]) -> None:
-        """Write every register, between steps."""
+        """Write all registers. No step may be running."""
         self.dut.cfg_valid.value = 1
         clock = Timer(CLOCK, "step")
         for address, value in zip(self.addresses, codes, strict=True):
@@ -78,7 +85,7 @@ class Bench:
         self.dut.cfg_valid.value = 0
 
     async def streamed(self, current: list[int], answers: np.ndarray) -> None:
-        """Inputs and results flow freely: each result must stand there exactly `interval` clocks after its input."""
+        """Play inputs without a pause, and record each result exactly `interval` clocks after its input."""
         step = Timer(self.interval * CLOCK, "step")
         self.dut.i_valid.value = 1
         rows = []
@@ -90,7 +97,10 @@ class Bench:
         answers[:] = rows
 
     async def stalled(self, current: list[int], answers: np.ndarray) -> None:
-        """Inputs come late, results are taken late, and register writes are offered while a step runs, and refused."""
+        """Play inputs with random pauses, accept results late, and try to write registers while a step runs.
+
+        Such a write must be refused.
+        """
         dut, chance = self.dut, self.random
         sent = taken = 0
         just_started = False

@@ -1,7 +1,9 @@
-"""Registers and inputs that reach every goal of coverage, and show it: were that operation wrong, an output would differ.
+"""Searches for registers and inputs that reach every coverage goal and *show* it.
 
-The search draws from what registers like least (their ends, zero, values that are equal in different formats), then evolves
-towards each goal still open. It knows no model and asks only the exact reference.
+A step shows a goal if an error in the operation that the goal is about would change an output of the step. The search first
+draws random candidates, with a preference for critical codes: both ends of a format, zero, values that are equal in
+different formats. Then an evolutionary search approaches each goal that is still open. It works for any model, because it
+only uses the exact reference.
 """
 
 from typing import NamedTuple
@@ -13,21 +15,25 @@ from spikefab.hw.datapath import Datapath
 from . import reference
 from .coverage import Goal, deviation, distance, goals, shown
 
-DRAWS = 2048  # candidates a round
-PARENTS = 64
-CHILDREN = 512
-GLANCES = 512  # candidates of a round that are looked at for whether they show a goal
-BLIND_ROUNDS = 12
-ROUNDS = 60  # of evolution, for one goal
-SHUNNED = 2.0**60
-RESTARTS = 6  # a population can settle where a goal is reached and nothing shows it
+DRAWS = 2048  # number of random candidates per round
+PARENTS = 64  # number of candidates that survive a generation of the evolution
+CHILDREN = 512  # number of new candidates per generation
+# Number of candidates that reach a goal for which it is computed, per generation, whether they also show it: it takes long.
+GLANCES = 512
+BLIND_ROUNDS = 12  # number of rounds of random candidates before the evolution
+ROUNDS = 60  # number of generations for one goal
+SHUNNED = 2.0**60  # added to the distance of candidates on the side of a goal that the search avoids
+RESTARTS = 6  # number of attempts per goal: a population can get stuck where the goal is reached but nothing shows it
 
 
 class Found(NamedTuple):
-    """Single steps, (N, states), (N, coefficients), (N,).
+    """The steps that the search has found, in codes.
 
-    `hidden`: goals that some of them reach but none shows, such as a saturation whose result is never selected.
-    `missed`: goals that none reaches.
+    states        (N, states) before each step
+    coefficients  (N, coefficients)
+    current       (N,)
+    hidden        goals that a step reaches but none shows, for example a saturation whose result is never selected
+    missed        goals that no step reaches
     """
 
     states: np.ndarray
@@ -38,7 +44,7 @@ class Found(NamedTuple):
 
 
 def search(dp: Datapath, rng: np.random.Generator) -> Found:
-    """Few single steps that show all that can be shown."""
+    """A small set of steps that shows all goals that can be shown."""
     machine = _Search(dp, rng)
     for _ in range(BLIND_ROUNDS):
         machine.harvest(machine.draw(DRAWS))
@@ -51,14 +57,14 @@ def search(dp: Datapath, rng: np.random.Generator) -> Found:
 
 
 def draw(dp: Datapath, rng: np.random.Generator, count: int):
-    """Random steps with a taste for extremes: (N, states), (N, coefficients), (N,)."""
+    """Random steps with a preference for critical codes: (N, states), (N, coefficients), (N,)."""
     rows = _Search(dp, rng).draw(count)
     states = len(dp.states)
     return rows[:, :states], rows[:, states:-1], rows[:, -1]
 
 
 class _Search:
-    """Candidates are rows of codes: states, coefficients, current."""
+    """The state of a search. A candidate is a row of codes: states, coefficients, current."""
 
     def __init__(self, dp: Datapath, rng: np.random.Generator):
         self.dp, self.rng = dp, rng
@@ -67,16 +73,20 @@ class _Search:
         self.hi = np.array([q.hi for q in self.formats])
         self.f_bits = np.array([q.f_bits for q in self.formats])
         self.goals = goals(dp)
-        self.open = set(self.goals)
-        self.hidden: set[Goal] = set()
-        self.chosen: list[np.ndarray] = []
+        self.open = set(self.goals)  # goals that no chosen candidate shows yet
+        self.hidden: set[Goal] = set()  # goals that were reached but could not be shown
+        self.chosen: list[np.ndarray] = []  # candidates that are kept
 
     def evaluate(self, rows: np.ndarray) -> list:
+        """Codes of all operations for each candidate, by the exact reference."""
         states = len(self.dp.states)
         return reference.evaluate(self.dp, rows[:, :states], rows[:, states:-1], rows[:, -1])
 
     def draw(self, count: int) -> np.ndarray:
-        """Each register of each candidate: an end, zero, uniform, small of any size, or the candidate's own value."""
+        """Random candidates.
+
+        Each register is an end of its format, zero, uniform, a small code, or a value that several registers share.
+        """
         shape, rng = (count, len(self.formats)), self.rng
         small = np.floor(self.hi ** rng.random(shape)).astype(np.int64) * rng.choice([-1, 1], shape)
         shared = rng.choice([-1, 1], (count, 1)) * np.exp2(rng.uniform(-12, 8, (count, 1)))
@@ -91,18 +101,19 @@ class _Search:
                 np.clip(np.floor(shared * np.exp2(self.f_bits)), self.lo, self.hi).astype(np.int64),
             ]
         )
-        # every candidate has its own taste among the six, so that some are all extremes and some nearly all zero
+        # each candidate mixes the six kinds in its own proportions: some are all extremes, others nearly all zero
         taste = np.cumsum(rng.dirichlet(np.full(len(kinds), 0.6), count), axis=1)
         pick = (rng.random(shape)[..., None] > taste[:, None, :-1]).sum(axis=-1)
         return np.take_along_axis(kinds, pick[None], axis=0)[0]
 
     def harvest(self, rows: np.ndarray) -> None:
-        """Greedily keep the rows that reach the most goals still open."""
+        """Choose candidates, greedily, that show the most open goals, until no candidate shows another one."""
         still = [g for g in self.goals if g in self.open]
         if not still:
             return
         codes = self.evaluate(rows)
-        shows: dict[int, np.ndarray] = {}  # of a table's word, whichever it is: one look serves all its entries
+        # whether each candidate shows an error in the word that a lookup reads, by lookup
+        shows: dict[int, np.ndarray] = {}
         hits = np.empty((len(still), len(rows)), dtype=bool)
         for k, goal in enumerate(still):
             if goal.what == "read":
@@ -118,9 +129,9 @@ class _Search:
             hits[hits[:, best]] = False
 
     def misses(self, goal: Goal, codes: list, count: int, shun: int = 0) -> np.ndarray:
-        """How far each candidate is from showing a goal: twice its distance, and one more while nothing shows.
+        """How far each candidate is from showing a goal: twice its distance; 1 if it reaches the goal but does not show it.
 
-        `shun`: the sign of a deviation that counts as far off, for a goal that cannot be reached from that side.
+        Candidates whose deviation has the sign `shun` count as very far: some goals cannot be reached from that side.
         """
         away = np.broadcast_to(deviation(self.dp, goal, codes), count)
         far = 2.0 * np.abs(away) + np.where(np.sign(away) == shun, SHUNNED, 0.0) * (away != 0)
@@ -133,10 +144,10 @@ class _Search:
         return far
 
     def evolve(self, goal: Goal) -> None:
-        """Towards one goal: keep the nearest, change a register or two of each, again."""
+        """Search for a candidate that shows one goal: keep the nearest, change one or two registers of each, and repeat."""
         hidden = None
         for restart in range(RESTARTS):
-            # what lies between two peaks of a table is sought from either side as well: the nearer may be the wrong one
+            # try each side too: an entry between two peaks of a table may be reachable only from the farther side
             shun = (0, -1, 1)[restart % 3]
             rows = np.concatenate([self.draw(CHILDREN), self.nearest(goal, shun)])
             for _ in range(ROUNDS):
@@ -156,12 +167,12 @@ class _Search:
             self.hidden.add(goal)
 
     def nearest(self, goal: Goal, shun: int) -> np.ndarray:
-        """Of the rows kept so far, those nearest to a goal: one that reads an entry is a few codes from reading the next."""
+        """The chosen candidates nearest to a goal: one that reads a table entry is only a few codes from reading the next."""
         rows = np.array(self.chosen, dtype=np.int64).reshape(-1, len(self.formats))
         return rows[np.argsort(self.misses(goal, self.evaluate(rows), len(rows), shun), kind="stable")[:CHILDREN]]
 
     def mutate(self, rows: np.ndarray) -> np.ndarray:
-        """One register of each, or two: drawn afresh, moved by a power of two, or set to the value of another."""
+        """Change one or two registers of each candidate: draw it again, move it by a power of two, or copy another's value."""
         rng, rows = self.rng, rows.copy()
         fresh = self.draw(len(rows))
         each = np.arange(len(rows))

@@ -1,6 +1,8 @@
-"""What a regression must have met: every saturation, compares at equality, both sides of selects, all table entries.
+"""Coverage goals: the cases that a regression must reach.
 
-Goals are read off the trace, so that a new model brings its own. `corners` looks for registers and inputs that reach them.
+They are every possible saturation, every comparison with equal operands, both results of every select, and every table
+entry. They follow from the trace, so that a new model needs no list of its own. `corners` searches for registers and inputs
+that reach them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +20,12 @@ from . import reference
 
 
 class Goal(NamedTuple):
-    """`what`: "saturate" (side low or high), "equal", "select" (side 1 or 0), "read" (side: the entry); at a node."""
+    """A case that one operation must meet.
+
+    what  "saturate" (side "low" or "high"), "equal", "select" (side 1 or 0), or "read" (side: the table entry)
+    node  index of the operation in the trace
+    side  which of several such cases
+    """
 
     what: str
     node: int
@@ -26,11 +33,14 @@ class Goal(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What a regression must meet of one type of operation.
+    """The goals of one type of operation.
 
-    sides(trace, index): of the goals that the interval analysis does not rule out. deviation(goal's side, operation, format,
-    formats of operands, operands): how far operands are from the goal, in codes, negative where a value would have to grow.
-    wrong(operation, format, formats, result, operands): what is computed by one that gets this case wrong.
+    what       name of the goals
+    sides      (trace, index) -> the sides that the interval analysis does not rule out
+    deviation  (side, operation, format, formats of the operands, *operands) -> distance of the operands from the goal, in
+               codes; negative if a value has to grow to reach it
+    wrong      (operation, format, formats of the operands, result, *operands) -> the result of a faulty operation, which
+               handles just this case wrongly
     """
 
     what: str
@@ -65,7 +75,7 @@ def _away(side: int, op: ops.Lookup, q: Q, formats: Sequence[Q], z):
 
 
 def _other_word(op: ops.Lookup, q: Q, formats: Sequence[Q], word, z):
-    """An eighth of its format away, towards the other sign: less of a slope can be rounded away whatever it is multiplied by."""
+    """A wrong word, 1/8 of its format away. A smaller error of a slope could vanish in rounding, whatever multiplies it."""
     return np.asarray(word) + np.where(np.asarray(word) < 0, 1, -1) * (1 << (q.width - 3))
 
 
@@ -73,7 +83,7 @@ _EQUAL = Case(
     "equal",
     lambda trace, index: [0],
     _apart,
-    lambda op, q, formats, result, a, b: 1 - result,  # `>` for `>=` and the reverse
+    lambda op, q, formats, result, a, b: 1 - result,  # the fault is `>` in place of `>=`, or the reverse
 )
 CASES: dict[type[ops.Operation], Case | None] = {
     ops.Input: None,
@@ -111,7 +121,7 @@ def _case(op: ops.Operation) -> Case:
 
 
 def goals(dp: Datapath) -> list[Goal]:
-    """Everything that the interval analysis does not rule out: saturations first."""
+    """All goals of a datapath that the interval analysis does not rule out; saturations first."""
     found = []
     for index in dp.trace.live():
         case = CASES[type(dp.trace.nodes[index].op)]
@@ -121,25 +131,28 @@ def goals(dp: Datapath) -> list[Goal]:
 
 
 def distance(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
-    """How far each candidate is from a goal, in codes: 0 where it is reached. `codes` from `reference.evaluate`."""
+    """Distance of each candidate from a goal, in codes; 0 if it reaches the goal. `codes` comes from `reference.evaluate`."""
     return np.abs(deviation(dp, goal, codes))
 
 
 def deviation(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
-    """The same with its sign: negative where a value would have to grow."""
+    """Distance of each candidate from a goal with a sign: negative if a value has to grow to reach it."""
     op, args, q = dp.trace.nodes[goal.node]
     operands = [np.asarray(codes[a]) for a in args]
     return _case(op).deviation(goal.side, op, q, dp.trace.formats(goal.node), *operands)
 
 
 def reached(dp: Datapath, states, coefficients, current, among: Iterable[Goal]) -> set[Goal]:
-    """The goals that some of these steps reach: codes before each step, (N, states), (N, coefficients), (N,)."""
+    """The goals, among those given, that at least one of N steps reaches.
+
+    The steps are codes: (N, states) before each step, (N, coefficients) and (N,) input current.
+    """
     codes = reference.evaluate(dp, states, coefficients, current)
     return {goal for goal in among if not distance(dp, goal, codes).all()}
 
 
 def shown(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
-    """Whether an output of each step, (N,), tells this operation from one that gets this very case wrong."""
+    """Whether each step, (N,), shows a goal: whether an output would differ if the operation handled this case wrongly."""
     trace = dp.trace
     op, args, q = trace.nodes[goal.node]
     wrong = _case(op).wrong(op, q, trace.formats(goal.node), codes[goal.node], *(codes[a] for a in args))

@@ -1,4 +1,4 @@
-"""Files that leave the house: Verilog with a testbench whose golden vectors come from the exact reference."""
+"""Exports a neuron as Verilog, with a testbench that contains the results of the exact reference."""
 
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from .simulator import Simulator
 def export_verilog(
     neuron: Neuron, current_nA, out_dir: str | Path, *, name: str | None = None, steps: int = 2000
 ) -> list[Path]:
-    """Write `NAME.v` and `NAME_tb.v` to `out_dir` (made if absent): the design, and its testbench.
+    """Write the design, `NAME.v`, and its testbench, `NAME_tb.v`, to a folder, which is created if needed.
 
-    The testbench plays the first `steps` samples of `current_nA` (T,), one a time step of the neuron, from its
-    initial state; None: steps up to full scale, so that there are spikes whatever the threshold. Returns the paths.
+    The testbench starts in the initial state of the neuron and plays the first `steps` samples of `current_nA` (T,), one per
+    time step. If it is None, it plays current steps up to 3/4 of the span of the input, which make most neurons fire. Returns
+    the paths of the files.
     """
     dp = neuron.datapath
     if current_nA is None:

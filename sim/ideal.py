@@ -1,7 +1,7 @@
-"""The ideal: a trace in float64 with real parameters. What differs from it is what rounding costs.
+"""The ideal: computes a trace in float64 with real parameters. The difference from the hardware is the cost of rounding.
 
-Nothing is rounded and tables are the functions they stand for; what clamps in hardware still clamps, because the
-ceiling of an exponential is part of the scheme. Time step and scheme are those of the hardware.
+Nothing is rounded, and tables are replaced by the functions that they approximate. Limits of the hardware apply here too,
+because the limit of an exponential, for example, is part of the integration scheme. So do its time step and scheme.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _wrap(op: ops.Wrap, q: Q, x):
 
 
 def _function(op: ops.Lookup, q: Q, x):
-    """The value of the true function, so there is no slope to correct it by."""
+    """The true function for the column of values, and 0 for the column of slopes: there is nothing to interpolate."""
     return op.table.function(np.minimum(np.maximum(x, 0), op.table.entries)) if op.column == 0 else 0.0
 
 
@@ -35,8 +35,8 @@ def _word(op: ops.Lookup, q: Q, x):
     return words[np.minimum(np.maximum(x, 0), op.table.entries - 1).astype(int)]
 
 
-# The number of a result, from the operation, the format of its result and the numbers of its operands. An input has one
-# operand: its register.
+# For each type of operation, a function of the operation, the format of its result and the values of its operands; it returns
+# the value of the result. An `Input` has one operand, the content of its register.
 RULES: dict[type[ops.Operation], Callable] = {
     ops.Input: lambda op, q, register: register,
     ops.Const: lambda op, q: op.code * q.lsb,
@@ -58,7 +58,7 @@ RULES: dict[type[ops.Operation], Callable] = {
 
 @cache
 def _plan(dp: Datapath, tables: bool) -> list[tuple[int, Callable, ops.Node]]:
-    """The live operations by index, each with its rule: a resize that can never saturate passes its operand on."""
+    """The live operations as (index, rule, node). A resize that can never saturate just passes its operand on."""
     rules = RULES | {ops.Lookup: _word} if tables else RULES
     plan = []
     for index in dp.trace.live():
@@ -69,7 +69,7 @@ def _plan(dp: Datapath, tables: bool) -> list[tuple[int, Callable, ops.Node]]:
 
 
 def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], current, *, tables: bool = False):
-    """One step in real units: (next states by name, v in mV, spike). Numbers or arrays that broadcast."""
+    """One step in physical units, on numbers or arrays that broadcast. Returns next states by name, v in mV, and the spike."""
     registers = {ops.Input("current", "i"): current}
     registers |= {ops.Input("state", n): x for n, x in states.items()}
     registers |= {ops.Input("coefficient", n): x for n, x in coefficients.items()}
@@ -82,14 +82,14 @@ def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], cur
 
 
 def real_coefficients(dp: Datapath, params: dict[str, Any]) -> dict[str, Any]:
-    """Coefficients as real numbers, of physical parameters."""
+    """The coefficients that belong to physical parameters, as real numbers."""
     spec = dp.model.spec
     whole = {name for name, conversion in spec.conversions.items() if conversion.whole}
     return {n: np.round(x) if n in whole else x for n, x in spec.coefficients(params, dp.dt).items()}
 
 
 def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
-    """States at rest, in their units."""
+    """The states at rest, in their physical units."""
     if dp.model.resting is not None:
         spec = dp.model.spec
         return dp.model.resting(spec.names(spec.parameters(coefficients, dp.dt)))
@@ -97,7 +97,7 @@ def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(dp: Datapath, states, coefficients, current, *, tables: bool = False):
-    """Steps through `current` (T, ...) nA: v (T, ...) mV, spikes (T, ...) bool, and the states after the last step."""
+    """T steps with the current (T, ...) nA. Returns v (T, ...) mV, spikes (T, ...) bool, and the states after the last step."""
     v, spikes = [], []
     for sample in np.asarray(current, dtype=np.float64):
         states, out, spike = step(dp, states, coefficients, sample, tables=tables)

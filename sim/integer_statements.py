@@ -1,9 +1,9 @@
-"""The statements of the batch kernel: a trace's integers, exactly.
+"""Writes the statements of the batch kernel, which computes the integers of a trace exactly.
 
-They are computed in float64: exact, because the trace proves every intermediate below 2**53, and it vectorises where int64
-multiplies and arithmetic shifts do not. A power of two is exact, so what only aligns binary points is done to a coefficient,
-once a candidate, wherever one takes part: a product with it then comes out in the format that its rounding wants, and
-rounding is one multiply-add and a floor.
+The kernel computes in float64. That is exact, because the trace proves that all intermediate results are below 2**53, and it
+can use vector instructions, which do not exist for int64 products and arithmetic shifts. Products with a power of two are
+exact too. Binary points are therefore aligned by scaling a coefficient, once per candidate, if a coefficient takes part: a
+product with it then has the binary point that its rounding needs, and rounding takes one multiply-add and a floor.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from spikefab.hw.proofs import entries_asked, overflows, rounds
 
 from .statements import SHARED, Rule, Step, Writer, Written, constant, input_name
 
-EXACT = 50  # bits of a table's value and slope that share one float64
+EXACT = 50  # bits, at most, of value and slope of a table for both to be stored in one float64
 
 
 def trace_step(dp: Datapath) -> Step:
-    """Statements for one step, and the expression of each output by name."""
+    """The statements of one step of a trace, in exact integers."""
     writer = _Integers(dp)
     for name, index in dp.trace.outputs.items():
         q = dp.trace.nodes[index].q
@@ -53,11 +53,12 @@ def _wrap(w: Writer, op: ops.Wrap, index: int) -> Written:
 
 
 def _named(w: Writer, index: int, text: str) -> str:
+    """The name of an expression, which is written as a statement unless it is a name already."""
     return text if text.isidentifier() else w.emit(text, w.fixed[index])
 
 
 def _narrowed(w: Writer, index: int) -> Written:
-    """An expression of what a resize holds before it saturates or wraps."""
+    """The expression of the rounded operand of a resize, before it saturates or wraps."""
     (arg,), fixed, f_bits = w.nodes[index].args, w.fixed[index], w.nodes[index].q.f_bits
     if rounds(w.trace, index):
         return _rounded(w, arg, f_bits, fixed), f_bits
@@ -66,8 +67,12 @@ def _narrowed(w: Writer, index: int) -> Written:
 
 
 def _rounded(w: Writer, arg: int, f: int, fixed: bool) -> str:
-    """An operand rounded half up to f fraction bits. The factor or summand that is fixed brings what it meets there."""
-    power = 0  # of the points moved on the way
+    """The expression of an operand rounded half up to f fraction bits.
+
+    If the operand is a product or a sum of a fixed and a moving value, the fixed one is scaled (once per candidate), so that
+    the result needs no scaling in the step.
+    """
+    power = 0  # sum of the powers of two by which binary points were moved before this operand
     while isinstance(op := w.nodes[arg].op, ops.Point):
         power += op.power
         (arg,) = w.nodes[arg].args
@@ -94,7 +99,7 @@ def _rounded(w: Writer, arg: int, f: int, fixed: bool) -> str:
 
 
 def _lookup(w: Writer, op: ops.Lookup, index: int) -> Written:
-    """One column of a table. Where there are two, value and slope, they are read at once: as value + slope / 2**width."""
+    """One column of a table. If there are two, value and slope, one read gives both: value + slope / 2**width."""
     (arg,), fixed, columns = w.nodes[index].args, w.fixed[index], op.table.columns
     key = (arg, id(op.table))
     z = w.once("place", *key, make=lambda: _place(w, op, index))
@@ -111,7 +116,7 @@ def _lookup(w: Writer, op: ops.Lookup, index: int) -> Written:
 
 
 def _place(w: Writer, op: ops.Lookup, index: int) -> str:
-    """The entry that a lookup reads, clamped where it has to be."""
+    """The index of the entry that a lookup reads, clamped if it can be outside the table."""
     text = w.whole(w.nodes[index].args[0], w.fixed[index])
     lo, hi = entries_asked(w.trace, index)
     if lo < 0:
@@ -136,7 +141,7 @@ class _Integers(Writer):
         return constant(self, index)
 
     def unit(self, args: Iterable[int]) -> int:
-        """That of those which move, for the others can be brought there once."""
+        """The largest g of the operands that change from step to step; the others are scaled to it before the first step."""
         args = list(args)
         moving = [a for a in args if not self.fixed[a]]
         if moving:

@@ -1,4 +1,4 @@
-"""The reference: a trace on exact integers, vectorised over anything. Everything else is held against this page."""
+"""The reference: computes a trace in exact integers, on arrays of any shape. All other interpreters are compared with it."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ def _wrap(op: ops.Wrap, q: Q, formats: Sequence[Q], a):
 
 
 def _aligned(function: Callable) -> Callable:
-    """A rule that sees its operands with their points at the finest fraction among them."""
+    """The rule that brings its operands to a common binary point and applies the function."""
     return lambda op, q, formats, *operands: function(*align(operands, formats))
 
 
@@ -33,8 +33,8 @@ def _lookup(op: ops.Lookup, q: Q, formats: Sequence[Q], z):
     return np.asarray(op.table.columns[op.column].words, dtype=np.int64)[index]
 
 
-# The code of a result, from the operation, the format of its result, and the formats and codes of its operands. An input has
-# one operand: its register.
+# For each type of operation, a function of the operation, the format of its result, the formats of its operands, and their
+# codes; it returns the code of the result. An `Input` has one operand, the content of its register.
 RULES: dict[type[ops.Operation], Callable] = {
     ops.Input: lambda op, q, formats, register: register,
     ops.Const: lambda op, q, formats: np.int64(op.code),
@@ -55,9 +55,10 @@ RULES: dict[type[ops.Operation], Callable] = {
 
 
 def evaluate(dp: Datapath, states, coefficients, current) -> list:
-    """The code of every live operation in one step (None for dead ones).
+    """The codes of all operations in one step; None for operations on which no output depends.
 
-    `states` (..., states) and `coefficients` (..., coefficients) int64 codes in register order, `current` (...) codes.
+    `states` (..., states) and `coefficients` (..., coefficients) are int64 codes in the order of the registers; `current`
+    (...) are input codes.
     """
     registers = {ops.Input("current", "i"): np.asarray(current, dtype=np.int64)}
     for kind, names, codes in (("state", dp.states, states), ("coefficient", dp.coefficients, coefficients)):
@@ -72,7 +73,7 @@ def evaluate(dp: Datapath, states, coefficients, current) -> list:
 
 
 def step(dp: Datapath, states, coefficients, current):
-    """One step: (next states (..., states), read-out code (...), spike 0 or 1 (...))."""
+    """One step. Returns the next states (..., states), the read-out code (...), and the spike, 0 or 1 (...)."""
     codes = evaluate(dp, states, coefficients, current)
     shape = np.broadcast_shapes(np.shape(states)[:-1], np.shape(coefficients)[:-1], np.shape(current))
     out = {name: np.broadcast_to(codes[index], shape) for name, index in dp.trace.outputs.items()}
@@ -80,7 +81,10 @@ def step(dp: Datapath, states, coefficients, current):
 
 
 def run(dp: Datapath, states, coefficients, current):
-    """Steps through `current` (T, ...): read-out codes (T, ...), spikes (T, ...), states after each (T, ..., states)."""
+    """T steps with the input codes `current` (T, ...).
+
+    Returns read-out codes (T, ...), spikes (T, ...), and the states after each step (T, ..., states).
+    """
     v, spikes, path = [], [], []
     for sample in np.asarray(current, dtype=np.int64):
         states, out, spike = step(dp, states, coefficients, sample)

@@ -1,4 +1,4 @@
-"""A user's simulator of one neuron: `step`, `run`, `v`, `spiked`, over the exact reference or the float64 ideal."""
+"""Simulators of one neuron for users, with `step`, `run`, `v` and `spiked`: in exact integers or in float64."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def shown(neuron: Neuron, state: dict[str, Any]) -> float:
 
 
 class Simulator:
-    """Fixed point: the hardware's integers. Reached through the model itself."""
+    """Simulates a neuron in the integers of the hardware. Users call it through the neuron itself."""
 
     def __init__(self, neuron: Neuron):
         self.neuron, self.dp = neuron, neuron.datapath
@@ -31,8 +31,9 @@ class Simulator:
         self.spikes: np.ndarray = np.empty(0)
 
     def input_codes(self, current) -> np.ndarray:
+        """The codes of a current in nA. Raises UsageError if it is outside the span of the input."""
         current = np.asarray(current, dtype=np.float64)
-        if not np.all(np.abs(current) <= self.dp.i_span):  # also catches NaN
+        if not np.all(np.abs(current) <= self.dp.i_span):  # true for NaN as well
             worst = current.flat[int(np.argmax(~(np.abs(current) <= self.dp.i_span)))]
             raise UsageError(
                 f"a current of {worst:g} nA is outside the input's span of {self.dp.i_span:g} nA: "
@@ -66,7 +67,10 @@ class Simulator:
 
 
 class Ideal:
-    """The same neuron in float64, with the parameters that its codes stand for."""
+    """Simulates a neuron in float64 with the same parameters, those that its codes stand for.
+
+    With `tables`, functions are read from the tables of the hardware; otherwise they are exact.
+    """
 
     def __init__(self, neuron: Neuron, *, tables: bool = False):
         self.neuron, self.dp, self.tables = neuron, neuron.datapath, tables

@@ -1,7 +1,7 @@
-"""A trace as Python statements over float64 lanes: what the batch kernel and the compiled ideal have in common.
+"""Writes a trace as Python statements on float64 numbers. The batch kernel and the compiled ideal share this code.
 
-Each value is stored as a float equal to its real value times 2**g; g is chosen per value. What depends on coefficients
-alone is computed once a candidate, before the first step.
+Each value is stored as a float equal to its real value times 2**g; g is chosen per value. Values that depend only on
+coefficients are computed once per candidate, before the first step.
 """
 
 from abc import ABC, abstractmethod
@@ -15,38 +15,45 @@ from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.trace import BOOL
 
-Written = tuple[str, int]  # the name of a value in the statements, and its g
-Rule = Callable[..., Written]  # of a writer, an operation and its index
+Written = tuple[str, int]  # a value that was written: its name in the statements, and its g
+Rule = Callable[..., Written]  # takes a writer, an operation and its index, and writes the operation
 
 
 @dataclass
 class Step:
-    """One step of a trace: statements, and the constants and tables that they read."""
+    """The text of one step of a trace: its statements, and the constants and tables that they read."""
 
-    once: list[str] = field(default_factory=list)  # what coefficients alone decide: before the first step
-    rows: list[str] = field(default_factory=list)  # the names of `once` that a step reads
-    lines: list[str] = field(default_factory=list)
-    constants: list[float] = field(default_factory=list)  # k0, k1, ...
-    tables: list[np.ndarray] = field(default_factory=list)  # T, one behind the other
-    outputs: dict[str, str] = field(default_factory=dict)  # codes; ".spike" a truth value
+    once: list[str] = field(default_factory=list)  # statements before the first step, on coefficients only
+    rows: list[str] = field(default_factory=list)  # names from `once` that a step reads
+    lines: list[str] = field(default_factory=list)  # statements of a step
+    constants: list[float] = field(default_factory=list)  # values of the names k0, k1, ...
+    tables: list[np.ndarray] = field(default_factory=list)  # concatenated, they are the array T
+    # name of an output: expression of its code; of ".spike", a truth value
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def constant(self, value: float) -> str:
-        """A format-dependent number, by name: never a literal, and never shared, so that the text has no format in it."""
+        """The name of a new constant. Numbers that depend on a format are never written as literals, and equal ones never
+        share a name, so that the text is the same for all formats.
+        """
         self.constants.append(float(value))
         return f"k{len(self.constants) - 1}"
 
     def entry(self, index: str, table: np.ndarray) -> str:
-        """One entry of a table. All lie one behind the other in one array: with one each, LLVM would have to check at run
-        time that none of them overlaps what the lanes write, and gives up on vectors when there are too many."""
+        """The expression of one entry of a table.
+
+        All tables are in one array T. With an array for each, LLVM would have to check at run time that none of them overlaps
+        the arrays that are written; if there are too many to check, it uses no vector instructions.
+        """
         start = self.constant(sum(map(len, self.tables)))
         self.tables.append(table)
         return f"T[uint32(int32({index} + {start}))]"
 
 
 class Writer(ABC):
-    """Writes each operation when it is first asked for.
+    """Writes the statements of a trace. An operation is written when its value is first needed, by its rule in `rules`.
 
-    `rules` says how. `fixed`: whether a node depends on coefficients and constants alone, and is written before the first step.
+    `fixed` tells for each node whether it depends only on coefficients and constants; such a node is written before the
+    first step.
     """
 
     rules: ClassVar[Mapping[type[ops.Operation], Rule]]
@@ -61,32 +68,34 @@ class Writer(ABC):
         self.known: dict[tuple, Any] = {}
 
     def once(self, *key, make: Callable):
+        """The result of `make`, which is called only the first time that this key is used."""
         if key not in self.known:
             self.known[key] = make()
         return self.known[key]
 
     def emit(self, text: str, fixed: bool = False) -> str:
+        """Write a statement that computes an expression, and return the name of the result."""
         name = f"n{len(self.step.once) + len(self.step.lines)}"
         (self.step.once if fixed else self.step.lines).append(f"{name} = {text}")
         return name
 
     @abstractmethod
     def number(self, index: int) -> float | None:
-        """What a node stands for that is the same for all candidates at all steps, None for any other."""
+        """The value of a node that is the same for all candidates at all steps; None for any other node."""
 
     @abstractmethod
     def unit(self, args: Iterable[int]) -> int:
-        """The g in which values meet."""
+        """The g to which operands must be brought to be added or compared."""
 
     # -- a value where it is needed
 
     def value(self, index: int) -> Written:
-        """A node in the statements to which it belongs."""
+        """The value of a node, written before the first step or in the step, where it belongs."""
         op = self.nodes[index].op
         return self.once("value", index, make=lambda: self.rules[type(op)](self, op, index))
 
     def scaled(self, index: int, g: int) -> str:
-        """A node that is no constant, in units of 2**-g, in the statements to which it belongs."""
+        """The value of a node that is no constant, times 2**g, written where it belongs."""
         name, own = self.value(index)
         if own == g:
             return name
@@ -97,7 +106,7 @@ class Writer(ABC):
         )  # fmt: skip
 
     def row(self, *key, make: Callable[[], str]) -> str:
-        """What `make` writes before the first step, for every step to read."""
+        """The name of a value that `make` writes before the first step, and that every step can read."""
 
         def kept() -> str:
             text = make()
@@ -109,7 +118,7 @@ class Writer(ABC):
         return self.once("row", *key, make=kept)
 
     def at(self, index: int, g: int, fixed: bool = False) -> str:
-        """A node in units of 2**-g, for a step to read, or (`fixed`) for a statement before the first step."""
+        """The value of a node times 2**g, for use in a step or (`fixed`) in a statement before the first step."""
         number = self.number(index)
         if number is not None:
             return self.once("const", index, g, make=lambda: self.step.constant(number * 2.0**g))
@@ -123,24 +132,26 @@ class Writer(ABC):
             return self.once("at", index, g, make=lambda: self.emit(f"{a} if {condition} else {b}"))
         return self.scaled(index, g)
 
-    # -- truth values: combined by & and |, as an expression that is evaluated only sometimes stops vectors
+    # -- truth values: combined by & and |, because `and` and `or` evaluate only when needed, which prevents vector instructions
 
     def is_truth(self, index: int) -> bool:
+        """Whether a node can only be 0 or 1: a comparison, or a select between such nodes."""
         node = self.nodes[index]
         if isinstance(node.op, ops.Select) and node.q == BOOL:
             return all(self.is_truth(a) or self.number(a) in (0, 1) for a in node.args[1:])
         return isinstance(node.op, ops.COMPARISONS)
 
     def truth(self, index: int, fixed: bool = False) -> str:
-        """Whether a node is 1, as a boolean; `fixed` as for `at`."""
+        """A boolean expression: whether a node is 1. `fixed` as in `at`."""
         number = self.number(index)
         if number is not None:
             return str(bool(number))
         if self.fixed[index] and not fixed:
-            return f"({self.at(index, 0)} > 0.0)"  # a row holds floats
+            return f"({self.at(index, 0)} > 0.0)"  # values kept from before the first step are floats
         return self.once("truth", index, make=lambda: self.emit(self.condition(index, fixed), fixed))
 
     def condition(self, index: int, fixed: bool) -> str:
+        """The text of the expression for `truth`."""
         node = self.nodes[index]
         if not self.is_truth(index):
             return f"{self.at(index, 0, fixed)} == 1.0"
@@ -153,23 +164,25 @@ class Writer(ABC):
         a, b = (self.at(k, g, fixed) for k in node.args)
         return f"{a} {'>=' if isinstance(node.op, ops.Ge) else '>'} {b}"
 
-    # -- what several rules need
+    # -- used by several rules
 
     def whole(self, index: int, fixed: bool) -> str:
+        """The integer part of a node."""
         return self.once(
             "whole", index, fixed, make=lambda: self.emit(f"floor({self.at(index, 0, fixed)})", fixed)
         )  # fmt: skip
 
 
-# -- the rules that do not depend on rounding
+# -- the rules that are the same with and without rounding
 
 
 def input_name(op: ops.Input) -> str:
+    """The name of a register in the statements: i, s_NAME of a state, c_NAME of a coefficient."""
     return "i" if op.kind == "current" else f"{op.kind[0]}_{op.name}"
 
 
 def constant(w: Writer, index: int) -> float | None:
-    """What a constant stands for, wherever its point was moved; None for any other node."""
+    """The real value of a constant, even if its binary point was moved; None for any other node."""
     op, args, q = w.nodes[index]
     if isinstance(op, ops.Point):
         inner = w.number(args[0])

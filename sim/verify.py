@@ -1,4 +1,7 @@
-"""The regression: RTL against the exact reference, at every step, on every state, read-out and spike."""
+"""The regression test of hardware: compares an RTL simulation with the exact reference.
+
+Every state, the read-out and the spike are compared at every step.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Stimuli for a neuron, what the reference answers to each, (steps, segments, ports), and goals not reached."""
+    """The stimuli for a neuron, the results of the reference for each (steps, segments, ports), and coverage goals not reached."""
 
     neuron: Neuron
     stimuli: list[Stimulus]
@@ -30,7 +33,7 @@ class Plan:
 
 
 def prepare(neuron: Neuron, *, steps: int = 20_000, seed: int = 0, current=None) -> Plan:
-    """The vectors of a regression: at least `steps` steps; `current` (T,) nA: a recorded one to play besides."""
+    """Prepare a regression of at least `steps` steps. `current` (T,) nA is a recorded current to play in addition."""
     plan, missed = stimuli(neuron, steps, seed, current)
     return Plan(neuron, plan, _golden(neuron.datapath, plan), missed)
 
@@ -43,7 +46,10 @@ def play(
     progress: Progress | None = None,
     build_dir: str | Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Simulate a design and hold it against a plan: the neuron's own, or one with a defect that must be found."""
+    """Simulate a design and compare it with the results in a plan: the same neuron, or one with a fault that must be found.
+
+    The result is as in `verify`.
+    """
     name, rtlil = type(plan.neuron).__name__, to_rtlil(design, simulate.TOP)
     built = simulate.build(rtlil, simulator, folder=None if build_dir is None else Path(build_dir), progress=progress)
     if progress is not None:
@@ -70,10 +76,16 @@ def verify(
     progress: Progress | None = None,
     build_dir: str | Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Simulate a neuron's hardware over at least `steps` steps of hostile stimuli; one check for each kind of them.
+    """Simulate the hardware of a neuron over at least `steps` steps, and compare it with the reference.
 
-    `current` (T,) nA: a recorded current to play besides. `build_dir`: where compiled simulations are kept, else the
-    cache. `progress` is told what takes long. A mismatch raises nothing here: see `require_exact`.
+    Returns a list of checks, one for each kind of stimulus (see `stimuli`), with the numbers of steps, spikes, saturations
+    and mismatches. A mismatch raises no error here, see `require_exact`.
+
+    simulator  "verilator" or "icarus"
+    seed       of the random stimuli
+    current    (T,) nA, a recorded current to play in addition
+    progress   called with a sentence before something that takes long
+    build_dir  folder in which compiled simulations are kept; by default the user's cache
     """
     if progress is not None:
         progress("looking for registers that reach every corner")
@@ -82,7 +94,7 @@ def verify(
 
 
 def require_exact(checks: Sequence[dict[str, Any]]) -> None:
-    """Raise `MismatchError`, saying where first, unless all checks are without a mismatch and together cover enough."""
+    """Raise `MismatchError`, with the first mismatch, if there is one; `SpikefabError` if the checks cover too little."""
     for check in checks:
         if check["mismatches"]:
             first = check["first_mismatch"]
@@ -99,12 +111,12 @@ def require_exact(checks: Sequence[dict[str, Any]]) -> None:
 
 
 def _ports(dp: Datapath) -> list[str]:
-    """What is recorded each step: that there is a result, read-out, spike, states."""
+    """The ports that are recorded in each step: whether there is a result, the read-out, the spike, the states."""
     return ["o_valid", "o_v", "o_spike", *(f"state_{name}" for name in dp.states)]
 
 
 def _golden(dp: Datapath, plan: Sequence[Stimulus]) -> list[np.ndarray]:
-    """The reference's answers, (steps, segments, ports) each; stimuli of one length run side by side."""
+    """The results of the reference for each stimulus, (steps, segments, ports). Stimuli of equal length are run together."""
     answers: dict[int, np.ndarray] = {}
     for length in {len(s.current) for s in plan}:
         group = [k for k, s in enumerate(plan) if len(s.current) == length]
@@ -120,6 +132,7 @@ def _golden(dp: Datapath, plan: Sequence[Stimulus]) -> list[np.ndarray]:
 
 
 def _job(design: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:
+    """The arrays that the bench needs, see `bench`."""
     dp = design.datapath
     job: dict[str, Any] = {"ports": _ports(dp), "interval": design.interval, "stimuli": len(plan)}
     job["addresses"] = [register.address for register in dp.registers]
@@ -130,13 +143,14 @@ def _job(design: Neuron, plan: Sequence[Stimulus]) -> dict[str, Any]:
 
 
 def _saturations(dp: Datapath, stimulus: Stimulus, golden: np.ndarray) -> int:
-    """How many of the possible saturations these steps reach."""
+    """The number of possible saturations that these steps reach."""
     before = np.concatenate([stimulus.states[None], golden[:-1, :, 3:]])
     among = [goal for goal in coverage.goals(dp) if goal.what == "saturate"]
     return len(coverage.reached(dp, before, stimulus.coefficients, stimulus.current, among))
 
 
 def _check(dp: Datapath, stimulus: Stimulus, golden: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
+    """Compare the recorded answers with those of the reference (golden)."""
     differs = golden != answers
     check: dict[str, Any] = {
         "stimulus": stimulus.kind,
@@ -146,7 +160,7 @@ def _check(dp: Datapath, stimulus: Stimulus, golden: np.ndarray, answers: np.nda
         "mismatches": int(differs.any(axis=-1).sum()),
     }
     if check["mismatches"]:
-        # in the order in which the bench played them: segment by segment
+        # the first one in the order in which the bench plays: segment by segment
         segment, step, port = np.argwhere(differs.transpose(1, 0, 2))[0]
         check["first_mismatch"] = {
             "segment": int(segment),

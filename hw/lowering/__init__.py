@@ -1,1 +1,1 @@
-"""From a trace to hardware: schedule, shared multipliers, Verilog, and what it costs."""
+"""Translates a trace to hardware: the schedule, the datapath with shared multipliers, Verilog, and a cost estimate."""

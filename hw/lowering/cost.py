@@ -1,4 +1,4 @@
-"""What a model costs, counted from its trace: an estimate with no synthesis."""
+"""Estimates the hardware cost of a model by counting the operations of its trace, without synthesis."""
 
 from collections import Counter
 
@@ -10,20 +10,20 @@ from .shared import OVERHEAD
 
 
 def cost(dp: Datapath) -> dict[str, int]:
-    """Counts for one step of one neuron.
+    """The cost of one step of one neuron.
 
-    multiplies        products a step, each of two operands of at most a word
-    adders            additions and subtractions
-    comparisons       comparisons
-    resizes           roundings and saturations: logic as wide as what they read
-    table_bits        bits of the function tables, as block RAM holds them
-    state_bits        bits of the state registers, guard bits included
+    multiplies        number of products; each operand has at most one word
+    adders            number of additions and subtractions
+    comparisons       number of comparisons
+    resizes           number of roundings and saturations; each needs logic as wide as its operand
+    table_bits        bits of the function tables in block RAM
+    state_bits        bits of the state registers, with guard bits
     coefficient_bits  bits of the coefficient registers
-    latency           clocks a step on one shared multiplier
+    latency           clocks per step with one shared multiplier
     """
     found = [dp.trace.nodes[i].op for i in dp.trace.live()]
     counts = Counter(COUNTED[type(op)] for op in found)
-    # one memory holds all columns of a table, however often it is read
+    # a table is counted once, with all of its columns, even if several operations read it
     tables = {op.table.name: op.table.entries * op.table.width for op in found if isinstance(op, ops.Lookup)}
     return {
         **{name: counts[name] for name in ("multiplies", "adders", "comparisons", "resizes")},
@@ -34,7 +34,7 @@ def cost(dp: Datapath) -> dict[str, int]:
     }
 
 
-# what an operation is counted as; None: it costs next to nothing, or is counted otherwise
+# the entry of `cost` in which an operation is counted; None if it needs almost no logic or is counted in another way
 COUNTED: dict[type[ops.Operation], str | None] = {
     ops.Input: None,
     ops.Const: None,

@@ -1,20 +1,20 @@
-"""When each operation of a trace happens: list scheduling onto shared multipliers.
+"""Decides in which clock each operation of a trace happens, by list scheduling onto shared multipliers.
 
-Clock 0 is the first clock after the input was taken; a value that is ready at clock t may be read in clock t. States,
-coefficients, the input and constants are ready at 0. What an operation takes:
+Clock 0 is the first clock after the input was accepted. A value that is ready at clock t can be read in clock t. States,
+coefficients, the input and constants are ready at clock 0. The operations take:
 
 | operation | clocks |
 |---|---|
-| `Point` `Floor` `Frac`, and a resize that neither rounds nor saturates | 0: wires |
+| `Point` `Floor` `Frac`, and a resize that neither rounds nor saturates | 0: they are only wires |
 | `Add` `Sub` `Ge` `Gt` `Select` | 1 |
-| `Resize` | 1 to round, 1 to saturate, each where it can happen |
-| `Wrap` | 1 to round, where it can happen |
-| `Mul` | 2: operands, product (shared, so the resize that follows takes the product as it appears) |
-| `Lookup` | 1: a block RAM's read |
-| `Shift` | 1 a bit of the distance |
+| `Resize` | 1 if it can round, and 1 if it can saturate |
+| `Wrap` | 1 if it can round |
+| `Mul` | 2: load the operands, multiply; the resize that follows must read the product at once (shared multiplier) |
+| `Lookup` | 1: the read of a block RAM |
+| `Shift` | 1 for each bit of the distance |
 
-With M multipliers no two products start on one in the same clock; the order among those that could start is by the
-longest chain that still follows. `length` is the clock in which every output is ready.
+Each multiplier can start one product per clock. If more products are possible, the one that is followed by the longest
+chain of operations starts first. `length` is the clock in which all outputs are ready.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,13 @@ from spikefab.hw.trace import Trace
 
 @dataclass(frozen=True)
 class Schedule:
-    """start[n]: clock in which node n reads its operands; ready[n]: first clock in which it may be read;
-    unit[n]: the multiplier of product n; length: clock at which the step ends."""
+    """The schedule of a trace, by the index n of an operation.
+
+    start[n]  clock in which the operation reads its operands
+    ready[n]  first clock in which its result can be read
+    unit[n]   number of the multiplier, if the operation is a product
+    length    clock in which all outputs are ready
+    """
 
     start: dict[int, int]
     ready: dict[int, int]
@@ -38,11 +43,12 @@ class Schedule:
 
 
 def clocks(trace: Trace, index: int) -> int:
-    """Clocks from operands to result."""
+    """The clocks that an operation takes, from its operands to its result."""
     return CLOCKS[type(trace.nodes[index].op)](trace, index)
 
 
 def follows_product(trace: Trace, index: int) -> bool:
+    """Whether the first operand of an operation is a product."""
     return isinstance(trace.nodes[trace.nodes[index].args[0]].op, ops.Mul)
 
 
@@ -74,7 +80,7 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
     """The schedule of a trace on `multipliers` shared multipliers."""
     live = trace.live()
     users = trace.users()
-    tail: dict[int, int] = {}  # clocks from reading the operands to the end of the longest chain
+    tail: dict[int, int] = {}  # clocks from the start of an operation to the end of the longest chain that follows it
     for i in reversed(live):
         tail[i] = clocks(trace, i) + max((tail[u] for u in users[i]), default=0)
     products = {i for i in live if isinstance(trace.nodes[i].op, ops.Mul)}
@@ -89,7 +95,8 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
     clock = 0
     while waiting:
         blocked = []
-        for i in waiting:  # in order, so operands come first
+        # in the order of the trace, so that operands are scheduled before the operations that read them
+        for i in waiting:
             node = trace.nodes[i]
             if i not in products and all(a in ready for a in node.args):
                 start[i] = max((ready[a] for a in node.args), default=0)

@@ -1,11 +1,11 @@
-"""The smallest hardware of a trace: one datapath, shared multipliers, a few clocks a step.
+"""Translates a trace to the smallest hardware: one datapath with shared multipliers, which takes several clocks per step.
 
-Every operation but the products has logic and a register of its own. Operands stand still from the clock in which
-they are ready until the step ends, so those registers need no enable; only what reads a shared product is timed by
-the step counter. Tables are block RAMs.
+Each operation except the products has its own logic and register. Its operands do not change from the clock in which they
+are ready to the end of the step, so that the register needs no enable. Only a register that reads the product of a shared
+multiplier is loaded in a certain clock, by a counter. Tables are block RAMs.
 
-With L the length of `schedule.schedule`, a step takes L + 2 clocks: one to take the input, L to compute, one to
-write states and outputs. The clock that delivers a result also takes the next input: latency = interval = L + 2.
+If L is the length of the schedule (`schedule.schedule`), a step takes L + 2 clocks: one to accept the input, L to compute,
+one to write states and outputs. The clock that delivers a result also accepts the next input: latency = interval = L + 2.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,17 +23,20 @@ from spikefab.hw.trace import Trace
 
 from .schedule import Schedule, follows_product, schedule
 
-OVERHEAD = 2  # clocks a step besides the schedule's length
+OVERHEAD = 2  # clocks of a step in addition to the length of the schedule: to accept the input and to write the outputs
 
 
 def shape_of(interval: tuple[int, int]) -> Shape:
-    """The narrowest shape that holds an interval."""
+    """The Amaranth shape with the fewest bits that holds all integers of an interval."""
     lo, hi = interval
     return unsigned(max(1, hi.bit_length())) if lo >= 0 else signed(max((~lo).bit_length(), hi.bit_length()) + 1)
 
 
 def lower(ports: Any, dp: Datapath, reset: Sequence[int], multipliers: int = 1) -> Module:
-    """The module behind a neuron's ports. `reset`: the code of each of `dp.registers` after a reset."""
+    """The Amaranth module that computes a neuron: registers, datapath and control, connected to the ports.
+
+    `reset` are the codes of `dp.registers` after a reset.
+    """
     plan = schedule(dp.trace, multipliers)
     m = Module()
 
@@ -71,7 +74,7 @@ def lower(ports: Any, dp: Datapath, reset: Sequence[int], multipliers: int = 1) 
 
 
 class Logic:
-    """The logic of every live operation; `outputs` are the signals of the trace's outputs by name."""
+    """The logic of all live operations of a trace. `outputs` are the signals of the outputs, by name."""
 
     def __init__(self, m: Module, trace: Trace, plan: Schedule, registers: dict, clock: Signal):
         self.m, self.trace, self.plan, self.registers, self.clock = m, trace, plan, registers, clock
@@ -86,6 +89,7 @@ class Logic:
         self.outputs = {name: self.values[i] for name, i in trace.outputs.items()}
 
     def _multiplier(self, unit: int, product: Signal) -> None:
+        """A shared multiplier, whose operand registers are loaded as scheduled."""
         a, b = (Signal(signed(self.trace.word), name=f"factor_{unit}_{side}") for side in "ab")
         with self.m.Switch(self.clock):
             for i in sorted(i for i, u in self.plan.unit.items() if u == unit):
@@ -98,23 +102,26 @@ class Logic:
         return [self.values[a] for a in self.trace.nodes[index].args]
 
     def _aligned(self, index: int) -> list:
-        """The last two operands with their points at the finest fraction among them."""
+        """The last two operands of an operation, brought to a common binary point."""
         return align(self._args(index)[-2:], self.trace.formats(index)[-2:])
 
     def _named(self, index: int, shape: Shape, suffix: str = "") -> Signal:
+        """A signal that has the name of the operation."""
         return Signal(shape, name=f"{self.trace.nodes[index].op.label}_{index}{suffix}")
 
     def _clocked(self, index: int, expression, shape: Shape | None = None) -> Signal:
+        """A register that holds the expression."""
         held = self._named(index, shape or shape_of(self.trace.intervals[index]))
         self.m.d.sync += held.eq(expression)
         return held
 
     def _wired(self, index: int, expression) -> Signal:
+        """A wire with the expression, without a register."""
         wire = self._named(index, shape_of(self.trace.intervals[index]))
         self.m.d.comb += wire.eq(expression)
         return wire
 
-    # -- the rules: each gives the signal of an operation
+    # -- the rules: each returns the signal of one operation
 
     def _input(self, op: ops.Input, index: int):
         return self.registers[op]
@@ -176,11 +183,11 @@ class Logic:
         return self._wired(index, value)
 
     def _rounded(self, index: int):
-        """What a resize holds before it saturates or wraps, and its shape: in a register if it rounds or reads a product."""
+        """The rounded operand of a resize, and its shape. It is in a register if it rounds or reads a product."""
         (x,), (source,) = self._args(index), self.trace.formats(index)
         shift = source.f_bits - self.trace.nodes[index].q.f_bits
         shape = shape_of(before_saturation(self.trace, index))
-        # half up: the first bit that falls away is the carry (beyond the operand, its sign)
+        # round half up: add the highest bit that is dropped; if the shift is wider than the operand, it is the sign bit
         value = (x >> shift) + x.shift_right(shift - 1)[:1] if rounds(self.trace, index) else x << -shift
         if follows_product(self.trace, index):
             held = self._named(index, shape, "_product")
@@ -203,12 +210,12 @@ class Logic:
         return self._wired(index, word)
 
     def _memory(self, table: ops.Table, index: int):
-        """The row of a table that a lookup reads, all columns of it."""
+        """A memory with a table, and the entry (all columns) that a lookup reads from it."""
         rows = [
             reduce(lambda row, c: (row << c[0].width) | (c[1] & ((1 << c[0].width) - 1)), reversed(entry), 0)
             for entry in zip(*[[(c.q, word) for word in c.words] for c in table.columns], strict=True)
         ]
-        # synthesis would spend hundreds of cells on a small table
+        # without this attribute, synthesis would build a small table from hundreds of logic cells
         memory = Memory(shape=unsigned(table.width), depth=table.entries, init=rows, attrs={"ram_style": "block"})
         self.m.submodules[f"table_{table.name}_{index}"] = memory
         port = memory.read_port()

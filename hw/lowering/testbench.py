@@ -1,4 +1,4 @@
-"""A testbench in Verilog-2005 that checks an exported neuron against golden vectors, for any simulator."""
+"""Writes a testbench in Verilog-2005 that compares an exported neuron with expected results (golden vectors)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -75,10 +75,14 @@ def testbench(
     states: Iterable[Sequence[int]],
     name: str | None = None,
 ) -> str:
-    """A self-checking testbench of `to_verilog(neuron, name)`, golden vectors inside.
+    """The text of a self-checking testbench for the module that `to_verilog(neuron, name)` writes.
 
-    One entry a step: the input code, and the read-out code, spike and state codes (in register order) that the exact
-    reference gives from reset. It prints one line that starts with PASS or FAIL.
+    current  input code of each step
+    v        read-out code that the exact reference gives in each step, starting from reset
+    spikes   spike, 0 or 1, in each step
+    states   codes of the states, in the order of the registers, after each step
+
+    The testbench prints one line that starts with PASS or FAIL.
     """
     dp, module = neuron.datapath, module_name(neuron, name)
     outputs = [("o_v", dp.readout.width), ("o_spike", 1), *((f"state_{s}", q.width) for s, q in dp.states.items())]

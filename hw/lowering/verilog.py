@@ -1,4 +1,4 @@
-"""A neuron as Verilog-2005: one self-contained file, for Icarus Verilog, Verilator and any synthesis tool."""
+"""Writes a neuron as Verilog-2005: one self-contained file for Icarus Verilog, Verilator and any synthesis tool."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
@@ -12,7 +12,7 @@ from spikefab.toolchain.tools import rtlil_to_verilog
 
 
 class Design(Protocol):
-    """What can be exported: an Amaranth component over a datapath, such as a `Neuron`, with its ports."""
+    """What this module can export: an Amaranth component with a datapath and its ports, such as a `Neuron`."""
 
     @property
     def datapath(self) -> Datapath: ...
@@ -27,25 +27,26 @@ class Design(Protocol):
 
 
 def module_name(neuron: Design, name: str | None = None) -> str:
-    """The name of the Verilog module: the model's, or a plain identifier given instead."""
+    """The name of the Verilog module: the given name, else that of the model. Raises UsageError if it is no identifier."""
     if name is not None and not (name.isascii() and name.isidentifier()):
         raise UsageError(f"{name!r} cannot name a Verilog module: use letters, digits and underscores.")
     return name or neuron.datapath.model.__name__
 
 
 def to_rtlil(neuron: Design, name: str | None = None) -> str:
-    """The design in yosys's own language, without source locations: the same neuron always gives the same text."""
+    """The design in RTLIL, the language of yosys. Without source locations, the same neuron always gives the same text."""
     return rtlil.convert(cast(Any, neuron), name=module_name(neuron, name), emit_src=False)
 
 
 def to_verilog(neuron: Design, name: str | None = None) -> str:
-    """The neuron as one Verilog module `name` (else the model's name), its header documenting ports and registers."""
-    # The operands of a shared multiplier keep their last value in a clock that no case names: meant, and no latch.
+    """The neuron as a Verilog module. A comment at the top documents ports and registers."""
+    # In a clock without a case, the operand registers of a multiplier keep their values. This is intended and no latch.
     lint = "/* verilator lint_off CASEINCOMPLETE */\n"
     return _header(neuron, module_name(neuron, name)) + lint + rtlil_to_verilog(to_rtlil(neuron, name))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -55,6 +56,7 @@ def _with_unit(state: State) -> str:
 
 
 def _header(neuron: Design, name: str) -> str:
+    """The comment at the top of the file."""
     dp = neuron.datapath
     params, doc = dp.model.params(), (dp.model.__doc__ or "").strip()
     values = [(key, f"{value:.9g}", params[key].unit, params[key].doc) for key, value in neuron.values.items()]

@@ -1,1 +1,1 @@
-"""What a model's page shows: its description, its data flow, published cells."""
+"""The content of a model's page: description, tables, drawing of the data flow, published parameter sets."""

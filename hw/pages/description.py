@@ -1,4 +1,4 @@
-"""What there is to say of a model, from its docstring, its declarations and its trace: for a command, and for its page."""
+"""Describes a model, from its docstring, its declarations and its trace, for `spikefab models` and for its page."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -13,12 +13,13 @@ from spikefab.hw.proofs import before_saturation, saturations
 from spikefab.hw.spec import Param
 from spikefab.hw.trace import Trace
 
-WORD = 18  # where one word must do
-COUNTED = ("multiplies", "table_bits", "latency")  # what a setting can be held against
+WORD = 18  # word length, bits, of tables that show only one
+# entries of the cost by which the table of settings compares variants
+COUNTED = ("multiplies", "table_bits", "latency")
 
 
 class Doc(NamedTuple):
-    """A model's docstring in its parts: `equations` are what is indented, `limits` what the model is not."""
+    """The parts of a model's docstring. `equations` are the indented lines; `limits` says what the model cannot do."""
 
     title: str
     equations: str
@@ -27,7 +28,7 @@ class Doc(NamedTuple):
     limits: str
 
     def terms(self, model: type[Neuron]) -> list[tuple[str, str]]:
-        """What is said in a line each."""
+        """The parts that take one line each, with their headings."""
         return [
             ("Best for", f"{model.best_for}."),
             ("What it is not", self.limits),
@@ -37,7 +38,7 @@ class Doc(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A table: its first `left` columns are text. `note`: a sentence or more to read it by."""
+    """A table. The first `left` columns are text, the others numbers; `note` explains the table."""
 
     title: str
     columns: Sequence[str]
@@ -47,6 +48,7 @@ class Listing(NamedTuple):
 
 
 def doc(model: type[Neuron]) -> Doc:
+    """The docstring of a model, split into its parts."""
     paragraphs: list[list[str]] = []
     equations: list[str] = []
     named: dict[str, list[str]] = {"Source": [], "Not": []}
@@ -67,7 +69,7 @@ def doc(model: type[Neuron]) -> Doc:
 
 
 def listings(model: type[Neuron]) -> list[Listing]:
-    """Parameters, states, formats, cost, saturations, and settings where there are any."""
+    """The tables of a model: parameters, states, formats, cost, saturations and, if it has any, settings."""
     paths = {word: datapath(model, word) for word in WORDS}
     tables = [
         _parameters(model),
@@ -81,7 +83,7 @@ def listings(model: type[Neuron]) -> list[Listing]:
 
 
 def summary(model: type[Neuron]) -> dict[str, Any]:
-    """What a list of models shows."""
+    """The description of a model in a list of models."""
 
     def entries(free: bool) -> list[dict[str, Any]]:
         return [
@@ -94,7 +96,7 @@ def summary(model: type[Neuron]) -> dict[str, Any]:
 
 
 def details(model: type[Neuron]) -> dict[str, Any]:
-    """`summary` and all else that the tables say, for a program."""
+    """All that is known about a model, for programs: `summary` and the content of the tables."""
     paths = {word: datapath(model, word) for word in WORDS}
     costs = {word: cost.cost(dp) for word, dp in paths.items()}
     parts = doc(model)
@@ -114,6 +116,7 @@ def details(model: type[Neuron]) -> dict[str, Any]:
 
 
 def free(model: type[Neuron]) -> list[str]:
+    """The names of the parameters that are searched by default."""
     return [name for name, p in model.params().items() if p.free]
 
 
@@ -121,6 +124,7 @@ def free(model: type[Neuron]) -> list[str]:
 
 
 def _span(p: Param) -> str:
+    """The bounds of a parameter as text."""
     text = "{:g} .. {:g}".format(*p.bounds)
     if p.per_input:
         text = f"({text})/i_span"
@@ -269,11 +273,11 @@ def _names(keys: Sequence[str]) -> list[str]:
     return [key.replace("_", " ") for key in keys]
 
 
-# -- operations in words ---------------------------------------------------------------------------------------------
+# -- operations as text ---------------------------------------------------------------------------------------------
 
 
 def expression(trace: Trace, index: int, depth: int = 3) -> str:
-    """An operation in the model's own symbols; what lies more than `depth` operations back is #n."""
+    """An operation as a formula in the symbols of the model; operands more than `depth` operations back are shown as #n."""
     op, args, q = trace.nodes[index]
     if isinstance(op, (ops.Input, ops.Const)):
         return WORDED[type(op)](op, q)
@@ -296,7 +300,7 @@ def _product(op: ops.Mul, q: Q, *operands: str) -> str:
     return " ".join(f"({a})" if " + " in a or " - " in a else a for a in operands)
 
 
-# An operation in words, from it, the format of its result and its operands in words.
+# For each type of operation, a function that returns its formula from the operation, its format and its operands as text.
 WORDED: dict[type[ops.Operation], Callable[..., str]] = {
     ops.Input: lambda op, q: op.name,
     ops.Const: lambda op, q: f"{op.code * q.lsb:g}",

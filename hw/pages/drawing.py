@@ -1,4 +1,4 @@
-"""The data flow of a model as a picture: SVG text, from the trace alone. x is the clock of the schedule."""
+"""Draws the data flow of a trace as SVG. The horizontal axis is the clock of the schedule."""
 
 from collections.abc import Callable
 from html import escape
@@ -10,21 +10,32 @@ from spikefab.hw.proofs import overflows
 
 from .layout import Box, Layout, Port, Wire
 
-ROW, CLOCK, TRACK = 10, 40, 4  # pixels: of a row, of a clock, between wires that turn in one channel
-SIDE, TOP, BELOW = 70, 34, 40
+ROW = 10  # height of a row, pixels
+CLOCK = 40  # width of a clock, pixels
+TRACK = 4  # distance of wires that turn in the same channel, pixels
+SIDE = 70  # margin on the left and right, pixels
+TOP = 34  # margin above, pixels
+BELOW = 40  # margin below, pixels
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-PLAIN = "#dfe6ee"
+PLAIN = "#dfe6ee"  # fill of boxes that have no colour of their own
+# kind of register: its colour
 KINDS = {"state": "#30638e", "coefficient": "#6b7280", "current": "#2e7d4f"}
+# colours of wires with computed values, in turn
 COMPUTED = ("#7d8fb3", "#b38f6a", "#7fa38a", "#a583a8", "#5f9ea8")
-PAPER, INK, FAINT = "#fbfbf9", "#1f2933", "#c9ced6"
+PAPER = "#fbfbf9"  # colour of the background
+INK = "#1f2933"  # colour of lines and text
+FAINT = "#c9ced6"  # colour of thin lines
 FONT = "ui-sans-serif, system-ui, 'DejaVu Sans', Arial, sans-serif"
 
 
 class Look(NamedTuple):
-    """How a type of operation is drawn, where it is drawn as a box, and what is said of it where it is but a wire.
+    """How a type of operation is drawn: as a box, or as a text beside a wire if it needs no logic.
 
-    `sign(operation, format of its result)` stands in the box, `fill` and `ink` are its colours, `largest` is the size of its
-    letters. `change(operation)` is written beside the wire.
+    sign     (operation, format of the result) -> text in the box
+    fill     colour of the box
+    ink      colour of the text in it
+    largest  largest font size of the text, pixels
+    change   operation -> text beside the wire
     """
 
     sign: Callable[..., str] = lambda op, q: ""
@@ -63,16 +74,18 @@ LEGEND = (
 
 
 def draw(dp: Datapath) -> str:
-    """An SVG document: names and formats on it, interval and number of each operation under the pointer."""
+    """The data flow as an SVG document. It shows names and formats; pointing at an operation shows number and interval."""
     return _Drawing(Layout(dp.trace), f"{dp.model.__name__}, word {dp.word}, dt {dp.dt:g} ms").text()
 
 
 class _Drawing:
+    """Draws a layout: gives rows and channels their coordinates and writes the SVG elements."""
+
     def __init__(self, layout: Layout, title: str):
         self.layout, self.trace, self.title = layout, layout.trace, title
         self.tracks = self._tracks()
-        self.left: list[float] = []  # of each channel, and
-        self.right: list[float] = []  # its other side
+        self.left: list[float] = []  # x of the left side of each channel
+        self.right: list[float] = []  # x of the right side of each channel
         x = float(SIDE)
         for t in range(layout.length + 1):
             self.left.append(x)
@@ -83,7 +96,7 @@ class _Drawing:
         self.height = TOP + ROW * layout.rows + BELOW
 
     def _tracks(self) -> dict[tuple[int, int], int]:
-        """The track in which a wire turns, by channel and node: what comes from the left turns first."""
+        """(channel, node) -> track of the channel in which a wire turns. Wires that come from the left turn first."""
         found: dict[tuple[int, int], int] = {}
         turns: dict[int, list[tuple[bool, int, int, int]]] = {}
         for wire in self.layout.wires:
@@ -135,6 +148,7 @@ class _Drawing:
         ]
 
     def _wire(self, wire: Wire) -> str:
+        """One wire with all its turns."""
         first, last = wire.ends
         turns = wire.turns()
         x = {at: self.left[at // 2] + 4 + TRACK * self.tracks.get((at, wire.node), 0) for at in turns}
@@ -161,6 +175,7 @@ class _Drawing:
         return KINDS[op.kind] if isinstance(op, ops.Input) else COMPUTED[index % len(COMPUTED)]
 
     def _box(self, box: Box) -> list[str]:
+        """One box with its operations and ports."""
         ports = [self._port(box, port, row) for port, row in zip(box.ports, box.port_rows(), strict=True)]
         if not box.tall:
             return [self._name(box), *ports]
@@ -175,6 +190,7 @@ class _Drawing:
         return [*parts, *ports]
 
     def _part(self, index: int, x: float, y: float, width: float, height: float) -> str:
+        """One operation within a box."""
         op, _, q = self.trace.nodes[index]
         look = LOOKS[type(op)]
         label = look.sign(op, q)
@@ -190,12 +206,12 @@ class _Drawing:
         )
 
     def _port(self, box: Box, port: Port, row: int) -> str:
-        """A name or number in place of a wire, and what happens to the point on the way, inside the box."""
+        """A name or number in place of a wire; inside the box, what happens to the binary point before the operation."""
         x, right, y = self.left[box.start // 2], self.right[box.start // 2], self.y(row)
         drawn = []
         node, wires = self.trace.nodes[port.source], [self.trace.nodes[index] for index in reversed(port.wires)]
         if isinstance(node.op, ops.Const) and all(isinstance(wire.op, ops.Point) for wire in wires):
-            node, wires = (wires or [node])[-1]._replace(op=node.op), []  # its value says it all
+            node, wires = (wires or [node])[-1]._replace(op=node.op), []  # only its value is shown
         if self.layout.is_tag(box, port):
             name = LOOKS[type(node.op)].sign(node.op, node.q)
             colour = self._colour(port.source) if isinstance(node.op, ops.Input) else INK
@@ -214,6 +230,7 @@ class _Drawing:
         return "".join(drawn)
 
     def _name(self, box: Box) -> str:
+        """The name of an input or output of the model, at the side of the drawing."""
         y = self.y(box.row)
         if box.outs:
             register = self.trace.nodes[box.outs[0]].op
@@ -231,7 +248,7 @@ class _Drawing:
         )
 
     def _about(self, index: int) -> str:
-        """What a pointer shows."""
+        """The text that a browser shows when the pointer is on an operation."""
         node, (low, high) = self.trace.nodes[index], self.trace.intervals[index]
         name = node.op.label
         if isinstance(node.op, ops.Input):

@@ -1,7 +1,7 @@
-"""Where the operations of a trace stand in its drawing: clocks from left to right, rows packed to shorten the wires.
+"""Places the operations of a trace in its drawing: clocks from left to right, rows chosen so that wires are short.
 
-Time is in half clocks: clock t is 2 t + 1, and 2 t is the channel before it, where wires turn. A cell (row, half clock)
-belongs to one box or to one wire, so nothing but a turn ever lies over anything else.
+Horizontal positions are counted in half clocks: clock t is 2 t + 1, and 2 t is the channel before it, in which wires turn.
+A slot (row, half clock) belongs to one box or one wire, so that only turns of wires can cross other things.
 """
 
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from spikefab.hw import ops
 from spikefab.hw.lowering.schedule import Schedule, clocks, schedule
 from spikefab.hw.trace import Trace
 
-SOURCES = (ops.Input, ops.Const)  # they take no place among the clocks
-NEAR = 2  # clocks: a register that is read later stands beside its reader, without a wire
-TALL = 3  # rows of a box, and one below it
-SIDES = ((), (1,), (0, 2), (0, 1, 2))  # its rows in which so many wires end
-PASSES = 30
-REACH = 14  # rows that a box or a wire may move in one pass
-TURN = 1.5  # what a turn costs, in rows
+SOURCES = (ops.Input, ops.Const)  # operations that are not placed at a clock
+NEAR = 2  # a register that is read after this clock is drawn as a name at its reader, without a wire
+TALL = 3  # rows of a box, without the free row below it
+SIDES = ((), (1,), (0, 2), (0, 1, 2))  # the rows of a box in which its 0, 1, 2 or 3 wires end
+PASSES = 30  # most passes of moving boxes and wires to better rows
+REACH = 14  # rows by which a box or a wire may move in one pass
+TURN = 1.5  # cost of a turn of a wire, in rows of length
 
 
 class Port(NamedTuple):
-    """What is read: a node, through the operations `wires` that cost nothing, outermost first."""
+    """An operand of a box: a node, and the operations without logic (`wires`) between the two, the last one first."""
 
     source: int
     wires: tuple[int, ...]
@@ -30,20 +30,25 @@ class Port(NamedTuple):
 
 @dataclass(eq=False)
 class Box:
-    """Operations that follow each other in one place, from half clock `start` to `stop`; `outs` are read elsewhere."""
+    """A box of the drawing: consecutive operations from half clock `start` to `stop`.
+
+    `ports` are the operands, `outs` the nodes whose results are read by other boxes.
+    """
 
     nodes: tuple[int, ...]
     start: int
     stop: int
     ports: tuple[Port, ...] = ()
     outs: tuple[int, ...] = ()
-    name: str = ""  # of an output
+    name: str = ""  # name of the output, if the box is one
     row: int = 0
 
     def port_rows(self) -> list[int]:
+        """The rows in which the wires of the operands end."""
         return self._rows(len(self.ports))
 
     def out_rows(self) -> list[int]:
+        """The rows in which the wires of the results start."""
         return self._rows(len(self.outs))
 
     def _rows(self, count: int) -> list[int]:
@@ -51,13 +56,13 @@ class Box:
 
     @property
     def tall(self) -> bool:
-        """Whether it computes: inputs and outputs are only names."""
+        """Whether the box computes something and is drawn high; inputs and outputs are only names."""
         return bool(self.ports and self.outs)
 
 
 @dataclass(eq=False)
 class Wire:
-    """From a node to all that read it: along `row` from channel to channel, turning in channels."""
+    """The wire from a node to all boxes that read it. It runs along `row` and turns in channels."""
 
     node: int
     source: Box
@@ -66,10 +71,11 @@ class Wire:
 
     @property
     def ends(self) -> tuple[int, int]:
+        """The first and the last channel of the wire."""
         return self.source.stop, max(box.start for box, _ in self.readers)
 
     def turns(self) -> dict[int, list[int]]:
-        """Rows that it joins, by channel."""
+        """channel -> rows that the wire connects there."""
         first, last = self.ends
         rows = {first: [self.source.out_rows()[self.source.outs.index(self.node)]]}
         for box, port in self.readers:
@@ -80,12 +86,13 @@ class Wire:
         return rows
 
     def cost(self) -> float:
+        """Length of the vertical parts, in rows, plus the cost of the turns."""
         spans = [max(rows) - min(rows) for rows in self.turns().values()]
         return sum(spans) + TURN * sum(span > 0 for span in spans)
 
 
 class Layout:
-    """Boxes and wires in place; `rows` and `length` (clocks) are its size."""
+    """The drawing: boxes and wires with their places. It is `rows` high and `length` clocks wide."""
 
     def __init__(self, trace: Trace):
         self.trace = trace
@@ -99,12 +106,14 @@ class Layout:
         self._place()
         self._squeeze()
 
-    # -- what there is -------------------------------------------------------------------------------------------
+    # -- boxes and wires -------------------------------------------------------------------------------------------
 
     def is_wire(self, index: int) -> bool:
+        """Whether an operation needs no logic, so that it is not drawn as a box."""
         return not isinstance(self.trace.nodes[index].op, SOURCES) and clocks(self.trace, index) == 0
 
     def port(self, index: int) -> Port:
+        """The node behind an operand, and the operations without logic on the way to it."""
         wires = []
         while self.is_wire(index):
             wires.append(index)
@@ -112,11 +121,12 @@ class Layout:
         return Port(index, tuple(wires))
 
     def is_tag(self, box: Box, port: Port) -> bool:
-        """Whether a port shows a name or a number, in place of a wire."""
+        """Whether a port is drawn as a name or a number in place of a wire."""
         op = self.trace.nodes[port.source].op
         return isinstance(op, ops.Const) or (isinstance(op, ops.Input) and box.start > 2 * NEAR)
 
     def _operations(self) -> Iterator[Box]:
+        """The boxes of operations. A resize is drawn in the box of the operation whose result only it reads."""
         nodes, users = self.trace.nodes, self.trace.users()
         kept = set(self.trace.outputs.values())
 
@@ -128,7 +138,7 @@ class Layout:
             node = nodes[i]
             if isinstance(node.op, SOURCES) or self.is_wire(i):
                 continue
-            if isinstance(node.op, ops.Lookup):  # its columns are one memory
+            if isinstance(node.op, ops.Lookup):  # lookups of several columns of one entry are one memory, so one box
                 chains.setdefault((node.op.table, node.args), []).append(i)
             elif isinstance(node.op, ops.RESIZES) and node.args[0] in chains and alone(node.args[0]):
                 chains[i] = [*chains.pop(node.args[0]), i]
@@ -162,10 +172,10 @@ class Layout:
                 wires[port.source].readers.append((box, k))
         return list(wires.values())
 
-    # -- where it stands -----------------------------------------------------------------------------------------
+    # -- their places -----------------------------------------------------------------------------------------
 
     def _claims(self, item: Box | Wire) -> Iterator[tuple[int, int, object]]:
-        """(row, half clock, owner) of what an item covers."""
+        """The slots that a box or a wire covers, as (row, half clock, owner)."""
         if isinstance(item, Wire):
             first, last = item.ends
             for at in range(first, last + 1) if last > first else ():
@@ -188,16 +198,19 @@ class Layout:
             yield row, item.stop, out
 
     def _fits(self, item: Box | Wire) -> bool:
+        """Whether all slots of an item are free."""
         return all(
             row >= 0 and ((row, at) not in self._cells or self._cells[row, at][0] == owner)
             for row, at, owner in self._claims(item)
         )
 
     def _take(self, item: Box | Wire) -> None:
+        """Occupy the slots of an item."""
         for row, at, owner in self._claims(item):
             self._cells.setdefault((row, at), [owner, 0])[1] += 1
 
     def _leave(self, item: Box | Wire) -> None:
+        """Free the slots of an item."""
         for row, at, _ in self._claims(item):
             cell = self._cells[row, at]
             cell[1] -= 1
@@ -205,7 +218,7 @@ class Layout:
                 del self._cells[row, at]
 
     def _settle(self, item: Box | Wire, wanted: int) -> None:
-        """In the free row nearest to the one wanted."""
+        """Place an item in the free row nearest to the wanted one."""
         for k in range(1000):
             item.row = wanted + (k + 1) // 2 * (-1 if k % 2 else 1)
             if self._fits(item):
@@ -214,6 +227,7 @@ class Layout:
         raise AssertionError("the drawing has no free row")
 
     def _place(self) -> None:
+        """Place all boxes and wires, then move them until no move makes the wires shorter."""
         around: dict[int, list[Wire]] = {id(box): [] for box in self.boxes}
         for wire in self.wires:
             for box in {id(b): b for b in (wire.source, *(b for b, _ in wire.readers))}.values():
@@ -238,7 +252,7 @@ class Layout:
                 break
 
     def _improve(self, item: Box | Wire, wires: list[Wire]) -> bool:
-        """Move an item to where the wires around it are shortest."""
+        """Move an item to the row in reach in which the wires around it are shortest. Returns whether it moved."""
         self._leave(item)
         start = item.row
         best = (sum(w.cost() for w in wires), 0, start)
@@ -252,7 +266,7 @@ class Layout:
         return item.row != start
 
     def _squeeze(self) -> None:
-        """Drop rows that nothing is in."""
+        """Remove empty rows."""
         used = sorted({row for row, _ in self._cells})
         index = {row: k for k, row in enumerate(used)}
         items: list[Box | Wire] = [*self.boxes, *self.wires]
