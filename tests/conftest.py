@@ -1,7 +1,10 @@
-"""What all tests share: in CI nothing is skipped; a small recording."""
+"""What all tests share: in CI nothing is skipped; nothing is left behind; a small recording."""
 
 import os
 import signal
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,60 @@ DT = 0.1  # ms
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# An environment variable that every process of a test inherits; its value is the process id of the test run.
+OURS = "SPIKEFAB_TEST_RUN"
+# Helpers of Python's multiprocessing that serve the test run itself, and end with it.
+HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+PATIENCE = 20.0  # seconds in which processes that were told to end may still do so
+
+
+def left_running() -> list[str]:
+    """The command lines of living processes that the tests started, however far they are detached; [] without /proc."""
+    mark, own, found = f"{OURS}={os.getpid()}".encode(), os.getpid(), []
+    parents: dict[int, int] = {}
+    marked: set[int] = set()
+    words: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            words[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                marked.add(pid)
+        except OSError:  # it has ended, or is another user's
+            continue
+        if state != "Z":
+            parents[pid] = int(parent)
+    for pid in parents:
+        above = pid
+        while above in parents and above != own:
+            above = parents[above]
+        if pid != own and (above == own or pid in marked) and not any(helper in words[pid] for helper in HELPERS):
+            found.append(f"process {pid}: {words[pid]}")
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def left_behind(tmp_path_factory):
+    """left_behind(): the processes and temporary files of the tests that are still there. At the end there are none."""
+    folder = tmp_path_factory.mktemp("temporary")
+    before = {name: os.environ.get(name) for name in ("TMPDIR", OURS)}
+    os.environ.update({"TMPDIR": str(folder), OURS: str(os.getpid())})
+    tempfile.tempdir = None  # so that Python reads TMPDIR again
+
+    def left() -> list[str]:
+        return [*left_running(), *(f"temporary {path.name}" for path in sorted(folder.iterdir()))]
+
+    yield left
+    deadline = time.monotonic() + PATIENCE
+    while (found := left()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    tempfile.tempdir = None
+    assert not found, "the tests left behind:\n" + "\n".join(found)
 
 
 def made_cell(amplitude: float, step: float = 400.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,37 @@ import numpy as np
 
 from spikefab.errors import FileError, SpikefabError, UsageError
 
+from . import abf, neo_files, nwb, text
 from .recording import Recording
-from .sweep import make_sweep
+from .sweep import Floats, make_sweep
 
-# suffixes that are read as text
-TEXT = (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf")
-KNOWN = (*TEXT, ".abf", ".nwb")
+Currents = tuple[list[Floats], float | None, tuple[str, ...]]  # (T,) nA each, their sample step in ms or None, notices
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format that spikefab reads itself.
+
+    suffixes      of its files
+    read          a function that reads a file, given its path and the value of one option
+    option        name of this option among those of the function `read` below
+    read_current  a function that reads the currents in a file, given its path and the sample step of the recording to which
+                  they belong; None if the injected current cannot come from a file of this format
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, Any], Recording]
+    option: str
+    read_current: Callable[[Path, float], Currents] | None = None
+
+
+FORMATS = (
+    Format((".csv", ".tsv", ".txt", ".asc", ".dat", ".atf"), text.read_csv, "dt", text.read_current),
+    Format((".abf",), abf.read_abf, "current_channel", lambda path, dt: abf.read_current(path)),
+    Format((".nwb",), nwb.read_nwb, "electrode"),
+)
+TEXT = FORMATS[0].suffixes
+KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 # Entry points through which other packages add formats: the name is a file suffix, the object a function that takes a
 # path and returns a Recording.
 GROUP = "spikefab.readers"
@@ -54,14 +79,13 @@ def read(
         raise UsageError("The current comes from --current FILE or from --current-channel N, not from both.")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
     _require(file)
-    for option, given, only in (
-        ("--current-channel", current_channel, ".abf"),
-        ("--electrode", electrode, ".nwb"),
-    ):
-        if given is not None and suffix != only:
+    options = {"dt": dt, "current_channel": current_channel, "electrode": electrode}
+    for format in FORMATS[1:]:  # dt may be given for any file, as the files of a folder have different formats
+        if options[format.option] is not None and suffix not in format.suffixes:
             kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
-            raise UsageError(f"{file} is {kind}: {option} is for {only[1:].upper()} files.")
-    recording = _reader(file, suffix, dt, current_channel, electrode)(file)
+            word = "--" + format.option.replace("_", "-")
+            raise UsageError(f"{file} is {kind}: {word} is for {format.suffixes[0][1:].upper()} files.")
+    recording = _read(file, suffix, options)
     recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     if current is not None:
         recording = _with_current(recording, Path(current))
@@ -91,38 +115,28 @@ def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:
     return replace(chosen, notes=(*chosen.notes, note))
 
 
-def _reader(
-    file: Path, suffix: str, dt: float | None, channel: int | None, electrode: str | None
-) -> Callable[[Path], Recording]:
-    """The function that reads a file with this suffix. Raises FileError if there is none."""
-    if suffix in TEXT:
-        from .text import read_csv
-
-        return lambda path: read_csv(path, dt)
-    if suffix == ".abf":
-        from .abf import read_abf
-
-        return lambda path: read_abf(path, channel)
-    if suffix == ".nwb":
-        from .nwb import read_nwb
-
-        return lambda path: read_nwb(path, electrode)
-    entry = _registered(suffix)
-    if entry is not None:
-        return lambda path: _foreign(entry, path)
-    from .neo_files import is_installed, read_neo
-
-    if not is_installed():
-        raise FileError(
-            f"{file} cannot be read by this version: it reads {_kinds()}, not {suffix or 'files without suffix'};"
-            " pip install spikefab[neo] adds what neo knows."
-        )
-    return read_neo
+def _format(suffix: str) -> Format | None:
+    """The format of files with this suffix, or None if spikefab does not read them itself."""
+    return next((format for format in FORMATS if suffix in format.suffixes), None)
 
 
-def _kinds() -> str:
-    """The suffixes that spikefab reads itself, for a message."""
-    return ", ".join(suffix[1:] for suffix in KNOWN)
+def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
+    """The recording in a file with this suffix. Raises FileError if there is no reader for it."""
+    if (format := _format(suffix)) is not None:
+        return format.read(file, options[format.option])
+    if (entry := _registered(suffix)) is not None:
+        return _foreign(entry, file)
+    if neo_files.is_installed():
+        return neo_files.read_neo(file)
+    raise FileError(
+        f"{file} cannot be read by this version: it reads {_kinds(KNOWN)}, not {suffix or 'files without suffix'};"
+        " pip install spikefab[neo] adds what neo knows."
+    )
+
+
+def _kinds(suffixes: Sequence[str]) -> str:
+    """Suffixes in a message."""
+    return ", ".join(suffix[1:] for suffix in suffixes)
 
 
 def _registered(suffix: str) -> Any:
@@ -163,17 +177,11 @@ def _require(file: Path) -> None:
 def _with_current(recording: Recording, file: Path) -> Recording:
     """The recording with the current of another file in place of its own."""
     _require(file)
-    if file.suffix.lower() in TEXT:
-        from .text import read_current as of_text
-
-        currents, step, notes = of_text(file, recording.dt)
-    elif file.suffix.lower() == ".abf":
-        from .abf import read_current as of_abf
-
-        currents, step, notes = of_abf(file)
-    else:
-        kinds = ", ".join(suffix[1:] for suffix in (*TEXT, ".abf"))
+    format = _format(file.suffix.lower())
+    if format is None or format.read_current is None:
+        kinds = _kinds([suffix for format in FORMATS if format.read_current for suffix in format.suffixes])
         raise FileError(f"{file} cannot be read as a current: --current takes {kinds}.")
+    currents, step, notes = format.read_current(file, recording.dt)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
     sweeps = recording.sweeps

@@ -214,20 +214,33 @@ def test_a_neuron_of_the_bench_is_deployed(studio, imported, monkeypatch):
         assert path.read_bytes() == (studio.folder / "jobs" / job["id"] / "out" / path.name).read_bytes()
 
 
-def served(folder):
-    """`spikefab studio` in a process of its own: (process, address, token)."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "spikefab", "studio", folder, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
-    )
-    text = ""
-    while not text.endswith("}\n"):
-        line = child.stdout.readline()
-        assert line, "the server ended"
-        text += line
-    return child, json.loads(text)["address"]
+@pytest.fixture
+def served():
+    """served(folder): `spikefab studio` in a process of its own, and its address. It ends with the test."""
+    children = []
+
+    def start(folder):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "spikefab", "studio", folder, "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        text = ""
+        while not text.endswith("}\n"):
+            line = child.stdout.readline()
+            assert line, "the server ended"
+            text += line
+        return child, json.loads(text)["address"]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
 
 
-def test_a_killed_server_loses_nothing(tmp_path, recording, alone):
+def test_a_killed_server_loses_nothing(tmp_path, recording, alone, served):
     """The worker goes on without it; the next server finds the result."""
     folder = tmp_path / "project"
     with Server(folder) as server:
@@ -261,7 +274,7 @@ def token_of(address):
     return text.split(marker)[1].split('"')[0]
 
 
-def test_ctrl_c_ends_the_server(tmp_path):
+def test_ctrl_c_ends_the_server(tmp_path, served):
     child, address = served(tmp_path / "project")
     assert httpx.get(address + "api/project", trust_env=False).status_code == 200
     child.send_signal(signal.SIGINT)
