@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test studio test-studio lint types constraints model-pages notebook accept clean
+.PHONY: demo test test-slow studio test-studio lint types constraints model-pages notebook accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
 	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
 
-test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/tutorial --ignore tests/browser
-	$(BIN)/python -m pytest -v tests/tutorial
+# The tiers of the tests: docs/tests.md
+test: $(READY)                      ## minutes: all but the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow"
+
+test-slow: $(READY)                 ## the rest: CI runs both
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m slow
 
 studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
 

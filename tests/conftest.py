@@ -17,6 +17,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Models whose simulators take longest to compile and to run; "cortical" is a variant of Hodgkin-Huxley in some tests.
+LARGE = ("HodgkinHuxley", "MorrisLecar", "cortical")
+WORDS = (16, 18, 24)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks as slow, among the tests that hold every model at every word: the large models, and two of three words.
+
+    `make test` leaves out what is slow; docs/tests.md says what else is. Each model keeps one word, and the three words take
+    turns, so that each is tested with some models.
+    """
+    for item in items:
+        exhaustive = item.path.parent.name == "identical" or item.path.name == "test_top.py"
+        params = item.callspec.params if exhaustive and hasattr(item, "callspec") else {}
+        kind = next((params[name] for name in ("kind", "model", "kind_and_level") if name in params), None)
+        if kind is not None:
+            name = kind if isinstance(kind, str) else kind.__name__
+            turn = WORDS[sum(name.encode()) % 3]
+            if name.startswith(LARGE) or params.get("word", turn) != turn:
+                item.add_marker(pytest.mark.slow)
+
+
 # An environment variable that every process of a test inherits; its value is the process id of the test run.
 OURS = "SPIKEFAB_TEST_RUN"
 # Helpers of Python's multiprocessing that serve the test run itself, and end with it.

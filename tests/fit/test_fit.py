@@ -15,7 +15,7 @@ from spikefab.fit.results import FitResults
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
-from spikefab.hw.datapath import WORDS, datapath
+from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim.engine import FixedPoint
 
@@ -112,16 +112,6 @@ def test_codes_stand_exactly_for_the_parameters(single, several):
         assert dict(zip(dp.coefficients, dp.quantise(result.params)[0].tolist(), strict=True)) == result.codes
         assert result.create_model().values == result.params
         assert set(result.formats) == {*dp.coefficients, *dp.states, "i", "o_v"}
-
-
-@pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("name", MODELS)
-def test_parameters_of_codes_give_the_codes_again(name, word):
-    dp = datapath(MODELS[name], word, DT, 1.0)
-    rng = np.random.default_rng(word)
-    draws = {n: rng.uniform(*p.bounds, 2000) for n, p in dp.params.items()}
-    codes = dp.quantise(draws)
-    assert np.array_equal(dp.quantise(dp.dequantise(codes)), codes)
 
 
 def test_scores_are_those_of_the_design(single, several):
@@ -254,35 +244,6 @@ def test_what_cannot_be_fitted_is_refused(single, options, error, match):
     given = {"voltage": single.voltage, "current": single.current, "dt": DT, "budget": 100}
     with pytest.raises(error, match=match):
         fit(**{**given, **options})
-
-
-def test_unknown_parameters_are_refused():
-    with pytest.raises(UsageError, match="did you mean tau_m"):
-        get_model("lif")(taum=10.0)
-    with pytest.raises(UsageError, match="outside"):
-        get_model("adex")(tau_w=1e4)
-
-
-@pytest.mark.parametrize(
-    ("said", "name"),
-    [("lif", "LIF"), ("AdExNeuron", "AdEx"), ("HH", "HodgkinHuxley"), ("qif", "QuadraticIF"), ("FHN", "FitzHughNagumo"),
-     ("ML", "MorrisLecar"), ("hr", "HindmarshRose"), ("mat", "MAT")],
-)  # fmt: skip
-def test_names_of_models(said, name):
-    assert get_model(said).__name__ == f"{name}Neuron"
-
-
-@pytest.mark.parametrize("word", [16, 18, 24])
-@pytest.mark.parametrize("model", MODELS.values(), ids=lambda m: m.__name__)
-def test_a_models_own_values_are_accepted(model, word):
-    """The code nearest to a bound may stand for a value just outside it."""
-    for name, param in model.params().items():
-        for bound in param.bounds:
-            try:
-                neuron = model(word=word, **{name: bound})
-            except UsageError:  # too fast for its register beside the other defaults, and said so
-                continue
-            assert model(word=word, **neuron.values).codes == neuron.codes
 
 
 def test_far_models_end_early(several):

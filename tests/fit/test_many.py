@@ -26,7 +26,6 @@ from spikefab.fit.results import FitResults
 DT, COUNT = 0.1, 5
 OPTIONS = {"models": ["lif", "lapicque"], "budget": 96, "seed": 3}
 COMMAND = [sys.executable, "-m", "spikefab", "fit-many", "--models", "lif,lapicque", "--budget", "96", "--seed", "3"]
-pytestmark = pytest.mark.xdist_group("many")  # one folder of recordings and one undisturbed run for all
 
 
 @pytest.fixture(scope="module")

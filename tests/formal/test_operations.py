@@ -108,7 +108,9 @@ def proved(trace: Trace, answers: Trace, folder: Path) -> bool:
     return True
 
 
-@pytest.mark.parametrize("formats", FORMATS, ids=str)
+@pytest.mark.parametrize(
+    "formats", [FORMATS[0], *(pytest.param(f, marks=pytest.mark.slow) for f in FORMATS[1:])], ids=str
+)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_hardware_is_the_definition(name, formats, tmp_path):
     trace = traced(name, formats)

@@ -9,6 +9,8 @@ from benchmarks import accept_kernels as accept
 from spikefab.hw.datapath import WORDS
 from spikefab.hw.models import MODELS
 
+pytestmark = pytest.mark.slow  # a million steps a model
+
 ROWS = [(kind.variant(**choice), word) for kind in MODELS.values() for choice in kind.tried for word in WORDS]
 TODAY = datetime.date.today().toordinal()
 SLICE = [ROWS[(3 * TODAY + k) % len(ROWS)] for k in range(3)]

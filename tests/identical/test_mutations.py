@@ -6,6 +6,8 @@ from spikefab.errors import MismatchError
 from spikefab.hw.models import AdExNeuron, ThetaNeuron
 from spikefab.sim.verify import play, prepare, require_exact
 
+pytestmark = pytest.mark.slow  # a simulator is compiled for each defect
+
 # every operation is in one of them: an exponential's shift, a wrapping phase, tables in a row
 KINDS = [AdExNeuron, ThetaNeuron]
 

@@ -57,6 +57,7 @@ def test_notebook_is_the_page():
     assert (ROOT / "examples" / "tutorial.ipynb").read_text() == spec().text(), "run `make notebook`"
 
 
+@pytest.mark.slow  # the sections of the page run again, in a kernel
 def test_notebook_runs(tmp_path, capsys):
     notebook = nbformat.reads(spec().text(), as_version=4)
     if not link_recording(tmp_path):  # without recordings the rest still runs
