@@ -21,6 +21,7 @@ from .workers import WorkerLost, Workers, cores
 TRIES = 3  # a cell whose worker is lost is tried again, twice
 PAUSE, LONGEST = 0.01, 0.5  # s between looks at the executor, growing while nothing ends
 NOT_OPTIONS = {
+    "engine",
     "recording",
     "voltage",
     "current",
