@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from spikefab import fit, read
-from spikefab.fit.fitting import BUDGET
+from spikefab.fit.options import FitOptions
 
 from . import running
 
@@ -68,8 +68,8 @@ def main() -> int:
                 {
                     "recording": name,
                     "seed": seed,
-                    "ours": {"train": mine.train["combined_score"], "held_out": mine.combined_score},
-                    "script": {part: theirs[part]["combined_score"] for part in ("train", "held_out")},
+                    "ours": {"train": mine.train.combined_score, "held_out": mine.combined_score},
+                    "script": {part: theirs[part].combined_score for part in ("train", "held_out")},
                 }
             )
         part = [row for row in rows if row["recording"] == name]
@@ -81,7 +81,7 @@ def main() -> int:
     medians = {who: median(row[who]["held_out"] for row in rows) for who in ("ours", "script")}
     print(f"all: ours {medians['ours']:.3f}, the script's {medians['script']:.3f}", flush=True)
     content = running.head("numpy", "scipy", "numba", "cmaes") | {
-        "budget": BUDGET,
+        "budget": FitOptions.budget,
         "ratio": ratio,
         "times": times,
         "medians": medians,

@@ -74,7 +74,7 @@ def head(recording: str, model: str, seed: int, budget: int) -> dict[str, Any]:
 def told(scores: Mapping[str, Any]) -> Scores:
     """What a row keeps of the scores on either part."""
     names = ("combined_score", "masked_rmse", "timing", "count", "spikes_model")
-    return {part: {name: scores[part][name] for name in names} for part in ("train", "held_out")}
+    return {part: {name: getattr(scores[part], name) for name in names} for part in ("train", "held_out")}
 
 
 def run(recording: Recording, model: str, seed: int, budget: int) -> dict[str, Any]:

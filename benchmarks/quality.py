@@ -50,9 +50,9 @@ def gammas(result: Any, sets: list[Recording]) -> dict[str, float]:
         dp = datapath(result.model, result.word, DT, max(task.i_span, result.i_span))
         codes = dp.quantise({n: np.array([v]) for n, v in result.params.items()})[0]
         held = assess(FixedPoint(dp), task, codes).held_out
-        assert held is not None and held["gamma_over_R"] is not None
-        ratios.append(held["gamma_over_R"])
-        errors.append(held["masked_rmse"] / held["repeat_rmse"])
+        assert held is not None and held.gamma_over_R is not None
+        ratios.append(held.gamma_over_R)
+        errors.append(held.masked_rmse / held.repeat_rmse)
     return {"gamma_over_R": float(np.mean(ratios)), "rmse_over_repeats": float(np.mean(errors))}
 
 
@@ -81,10 +81,10 @@ def main() -> int:
                 assert result.held_out is not None
                 if case == "steps":
                     held = result.held_out
-                    scores = {k: held[k] for k in ("combined_score", "timing", "spikes_model", "spikes_data")}
+                    scores = {k: getattr(held, k) for k in ("combined_score", "timing", "spikes_model", "spikes_data")}
                 else:
                     scores = gammas(result, noise[case][1])
-                found.append({"seed": seed, "train": result.train["combined_score"], **scores})
+                found.append({"seed": seed, "train": result.train.combined_score, **scores})
                 print(case, model, found[-1], f"{time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
             medians = {k: float(np.median([f[k] for f in found])) for k in found[0] if k != "seed"}
             rows.keep(wanted | {"median": medians, "seeds": found})

@@ -1,19 +1,20 @@
 """What a row of coefficients does on a recording: every sweep simulated by an engine, and scored."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
+from spikefab.fit.scoring.scores import Scores
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath
 from spikefab.sim.engine import Engine, Float64
 
-from .results import FitResult
+from .result import FitResult
 
 
 def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
     """Simulate a row (coefficients,) over every sweep of a task and score it; `ideal_scores` are for those kept."""
+    task.require_step(engine.dp)
     dp, sweeps = engine.dp, task.recording.sweeps
     currents = [np.asarray(s.current) for s in sweeps]
     voltage, spikes, initial = engine.run(row, currents, task.baselines)
@@ -42,8 +43,9 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
 
 def ideal_scores(
     dp: Datapath, task: Task, params: Mapping[str, float], notice: Callable[[str], None] | None = None
-) -> dict[str, Any]:
+) -> dict[str, Scores | None]:
     """The same scores for the same parameters in float64. `notice` is told of a kernel that is being compiled."""
+    task.require_step(dp)
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
     engine = Float64.of(dp, max(map(len, currents)), notice)
     voltage, spikes, _ = engine.run(engine.quantise(params)[0], currents, task.baselines)

@@ -178,14 +178,19 @@ def datapath(model: Model, word: int = 18, dt: float = 0.1, i_span: float | None
 
     `i_span` must be a power of two; None takes that of the model. Raises UsageError for values that are not supported.
     """
-    if word not in WORDS:
-        raise UsageError(f"word {word} is not one of {', '.join(map(str, WORDS))} bits.")
-    if not 0.005 <= dt <= 1:
-        raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
+    check_numbers(word, dt)
     span = model.i_span if i_span is None else i_span
     if not (span > 0 and math.frexp(span)[0] == 0.5):
         raise UsageError(f"the input span, {span} nA, must be a power of two, such as 0.5, 1 or 2.")
     return _cached(cast(Any, model), word, float(dt), float(span))
+
+
+def check_numbers(word: int, dt: float) -> None:
+    """Raise UsageError for a word (bits) or a step (ms) that no model can have."""
+    if word not in WORDS:
+        raise UsageError(f"word {word} is not one of {', '.join(map(str, WORDS))} bits.")
+    if not 0.005 <= dt <= 1:
+        raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
 
 
 @cache

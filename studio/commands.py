@@ -4,32 +4,25 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from spikefab.fit.options import FitOptions
+from spikefab.fit.report.again import fit_command, fit_python, read_command, read_python
+
 
 def info(recording: Mapping[str, Any]) -> dict[str, str]:
-    file, words, call = _reading(recording)
-    return {"command": shlex.join(["spikefab", "info", file, *words]), "python": f"from spikefab import read\n\n{call}"}
+    command = shlex.join(read_command("info", *_read_from(recording)))
+    return {"command": command, "python": f"from spikefab import read\n\nrecording = {reading(recording)}"}
 
 
 def features(recording: Mapping[str, Any]) -> dict[str, str]:
-    file, words, call = _reading(recording)
+    command = shlex.join(read_command("features", *_read_from(recording)))
     imports = "from spikefab import read\nfrom spikefab.fit.features.extract import recording_features"
-    python = f"{imports}\n\n{call}\nfeatures = recording_features(recording)"
-    return {"command": shlex.join(["spikefab", "features", file, *words]), "python": python}
+    python = f"{imports}\n\nrecording = {reading(recording)}\nfeatures = recording_features(recording)"
+    return {"command": command, "python": python}
 
 
-def fit(recording: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
-    file, words, call = _reading(recording)
-    names = settings["models"]
-    options = {"models": names and ",".join(n.removesuffix("Neuron") for n in names), "word": settings["word"]}
-    options |= {"top": settings["top_k"], "budget": settings["budget"], "seed": settings["seed"]}
-    options |= {"folds": settings["folds"]} if settings["folds"] else {"held-out": settings["held_out"]}
-    if settings["dt"] != recording["options"].get("dt", 0.1):
-        options["step"] = settings["dt"]
-    flags = [x for name, value in options.items() if value is not None for x in (f"--{name}", str(value))]
-    given = {k: v for k, v in settings.items() if v is not None}
-    lines = ",\n    ".join(f"{name}={value!r}" for name, value in given.items())
-    python = f"from spikefab import fit, read\n\n{call}\nresults = fit(\n    recording,\n    {lines},\n)"
-    return {"command": shlex.join(["spikefab", "fit", file, *words, *flags, "--out", "fit"]), "python": python}
+def fit(recording: Mapping[str, Any], options: FitOptions) -> dict[str, str]:
+    file, given = _read_from(recording)
+    return {"command": fit_command(file, given, options) or "", "python": fit_python(file, given, options)}
 
 
 def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any] | None, key: str) -> dict[str, str]:
@@ -61,16 +54,13 @@ def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any]
 
 def reading(recording: Mapping[str, Any]) -> str:
     """The call that reads it."""
-    return _reading(recording)[2].removeprefix("recording = ")
+    return read_python(*_read_from(recording))
 
 
-def _reading(recording: Mapping[str, Any]) -> tuple[str, list[str], str]:
-    """The file, the options of the command line, and the Python that reads it."""
+def _read_from(recording: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The file, and the options with which it was read."""
     folder = f"recordings/{recording['id']}"
-    file = f"{folder}/{recording['file']}"
-    words, given = [], [repr(file)]
-    for name, value in recording["options"].items():
-        value = f"{folder}/current/{value}" if name == "current" else value
-        words += [f"--{name.replace('_', '-')}", str(value)]
-        given.append(f"{name}={value!r}")
-    return file, words, f"recording = read({', '.join(given)})"
+    options = dict(recording["options"])
+    if "current" in options:
+        options["current"] = f"{folder}/current/{options['current']}"
+    return f"{folder}/{recording['file']}", options

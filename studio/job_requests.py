@@ -5,9 +5,7 @@ from typing import Any
 
 from spikefab.boards.table import get_board
 from spikefab.errors import UsageError
-from spikefab.fit.scoring.split import RULES
-from spikefab.hw.datapath import WORDS
-from spikefab.hw.models import get_model
+from spikefab.fit.options import FitOptions
 
 from . import commands
 from . import neuron_requests as asked
@@ -25,25 +23,21 @@ def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any
     recording = project.recording(asked.text(body, "recording"))
     if recording["cannot_be_fitted"]:
         raise UsageError(recording["cannot_be_fitted"])
-    names = body.get("models")
-    if names is not None and not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
-        raise UsageError("models must be a list of names, or null for all.")
-    settings = {
-        "models": None if names is None else [get_model(n).__name__ for n in names],
-        "word": asked.whole(body, "word", 18),
-        "dt": asked.number(body, "dt", 0.1, 0.005, 1),
-        "budget": asked.whole(body, "budget", 20_000, 1, 10_000_000),
-        "held_out": asked.choice(body, "held_out", [*RULES], "auto"),
-        "folds": None if body.get("folds") is None else asked.whole(body, "folds", least=2, most=100),
-        "seed": asked.whole(body, "seed", 0, 0, 2**31 - 1),
-        "top_k": asked.whole(body, "top_k", 5, 1, 100),
-    }
-    if settings["word"] not in WORDS:
-        raise UsageError(f"word is one of {', '.join(map(str, WORDS))}.")
+    options = _options(body)
+    settings = options.to_dict(sources=True) | ({"models": None} if options.every_model else {})
     return jobs.begin(
-        "fit", f"Fit of {recording['name']}", settings, lambda _: commands.fit(recording, settings),
+        "fit", f"Fit of {recording['name']}", settings, lambda _: commands.fit(recording, options),
         recording=recording["id"],
     )  # fmt: skip
+
+
+def _options(body: Mapping[str, Any]) -> FitOptions:
+    """What a fit is asked, under the names that result.json has for it; numbers within what this server does."""
+    for name, least, most in (("budget", 1, 10_000_000), ("folds", 2, 100), ("top_k", 1, 100)):
+        if body.get(name) is not None:
+            asked.whole(body, name, least=least, most=most)
+    known = FitOptions().to_dict()
+    return FitOptions.from_dict({name: body[name] for name in known if name in body})
 
 
 def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class _Work:
 
     def _fit(self) -> None:
         from spikefab.fit import fit
+        from spikefab.fit.options import FitOptions
         from spikefab.fit.recordings.readers import read
         from spikefab.hw.models import get_model
         from spikefab.output import OutputFolder
@@ -130,7 +131,7 @@ class _Work:
 
         results = fit(
             recording,
-            **{k: v for k, v in self.settings.items() if v is not None},
+            options=FitOptions.from_dict(self.settings),
             progress=progress,
             callback=improved,
             notice=lambda text: self.say("notice", text=plain(text, source)),

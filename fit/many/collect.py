@@ -69,7 +69,7 @@ def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
         return row
     try:
         best = FitResults.load(result_file(out, key)).best
-        scores = {"validated": best.validated, **best.judged, "rmse": best.rmse}
+        scores = {"validated": best.validated, **best.judged.to_dict(), "rmse": best.rmse}
         row |= {"state": "done", "model": best.model_name, "scores": scores, "params": best.params, "exit_code": 0}
         return row
     except (FileError, IndexError):

@@ -116,9 +116,10 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
 
 def _fit(path: Path, job: dict[str, Any]) -> Any:
     from spikefab.fit.fitting import fit
+    from spikefab.fit.options import FitOptions
     from spikefab.fit.recordings.readers import read
 
-    results = fit(read(path, **job["reading"]), **job["options"])
+    results = fit(read(path, **job["reading"]), options=FitOptions.from_dict(job["options"]))
     if digest(path) != job["content"]:
         raise FileError(f"{path} was written to while it was fitted: run again.")
     return results

@@ -89,7 +89,16 @@ def read(
     recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     if current is not None:
         recording = _with_current(recording, Path(current))
-    return recording if chosen is None else _chosen(recording, chosen)
+    if chosen is not None:
+        recording = _chosen(recording, chosen)
+    given = {
+        "dt": None if dt is None else float(dt),
+        "current": None if current is None else os.fspath(current),
+        "current_channel": None if current_channel is None else int(current_channel),
+        "electrode": electrode,
+        "sweeps": None if chosen is None else [int(k) for k in chosen],
+    }
+    return replace(recording, reading={name: value for name, value in given.items() if value is not None})
 
 
 def parse_sweeps(text: str) -> list[int]:
@@ -196,4 +205,4 @@ def _with_current(recording: Recording, file: Path) -> Recording:
                 f" {len(sweep.voltage)} of voltage."
             )
     made = tuple(make_sweep(s.voltage, i, recording.dt, s.name) for s, i in zip(sweeps, currents, strict=True))
-    return replace(recording, sweeps=made, current_origin=f"the file {file}", notes=(*recording.notes, *notes))
+    return replace(recording, sweeps=made, current_origin=f"the file {file.name}", notes=(*recording.notes, *notes))

@@ -3,8 +3,9 @@
 Sample k of the voltage is the voltage at time k*dt. Sample k of the current flows from k*dt to (k+1)*dt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +31,8 @@ class Recording:
     current_origin  in words, which signal of the file is the current; without a current, why there is none
     notes           notices to the user: what was guessed, left out or resampled while reading
     units           units of the numbers in the file, before they were converted to mV and nA
+    reading         options with which `read` gives this recording from `source`; for arrays, their dt; None if the recording
+                    was changed since (resampled, sweeps selected), so that no options give it
     """
 
     sweeps: tuple[Sweep, ...]
@@ -39,6 +42,7 @@ class Recording:
     current_origin: str = "as given"
     notes: tuple[str, ...] = ()
     units: str = "mV, nA"
+    reading: Mapping[str, Any] | None = None
 
     @classmethod
     def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
@@ -73,7 +77,7 @@ class Recording:
                 raise UsageError(f"Sweep {k} has {len(v)} samples of voltage but {len(i)} of current.")
             sweeps.append(make_sweep(v, i, float(dt), str(k)))
         origin = "as given" if current is not None else "none was given"
-        return cls(tuple(sweeps), float(dt), current_origin=origin)
+        return cls(tuple(sweeps), float(dt), current_origin=origin, reading={"dt": float(dt)})
 
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
@@ -93,7 +97,7 @@ class Recording:
             i = None if sweep.current is None else resample_current(sweep.current, self.dt, dt, n)
             sweeps.append(replace(sweep, voltage=v, current=i))
         note = f"resampled from {self.dt:g} to {dt:g} ms"
-        return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note))
+        return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note), reading=None)
 
     def select(self, indices: Sequence[int]) -> "Recording":
         """The recording with only the sweeps at these positions, counted from 0.
@@ -106,7 +110,7 @@ class Recording:
         if beyond:
             known = f"its sweeps are 0 to {len(self.sweeps) - 1}" if len(self.sweeps) > 1 else "its only one is sweep 0"
             raise UsageError(f"{self.source} has no sweep {beyond[0]}: {known}, counted in the order of the file.")
-        return replace(self, sweeps=tuple(self.sweeps[k] for k in indices))
+        return replace(self, sweeps=tuple(self.sweeps[k] for k in indices), reading=None)
 
     def require_fit(self) -> None:
         """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short."""

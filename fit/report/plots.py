@@ -8,6 +8,8 @@ import numpy as np
 
 from spikefab.errors import UsageError
 from spikefab.fit.recordings.stimuli import stimuli
+from spikefab.fit.scoring.rules import WEIGHTS
+from spikefab.fit.scoring.scores import Scores
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 
@@ -100,13 +102,13 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     for row, r in enumerate(results):
         ax.text(float(left[row]), row, f" {r.combined_score:.3f}", va="center", fontweight="bold")
     # an interrupted fit has no scores in float64
-    known = [r.judged_ideal or {} for r in results]
-    ideal = [scores.get("combined_score", np.nan) for scores in known]
+    known = [r.judged_ideal for r in results]
+    ideal = [np.nan if scores is None else scores.combined_score for scores in known]
     marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
     ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)
     validated = all(r.validated for r in results)
     if validated:
-        train = [r.train["combined_score"] for r in results]
+        train = [r.train.combined_score for r in results]
         ax.plot(train, rows, "o", color="white", markeredgecolor=DATA, markersize=7, label="training", **marks)
     ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
     ax.set_ylim(len(results) - 0.5, -0.5)
@@ -159,7 +161,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def shares(results: "FitResults") -> tuple[float, float, float]:
     """Shares of voltage, timing and count in the score: a third each, unless the user chose other weights."""
-    voltage, timing, count = results.settings.get("weights") or (1.0, 1.0, 1.0)
+    voltage, timing, count = results.settings.get("weights") or WEIGHTS
     total = voltage + timing + count
     return voltage / total, timing / total, count / total
 
@@ -170,20 +172,20 @@ def shared(results: "FitResults") -> str:
     return "one third each" if len(set(each)) == 1 else ", ".join(f"{100 * x:.0f} %" for x in each)
 
 
-def terms(scores: dict[str, Any], share: tuple[float, float, float]) -> tuple[float, float, float]:
+def terms(scores: Scores, share: tuple[float, float, float]) -> tuple[float, float, float]:
     """What voltage, timing and count each contribute to the combined score, which is their sum."""
-    timing, count = share[1] * scores["timing"], share[2] * scores["count"]
-    return max(0.0, scores["combined_score"] - timing - count), timing, count
+    timing, count = share[1] * scores.timing, share[2] * scores.count
+    return max(0.0, scores.combined_score - timing - count), timing, count
 
 
 def _title(best: "FitResult") -> str:
     """The title of the picture of the best model."""
     scores = best.judged
     basis = "held-out sweeps" if best.validated else "training sweeps (not validated)"
-    masked = "" if scores["masked_rmse"] is None else f", masked rmse {scores['masked_rmse']:.1f} mV"
+    masked = "" if scores.masked_rmse is None else f", masked rmse {scores.masked_rmse:.1f} mV"
     return (
-        f"{best.model_name}, word {best.word}, dt {best.dt:g} ms, on {basis}: score {scores['combined_score']:.3f}, "
-        f"{scores['spikes_model']} spikes for {scores['spikes_data']}{masked}"
+        f"{best.model_name}, word {best.word}, dt {best.dt:g} ms, on {basis}: score {scores.combined_score:.3f}, "
+        f"{scores.spikes_model} spikes for {scores.spikes_data}{masked}"
     )
 
 

@@ -1,7 +1,6 @@
 """The report of a fit: one HTML file that needs no other, for a screen or a phone, in light or dark."""
 
 import math
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,13 @@ from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring import scores
 
 from . import figures
+from .again import fit_command, fit_python
 from .html import Markup, bar, definitions, figure, join, key, page, table, tag
 from .plots import shared, shares, terms
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
+    from spikefab.fit.scoring.scores import Scores
     from spikefab.fit.scoring.task import Task
 
 TERMS = (("voltage", "voltage"), ("spike times", "times"), ("spike count", "count"))
@@ -63,8 +64,8 @@ def _head(results: "FitResults", source: str) -> Markup:
     tiles = [
         (_short(best), "best model"),
         (_number(best.combined_score), f"score on {on}: 0 is perfect, a flat line has about 1"),
-        (f"{s['spikes_model']} / {s['spikes_data']}", "spikes of the model / of the recording, same data"),
-        (_number(s["masked_rmse"], 1, " mV"), "voltage error outside spikes"),
+        (f"{s.spikes_model} / {s.spikes_data}", "spikes of the model / of the recording, same data"),
+        (_number(s.masked_rmse, 1, " mV"), "voltage error outside spikes"),
         (f"{best.word} bits", f"{_number(best.combined_score)} in fixed point, {_number(_score(ideal))} in float64"),
     ]
     return join(
@@ -141,13 +142,14 @@ def _ranking(results: "FitResults") -> list[Markup]:
     validated = results.best.validated
     flat = flat_line(results.task) if results.task is not None else None
     wanted = {name for name, _ in results.recommended}
-    judged = [r.judged for r in results] + ([flat["held_out"] or flat["train"]] if flat else [])
-    full = max(1.0, *(min(1.5, s["combined_score"]) for s in judged))
+    floor = None if flat is None else flat["held_out"] or flat["train"]
+    judged = [r.judged for r in results] + ([floor] if floor else [])
+    full = max(1.0, *(min(1.5, s.combined_score) for s in judged))
     # other scores of the noise stimuli and repeats, where there are any
     more = [
         (name, heading)
         for name, heading in (("gamma", "gamma"), ("gamma_over_R", "gamma/R"))
-        if any(_is_number(r.judged.get(name)) for r in results)
+        if any(getattr(r.judged, name) is not None for r in results)
     ]
     columns = ["", "model", "", "score", "training", "float64", "timing", "count", "masked rmse mV", "timing ms"]
     rows: list[list[object]] = []
@@ -163,19 +165,19 @@ def _ranking(results: "FitResults") -> list[Markup]:
                 _short(r) + (" ★" if r.model_name in wanted else ""),
                 bar(pieces, full),
                 tag("b", _number(r.combined_score)),
-                _number(r.train["combined_score"]),
+                _number(r.train.combined_score),
                 _number(_score(ideal)),
                 *_columns(s),
-                *(_number(s.get(name), 2) for name, _ in more),
-                f"{s['spikes_model']}/{s['spikes_data']}",
+                *(_number(getattr(s, name), 2) for name, _ in more),
+                f"{s.spikes_model}/{s.spikes_data}",
             ]
         )
-    if flat is not None:
-        floor, train = judged[-1], flat["train"]
+    if floor is not None and flat is not None:
+        train = _score(flat["train"])
         pieces = list(zip(terms(floor, shares(results)), (name for _, name in TERMS), strict=True))
-        values = [_number(floor["combined_score"]), _number(train["combined_score"]), "", *_columns(floor)]
+        values = [_number(floor.combined_score), _number(train), "", *_columns(floor)]
         blanks = ["" for _ in more]
-        rows.append(["", "flat line (floor)", bar(pieces, full), *values, *blanks, f"0/{floor['spikes_data']}"])
+        rows.append(["", "flat line (floor)", bar(pieces, full), *values, *blanks, f"0/{floor.spikes_data}"])
     on = "held-out data" if validated else "the data they were fitted to (not validated)"
     fitted = len(results.evaluations)
     kept = "" if fitted <= len(results) else f" The first {len(results)} of {fitted} fitted models."
@@ -186,21 +188,21 @@ def _ranking(results: "FitResults") -> list[Markup]:
             f"Ranked by the score on {on}: {shared(results)} of three errors, 0 is perfect.{kept} ★ had been recommended.",
             key(TERMS),
         ),
-        table([*columns, *(heading for _, heading in more), "spikes"], rows, 2, limits=int(flat is not None)),
-        tag("p", "Floor: ", _floor(flat), " Ceiling: ", _ceiling(results.best.judged), css="soft"),
+        table([*columns, *(heading for _, heading in more), "spikes"], rows, 2, limits=int(floor is not None)),
+        tag("p", "Floor: ", _floor(floor), " Ceiling: ", _ceiling(results.best.judged), css="soft"),
     ]
 
 
-def _columns(s: dict[str, Any]) -> list[str]:
+def _columns(s: "Scores") -> list[str]:
     return [
-        _number(s["timing"]),
-        _number(s["count"]),
-        _number(s["masked_rmse"], 1),
-        _number(s["spike_timing_error"], 1),
+        _number(s.timing),
+        _number(s.count),
+        _number(s.masked_rmse, 1),
+        _number(s.spike_timing_error, 1),
     ]
 
 
-def flat_line(task: "Task") -> dict[str, Any]:
+def flat_line(task: "Task") -> "dict[str, Scores | None]":
     """Scores of the best constant voltage without a spike: below it a model is worse than none."""
     outside = [np.minimum(task.part_voltage(p)[~task.part_mask(p)], task.clip) for p in task.split.train]
     pooled = np.concatenate(outside)
@@ -211,20 +213,20 @@ def flat_line(task: "Task") -> dict[str, Any]:
     return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}
 
 
-def _floor(flat: dict[str, Any] | None) -> str:
+def _floor(flat: "Scores | None") -> str:
+    """What a flat line reaches, of its scores on the data that the models are judged on."""
     if flat is None:
         return "a flat line has about 1."
-    score = (flat["held_out"] or flat["train"])["combined_score"]
-    return f"a flat line without spikes has {score:.3f}; a model above it is worse than none."
+    return f"a flat line without spikes has {flat.combined_score:.3f}; a model above it is worse than none."
 
 
-def _ceiling(s: dict[str, Any]) -> str:
+def _ceiling(s: "Scores") -> str:
     """What the neuron's own repeats reach, where there are any."""
     found = []
-    if _is_number(s.get("repeat_rmse")):
-        found.append(f"repeats of the neuron itself differ by {s['repeat_rmse']:.2f} mV outside spikes")
-    if _is_number(s.get("reliability")):
-        r = s["reliability"]
+    if s.repeat_rmse is not None:
+        found.append(f"repeats of the neuron itself differ by {s.repeat_rmse:.2f} mV outside spikes")
+    if s.reliability is not None:
+        r = s.reliability
         weak = "" if r >= scores.PREDICTABLE else f", below {scores.PREDICTABLE:g}: its spikes are not predictable"
         found.append(f"its spikes repeat with a reliability R of {r:.2f} (within {scores.DELTA:g} ms){weak}")
     return f"{'; '.join(found)}." if found else "unknown, as no stimulus was repeated."
@@ -262,7 +264,7 @@ def _precision(results: "FitResults") -> list[Markup]:
         for part in ("train", "held_out"):
             fixed, ideal = getattr(r, part), r.ideal[part]
             row += [_number(_score(fixed)), _number(_score(ideal))]
-            spikes = "-" if fixed is None or ideal is None else f"{fixed['spikes_model']}/{ideal['spikes_model']}"
+            spikes = "-" if fixed is None or ideal is None else f"{fixed.spikes_model}/{ideal.spikes_model}"
             row.append(spikes)
         rows.append(row)
     columns = ["", "model", "training, fixed", "float64", "spikes", "held out, fixed", "float64", "spikes"]
@@ -304,28 +306,21 @@ def _parameters(results: "FitResults") -> list[Markup]:
 
 
 def _again(results: "FitResults", source: str) -> list[Markup]:
-    s = results.settings
-    if not s:
+    if not results.settings:
         return []
-    names = ",".join(name.removesuffix("Neuron") for name in s.get("models", []))
-    if source == "arrays":
-        words = ["fit(voltage=voltage, current=current"]
-        words += [
-            f"{k}={s[k]!r}" for k in ("models", "dt", "word", "top_k", "budget", "seed", "held_out", "folds") if k in s
-        ]
-        again = f"{', '.join(words)})"
+    file, reading = None if source == "arrays" else source, (results.input or {}).get("reading")
+    command = None if file is None or reading is None else fit_command(file, reading, results.options)
+    shown = [*([command] if command else []), fit_python(file, reading, results.options)]
+    if reading is None:  # the recording was changed after it had been read, or the file is of an earlier version
+        where = "With the recording as it was fitted, the"
     else:
-        options = {"models": names, "dt": s.get("dt"), "word": s.get("word"), "top": s.get("top_k")}
-        options |= {"budget": s.get("budget"), "seed": s.get("seed"), "held-out": s.get("held_out")}
-        options |= {"folds": s.get("folds")}
-        words = [f"--{name} {value}" for name, value in options.items() if value not in (None, "", "auto")]
-        again = " ".join(["spikefab fit", shlex.quote(source), *words])
-    same = "With the options by which the recording was read, the same seed gives the same result to the last bit."
+        where = "With the same voltage and current, the" if file is None else "In the folder of the recording, the"
+    same = f"{where} same seed gives the same result to the last bit."
     stopped = "The fit was interrupted: a rerun would go further. " if results.interrupted else ""
     calls = ", ".join(f"{name.removesuffix('Neuron')} {n:,}" for name, n in results.evaluations.items())
     return [
         tag("h2", "The same again"),
-        tag("pre", again),
+        *(tag("pre", text) for text in shown),
         tag("p", f"{stopped}{same} Evaluations: {calls}.", css="soft"),
     ]
 
@@ -334,8 +329,8 @@ def _short(r: "FitResult") -> str:
     return r.model_name.removesuffix("Neuron")
 
 
-def _score(s: dict[str, Any] | None) -> float | None:
-    return None if s is None else s["combined_score"]
+def _score(s: "Scores | None") -> float | None:
+    return None if s is None else s.combined_score
 
 
 def _is_number(x: Any) -> bool:

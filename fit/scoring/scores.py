@@ -4,7 +4,8 @@ Units are mV and ms. Spike trains are sorted arrays of times in ms. Lower is bet
 A number that is not defined for the given data is None, never NaN.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numba
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefab.fit.recordings.spikes import spike_mask
+
+from .rules import WEIGHTS
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -24,7 +27,39 @@ PREDICTABLE = 0.3
 TOO_FAST = 0.8
 # Voltage, mV, in place of a model voltage that is not a finite number. It is negative, as `v_clip` would cut off a high one.
 DIVERGED = -1e4
-WEIGHTS = (1.0, 1.0, 1.0)  # weights of voltage, timing and spike count in `combined_score`
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much a model differs from a recording in some sweeps: the S of result.json, where docs/result.md explains each.
+
+    mV: rmse, masked_rmse, flat_rmse, repeat_rmse; ms: spike_timing_error; counts: spikes_data, spikes_model; the others have
+    no unit. None: not defined for these sweeps. The last two and reliability are of the data's repeats.
+    """
+
+    rmse: float
+    masked_rmse: float | None
+    flat_rmse: float
+    spike_timing_error: float
+    timing: float
+    count: float
+    gamma: float | None
+    reliability: float | None
+    combined_score: float
+    spikes_data: int
+    spikes_model: int
+    gamma_over_R: float | None = None
+    repeat_rmse: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers by name, in the order of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Scores":
+        """The inverse of `to_dict`. Raises KeyError if one is missing of those that every set of scores has."""
+        optional = {"gamma_over_R", "repeat_rmse"}
+        return cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content or f.name not in optional})
 
 
 def v_clip(voltages: Sequence[Floats], masks: Sequence[Mask]) -> float:
@@ -223,7 +258,7 @@ def score_sweep(
     flat: float,
     noise: bool,
     weights: Sequence[float] = WEIGHTS,
-) -> dict[str, Any]:
+) -> Scores:
     """The scores of one sweep: voltages (T,) mV, spike times ms; see score_sweeps."""
     return score_sweeps([v_data], [spikes_data], [v_model], [spikes_model], dt, clip, flat, noise, weights)
 
@@ -238,8 +273,8 @@ def score_sweeps(
     flat: float,
     noise: bool,
     weights: Sequence[float] = WEIGHTS,
-) -> dict[str, Any]:
-    """The scores of some sweeps (the S of result.json): one entry a sweep in each sequence.
+) -> Scores:
+    """The scores of some sweeps: one entry a sweep in each sequence.
 
     clip   v_clip of the training sweeps, mV
     flat   flat_rmse of the training sweeps, mV
@@ -268,16 +303,16 @@ def score_sweeps(
         gammas.append(gamma(a, b, DELTA, len(v) * dt))
         combined.append(combined_score(masked, flat, timings[-1], counts[-1], weights))
     valid = [g for g in gammas if g is not None]
-    return {
-        "rmse": float(np.sqrt(squares / samples)),
-        "masked_rmse": float(np.sqrt(outside_squares / outside_samples)) if outside_samples else None,
-        "flat_rmse": float(flat),
-        "spike_timing_error": float(np.mean(errors)),
-        "timing": float(np.mean(timings)),
-        "count": float(np.mean(counts)),
-        "gamma": float(np.mean(valid)) if valid else None,
-        "reliability": None,
-        "combined_score": float(np.mean(combined)),
-        "spikes_data": sum(len(a) for a in spikes_data),
-        "spikes_model": sum(len(b) for b in spikes_model),
-    }
+    return Scores(
+        rmse=float(np.sqrt(squares / samples)),
+        masked_rmse=float(np.sqrt(outside_squares / outside_samples)) if outside_samples else None,
+        flat_rmse=float(flat),
+        spike_timing_error=float(np.mean(errors)),
+        timing=float(np.mean(timings)),
+        count=float(np.mean(counts)),
+        gamma=float(np.mean(valid)) if valid else None,
+        reliability=None,
+        combined_score=float(np.mean(combined)),
+        spikes_data=sum(len(a) for a in spikes_data),
+        spikes_model=sum(len(b) for b in spikes_model),
+    )

@@ -33,11 +33,10 @@ class Split:
     how: str
 
 
-RULES = ("auto", "amplitudes", "tail", "none")
 
 
 def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") -> Split:
-    """Choose what is held out: whole stimuli or the last third of long sweeps. `rule` is one of:
+    """Choose what is held out: whole stimuli or the last third of long sweeps. `rule` is one of `RULES`:
 
     auto        if at least two stimuli evoke spikes: of these, in order of mean current, the third, the sixth and so on,
                 but never the strongest, so that no model has to extrapolate; of two or three, the second. Else as `tail`
@@ -81,8 +80,6 @@ def deal(recording: Recording, spikes: Sequence[Spikes], folds: int) -> tuple[tu
     Raises UsageError if there are fewer such stimuli than folds.
     """
     groups = [g for g in stimuli(recording.sweeps, recording.dt) if any(len(spikes[k]) for k in g)]
-    if folds < 2:
-        raise UsageError("folds must be at least 2.")
     if len(groups) < folds:
         raise UsageError(f"{folds} folds need as many stimuli that evoke spikes: there are {len(groups)}.")
     return tuple(tuple(sorted(k for g in groups[first::folds] for k in g)) for first in range(folds))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,15 +18,24 @@ from spikefab.fit.recordings.sweep import baseline_current
 from . import scores
 from .split import Part, Split, deal, split
 
+if TYPE_CHECKING:
+    from spikefab.hw.datapath import Datapath
+
 LONG, SHORT = 1_000_000, 250_000  # steps; see `Task.shortened`
 SEEN = 20  # spikes: a search that sees fewer learns little
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all models of one fit share."""
+    """What all models of one fit share.
+
+    recording  on the time step of the hardware
+    recorded   the same on its own sample step
+    spikes     of each sweep; times in ms do not depend on the step, indices are of `recording`
+    """
 
     recording: Recording
+    recorded: Recording
     spikes: tuple[Spikes, ...]
     split: Split
     noise: bool
@@ -38,12 +48,12 @@ class Task:
     def of(
         cls,
         recording: Recording,
-        dt: float,
+        step: float,
         held_out: str = "auto",
         weights: tuple[float, float, float] = scores.WEIGHTS,
         folds: int | None = None,
     ) -> "Task":
-        """Resample to dt (ms), find spikes, split by the rule `held_out` and measure.
+        """Resample to `step` (ms), find spikes, split by the rule `held_out` and measure.
 
         weights: of voltage, timing and count in every combined score. folds: into how many parts the stimuli are dealt for
         `without`; this task then has all of them to train on. Raises RecordingError where there is nothing to fit.
@@ -51,12 +61,12 @@ class Task:
         recording.require_fit()
         found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
         notes = [*recording.warnings()]
-        resampled = recording.resample(dt)
+        resampled = recording.resample(step)
         spikes = found
         if resampled is not recording:
             # counted at the recording's own rate: a coarser step may lose a narrow spike's slope
             spikes = tuple(
-                _moved(p, recording.dt, dt, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
+                _moved(p, recording.dt, step, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
             )
         dealt = () if folds is None else deal(resampled, spikes, folds)
         parts = split(resampled, spikes, "none" if dealt else held_out)
@@ -74,6 +84,7 @@ class Task:
             )
         task = cls(
             resampled,
+            recording,
             spikes,
             parts,
             is_noise(resampled.sweeps, resampled.dt),
@@ -114,7 +125,13 @@ class Task:
 
     @property
     def dt(self) -> float:
+        """ms between two samples of `recording`: the time step of the hardware."""
         return self.recording.dt
+
+    def require_step(self, dp: "Datapath") -> None:
+        """Assert that the time step of a datapath is the one that the recording was resampled to."""
+        same = math.isclose(dp.dt, self.dt, rel_tol=1e-9)  # as near as `resample` takes for the same
+        assert same, f"hardware that steps {dp.dt} ms meets a recording of {self.dt} ms a sample"
 
     @cached_property
     def i_span(self) -> float:
@@ -152,7 +169,9 @@ class Task:
         """(S,) nA: what flowed before each sweep."""
         return np.array([baseline_current(s, self.dt) for s in self.recording.sweeps])
 
-    def score(self, parts: Sequence[Part], voltage: Sequence[np.ndarray], spikes: Sequence[np.ndarray]) -> dict | None:
+    def score(
+        self, parts: Sequence[Part], voltage: Sequence[np.ndarray], spikes: Sequence[np.ndarray]
+    ) -> scores.Scores | None:
         """Scores over parts of a model's whole sweeps: voltage (T,) mV and spike times (ms) for each sweep."""
         if not parts:
             return None
@@ -172,7 +191,7 @@ class Task:
             self.noise,
             self.weights,
         )
-        return found | self.against_repeats(parts, [t for _, t in cut])
+        return replace(found, **self.against_repeats(parts, [t for _, t in cut]))
 
     @cached_property
     def repeats(self) -> list[list[int]]:

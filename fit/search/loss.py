@@ -65,6 +65,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         task, parts = self.task, self.task.split.train
+        task.require_step(self.dp)
         steps = max(p.stop for p in parts)
         shape = (len(parts), steps)
         self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0

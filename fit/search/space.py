@@ -54,28 +54,6 @@ class Freedom:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        free: Iterable[str] | Mapping[str, Iterable[str]] | None,
-        fixed: Mapping[str, float] | None,
-        bounds: Mapping[str, tuple[float, float]] | None,
-    ) -> "Freedom":
-        """From the options of `fit`. Raises UsageError for what is none of them."""
-        if isinstance(free, str):
-            raise UsageError(f"free takes names in a list, or lists by model, not the text {free!r}.")
-        if isinstance(free, Mapping):
-            also = {get_model(model).__name__: tuple(names) for model, names in free.items()}
-            return cls(None, dict(fixed or {}), dict(bounds or {}), also)
-        return cls(None if free is None else tuple(free), dict(fixed or {}), dict(bounds or {}))
-
-    @property
-    def told(self) -> list[str] | dict[str, list[str]] | None:
-        """`free`, as `of` takes it, in plain lists."""
-        if self.also:
-            return {model: list(names) for model, names in self.also.items()}
-        return None if self.free is None else list(self.free)
-
     def check(self, models: Iterable[type[Neuron]]) -> None:
         """Raise UsageError for a name that none of the models has, or a value that one of them cannot take."""
         params = [(m.__name__, m.params()) for m in models]

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
+from spikefab.fit.flags import add_fit, add_reading
 
 INTERRUPTED = 130
 
@@ -107,12 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     c = command("fit", "commands:fit", "Fit models to a recording and rank them")
     _add_recording(
-        c, "ms between samples, if the file has no time; and the step of the hardware, if --step is not given"
+        c, dt="ms between samples, if the file has no time; and the step of the hardware, if --step is not given"
     )
-    _add_search(c)
-    c.add_argument(
-        "--step", type=float, metavar="MS", help="ms, the time step of the hardware (default --dt, else 0.1)"
-    )
+    add_fit(c)
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
     c.add_argument(
         "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
@@ -165,39 +163,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recording(parser: argparse.ArgumentParser, dt: str = "ms between samples, if the file has no time") -> None:
+def _add_recording(parser: argparse.ArgumentParser, **helps: str) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="recording: abf, nwb, csv, tsv, txt, asc or dat")
-    parser.add_argument("--dt", type=float, metavar="MS", help=dt)
-    parser.add_argument("--current", type=Path, metavar="FILE", help="the injected current, in a file of its own")
-    parser.add_argument("--current-channel", type=int, metavar="N", help="channel of an ABF that recorded the current")
-    parser.add_argument("--electrode", metavar="NAME", help="which to read of an NWB that has several")
-    parser.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7, counted from 0 (default: all)")
-
-
-def _add_search(c: argparse.ArgumentParser) -> None:
-    c.add_argument(
-        "--models", metavar="A,B,...", help="names, without Neuron or by their capitals (HH, QIF, FHN) (default: all)"
-    )
-    c.add_argument("--word", type=int, default=18, metavar="N", help="bits: 16, 18 or 24 (default 18)")
-    c.add_argument("--top", type=int, default=5, metavar="K", help="results to keep (default 5)")
-    c.add_argument("--budget", type=int, default=20_000, metavar="N", help="evaluations a model (default 20000)")
-    c.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default 0)")
-    c.add_argument(
-        "--held-out", default="auto", choices=("auto", "amplitudes", "tail", "none"),
-        help="what the ranking is on: every third stimulus, or the last third of each sweep (default auto: what there is)",
-    )  # fmt: skip
-    c.add_argument(
-        "--folds", type=int, metavar="K",
-        help="instead: hold each stimulus out once, in K folds, each searched by itself (K + 1 times as long)",
-    )  # fmt: skip
-    c.add_argument("--weights", metavar="V,T,C", help="of voltage, timing and count in the score (default 1,1,1)")
-    c.add_argument(
-        "--free", metavar="A,B,...", help="parameters that are searched (default: all the recording leaves open)"
-    )
-    c.add_argument("--fix", action="append", default=[], metavar="NAME=X", help="hold a parameter; may be repeated")
-    c.add_argument(
-        "--bounds", action="append", default=[], metavar="NAME=LO:HI", help="search between; may be repeated"
-    )
+    add_reading(parser, **helps)
 
 
 def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -210,12 +178,12 @@ def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
     c.add_argument("--shard", metavar="I/N", help="every N-th file from the I-th on: one job of N in a batch queue")
     c.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one a processor)")
     c.add_argument("--again", action="store_true", help="fit also the cells that have a result")
-    c.add_argument("--dt", type=float, metavar="MS", help="as in fit")
-    c.add_argument("--current", type=Path, metavar="FILE", help="the injected current, one file for all recordings")
-    c.add_argument("--current-channel", type=int, metavar="N", help="channel of ABFs that recorded the current")
-    c.add_argument("--electrode", metavar="NAME", help="which to read of NWBs that have several")
-    c.add_argument("--sweeps", metavar="K,L-M", help="those to use, such as 0,3-7 (default: all)")
-    _add_search(c)
+    add_reading(
+        c, dt="as in fit", current="the injected current, one file for all recordings",
+        current_channel="channel of ABFs that recorded the current", electrode="which to read of NWBs that have several",
+        sweeps="those to use, such as 0,3-7 (default: all)",
+    )  # fmt: skip
+    add_fit(c)
     c = command(
         "collect", "many:collect", "Make one table of the results of fit-many",
         "Writes table.csv and table.json. Status 4 if some cells have no result.",

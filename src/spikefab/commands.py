@@ -1,7 +1,6 @@
 """The commands that work: fit, verify, build, export."""
 
 import json
-import math
 import os
 import shlex
 import signal
@@ -24,6 +23,7 @@ INTERRUPTED = 130
 
 
 def fit(args: Namespace, screen: Screen) -> int:
+    from spikefab.fit.flags import options_of, reading_of
     from spikefab.fit.recordings.readers import read
 
     out = None
@@ -32,18 +32,12 @@ def fit(args: Namespace, screen: Screen) -> int:
 
         out = OutputFolder(args.out)
     started = time.monotonic()
-    given = {"dt": args.dt, "current": args.current, "current_channel": args.current_channel, "sweeps": args.sweeps}
-    recording = read(args.file, **given, electrode=args.electrode)
+    options = options_of(args)
+    recording = read(args.file, **reading_of(args))
     if out is None:
         screen.notice("the results are shown and not kept: add --out DIR to keep them.")
     with one_interrupt():
-        results, timings = run_fit(
-            screen,
-            recording,
-            dt=next((x for x in (args.step, args.dt) if x is not None), 0.1),
-            journal=args.journal,
-            **search_options(args),
-        )
+        results, timings = run_fit(screen, recording, options=options, journal=args.journal)
         if not results:
             raise KeyboardInterrupt
         if out is not None:
@@ -80,43 +74,6 @@ def one_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def search_options(args: Namespace) -> dict[str, Any]:
-    """The options of `fit` that are the same for one recording and for many."""
-
-    def numbers(text: str, what: str, separator: str, count: int) -> list[float]:
-        try:
-            found = [float(x) for x in text.split(separator)]
-        except ValueError:
-            found = []
-        if len(found) != count or not all(map(math.isfinite, found)):
-            raise UsageError(f"{what} takes {count} number{'s' if count > 1 else ''}, not {text!r}.")
-        return found
-
-    def named(given: list[str], option: str, count: int) -> dict[str, list[float]]:
-        pairs = [text.partition("=") for text in given]
-        return {name.strip(): numbers(x, f"{option} {name}=", ":", count) for name, _, x in pairs}
-
-    options: dict[str, Any] = {
-        "models": [name.strip() for name in args.models.split(",")] if args.models else None,
-        "word": args.word,
-        "top_k": args.top,
-        "budget": args.budget,
-        "seed": args.seed,
-        "held_out": args.held_out,
-        "folds": args.folds,
-    }
-    # of the others those that were given: what is as by default has the default's name in `fit_many`
-    if args.fix:
-        options["fixed"] = {name: x for name, (x,) in named(args.fix, "--fix", 1).items()}
-    if args.bounds:
-        options["bounds"] = {name: (lo, hi) for name, (lo, hi) in named(args.bounds, "--bounds", 2).items()}
-    if args.free:
-        options["free"] = [name.strip() for name in args.free.split(",")]
-    if args.weights:
-        options["weights"] = numbers(args.weights, "--weights", ",", 3)
-    return options
 
 
 def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
@@ -167,12 +124,12 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
                 str(rank),
                 r.model_name,
                 number(r.combined_score) if r.validated else "not validated",
-                number(r.train["combined_score"]),
-                number(ideal["combined_score"] if ideal else None),
-                number(s["timing"]),
-                f"{s['spikes_model']}/{s['spikes_data']}",
-                number(s["masked_rmse"], 2),
-                number(s["gamma"], 2),
+                number(r.train.combined_score),
+                number(ideal.combined_score if ideal else None),
+                number(s.timing),
+                f"{s.spikes_model}/{s.spikes_data}",
+                number(s.masked_rmse, 2),
+                number(s.gamma, 2),
             )
         )
     basis = "held-out data" if validated else "the data they were fitted to"

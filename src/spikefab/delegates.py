@@ -12,6 +12,9 @@ DELEGATES = {
     "simulator": "spikefab.sim.simulator:Simulator",
     "plot": "spikefab.fit.report.plots:plot",
     "report": "spikefab.fit.report.report:write_report",
+    "ranking_frame": "spikefab.fit.report.tables:ranking_frame",
+    "ranking_html": "spikefab.fit.report.tables:ranking_html",
+    "ranking_text": "spikefab.fit.report.tables:ranking_text",
 }
 
 

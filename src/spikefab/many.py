@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from spikefab.commands import search_options
 from spikefab.console import Screen, number
 from spikefab.errors import UsageError
+from spikefab.fit.flags import options_of, reading_of
 
 if TYPE_CHECKING:
     from spikefab.fit.many.jobs import Cell
@@ -36,15 +36,9 @@ def fit_many(args: Namespace, screen: Screen) -> int:
             resume=not args.again,
             shard=shard,
             jobs=args.jobs,
-            reading={
-                "current": args.current,
-                "current_channel": args.current_channel,
-                "electrode": args.electrode,
-                "sweeps": args.sweeps,
-            },
+            reading=reading_of(args),
             progress=progress,
-            dt=args.dt,
-            **search_options(args),
+            options=options_of(args),
         )
     except KeyboardInterrupt:
         screen.err.print(

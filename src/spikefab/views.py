@@ -221,13 +221,7 @@ def studio(args: Namespace, screen: Screen) -> int:
 
 
 def _read(args: Namespace) -> "Recording":
+    from spikefab.fit.flags import reading_of
     from spikefab.fit.recordings.readers import read
 
-    return read(
-        args.file,
-        dt=args.dt,
-        current=args.current,
-        current_channel=args.current_channel,
-        electrode=args.electrode,
-        sweeps=args.sweeps,
-    )
+    return read(args.file, **reading_of(args))

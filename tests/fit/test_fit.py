@@ -10,11 +10,11 @@ import pytest
 from spikefab import Recording, fit, read
 from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.assess import assess, ideal_scores
-from spikefab.fit.fitting import LEAST
 from spikefab.fit.results import FitResults
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
+from spikefab.fit.search.searches import LEAST
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim.engine import FixedPoint
@@ -117,11 +117,11 @@ def test_codes_stand_exactly_for_the_parameters(single, several):
 def test_scores_are_those_of_the_design(single, several):
     for result in (*single.results, *several.results):
         for scores in (result.train, result.held_out, result.ideal["train"], result.ideal["held_out"]):
-            assert set(scores) == SCORES
+            assert set(scores.to_dict()) == SCORES
         assert set(result.ideal) == {"train", "held_out"}
         assert result.validated
-        assert result.combined_score == result.held_out["combined_score"]
-        assert result.masked_rmse == result.held_out["masked_rmse"]
+        assert result.combined_score == result.held_out.combined_score
+        assert result.masked_rmse == result.held_out.masked_rmse
     # of the four amplitudes that evoke spikes the third is held out
     assert several.results.to_dict()["input"]["held_out"] == [3]
 
@@ -195,7 +195,7 @@ def test_silent_recording_is_fitted_below_threshold(membrane, steps):
     assert any("no spikes" in text for text in notices)
     assert len(results) == len(MODELS)
     assert not results.best.validated
-    assert results.best.train["spikes_model"] == 0
+    assert results.best.train.spikes_model == 0
     assert results.best.masked_rmse < 1.0
 
 
@@ -208,7 +208,7 @@ def test_short_single_sweep_is_not_validated(membrane, steps):
         assert not result.validated
         assert result.held_out is None
         assert result.ideal["held_out"] is None
-        assert result.combined_score == result.train["combined_score"]
+        assert result.combined_score == result.train.combined_score
     json.dumps(results.to_dict(), allow_nan=False)
 
 
@@ -279,7 +279,7 @@ def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
     everything = fit(recording, models=names, budget=budget, held_out="none")
     for result in results:
         assert result.validated
-        assert result.held_out["spikes_data"] == sum(len(s) for s in results.task.spikes)
+        assert result.held_out.spikes_data == sum(len(s) for s in results.task.spikes)
         assert result.codes == next(r.codes for r in everything if r.model_name == result.model_name)
         # the same by hand
         parts, voltages, spikes = [], list(result.voltages), list(result.spikes)

@@ -42,7 +42,7 @@ def test_bounds_are_kept(recording):
 def test_weights_are_those_of_the_score(recording):
     results = lif(recording, weights=(0, 0, 2.0))
     for scores in (results.best.train, results.best.held_out):
-        assert scores["combined_score"] == pytest.approx(scores["count"])
+        assert scores.combined_score == pytest.approx(scores.count)
     assert results.to_dict()["settings"]["weights"] == [0.0, 0.0, 2.0]
     assert sum(terms(results.best.judged, shares(results))) == pytest.approx(results.best.combined_score)
     assert shared(results) == "0 %, 0 %, 100 %"

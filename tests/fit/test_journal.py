@@ -8,11 +8,11 @@ import pytest
 
 from spikefab.errors import UsageError
 from spikefab.fit import fit
-from spikefab.fit.fitting import LEAST
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
+from spikefab.fit.search.searches import LEAST
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.sim.engine import FixedPoint

@@ -20,7 +20,7 @@ import pytest
 from spikefab import Recording, fit, fit_many, read
 from spikefab.errors import FileError, ToolError, UsageError
 from spikefab.fit.many.collect import collect
-from spikefab.fit.many.run import find
+from spikefab.fit.many.files import find
 from spikefab.fit.results import FitResults
 
 DT, COUNT = 0.1, 5
@@ -376,7 +376,8 @@ def test_an_absent_file_is_a_failed_cell(tmp_path):
         ({"budget": 0}, UsageError, "at least 1"),
         ({"held_out": "half"}, UsageError, "held_out is one of"),
         ({"bugdet": 9}, UsageError, "no option 'bugdet'"),
-        ({"seed": object()}, UsageError, "must be numbers, names"),
+        ({"seed": object()}, UsageError, "seed must be a whole number"),
+        ({"reading": {"electrode": object()}}, UsageError, "must be numbers, names"),
         ({"shard": (3, 2)}, UsageError, "shard 3/2 does not exist"),
         ({"jobs": 0}, UsageError, "jobs must be at least 1"),
         ({"reading": {"current": Path("absent.csv")}}, FileError, "does not exist"),

@@ -19,10 +19,10 @@ def test_regular_spiking_cell():
     best = results.best
     s = best.held_out
     # 0.76 is chance; the same cell's spikes at the next amplitude score 0.55, the mean of both neighbours 0.34
-    assert s["timing"] < 0.6
-    assert abs(s["spikes_model"] - s["spikes_data"]) <= 0.2 * s["spikes_data"]
+    assert s.timing < 0.6
+    assert abs(s.spikes_model - s.spikes_data) <= 0.2 * s.spikes_data
     # rounding costs less than the fit's own error, by far
-    assert abs(best.ideal["held_out"]["combined_score"] - s["combined_score"]) < 0.02
+    assert abs(best.ideal["held_out"].combined_score - s.combined_score) < 0.02
 
 
 def test_pyramidal_cell_from_text():

@@ -1,6 +1,7 @@
 """The report: whole, self-contained, escaped, and of every kind of fit."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -108,17 +109,16 @@ def test_pictures_take_their_colours_from_the_page(text):
 
 def test_floor_and_ceiling(text, results, made):
     flat = flat_line(results.task)
-    assert flat["held_out"]["spikes_model"] == 0
-    assert flat["train"]["timing"] == 1.0 or flat["train"]["count"] < 1  # silent sweeps are no error
-    assert f"a flat line without spikes has {flat['held_out']['combined_score']:.3f}" in text
+    assert flat["held_out"].spikes_model == 0
+    assert flat["train"].timing == 1.0 or flat["train"].count < 1  # silent sweeps are no error
+    assert f"a flat line without spikes has {flat['held_out'].combined_score:.3f}" in text
     assert "unknown, as no stimulus was repeated" in text
-    judged = results.best.judged
-    kept = dict(judged)
+    kept = results.best.held_out
     try:
-        judged |= {"reliability": 0.71, "gamma_over_R": 0.8, "repeat_rmse": 1.6}
+        results.best.held_out = replace(kept, reliability=0.71, gamma_over_R=0.8, repeat_rmse=1.6)
         more = report(results)
     finally:
-        judged.update(kept)
+        results.best.held_out = kept
     assert "reliability R of 0.71" in more
     assert "differ by 1.60 mV" in more
     assert "<th>gamma/R</th>" in more

@@ -74,7 +74,7 @@ def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
             data, model = task.part_spikes(part), result.spikes[part.sweep]
             one = task.score([part], result.voltages, result.spikes)
             coarse = scores.timing(data, model, COARSE * scores.timing_tau(data, task.noise))
-            total += (3 * one["combined_score"] + COARSE_WEIGHT * coarse) / (3 + COARSE_WEIGHT)
+            total += (3 * one.combined_score + COARSE_WEIGHT * coarse) / (3 + COARSE_WEIGHT)
         assert losses[k] == pytest.approx(total / len(task.split.train), rel=1e-12)
 
 
@@ -96,7 +96,7 @@ def test_under_noise_coincidences_count(membrane):
         compared += len(fired) > 0
         one = task.score([part], result.voltages, result.spikes)
         gamma = scores.gamma(task.part_spikes(part), fired, scores.DELTA, part.stop * DT)
-        wanted = (3 * one["combined_score"] + GAMMA_WEIGHT * min(1.0, 1 - gamma)) / (3 + GAMMA_WEIGHT)
+        wanted = (3 * one.combined_score + GAMMA_WEIGHT * min(1.0, 1 - gamma)) / (3 + GAMMA_WEIGHT)
         assert value == pytest.approx(wanted, rel=1e-12)
     assert compared >= 3
 
@@ -228,8 +228,8 @@ def test_finds_a_leaky_cell(task):
     """The recorded cell is a LIF: a short search has its spikes and its voltage, on what it has not seen as well."""
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
     result = assess(FixedPoint(dp), task, search(dp, task, budget=8000, seed=0).codes)
-    assert result.held_out["combined_score"] < 0.15
-    assert result.held_out["spikes_model"] == pytest.approx(result.held_out["spikes_data"], abs=1)
+    assert result.held_out.combined_score < 0.15
+    assert result.held_out.spikes_model == pytest.approx(result.held_out.spikes_data, abs=1)
     assert result.params["R_m"] == pytest.approx(120, rel=0.1)
     assert result.params["E_L"] == pytest.approx(-70, abs=1)
 

@@ -156,13 +156,13 @@ def test_combined_score_and_weights():
 def test_a_diverged_model_scores_badly_and_in_numbers():
     v, t = np.full(1000, -60.0), np.array([50.0])
     s = scores.score_sweep(v, t, np.full(1000, np.nan), t, 0.1, -50.0, 1.0, False)
-    assert all(x is None or np.isfinite(x) for x in s.values())
-    assert s["combined_score"] > 10
+    assert all(x is None or np.isfinite(x) for x in s.to_dict().values())
+    assert s.combined_score > 10
 
 
 KEYS = (
     "rmse masked_rmse flat_rmse spike_timing_error timing count gamma reliability combined_score spikes_data"
-    " spikes_model"
+    " spikes_model gamma_over_R repeat_rmse"
 )
 
 
@@ -174,12 +174,12 @@ def test_sweeps_are_pooled_as_documented():
     b = [a[0] + 1, a[1][:-2]]
     both = scores.score_sweeps(data, a, model, b, dt, -50.0, 3.0, False)
     each = [scores.score_sweep(v, s, w, t, dt, -50.0, 3.0, False) for v, s, w, t in zip(data, a, model, b, strict=True)]
-    assert list(both) == KEYS.split()
+    assert list(both.to_dict()) == KEYS.split()
     for key in ("spike_timing_error", "timing", "count", "gamma", "combined_score"):
-        assert both[key] == pytest.approx(np.mean([s[key] for s in each]))
-    assert both["rmse"] == pytest.approx(scores.rmse(np.concatenate(data), np.concatenate(model)))
-    assert both["spikes_data"] == 17
-    assert both["spikes_model"] == 15
+        assert getattr(both, key) == pytest.approx(np.mean([getattr(s, key) for s in each]))
+    assert both.rmse == pytest.approx(scores.rmse(np.concatenate(data), np.concatenate(model)))
+    assert both.spikes_data == 17
+    assert both.spikes_model == 15
 
 
 # Probes: stand-ins for models whose order is known. Each is (voltages, spike times) for some sweeps.
@@ -200,7 +200,7 @@ def combined(voltages, spikes, probe, dt, noise):
     masks = [spike_mask(s, len(v), dt)[0] for v, s in zip(voltages, spikes, strict=True)]
     clip = scores.v_clip(voltages, masks)
     flat = scores.flat_rmse(voltages, masks, clip)
-    return scores.score_sweeps(voltages, spikes, *probe, dt, clip, flat, noise)["combined_score"]
+    return scores.score_sweeps(voltages, spikes, *probe, dt, clip, flat, noise).combined_score
 
 
 def probes(voltages, spikes, dt, windows):

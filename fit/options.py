@@ -1,0 +1,222 @@
+"""All that a fit can be asked, in one place: names, defaults and checks, as a Python call, as JSON, and (`flags`) as words of
+the command line.
+
+The models are imported when options are made, not with this file: a command line reads the defaults from it for its help.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from spikefab.errors import UsageError
+from spikefab.fit.scoring.rules import RULES, WEIGHTS
+
+if TYPE_CHECKING:
+    from spikefab.fit.search.space import Freedom
+    from spikefab.hw.neuron import Neuron
+
+MOST_SEED = 4_000_000  # a search numbers its runs 1000 * seed + run, and cmaes takes 32 bits
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What a fit is asked. Raises UsageError, one sentence, for options that no fit can have.
+
+    models     one or several names, classes or `file.py:Class`; all by default; kept as classes, each once
+    word       bits of the hardware's numbers: 16, 18 or 24
+    step       ms, the time step of the hardware: a recording on another sample step is resampled to it
+    top_k      how many results to return, at most one a model
+    budget     evaluations a model
+    seed       the same seed gives the same result
+    held_out   what the ranking is on, see `split`: "auto", "amplitudes", "tail" (the last third of each sweep), "none"
+    folds      instead of `held_out`: the stimuli that evoke spikes are dealt into so many parts. Each part is held out from
+               a search of its own, so that a fit takes folds + 1 times as long, and the ranking is on all of them; the
+               parameters returned are of one more search, on everything
+    weights    weights of voltage, timing and spike count in the score
+    free       parameters that are searched, in models that have them; by default all that a recording does not say. Or, by
+               model, parameters that are searched in it besides: {"AdEx": ["V_peak"]}
+    fixed      parameters and the values at which they are held
+    bounds     parameters and (low, high) to search between, instead of around what was measured
+    """
+
+    models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # all: `__post_init__` fills them in
+    word: int = 18
+    step: float = 0.1
+    top_k: int = 5
+    budget: int = 20_000
+    seed: int = 0
+    held_out: str = "auto"
+    folds: int | None = None
+    weights: tuple[float, float, float] = WEIGHTS
+    free: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from spikefab.hw.datapath import check_numbers
+        from spikefab.hw.models import resolve_models
+
+        put = object.__setattr__  # the options are frozen, their normal forms are not yet in place
+        put(self, "models", tuple(resolve_models(self.models)))
+        if not _is_whole(self.word):
+            raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
+        if not _is_number(self.step):
+            raise UsageError(f"the step of the hardware must be a number of ms, not {self.step!r}.")
+        check_numbers(self.word, self.step)
+        if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
+            raise UsageError("budget and top_k must be whole numbers of at least 1.")
+        if not (_is_whole(self.seed) and 0 <= self.seed <= MOST_SEED):
+            raise UsageError(f"seed must be a whole number from 0 to {MOST_SEED:,}.")
+        if self.held_out not in RULES:
+            raise UsageError(f"held_out is one of {', '.join(RULES)}, not {self.held_out}.")
+        if self.folds is not None and not (_is_whole(self.folds) and self.folds >= 2):
+            raise UsageError("folds must be a whole number of at least 2.")
+        if self.folds is not None and self.held_out != "auto":
+            raise UsageError("give either held_out or folds.")
+        for name in ("word", "top_k", "budget", "seed"):
+            put(self, name, int(getattr(self, name)))
+        put(self, "step", float(self.step))
+        put(self, "folds", None if self.folds is None else int(self.folds))
+        put(self, "weights", _weights(self.weights))
+        put(self, "free", _free(self.free))
+        put(self, "fixed", _fixed(self.fixed))
+        put(self, "bounds", _bounds(self.bounds))
+        self.freedom.check(self.models)
+
+    @classmethod
+    def of(cls, options: "FitOptions | None" = None, **given: Any) -> "FitOptions":
+        """Options from keywords, over `options` where there are some; a keyword that is None is as not given.
+
+        Raises UsageError for a keyword that is no option.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in given:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+                raise UsageError(f"a fit has no option {name!r}: {hint}")
+        before = {} if options is None else {name: getattr(options, name) for name in known}
+        return cls(**{**before, **{name: value for name, value in given.items() if value is not None}})
+
+    @property
+    def freedom(self) -> "Freedom":
+        """What a search may move, in the form in which it takes it."""
+        from spikefab.fit.search.space import Freedom
+
+        if isinstance(self.free, Mapping):
+            return Freedom(None, self.fixed, self.bounds, self.free)
+        return Freedom(self.free, self.fixed, self.bounds)
+
+    # -- JSON ----------------------------------------------------------------------------------------------------------
+
+    def to_dict(self, sources: bool = False) -> dict[str, Any]:
+        """The `settings` of result.json. With `sources`, a user's own model is named by its file, for another process."""
+        free = self.free
+        if isinstance(free, Mapping):
+            free = {model: list(names) for model, names in free.items()}  # type: ignore[assignment]
+        return {
+            "word": self.word,
+            "dt": self.step,  # the key is older than the two names
+            "top_k": self.top_k,
+            "budget": self.budget,
+            "seed": self.seed,
+            "held_out": self.held_out,
+            "folds": self.folds,
+            "weights": list(self.weights),
+            "free": list(free) if isinstance(free, tuple) else free,
+            "fixed": dict(self.fixed),
+            "bounds": {name: list(ends) for name, ends in self.bounds.items()},
+            "models": self.sources if sources else [model.__name__ for model in self.models],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "FitOptions":
+        """The inverse of `to_dict`; what is missing or None is the default. Raises UsageError for what is none of it."""
+        return cls.of(**{"step" if name == "dt" else name: value for name, value in content.items()})
+
+    # -- Python --------------------------------------------------------------------------------------------------------
+
+    def to_python(self) -> list[str]:
+        """Keyword arguments of `fit`, such as "seed=3"; of those that few fits use, the ones that are not the default."""
+        given: dict[str, Any] = {} if self.every_model else {"models": self.sources}
+        given |= {name: getattr(self, name) for name in ("word", "step", "top_k", "budget", "seed")}
+        given |= {"held_out": self.held_out} if self.folds is None else {"folds": self.folds}
+        if self.weights != WEIGHTS:
+            given["weights"] = self.weights
+        if self.free is not None:
+            given["free"] = self.to_dict()["free"]
+        given |= {name: value for name in ("fixed", "bounds") if (value := dict(getattr(self, name)))}
+        return [f"{name}={value!r}" for name, value in given.items()]
+
+    @property
+    def every_model(self) -> bool:
+        """Whether the models are those that a fit takes if none is named."""
+        from spikefab.hw.models import resolve_models
+
+        return self.models == tuple(resolve_models(None))
+
+    @property
+    def sources(self) -> list[str]:
+        """The models as texts that any process can resolve: a name, or the file and the class of a user's own model."""
+        from spikefab.hw.models import model_source
+
+        return [model_source(model) or model.__name__ for model in self.models]
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, Integral) and not isinstance(x, bool)
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
+
+
+def _weights(given: Any) -> tuple[float, float, float]:
+    good = _is_list(given) and len(given) == 3 and all(map(_is_number, given))
+    if not good or min(given) < 0 or not sum(given) > 0:
+        raise UsageError("weights are three numbers of 0 or more, not all 0: of voltage, timing and count.")
+    voltage, timing, count = map(float, given)
+    return voltage, timing, count
+
+
+def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
+    from spikefab.hw.models import get_model
+
+    if given is None or given == {}:
+        return None
+    if isinstance(given, Mapping):
+        return {get_model(model).__name__: _names(names) for model, names in given.items()}
+    return _names(given)
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise UsageError(f"free takes names in a list, or lists by model, not the text {given!r}.")
+    names = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError(f"free takes names in a list, or lists by model, not {given!r}.")
+    return tuple(names)
+
+
+def _fixed(given: Any) -> dict[str, float]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(map(_is_number, given.values())):
+        raise UsageError('fixed takes a number for each parameter, such as {"E_L": -70}.')
+    return {name: float(x) for name, x in given.items()}
+
+
+def _bounds(given: Any) -> dict[str, tuple[float, float]]:
+    if given is None:
+        return {}
+    pairs = list(given.values()) if isinstance(given, Mapping) else [None]
+    if not all(_is_list(pair) and len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs):
+        raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
+    return {name: (float(low), float(high)) for name, (low, high) in given.items()}
+
+
+def _is_list(x: Any) -> bool:
+    return not isinstance(x, str | Mapping) and hasattr(x, "__len__") and hasattr(x, "__iter__")

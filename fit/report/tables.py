@@ -1,0 +1,91 @@
+"""The ranking of a fit as a table: as text, for a notebook, and as a pandas DataFrame."""
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from spikefab.errors import ToolError
+
+if TYPE_CHECKING:
+    from spikefab.fit.results import FitResults
+
+# What a table of the ranking shows: field of the scores, heading, digits.
+COLUMNS = (
+    ("timing", "timing", 3),
+    ("count", "count", 3),
+    ("masked_rmse", "masked rmse mV", 2),
+    ("spike_timing_error", "spike timing ms", 2),
+    ("gamma", "gamma", 2),
+)
+HEADS = ("", "model", "score", "training", "float64", *(heading for _, heading, _ in COLUMNS), "spikes")
+
+
+def ranking_text(results: "FitResults") -> str:
+    """What `print(results)` shows: a line a model, what the scores are of, and the notes."""
+    if not results:
+        return "<no results>"
+    table = [HEADS, *_rows(results)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([*lines, _basis(results), *results.notes])
+
+
+def ranking_html(results: "FitResults") -> str:
+    """The same for a notebook."""
+    if not results:
+        return "<p>no results</p>"
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
+    notes = "".join(f"<p>{html.escape(text)}</p>" for text in (_basis(results), *results.notes))
+    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(x)}</td>' for x in row)}</tr>" for row in _rows(results))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+
+
+def ranking_frame(results: "FitResults") -> Any:
+    """The same as a pandas DataFrame: see `FitResults.to_dataframe`."""
+    try:
+        import pandas
+    except ImportError:
+        raise ToolError("to_dataframe needs pandas: pip install pandas.") from None
+    rows = []
+    for r in results:
+        s, ideal = r.judged, r.judged_ideal
+        rows.append(
+            {
+                "model": r.model_name,
+                "score": s.combined_score,
+                "train_score": r.train.combined_score,
+                "ideal_score": None if ideal is None else ideal.combined_score,
+                "validated": r.validated,
+                "timing": s.timing,
+                "count": s.count,
+                "masked_rmse_mV": s.masked_rmse,
+                "rmse_mV": r.rmse,
+                "spike_timing_error_ms": s.spike_timing_error,
+                "gamma": s.gamma,
+                "spikes_model": s.spikes_model,
+                "spikes_data": s.spikes_data,
+                "evaluations": results.evaluations.get(r.model_name),
+            }
+        )
+    return pandas.DataFrame(rows, index=pandas.RangeIndex(1, len(rows) + 1, name="rank"))
+
+
+def _rows(results: "FitResults") -> list[tuple[str, ...]]:
+    rows = []
+    for rank, r in enumerate(results, 1):
+        s, ideal = r.judged, r.judged_ideal
+        scores = (r.combined_score, r.train.combined_score, None if ideal is None else ideal.combined_score)
+        values = [*(_text(x, 3) for x in scores), *(_text(getattr(s, name), digits) for name, _, digits in COLUMNS)]
+        rows.append((f"{rank}.", r.model_name, *values, f"{s.spikes_model}/{s.spikes_data}"))
+    return rows
+
+
+def _basis(results: "FitResults") -> str:
+    on = "held-out data" if results.best.validated else "the data they were fitted to (not validated)"
+    return f"Scores on {on}: 0 is perfect; spikes are the model's / the recording's."
+
+
+def _text(x: float | None, digits: int) -> str:
+    return "-" if x is None else f"{x:.{digits}f}"

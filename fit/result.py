@@ -1,0 +1,202 @@
+"""One fitted model: its parameters, its codes and its scores; it can simulate, verify, build and export itself."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikefab.fit.scoring.scores import Scores
+from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.models import get_model
+from spikefab.hw.neuron import Neuron
+
+
+@dataclass(eq=False, repr=False)
+class FitResult:
+    """One model, fitted.
+
+    `settings` are the model's structural choices, such as the kinetics. `params` are physical values, exactly those that
+    the integers `codes` stand for in `formats`. `train`, `held_out` and `ideal` (the same parameters in float64; None where
+    the fit was interrupted before) hold the scores; `rmse` is over every sample of every sweep, so that re-simulating gives
+    it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
+    nothing was held out). `first` is the share of bootstrap resamples of the judged sweeps in which this model leads, `tied`
+    whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). `sensitivity`: of each
+    parameter that was searched the (low, high) between which it alone can move before the training loss grows by a tenth;
+    `searched`: the (low, high) between which it was searched.
+    A result loaded from a file has no traces.
+    """
+
+    model_name: str
+    settings: dict[str, Any]
+    params: dict[str, float]
+    codes: dict[str, int]
+    initial: list[dict[str, int]]
+    word: int
+    dt: float
+    i_span: float
+    train: Scores
+    held_out: Scores | None
+    ideal: dict[str, Scores | None]
+    currents: list[np.ndarray] = field(default_factory=list)
+    voltages: list[np.ndarray] = field(default_factory=list)
+    spikes: list[np.ndarray] = field(default_factory=list)
+    data: list[np.ndarray] = field(default_factory=list)
+    stored_rmse: float | None = None
+    first: float | None = None
+    tied: bool | None = None
+    sensitivity: dict[str, tuple[float, float]] = field(default_factory=dict)
+    searched: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def validated(self) -> bool:
+        """Whether it was judged on data that it had not seen."""
+        return self.held_out is not None
+
+    @property
+    def judged(self) -> Scores:
+        """The scores it is ranked by: held-out, or training where nothing was held out."""
+        return self.held_out or self.train
+
+    @property
+    def judged_ideal(self) -> Scores | None:
+        """The same scores of the same parameters in float64; None where they are not known."""
+        return self.ideal["held_out" if self.validated else "train"]
+
+    @property
+    def rmse(self) -> float:
+        """mV, over the whole recording, spikes and all."""
+        if self.stored_rmse is not None:
+            return self.stored_rmse
+        return float(np.sqrt(np.mean(np.square(np.concatenate(self.data) - np.concatenate(self.voltages)))))
+
+    @property
+    def masked_rmse(self) -> float | None:
+        return self.judged.masked_rmse
+
+    @property
+    def spike_timing_error(self) -> float:
+        return self.judged.spike_timing_error
+
+    @property
+    def combined_score(self) -> float:
+        return self.judged.combined_score
+
+    @property
+    def gamma(self) -> float | None:
+        return self.judged.gamma
+
+    @property
+    def formats(self) -> dict[str, str]:
+        return self._datapath.formats
+
+    @property
+    def current(self) -> Any:
+        """nA, as resampled: (T,) for one sweep, else a list of one array a sweep."""
+        return self.currents[0] if len(self.currents) == 1 else self.currents
+
+    @property
+    def simulated_voltage(self) -> Any:
+        """mV, of the fixed-point model over `current`: (T,) for one sweep, else a list."""
+        return self.voltages[0] if len(self.voltages) == 1 else self.voltages
+
+    @property
+    def model(self) -> type[Neuron]:
+        """The class of the neuron, in the variant that was fitted."""
+        return get_model(self.model_name).variant(**self.settings)
+
+    @property
+    def _datapath(self) -> Datapath:
+        return datapath(self.model, self.word, self.dt, self.i_span)
+
+    def create_model(self, sweep: int = 0) -> Neuron:
+        """The fitted neuron, in the state in which `sweep` begins; `reset()` returns to it."""
+        return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
+
+    def verify(self, **options: Any) -> list[dict[str, Any]]:
+        """Run the hardware against the reference (`spikefab.sim.verify.verify`); raises MismatchError if they differ."""
+        from spikefab.sim.verify import require_exact, verify
+
+        current = self.currents[0] if self.currents else None
+        checks = verify(self.create_model(), **{"current": current, **options})
+        require_exact(checks)
+        return checks
+
+    def build(self, board: str, out_dir: str | Path = "build", **options: Any) -> Any:
+        """Synthesise, place, route and pack for a board (`spikefab.boards.build.build`)."""
+        from spikefab.boards.build import build
+
+        return build(self.create_model(), board, Path(out_dir), **options)
+
+    def to_verilog(self) -> str:
+        """One self-contained Verilog file with this neuron's codes as reset values."""
+        from spikefab.hw.lowering.verilog import to_verilog
+
+        return to_verilog(self.create_model())
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound, range (see `sensitivity`, or None).
+
+        bounds are those between which it was searched; of one that was not, what the hardware takes. at_bound is true of one
+        that was searched and lies within a hundredth of that range from an end, but not for 0: a refractory time or an
+        adaptation of 0 is simply not there.
+        """
+        rows = []
+        for name, p in self._datapath.params.items():
+            value = self.params[name]
+            lo, hi = self.searched.get(name, tuple(map(float, p.bounds)))
+            ends = np.array([lo, value, hi])
+            low, at, high = np.log(ends) if p.log and lo > 0 and value > 0 else ends
+            near = name in self.searched and not 0.01 < (at - low) / (high - low) < 0.99
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "unit": p.unit,
+                    "meaning": p.doc,
+                    "bounds": (lo, hi),
+                    "free": p.free,
+                    "at_bound": bool(near and value),
+                    "range": self.sensitivity.get(name),
+                }
+            )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `result.json`: numbers, names, None; no arrays, no time stamps."""
+        names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
+        names += " combined_score gamma validated first tied"
+        return {name: getattr(self, name) for name in names.split()} | {
+            "train": self.train.to_dict(),
+            "held_out": _plain(self.held_out),
+            "ideal": {part: _plain(scores) for part, scores in self.ideal.items()},
+            "sensitivity": {name: list(ends) for name, ends in self.sensitivity.items()},
+            "searched": {name: list(ends) for name, ends in self.searched.items()},
+            "scheme": self.model.scheme,
+        }
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> "FitResult":
+        names = "model_name settings params codes initial word dt i_span"
+        given = {name: d[name] for name in names.split()} | {name: d.get(name) for name in ("first", "tied")}
+        return cls(
+            **given,
+            train=Scores.from_dict(d["train"]),
+            held_out=_scores(d["held_out"]),
+            ideal={part: _scores(scores) for part, scores in d["ideal"].items()},
+            sensitivity={name: (low, high) for name, (low, high) in d.get("sensitivity", {}).items()},
+            searched={name: (low, high) for name, (low, high) in d.get("searched", {}).items()},
+            stored_rmse=d["rmse"],
+        )
+
+    def __repr__(self) -> str:
+        kind = "held-out" if self.validated else "training"
+        return f"<FitResult {self.model_name}: {kind} score {self.combined_score:.3f}, rmse {self.rmse:.2f} mV>"
+
+
+def _plain(scores: Scores | None) -> dict[str, Any] | None:
+    return None if scores is None else scores.to_dict()
+
+
+def _scores(content: dict[str, Any] | None) -> Scores | None:
+    return None if content is None else Scores.from_dict(content)

@@ -1,0 +1,126 @@
+"""The searches of all models of a fit, side by side: each model gets a first part of its budget, the better ones the rest."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikefab.fit.scoring.task import Task
+from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.neuron import Neuron
+from spikefab.sim.engine import Engine, FixedPoint
+
+from .search import Search
+from .space import Freedom
+
+EARLY = 0.25  # share of its budget that every model gets before models that are far from the best are stopped
+LEAST = 2000  # evaluations of that first part, at least: fewer say nothing of a model with ten parameters
+# A model that is not among the first `top_k` gets the rest of its budget if its loss is within this factor of the best loss.
+NEAR = 1.3
+
+Progress = Callable[[str, int, int, float], None]
+Callback = Callable[[str, dict[str, Any], float], object]
+
+
+class Stopped(Exception):
+    """A callback has ended the fit."""
+
+
+class Searches:
+    """Searches of all models over a task, and over each of its folds.
+
+    models       classes; of each, every variant that is tried is searched
+    word, step   bits, and ms: the hardware's numbers and its time step
+    searches     how often each model is searched in all, for `progress`: once, and once a fold
+    engine       what candidates are simulated with
+    evaluations  by model, spent in all that was run
+    """
+
+    def __init__(
+        self,
+        models: tuple[type[Neuron], ...],
+        *,
+        word: int,
+        step: float,
+        budget: int,
+        top_k: int,
+        seed: int,
+        freedom: Freedom,
+        searches: int = 1,
+        progress: Progress | None = None,
+        notice: Callable[[str], None] | None = None,
+        callback: Callback | None = None,
+        journal: Path | None = None,
+        engine: Callable[[Datapath], Engine] = FixedPoint,
+    ):
+        self.models, self.word, self.step = models, word, step
+        self.budget, self.top_k, self.seed, self.freedom, self.searches = budget, top_k, seed, freedom, searches
+        self.progress, self.notice, self.callback, self.journal = progress, notice, callback, journal
+        self.engine = engine
+        self.evaluations: dict[str, int] = {}
+
+    def run(self, task: Task, found: dict[str, Search]) -> list[str]:
+        """Search; the best variant of each model goes into `found`, also when Ctrl-C ends it.
+
+        Returns the names of the models that were stopped after their first part. Raises Stopped where the callback ends it.
+        """
+        spent = dict(self.evaluations)
+        entrants: dict[str, list[Search]] = {}
+        try:
+            for model in self.models:
+                self._enter(entrants.setdefault(model.__name__, []), model, task, spent.get(model.__name__, 0))
+            worth = _worth_all(entrants, self.top_k)
+            for name in worth:
+                entrants[name][0].run(self.budget)  # the best variant's
+            return [n for n, s in entrants.items() if n not in worth and sum(x.evaluations for x in s) < self.budget]
+        finally:
+            for name, searches in entrants.items():
+                self.evaluations[name] = spent.get(name, 0) + sum(s.evaluations for s in searches)
+                best = min(searches, key=lambda s: s.loss, default=None)
+                if best is not None and best.evaluations:
+                    found[name] = best
+
+    def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int) -> None:
+        """Add the searches of a model's variants and run their first part; the best, which comes first, gets the rest."""
+        variants = len(model.tried)
+        for k, choice in enumerate(model.tried):
+            share = self.budget * (k + 1) // variants - self.budget * k // variants
+            if not share:
+                continue
+            engine = self.engine(datapath(model.variant(**choice), self.word, self.step, task.i_span))
+            engine.announce(self.notice)
+            search = Search(engine, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal)
+            searches.append(search)
+            search.progress = self._telling(model.__name__, searches, spent)
+            search.run(max(math.ceil(EARLY * share), LEAST // variants))
+        searches.sort(key=lambda s: s.loss)
+        others = sum(s.evaluations for s in searches[1:])
+        searches[0].budget = self.budget - others
+        searches[0].progress = self._telling(model.__name__, searches[:1], spent + others)
+
+    def _telling(self, name: str, searches: list[Search], spent: int) -> Callable[[int, float], None]:
+        told = np.inf
+
+        def tell(*_: object) -> None:
+            nonlocal told
+            best = min(searches, key=lambda s: s.lowest)
+            if self.progress is not None:
+                done = spent + sum(s.evaluations for s in searches)
+                self.progress(name, done, self.searches * self.budget, best.lowest)
+            if self.callback is not None and best.lowest != told:  # higher: where a search begins to see the whole
+                told = best.lowest
+                values = best.engine.dequantise(best.codes).items()
+                params = {**best.engine.dp.model.chosen, **{n: float(v) for n, v in values}}
+                if self.callback(name, params, told) is True:
+                    raise Stopped
+
+        return tell
+
+
+def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
+    """Models that are searched to the end: after their first part, the first `top_k` and those with a loss near the best."""
+    order = sorted(entrants, key=lambda name: entrants[name][0].loss)
+    best = entrants[order[0]][0].loss
+    return [name for k, name in enumerate(order) if k < top_k or entrants[name][0].loss <= NEAR * best]
