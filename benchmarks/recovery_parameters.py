@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.fit.freedom import unsearched
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
-from spikefab.fit.search.space import bounds, unsearched
+from spikefab.fit.search.space import bounds
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.spec import Role

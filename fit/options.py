@@ -15,7 +15,7 @@ from spikefab.errors import UsageError
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
 if TYPE_CHECKING:
-    from spikefab.fit.search.space import Freedom
+    from spikefab.fit.freedom import Freedom
     from spikefab.hw.neuron import Neuron
 
 MOST_SEED = 4_000_000  # a search numbers its runs 1000 * seed + run, and cmaes takes 32 bits
@@ -104,7 +104,7 @@ class FitOptions:
     @property
     def freedom(self) -> "Freedom":
         """What a search may move, in the form in which it takes it."""
-        from spikefab.fit.search.space import Freedom
+        from spikefab.fit.freedom import Freedom
 
         if isinstance(self.free, Mapping):
             return Freedom(None, self.fixed, self.bounds, self.free)

@@ -33,8 +33,6 @@ class Split:
     how: str
 
 
-
-
 def split(recording: Recording, spikes: Sequence[Spikes], rule: str = "auto") -> Split:
     """Choose what is held out: whole stimuli or the last third of long sweeps. `rule` is one of `RULES`:
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numba import njit, prange
 
+from spikefab.fit.freedom import solved
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.task import Task
 from spikefab.sim.engine import Engine
-
-from .space import solved
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
@@ -65,7 +64,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         task, parts = self.task, self.task.split.train
-        task.require_step(self.dp)
+        task.require_step(self.engine.dp)
         steps = max(p.stop for p in parts)
         shape = (len(parts), steps)
         self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0

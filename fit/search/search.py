@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from spikefab.fit.freedom import Freedom
 from spikefab.fit.scoring.task import Task
 from spikefab.sim.engine import Engine
 
 from .journal import Journal
 from .loss import Loss
-from .space import Freedom, Space, start
+from .space import Space, start
 
 SCREEN = 1024  # points of the Sobol screen
 # One large population finds the same optimum from every seed where six of 16 points each ended in one of several; it

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.fit.freedom import Freedom
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.neuron import Neuron
 from spikefab.sim.engine import Engine, FixedPoint
 
 from .search import Search
-from .space import Freedom
 
 EARLY = 0.25  # share of its budget that every model gets before models that are far from the best are stopped
 LEAST = 2000  # evaluations of that first part, at least: fewer say nothing of a model with ten parameters

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from spikefab.fit import fit, fitting
+from spikefab.fit.freedom import unsearched
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.report.plots import plot_ranking
 from spikefab.fit.results import FitResults
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.fit.search.search import Search
-from spikefab.fit.search.space import Space, start, unsearched
+from spikefab.fit.search.space import Space, start
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
 from spikefab.sim import kernels

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from spikefab.fit.assess import assess
+from spikefab.fit.freedom import Freedom, unsearched
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
 from spikefab.fit.search.search import MOVES, POPULATION, REFINE, STALLED, Search
-from spikefab.fit.search.space import Freedom, Space, bounds, start, unsearched
+from spikefab.fit.search.space import Space, bounds, start
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.sim.engine import FixedPoint
