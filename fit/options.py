@@ -114,9 +114,9 @@ class FitOptions:
 
     def to_dict(self, sources: bool = False) -> dict[str, Any]:
         """The `settings` of result.json. With `sources`, a user's own model is named by its file, for another process."""
-        free = self.free
+        free: Any = self.free
         if isinstance(free, Mapping):
-            free = {model: list(names) for model, names in free.items()}  # type: ignore[assignment]
+            free = {model: list(names) for model, names in free.items()}
         return {
             "word": self.word,
             "dt": self.step,  # the key is older than the two names
@@ -212,7 +212,7 @@ def _fixed(given: Any) -> dict[str, float]:
 def _bounds(given: Any) -> dict[str, tuple[float, float]]:
     if given is None:
         return {}
-    pairs = list(given.values()) if isinstance(given, Mapping) else [None]
+    pairs: list[Any] = list(given.values()) if isinstance(given, Mapping) else [None]
     if not all(_is_list(pair) and len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs):
         raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
     return {name: (float(low), float(high)) for name, (low, high) in given.items()}

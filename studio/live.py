@@ -142,7 +142,7 @@ class Bench:
             content["data_spikes"] = task.spikes[sweep].time.tolist()
             scores = task.score([Part(sweep, 0, len(voltage))], {sweep: voltage}, {sweep: spikes})  # type: ignore[arg-type]
             assert scores is not None
-            content["score"] = {name: scores[name] for name in SCORES}
+            content["score"] = {name: getattr(scores, name) for name in SCORES}
         named = dict(zip(dp.coefficients, map(int, codes), strict=True))
         state = dict(zip(dp.states, map(int, initial[0]), strict=True))
         chosen = "".join(f", {name}={value!r}" for name, value in dp.model.chosen.items())

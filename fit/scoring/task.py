@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -191,7 +191,8 @@ class Task:
             self.noise,
             self.weights,
         )
-        return replace(found, **self.against_repeats(parts, [t for _, t in cut]))
+        repeats: dict[str, Any] = {**self.against_repeats(parts, [t for _, t in cut])}
+        return replace(found, **repeats)
 
     @cached_property
     def repeats(self) -> list[list[int]]:

@@ -28,8 +28,14 @@ EVERY = {
     "held_out": "amplitudes", "weights": (1, 2, 0.5), "free": ["V_th", "R_m", "V_T", "g_L"], "fixed": {"E_L": -70},
     "bounds": {"R_m": (90, 150), "V_th": (-55, -45)},
 }  # fmt: skip
-OTHERS = [{}, EVERY, {"folds": 3, "free": {"AdEx": ["V_peak"], "lif": ["V_peak"]}}, {"step": 0.30000000000000004, "models": "HH"},
-          {"fixed": {"E_L": np.float64(-70.25)}, "free": []} | {"bounds": {"V_th": (-60, -40), "V_T": (-60, -40)}} | {"models": ["LIF", "adex"]}]  # fmt: skip
+OTHERS = [
+    {},
+    EVERY,
+    {"folds": 3, "free": {"AdEx": ["V_peak"], "lif": ["V_peak"]}},
+    {"step": 0.30000000000000004, "models": "HH"},
+    {"models": ["LIF", "adex"], "free": [], "bounds": {"V_th": (-60, -40), "V_T": (-60, -40)}},
+    {"fixed": {"E_L": np.float64(-70.25)}, "weights": (0, 1e-5, 1)},
+]
 
 
 def parsed(words):
@@ -59,7 +65,7 @@ def test_the_command_line_has_the_same_defaults():
     assert options_of(parsed([])) == FitOptions()
     assert options_of(parsed(["--dt", "0.2"])).step == 0.2
     assert options_of(parsed(["--dt", "0.2", "--step", "0.05"])).step == 0.05
-    with pytest.raises(UsageError, match="names or MODEL.NAME, not both"):
+    with pytest.raises(UsageError, match=r"names or MODEL\.NAME, not both"):
         options_of(parsed(["--free", "V_th,AdEx.V_peak"]))
 
 
@@ -114,7 +120,7 @@ def test_they_are_frozen_and_normal():
         ({"fixed": ["E_L"]}, "fixed takes a number"),
         ({"bounds": {"E_L": -70}}, "bounds takes two numbers"),
         ({"bounds": {"E_L": (-70, None)}}, "bounds takes two numbers"),
-        ({"fixed": {"tau": 5.0}}, "none of the models has a parameter tau"),
+        ({"fixed": {"tau_x": 5.0}}, "none of the models has a parameter tau_x"),
     ],
 )
 def test_refused(given, sentence):
@@ -129,7 +135,7 @@ def test_the_step_and_the_sample_step_are_two(membrane, steps):
     asked = {"models": "LIF", "budget": 64}
     results = fit(**arrays, step=0.2, **asked)
     assert (results.settings["dt"], results.input["dt"], results.input["reading"]) == (0.2, 0.2, {"dt": DT})
-    assert results.features == fit(**arrays, **asked).features  # of the recording at its own rate
+    assert repr(results.features) == repr(fit(**arrays, **asked).features)  # of the recording at its own rate
     recording = Recording.from_arrays(**arrays)
     assert fit(recording, dt=0.2, **asked).to_dict() == results.to_dict()
     with pytest.raises(UsageError, match="give step"):
