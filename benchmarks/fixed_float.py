@@ -29,6 +29,7 @@ import numpy as np
 
 from spikefab import Recording, fit, read
 from spikefab.fit import fitting
+from spikefab.fit.options import FitOptions
 from spikefab.fit.results import FitResult
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import MODELS
@@ -44,8 +45,8 @@ RECORDINGS = {
     "barrel": ("NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb", "barrel cortex, steps"),
 }
 DECIDES = (
-    "fit/fitting", "fit/search/loss", "fit/search/search", "fit/search/space", "fit/features/measured",
-    "fit/scoring/scores", "fit/scoring/split", "fit/scoring/task", "fit/recordings/spikes",
+    "fit/fitting", "fit/freedom", "fit/search/loss", "fit/search/search", "fit/search/searches", "fit/search/space",
+    "fit/features/measured", "fit/scoring/scores", "fit/scoring/split", "fit/scoring/task", "fit/recordings/spikes",
     "sim/elementary", "sim/engine", "sim/ideal_kernel",
 )  # fmt: skip
 Scores = dict[str, dict[str, float]]
@@ -246,7 +247,7 @@ def main() -> int:
     parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
     parser.add_argument("--recordings", default=",".join(RECORDINGS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--budget", type=int, default=fitting.BUDGET)
+    parser.add_argument("--budget", type=int, default=FitOptions.budget)
     parser.add_argument("--page", type=Path, help="write the page from what OUTPUT has, and run nothing")
     options = parser.parse_args()
     if options.page:

@@ -21,6 +21,7 @@ from spikefab.fit.results import FitResults
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.hw.datapath import datapath
+from spikefab.sim.engine import FixedPoint
 
 DT = 0.1
 EVERY = {
@@ -144,7 +145,7 @@ def test_the_step_and_the_sample_step_are_two(membrane, steps):
         fit(recording, current=currents)
     task = Task.of(recording, 0.2)
     with pytest.raises(AssertionError, match=r"steps 0\.1 ms meets a recording of 0\.2 ms"):
-        Loss(datapath(results.best.model, 18, 0.1, task.i_span), task)
+        Loss(FixedPoint(datapath(results.best.model, 18, 0.1, task.i_span)), task)
 
 
 # -- "The same again" --------------------------------------------------------------------------------------------------
