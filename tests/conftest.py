@@ -29,9 +29,9 @@ def pytest_collection_modifyitems(items):
     turns, so that each is tested with some models.
     """
     for item in items:
-        exhaustive = item.path.parent.name == "identical" or item.path.name == "test_top.py"
+        exhaustive = item.path.parent.name == "identical" or item.path.name in ("test_top.py", "test_search.py")
         params = item.callspec.params if exhaustive and hasattr(item, "callspec") else {}
-        kind = next((params[name] for name in ("kind", "model", "kind_and_level") if name in params), None)
+        kind = next((params[name] for name in ("kind", "model", "kind_and_level", "dp") if name in params), None)
         if kind is not None:
             name = kind if isinstance(kind, str) else kind.__name__
             turn = WORDS[sum(name.encode()) % 3]

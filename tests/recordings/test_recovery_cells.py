@@ -12,6 +12,8 @@ from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
 from spikefab.sim import ideal
 
+pytestmark = pytest.mark.slow  # two recordings of every model are made, and simulated again
+
 UNTIL = 250.0  # ms of each sweep that are compared with the model
 FINER = 2  # steps of the model in one of the recording: Euler's spikes of a Morris-Lecar cell are late otherwise
 NOISY = {"MorrisLecarNeuron": 5}  # a draw that comes at the first try
