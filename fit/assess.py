@@ -1,4 +1,4 @@
-"""What a row of coefficients does on a recording: every sweep simulated by an engine, and scored."""
+"""Simulates a candidate on every sweep of a recording, in fixed point and in float64, and scores it."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ from .result import FitResult
 
 
 def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
-    """Simulate a row (coefficients,) over every sweep of a task and score it; `ideal_scores` are for those kept."""
+    """Simulate a candidate (coefficients,) on every sweep of a task, and score it. `ideal` of the result is left empty."""
     task.require_step(engine.dp)
     dp, sweeps = engine.dp, task.recording.sweeps
     currents = [np.asarray(s.current) for s in sweeps]
@@ -44,7 +44,7 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
 def ideal_scores(
     dp: Datapath, task: Task, params: Mapping[str, float], notice: Callable[[str], None] | None = None
 ) -> dict[str, Scores | None]:
-    """The same scores for the same parameters in float64. `notice` is told of a kernel that is being compiled."""
+    """The scores of parameters in float64. `notice` is called before a kernel is compiled."""
     task.require_step(dp)
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
     engine = Float64.of(dp, max(map(len, currents)), notice)

@@ -1,4 +1,4 @@
-"""From a recording to ranked models: the whole fit."""
+"""The function `fit`: from a recording to ranked models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,26 +38,28 @@ def fit(
     engine: Callable[[Datapath], Engine] = FixedPoint,
     **asked: Any,
 ) -> FitResults:
-    """Fit models in fixed point and rank them on what they have not seen; best first.
+    """Fit models in fixed point, and rank them on the held-out part of the recording. The best result is the first.
 
-    recording  a `Recording`, or the path of one for `read`; or instead:
-    voltage    (T,) or (sweeps, T) mV, and current, the same shape, nA, both sampled every `dt` ms
-    dt         ms between two samples of these arrays, and the step of the hardware, if `step` is not given. Beside a
-               recording, which has a sample step of its own, another name of `step`
+    recording  a `Recording`, or the path of a file for `read`; or, in its place:
+    voltage    (T,) or (sweeps, T) mV
+    current    nA, of the same shape
+    dt         ms between two samples of these arrays; it is also the step of the hardware unless `step` is given. With a
+               recording, which has its own sample step, dt is another name of `step`
     models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds
-               what a fit is asked: see `FitOptions`, which has the defaults
-    options    the same as an object; keywords beside it go before what it says
+               the options of a fit, see `FitOptions`
+    options    the same as an object; keywords take precedence over it
     progress   called as progress(model, evaluations, budget, best loss)
-    notice     called with one sentence at a time: warnings about the recording, a kernel that is being compiled
-    callback   called as callback(model, parameters, loss) when a search has found better ones, which `model` takes (the
-               settings of its variant are among them); where it returns True, all searches end, and the best so far is returned
-    journal    a folder, in which every loss is kept as it is found (8 bytes an evaluation): a fit that was killed and is begun
-               again with the same arguments simulates nothing twice, and ends with the same result
-    engine     what simulates candidates, of `sim.engine`: `Float64` says what a search without formats would have found. Its
-               scores are not the hardware's; codes and initial states are then the nearest to its real numbers
+    notice     called with one sentence at a time: warnings about the recording, or that a kernel is being compiled
+    callback   called as callback(model, parameters, loss) when a search has found better parameters; they include the settings
+               of the variant and can be passed to `model`. If it returns True, all searches end, and the best results so far
+               are returned
+    journal    folder in which every loss is kept (8 bytes per evaluation). A fit that was killed and is started again with the
+               same arguments does not simulate anything twice and ends with the same result
+    engine     what simulates the candidates, see `sim.engine`. `Float64` shows what a search without number formats would
+               find; the scores are then not those of the hardware, and codes are the nearest to its real numbers
 
-    Ctrl-C ends the search and returns the best so far, with `interrupted` set.
-    Raises UsageError for options, RecordingError for a recording that cannot be fitted.
+    Ctrl-C ends the search; the best results so far are returned with `interrupted` set.
+    Raises UsageError if the options are wrong, RecordingError if the recording cannot be fitted.
     """
     if (recording is None) == (voltage is None):
         raise UsageError("give fit either a recording, or voltage and current.")
@@ -111,25 +113,25 @@ def _of_arrays(voltage: ArrayLike | None, current: ArrayLike | None, dt: float |
 
 
 def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> None:
-    """Add a result for each model that was searched."""
+    """Score the best candidate of each model, and add it to the results."""
     for search in found.values():
         try:
             results.append(assess(search.engine, task, search.codes))
-        except KeyboardInterrupt:  # what was found is kept: scoring it takes a second or two
+        except KeyboardInterrupt:  # scored all the same, as it takes only a second or two
             results.append(assess(search.engine, task, search.codes))
             results.interrupted = True
         results[-1].searched = search.searched(results[-1].params)
 
 
 def _rank(results: FitResults, task: Task, searches: Searches) -> None:
-    """Sort the results, best first; where there are folds, by models that were fitted without what they are judged on."""
+    """Sort the results, best first. With folds, each model is first fitted again without each fold and judged on it."""
     judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
     try:
         if task.folds and not results.interrupted:
             judged = _validate(results, task, searches)
         results.sort(key=lambda r: r.combined_score)
         _compare(results, task, judged)
-    except (KeyboardInterrupt, Stopped):  # the models stand without
+    except (KeyboardInterrupt, Stopped):  # the results are valid without this comparison
         results.interrupted = True
         results.sort(key=lambda r: r.combined_score)
 
@@ -137,21 +139,21 @@ def _rank(results: FitResults, task: Task, searches: Searches) -> None:
 def _compare_precision(
     results: FitResults, task: Task, found: Mapping[str, Search], notice: Callable[[str], None] | None
 ) -> None:
-    """Score the parameters of each result in float64 too, and tell how far each parameter can move."""
+    """For each result, score the parameters in float64 too, and find how far each parameter can change."""
     for result in results:
         search = found[result.model_name]
         try:
             result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
             if not results.interrupted:
                 result.sensitivity = search.sensitivity()
-        except KeyboardInterrupt:  # seconds for a large model: the ranking stands without
+        except KeyboardInterrupt:  # the ranking is valid without it; it may take seconds for a large model
             results.interrupted = True
             return
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """Parts that a model is judged on, and what it did in every sweep."""
+    """The parts on which a model is judged, and its voltage (T,) mV and spikes (n,) ms in every sweep."""
 
     parts: Sequence[Part]
     voltages: Sequence[np.ndarray]
@@ -159,7 +161,7 @@ class _Judged:
 
 
 def _compare(results: FitResults, task: Task, judged: Mapping[str, _Judged]) -> None:
-    """Say of each result how sure its rank is."""
+    """Set for each result how certain its rank is."""
     if not results:
         return
     scores = []
@@ -174,7 +176,10 @@ def _compare(results: FitResults, task: Task, judged: Mapping[str, _Judged]) -> 
 
 
 def _validate(results: FitResults, task: Task, searches: Searches) -> dict[str, _Judged]:
-    """Search every fold anew and score each model on all of them, each as it was fitted without it."""
+    """Cross-validation: fit every model again without each fold, and score it on all folds together.
+
+    Each fold is simulated with the parameters that were fitted without it.
+    """
     voltages = {r.model_name: list(r.voltages) for r in results}
     spikes = {r.model_name: list(r.spikes) for r in results}
     parts: list[Part] = []

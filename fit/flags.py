@@ -1,6 +1,6 @@
-"""The options of a fit, and those of reading a recording, as words of the command line: their flags, their help, both ways.
+"""The options of a fit, and of reading a recording, on the command line: flags, help texts, and conversions both ways.
 
-Light to import: the command line shows its help from these tables.
+The import is fast, because the command line shows its help from these tables.
 """
 
 import math
@@ -26,10 +26,15 @@ DEFAULTS = {f.name: f.default for f in fields(FitOptions)}
 class Flag:
     """One option on the command line.
 
-    option    its name in Python, such as "top_k", and name that on the command line, such as "--top"
-    kind      of what argparse makes of the text: str, int, float, Path
-    read      what the option is, from that; of all that were given, where the flag may be repeated
-    write     the texts to be given for a value: several where the flag may be repeated
+    option    name of the option in Python, such as "top_k"
+    name      name on the command line, such as "--top"
+    metavar   name of the value in the help
+    help      help text
+    kind      type to which argparse converts the text: str, int, float or Path
+    read      converts that to the value of the option; if the flag may be repeated, it gets a list of all
+    write     the texts on the command line for a value; several if the flag may be repeated
+    choices   allowed texts, if only some are
+    repeated  whether the flag may be given several times
     """
 
     option: str
@@ -44,7 +49,7 @@ class Flag:
 
     @property
     def key(self) -> str:
-        """Its name in argparse's namespace."""
+        """The name of the option in argparse's namespace."""
         return self.name[2:].replace("-", "_")
 
     def add(self, parser: ArgumentParser, help: str | None = None) -> None:
@@ -54,7 +59,10 @@ class Flag:
         parser.add_argument(self.name, metavar=self.metavar, help=help or self.help, **more)
 
     def words(self, value: Any) -> list[str]:
-        """The words for a value. One that begins with a dash would be taken for a flag, and goes in the word of its own."""
+        """The words of the command line for a value.
+
+        A text that begins with a dash would be taken for a flag, and is therefore joined to its flag with "=".
+        """
         found = []
         for text in self.write(value):
             found += [f"{self.name}={text}"] if text.startswith("-") or not text else [self.name, text]
@@ -98,7 +106,7 @@ def _write_free(value: "Iterable[str] | Mapping[str, Iterable[str]]") -> list[st
 
 
 def _write_sweeps(value: str | Sequence[int]) -> list[str]:
-    """Sweeps 0, 3, 4, 5 are "0,3-5". They rise: see `sayable`."""
+    """Sweeps as a text: 0, 3, 4, 5 become "0,3-5". They must be ascending, see `sayable`."""
     if isinstance(value, str):
         return [value]
     starts = [0, *(k for k, (a, b) in enumerate(pairwise(value), 1) if b != a + 1), len(value)]
@@ -162,24 +170,24 @@ FIT = (
 
 
 def add_reading(parser: ArgumentParser, **helps: str) -> None:
-    """Add the options of `read`; `helps` are other words for some of them."""
+    """Add the options of `read` to a parser; `helps` are other help texts for some of them."""
     for flag in READING:
         flag.add(parser, helps.get(flag.option))
 
 
 def add_fit(parser: ArgumentParser) -> None:
-    """Add the options of `fit`."""
+    """Add the options of `fit` to a parser."""
     for flag in FIT:
         flag.add(parser)
 
 
 def reading_of(args: Namespace) -> dict[str, Any]:
-    """The options of `read` that were given."""
+    """The options of `read` that the user gave."""
     return _given(READING, args)
 
 
 def options_of(args: Namespace) -> FitOptions:
-    """The options of a fit. The step of the hardware is that of --dt, where --step is not given."""
+    """The options of a fit that the user gave. If --step is not given, --dt is the step of the hardware too."""
     return FitOptions.of(**{"step": args.dt, **_given(FIT, args)})
 
 
@@ -189,18 +197,18 @@ def _given(flags: Sequence[Flag], args: Namespace) -> dict[str, Any]:
 
 
 def reading_words(reading: Mapping[str, Any]) -> list[str]:
-    """The words with which the command line reads a recording in the same way."""
+    """The words of the command line with which a recording is read in the same way."""
     return [word for flag in READING if flag.option in reading for word in flag.words(reading[flag.option])]
 
 
 def sayable(reading: Mapping[str, Any]) -> bool:
-    """Whether the command line has words for it: it sorts the sweeps, and takes each once."""
+    """Whether the command line can express these options of `read`: it can give sweeps only in ascending order, each once."""
     sweeps = reading.get("sweeps", "")
     return isinstance(sweeps, str) or list(sweeps) == sorted(set(sweeps))
 
 
 def fit_words(options: FitOptions) -> list[str]:
-    """The words with which the command line asks for the same fit."""
+    """The words of the command line for a fit with these options."""
     value = {f.name: getattr(options, f.name) for f in fields(options)} | {"models": options.sources}
     usual = {
         "models": options.every_model,

@@ -1,4 +1,4 @@
-"""What a user decides about a search, and which parameters of a model it leaves to be searched."""
+"""The user's choices about which parameters a search may change, and the parameters that are searched as a result."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,19 @@ from spikefab.hw.spec import Param, Role
 
 
 def solved(params: Mapping[str, Param]) -> list[str]:
-    """Names of offset and scale of the read-out, which are solved and not searched (`loss.Loss.read_out`); [] without one."""
+    """The names of offset and scale of the read-out, which are solved for, not searched (see `loss.Loss.read_out`).
+
+    The list is empty if the model has no such read-out.
+    """
     found = {p.role: n for n, p in params.items()}
     return [found[role] for role in (Role.OFFSET, Role.SCALE)] if {Role.OFFSET, Role.SCALE} <= found.keys() else []
 
 
 def unsearched(params: Mapping[str, Param]) -> set[str]:
-    """What the recording says and no search improves on: a spike's peak and level, and a read-out, which is solved.
+    """The parameters that are not searched by default: peak and level of a spike, which are measured, and the read-out.
 
-    The level of a model with a read-out is searched: its spikes may be shown lower than the recording's.
+    The read-out is solved for. In a model with a read-out, the level is searched, because its spikes may be shown lower than
+    those of the recording.
     """
     read_out = solved(params)
     known = {Role.PEAK} if read_out else {Role.PEAK, Role.SPIKE_LEVEL}
@@ -27,12 +31,12 @@ def unsearched(params: Mapping[str, Param]) -> set[str]:
 
 @dataclass(frozen=True)
 class Freedom:
-    """What a user decides about the search, by names of parameters.
+    """The user's choices about the search.
 
-    free    those that are searched; all that a recording does not say, if None
-    fixed   values that are held
-    bounds  (lo, hi) to search between, instead of what was measured
-    also    by model, those that are searched in it besides
+    free    names of the parameters to search; None: all that are not measured
+    fixed   name -> value of parameters that are kept fixed
+    bounds  name -> (lo, hi) between which to search, instead of around the measured value
+    also    model -> names of parameters that are searched in this model in addition
     """
 
     free: tuple[str, ...] | None = None
@@ -41,7 +45,7 @@ class Freedom:
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def check(self, models: Iterable[type[Neuron]]) -> None:
-        """Raise UsageError for a name that none of the models has, or a value that one of them cannot take."""
+        """Raise UsageError if none of the models has a parameter, or if one of them cannot take a value."""
         params = [(m.__name__, m.params()) for m in models]
         for model, names in self.also.items():
             for name in names:
@@ -62,7 +66,7 @@ class Freedom:
             if name in self.bounds and not low < high:
                 raise UsageError(f"the bounds of {name} must be two rising numbers, not {low:g} and {high:g}.")
             for model, p in params:
-                # bounds that go with the current's span are known once there is a recording
+                # bounds that depend on the span of the current are not known before there is a recording
                 if name in p and not p[name].per_input and not p[name].bounds[0] <= low <= high <= p[name].bounds[1]:
                     lo, hi = p[name].bounds
                     raise UsageError(f"{model}: {name} can be {lo:g} to {hi:g} {p[name].unit}.")
@@ -71,7 +75,7 @@ class Freedom:
         return " or ".join(self.free) if self.free else "others"
 
     def searched(self, model: str, params: Mapping[str, Param]) -> tuple[str, ...]:
-        """Names that are searched in a model, in its order."""
+        """The names of the parameters that are searched in a model, in the order of the model."""
         held = unsearched(params) if self.free is None else params.keys() - {*self.free}
         held -= {*self.also.get(model, ())}
         return tuple(n for n in params if n in self.bounds or (n not in held and n not in self.fixed))

@@ -1,7 +1,7 @@
-"""All that a fit can be asked, in one place: names, defaults and checks, as a Python call, as JSON, and (`flags`) as words of
-the command line.
+"""The options of a fit: their names, defaults and checks, and their forms as Python call and JSON.
 
-The models are imported when options are made, not with this file: a command line reads the defaults from it for its help.
+`flags` has their form on the command line. This file imports the models only when options are made, because the command line
+reads the defaults from it for its help, which has to be fast.
 """
 
 import difflib
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
     from spikefab.fit.freedom import Freedom
     from spikefab.hw.neuron import Neuron
 
-MOST_SEED = 4_000_000  # a search numbers its runs 1000 * seed + run, and cmaes takes 32 bits
+# largest seed: the runs of a search have the seeds 1000 * seed + run, which must have 32 bits for cmaes
+MOST_SEED = 4_000_000
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What a fit is asked. Raises UsageError, one sentence, for options that no fit can have.
+    """The options of a fit. Making them raises UsageError, with one sentence, if they are not possible.
 
-    models     one or several names, classes or `file.py:Class`; all by default; kept as classes, each once
-    word       bits of the hardware's numbers: 16, 18 or 24
-    step       ms, the time step of the hardware: a recording on another sample step is resampled to it
-    top_k      how many results to return, at most one a model
-    budget     evaluations a model
-    seed       the same seed gives the same result
-    held_out   what the ranking is on, see `split`: "auto", "amplitudes", "tail" (the last third of each sweep), "none"
-    folds      instead of `held_out`: the stimuli that evoke spikes are dealt into so many parts. Each part is held out from
-               a search of its own, so that a fit takes folds + 1 times as long, and the ranking is on all of them; the
-               parameters returned are of one more search, on everything
+    models     models to fit: one or several names, classes or `file.py:Class`; all by default
+    word       word length of the hardware, bits: 16, 18 or 24
+    step       time step of the hardware, ms; a recording with another sample step is resampled to it
+    top_k      number of results to return, at most one per model
+    budget     number of evaluations per model
+    seed       seed of the search; the same seed gives the same result
+    held_out   which part of the recording is held out for the ranking, see `split`: "auto", "amplitudes", "tail" (the last
+               third of each sweep) or "none"
+    folds      number of folds for cross-validation, in place of `held_out`: the stimuli that evoke spikes are dealt into so
+               many parts; for each part, the models are fitted without it; the ranking is on all parts. The parameters in the
+               result come from one more search, on everything, so that a fit takes folds + 1 times as long
     weights    weights of voltage, timing and spike count in the score
-    free       parameters that are searched, in models that have them; by default all that a recording does not say. Or, by
-               model, parameters that are searched in it besides: {"AdEx": ["V_peak"]}
-    fixed      parameters and the values at which they are held
-    bounds     parameters and (low, high) to search between, instead of around what was measured
+    free       names of the parameters to search; by default, all that are not measured. Or a dict from models to parameters
+               that are searched in addition: {"AdEx": ["V_peak"]}
+    fixed      dict from parameters to the values at which they are kept
+    bounds     dict from parameters to (low, high) between which they are searched, instead of around the measured value
     """
 
-    models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # all: `__post_init__` fills them in
+    models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # None means all; `__post_init__` replaces it by the classes
     word: int = 18
     step: float = 0.1
     top_k: int = 5
@@ -59,7 +61,7 @@ class FitOptions:
         from spikefab.hw.datapath import check_numbers
         from spikefab.hw.models import resolve_models
 
-        put = object.__setattr__  # the options are frozen, their normal forms are not yet in place
+        put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if not _is_whole(self.word):
             raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
@@ -88,9 +90,9 @@ class FitOptions:
 
     @classmethod
     def of(cls, options: "FitOptions | None" = None, **given: Any) -> "FitOptions":
-        """Options from keywords, over `options` where there are some; a keyword that is None is as not given.
+        """Options from keywords. Those not given, or None, are taken from `options`, or else have their default.
 
-        Raises UsageError for a keyword that is no option.
+        Raises UsageError for a keyword that is not an option.
         """
         known = [f.name for f in fields(cls)]
         for name in given:
@@ -103,7 +105,7 @@ class FitOptions:
 
     @property
     def freedom(self) -> "Freedom":
-        """What a search may move, in the form in which it takes it."""
+        """The options free, fixed and bounds in the form that a search takes."""
         from spikefab.fit.freedom import Freedom
 
         if isinstance(self.free, Mapping):
@@ -113,13 +115,13 @@ class FitOptions:
     # -- JSON ----------------------------------------------------------------------------------------------------------
 
     def to_dict(self, sources: bool = False) -> dict[str, Any]:
-        """The `settings` of result.json. With `sources`, a user's own model is named by its file, for another process."""
+        """The options as in the `settings` of result.json. With `sources`, a user's model is given by its file, not its name."""
         free: Any = self.free
         if isinstance(free, Mapping):
             free = {model: list(names) for model, names in free.items()}
         return {
             "word": self.word,
-            "dt": self.step,  # the key is older than the two names
+            "dt": self.step,  # the file format calls the step of the hardware dt
             "top_k": self.top_k,
             "budget": self.budget,
             "seed": self.seed,
@@ -134,13 +136,13 @@ class FitOptions:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "FitOptions":
-        """The inverse of `to_dict`; what is missing or None is the default. Raises UsageError for what is none of it."""
+        """Options from what `to_dict` returns. Those missing or None have their default. Raises UsageError for other keys."""
         return cls.of(**{"step" if name == "dt" else name: value for name, value in content.items()})
 
     # -- Python --------------------------------------------------------------------------------------------------------
 
     def to_python(self) -> list[str]:
-        """Keyword arguments of `fit`, such as "seed=3"; of those that few fits use, the ones that are not the default."""
+        """The options as keyword arguments of `fit`, such as "seed=3". Rarely used ones are omitted if they have their default."""
         given: dict[str, Any] = {} if self.every_model else {"models": self.sources}
         given |= {name: getattr(self, name) for name in ("word", "step", "top_k", "budget", "seed")}
         given |= {"held_out": self.held_out} if self.folds is None else {"folds": self.folds}
@@ -153,14 +155,14 @@ class FitOptions:
 
     @property
     def every_model(self) -> bool:
-        """Whether the models are those that a fit takes if none is named."""
+        """Whether the models are all those that a fit uses by default."""
         from spikefab.hw.models import resolve_models
 
         return self.models == tuple(resolve_models(None))
 
     @property
     def sources(self) -> list[str]:
-        """The models as texts that any process can resolve: a name, or the file and the class of a user's own model."""
+        """The models as texts with which any process can find them: a name, or file and class of a user's own model."""
         from spikefab.hw.models import model_source
 
         return [model_source(model) or model.__name__ for model in self.models]

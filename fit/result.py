@@ -1,4 +1,4 @@
-"""One fitted model: its parameters, its codes and its scores; it can simulate, verify, build and export itself."""
+"""The class `FitResult`: one fitted model with its parameters, codes and scores, and methods to verify, build and export it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +14,30 @@ from spikefab.hw.neuron import Neuron
 
 @dataclass(eq=False, repr=False)
 class FitResult:
-    """One model, fitted.
+    """One fitted model.
 
-    `settings` are the model's structural choices, such as the kinetics. `params` are physical values, exactly those that
-    the integers `codes` stand for in `formats`. `train`, `held_out` and `ideal` (the same parameters in float64; None where
-    the fit was interrupted before) hold the scores; `rmse` is over every sample of every sweep, so that re-simulating gives
-    it; `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are the held-out ones (the training ones where
-    nothing was held out). `first` is the share of bootstrap resamples of the judged sweeps in which this model leads, `tied`
-    whether it cannot be told from the first (`ranking.certainty`; None with fewer than three sweeps). `sensitivity`: of each
-    parameter that was searched the (low, high) between which it alone can move before the training loss grows by a tenth;
-    `searched`: the (low, high) between which it was searched.
-    A result loaded from a file has no traces.
+    model_name   name of the class of the model
+    settings     settings that choose its variant, such as the kinetics
+    params       physical parameters: exactly the values that `codes` stand for
+    codes        integers of the coefficients in the hardware
+    initial      state codes in which each sweep begins
+    word         word length, bits
+    dt           time step of the hardware, ms
+    i_span       span of the input, nA
+    train        scores on the training parts
+    held_out     scores on the held-out parts; None if nothing was held out
+    ideal        the scores "train" and "held_out" of the same parameters in float64; None if the fit was interrupted before
+    currents     injected current (T,) nA of each sweep
+    voltages     voltage (T,) mV of the model in each sweep
+    spikes       spike times (n,) ms of the model in each sweep
+    data         recorded voltage (T,) mV of each sweep
+    first        share of the bootstrap resamples of the judged sweeps in which this model is the best, see `certainty`
+    tied         whether the judged sweeps cannot tell it from the first model; None with fewer than three sweeps
+    sensitivity  searched parameter -> (low, high) between which it alone can change before the loss grows by a tenth
+    searched     searched parameter -> (low, high) between which it was searched
+
+    The properties `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are scores on held-out data, or on
+    training data if nothing was held out; `rmse` is over the whole recording. A result loaded from a file has no traces.
     """
 
     model_name: str
@@ -50,22 +63,22 @@ class FitResult:
 
     @property
     def validated(self) -> bool:
-        """Whether it was judged on data that it had not seen."""
+        """Whether the model was judged on data to which it was not fitted."""
         return self.held_out is not None
 
     @property
     def judged(self) -> Scores:
-        """The scores it is ranked by: held-out, or training where nothing was held out."""
+        """The scores by which the model is ranked: on held-out data, or on training data if nothing was held out."""
         return self.held_out or self.train
 
     @property
     def judged_ideal(self) -> Scores | None:
-        """The same scores of the same parameters in float64; None where they are not known."""
+        """The scores like `judged`, but of the same parameters in float64; None if they are not known."""
         return self.ideal["held_out" if self.validated else "train"]
 
     @property
     def rmse(self) -> float:
-        """mV, over the whole recording, spikes and all."""
+        """Root mean square, mV, of recorded minus simulated voltage over the whole recording, spikes included."""
         if self.stored_rmse is not None:
             return self.stored_rmse
         return float(np.sqrt(np.mean(np.square(np.concatenate(self.data) - np.concatenate(self.voltages)))))
@@ -92,17 +105,17 @@ class FitResult:
 
     @property
     def current(self) -> Any:
-        """nA, as resampled: (T,) for one sweep, else a list of one array a sweep."""
+        """The injected current, nA, as resampled: (T,) if there is one sweep, else a list of arrays, one per sweep."""
         return self.currents[0] if len(self.currents) == 1 else self.currents
 
     @property
     def simulated_voltage(self) -> Any:
-        """mV, of the fixed-point model over `current`: (T,) for one sweep, else a list."""
+        """The voltage, mV, of the fixed-point model under `current`: (T,) if there is one sweep, else a list of arrays."""
         return self.voltages[0] if len(self.voltages) == 1 else self.voltages
 
     @property
     def model(self) -> type[Neuron]:
-        """The class of the neuron, in the variant that was fitted."""
+        """The class of the model, in the variant that was fitted."""
         return get_model(self.model_name).variant(**self.settings)
 
     @property
@@ -110,11 +123,11 @@ class FitResult:
         return datapath(self.model, self.word, self.dt, self.i_span)
 
     def create_model(self, sweep: int = 0) -> Neuron:
-        """The fitted neuron, in the state in which `sweep` begins; `reset()` returns to it."""
+        """The fitted neuron in the state in which a sweep begins; `reset()` returns to this state."""
         return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
 
     def verify(self, **options: Any) -> list[dict[str, Any]]:
-        """Run the hardware against the reference (`spikefab.sim.verify.verify`); raises MismatchError if they differ."""
+        """Compare the hardware with the reference, see `spikefab.sim.verify.verify`. Raises MismatchError if they differ."""
         from spikefab.sim.verify import require_exact, verify
 
         current = self.currents[0] if self.currents else None
@@ -123,23 +136,23 @@ class FitResult:
         return checks
 
     def build(self, board: str, out_dir: str | Path = "build", **options: Any) -> Any:
-        """Synthesise, place, route and pack for a board (`spikefab.boards.build.build`)."""
+        """Build a bitstream for a board, see `spikefab.boards.build.build`."""
         from spikefab.boards.build import build
 
         return build(self.create_model(), board, Path(out_dir), **options)
 
     def to_verilog(self) -> str:
-        """One self-contained Verilog file with this neuron's codes as reset values."""
+        """The text of a self-contained Verilog file, in which the codes of this neuron are the reset values."""
         from spikefab.hw.lowering.verilog import to_verilog
 
         return to_verilog(self.create_model())
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Its parameters: name, value, unit, meaning, bounds (low, high), free, at_bound, range (see `sensitivity`, or None).
+        """The parameters, each with name, value, unit, meaning, bounds, free, at_bound and range.
 
-        bounds are those between which it was searched; of one that was not, what the hardware takes. at_bound is true of one
-        that was searched and lies within a hundredth of that range from an end, but not for 0: a refractory time or an
-        adaptation of 0 is simply not there.
+        bounds (low, high) are those between which it was searched, or, if it was not searched, those of the hardware. at_bound
+        is true if it was searched and lies within 1 % of the range from an end, except for the value 0: without a refractory
+        time or adaptation, the parameter is rightly 0. range is its `sensitivity`, or None.
         """
         rows = []
         for name, p in self._datapath.params.items():
@@ -163,7 +176,7 @@ class FitResult:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """For `result.json`: numbers, names, None; no arrays, no time stamps."""
+        """The content of `result.json` for this model: numbers, names and None, without arrays and time stamps."""
         names = "model_name settings params codes formats initial word dt i_span rmse masked_rmse spike_timing_error"
         names += " combined_score gamma validated first tied"
         return {name: getattr(self, name) for name in names.split()} | {

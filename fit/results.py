@@ -1,4 +1,4 @@
-"""What a fit returns: a result for each model, ranked; data and JSON, whose views are in `report`."""
+"""The class `FitResults`, which a fit returns: the results of all models, ranked, and their JSON. Views are in `report`."""
 
 import json
 import math
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from spikefab.fit.scoring.task import Task
 
-SCHEMA = 2  # of result.json, see docs/result.md: 2 adds features and recommended
+SCHEMA = 2  # version of the layout of result.json, see docs/result.md; version 2 added features and recommended
 
 
 class FitResults(list[FitResult]):
-    """Results in order of rank, with the task that they are about."""
+    """The results of a fit in the order of their rank, with the task (recording and split) that was fitted."""
 
     def __init__(self, task: "Task | None" = None, settings: dict[str, Any] | None = None):
         super().__init__()
@@ -34,17 +34,17 @@ class FitResults(list[FitResult]):
         self.input: dict[str, Any] | None = None if task is None else _about(task)
         self.interrupted = False
         self.evaluations: dict[str, int] = {}
-        # far from the best after the first part of their budget: they did not get the rest
+        # models that were stopped early, because they were far from the best after the first part of their budget
         self.ended_early: list[str] = []
 
     @cached_property
     def options(self) -> FitOptions:
-        """What the fit was asked, from `settings`. Raises UsageError where one of its models is not known here."""
+        """The options of the fit, from `settings`. Raises UsageError if one of the models is not known on this machine."""
         return FitOptions.from_dict(self.settings)
 
     @property
     def tie(self) -> str | None:
-        """In words, which models cannot be told from the first by the sweeps that they were judged on."""
+        """In words, which models the judged sweeps cannot tell from the first; None if there are none."""
         tied = [r.model_name.removesuffix("Neuron") for r in self if r.tied]
         if len(tied) < 2:
             return None
@@ -52,7 +52,7 @@ class FitResults(list[FitResult]):
 
     @property
     def notes(self) -> list[str]:
-        """What was said of the recording before it was fitted, one sentence each."""
+        """The notices about the recording, one sentence each."""
         return (self.input or {}).get("notes", [])
 
     @property
@@ -61,7 +61,9 @@ class FitResults(list[FitResult]):
 
     @cached_property
     def features(self) -> dict[str, float]:
-        """Features of the recording (`recording_features`), at its own rate; empty where there is no recording to look at."""
+        """Features of the recording with its own sample step, see `recording_features`; empty for results from a file
+        without them.
+        """
         if self.task is None:
             return {}
         from spikefab.fit.features.extract import recording_features
@@ -70,16 +72,16 @@ class FitResults(list[FitResult]):
 
     @cached_property
     def recommended(self) -> list[tuple[str, str]]:
-        """The models that these features point at, (name, reason) each; see `recommend`."""
+        """The models recommended for these features, as (name, reason); see `recommend`."""
         return recommend(self.features) if self.features else []
 
     @property
     def outcome(self) -> str:
-        """A sentence: where the recommended models came in the ranking."""
+        """A sentence that tells the ranks of the recommended models."""
         return outcome(self.recommended, [r.model_name for r in self], [*self.evaluations])
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `result.json`; a rerun with the same seed gives the same bytes."""
+        """The content of `result.json`. The same fit with the same seed gives the same bytes."""
         return {
             "schema": SCHEMA,
             "results": [r.to_dict() for r in self],
@@ -96,25 +98,26 @@ class FitResults(list[FitResult]):
         }
 
     def to_dataframe(self) -> Any:
-        """The ranking as a pandas DataFrame, one row a model, indexed by rank; raises ToolError without pandas.
+        """The ranking as a pandas DataFrame with one row per model, indexed by rank. Raises ToolError without pandas.
 
-        Columns: model, score (combined_score) and the scores that it is made of, as they were judged; train_score and
-        ideal_score, on the training data and in float64; validated; spikes and evaluations. Units are in the names.
+        Columns: model; score (the combined score) and the scores from which it is made; train_score, on training data;
+        ideal_score, in float64; validated; numbers of spikes and evaluations. Units are in the names.
         """
         return delegate("ranking_frame")(self)
 
     def plot(self) -> "Figure":
-        """A matplotlib figure: the ranking, and the best model against the recording (unless loaded from a file, without
-        traces). Raises UsageError where there are no results.
+        """A matplotlib figure with the ranking and the best model against the recording.
+
+        Results loaded from a file have no traces and show only the ranking. Raises UsageError if there are no results.
         """
         return delegate("plot")(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write a self-contained HTML report; results that were loaded from a file give one without traces."""
+        """Write a self-contained HTML report. Results loaded from a file give one without traces."""
         return delegate("report")(self, path)
 
     def save(self, path: str | Path) -> Path:
-        """Write `result.json`, to this file or into this folder, whole or not at all."""
+        """Write `result.json` to this file, or into this folder. The file is complete or not written at all."""
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +128,7 @@ class FitResults(list[FitResult]):
 
     @classmethod
     def load(cls, path: str | Path) -> "FitResults":
-        """Results from `result.json` (or the folder that holds it), without traces."""
+        """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError."""
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
         try:
@@ -133,7 +136,7 @@ class FitResults(list[FitResult]):
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]
-            # schema 1 had none of these
+            # files of schema 1 have none of the following
             results.ended_early = content.get("ended_early", [])
             features = content.get("features", {})
             results.features = {name: math.nan if x is None else x for name, x in features.items()}
@@ -150,12 +153,12 @@ class FitResults(list[FitResult]):
         return delegate("ranking_text")(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the ranking as a table."""
+        """The ranking as an HTML table, which notebooks show."""
         return delegate("ranking_html")(self)
 
 
 def _about(task: "Task") -> dict[str, Any]:
-    """What was fitted, for `result.json`."""
+    """The entry `input` of `result.json`: what was fitted."""
     recording = task.recording
     return {
         "source": Path(recording.source).name,
@@ -172,10 +175,12 @@ def _about(task: "Task") -> dict[str, Any]:
 
 
 def _reading(source: str, reading: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The options of `read` for JSON; a file of the current as seen from the recording's folder, on any machine the same."""
+    """The options of `read` for JSON. The path of a current's file is relative to the recording, so that no result depends on
+    the folders of a machine.
+    """
     if reading is None or "current" not in reading:
         return None if reading is None else dict(reading)
     current = Path(reading["current"]).absolute()
-    with suppress(ValueError):  # of a file on another drive
+    with suppress(ValueError):  # raised if the file is on another drive
         current = Path(os.path.relpath(current, Path(source).absolute().parent))
     return {**reading, "current": current.as_posix()}

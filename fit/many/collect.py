@@ -1,4 +1,4 @@
-"""The table of many fits: what each cell came to, and which have no result yet."""
+"""Makes the table of many fits: the result of each recording, or that it failed or has no result yet."""
 
 import csv
 import io
@@ -11,19 +11,19 @@ from spikefab.errors import FileError
 
 from .jobs import SCHEMA, error_file, result_file, write_json, write_whole
 
-FIRST = ("file", "cell", "run", "state", "model")  # columns of the CSV; then scores, parameters, and the error
+FIRST = ("file", "cell", "run", "state", "model")  # first columns of the CSV, before scores, parameters and the error
 
 
 def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Write `table.csv` and `table.json` of a folder of `fit_many`, and return what the JSON holds.
+    """Write `table.csv` and `table.json` into a folder of results of `fit_many`, and return the content of the JSON.
 
     {"schema", "done", "failed", "missing", "cells": [{"file", "cell", "run", "state", "model", "scores", "params",
-    "error", "exit_code"}]}, in order of the files. `run` stands for the settings: a folder may hold more than one.
-    `scores` are the best model's held-out ones (training ones where `validated` is false), but `rmse` (mV), which is
-    over the whole recording; `params` its parameters in the units of the model. The CSV has the same, a column for
-    each score and parameter.
+    "error", "exit_code"}]}, in the order of the files. `run` identifies the settings: a folder may hold results of several
+    settings. `scores` are those of the best model on held-out data (on training data if `validated` is false), except
+    `rmse` (mV), which is over the whole recording. `params` are the parameters of that model in the model's units. The CSV
+    has the same content, with a column for each score and parameter.
 
-    Raises FileError where `out` holds no fits of many, or takes no files.
+    Raises FileError if `out` is not a folder of `fit_many`, or cannot be written.
     """
     out = Path(out)
     listed = _listed(out)
@@ -40,7 +40,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _listed(out: Path) -> dict[tuple[str, str], str | None]:
-    """Every (run, file) that a shard knows of, and its key: None where it is another shard's that has not begun."""
+    """The key of every (run, file) that the files of the shards name; None if the shard that has to fit it has not begun."""
     listed: dict[tuple[str, str], str | None] = {}
     shards = sorted((out / "shards").glob("*.json"))
     if not shards:
@@ -61,6 +61,7 @@ def _listed(out: Path) -> dict[tuple[str, str], str | None]:
 
 
 def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
+    """The entry of one recording in the table."""
     from spikefab.fit.results import FitResults
 
     row: dict[str, Any] = {"file": file, "cell": key, "run": run, "state": "missing", "model": None}
@@ -78,7 +79,7 @@ def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
         content = json.loads(error_file(out, key).read_text())
         row |= {"state": "failed", "error": content["error"], "exit_code": content["exit_code"]}
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # neither is there, or neither is whole: it is still to be fitted
+        pass  # neither a valid result nor a valid error file: the recording is still to be fitted
     return row
 
 

@@ -1,4 +1,4 @@
-"""Jobs on their way through an executor: each is submitted, watched, and submitted again if its worker is lost."""
+"""Runs jobs on an executor: submits each, waits for its result, and submits it again if its worker is lost."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from spikefab.errors import FileError, ToolError
 from .jobs import Cell, record_error, run_cell
 from .workers import WorkerLost
 
-TRIES = 3  # how often a job whose worker is lost is tried in all
-PAUSE, LONGEST = 0.01, 0.5  # s between looks at the executor: the first, and to what it grows while nothing ends
+TRIES = 3  # how often a job is submitted, at most, if its worker is lost
+PAUSE = 0.01  # s between two looks at the executor; while no job ends, it grows
+LONGEST = 0.5  # s to which it grows, at most
 
 
 @dataclass
@@ -25,19 +26,22 @@ class Job:
 
 
 class Run:
-    """Cells on their way through an executor, of which nothing is asked but submit, done and result.
+    """Runs jobs on an executor, which only needs `submit`; what that returns only needs `done` and `result`.
 
-    No `as_completed` or `wait`: not all that is like an executor is one of `concurrent.futures`.
+    `as_completed` and `wait` are not used, because many executors are not of `concurrent.futures`.
+
+    window  number of jobs submitted at the same time
+    ended   called with the `Cell` of each job that has ended
     """
 
     def __init__(self, executor: Any, out: Path, window: int, ended: Callable[[Cell], None]):
         self.executor, self.out, self.window, self.ended = executor, out, window, ended
-        self.flying: list[tuple[Any, Job]] = []
-        self.full: str | None = None
-        self.stillborn = 0
+        self.flying: list[tuple[Any, Job]] = []  # jobs that are submitted, with their futures
+        self.full: str | None = None  # why results cannot be written, once they cannot
+        self.stillborn = 0  # number of workers in a row that were lost before they had started
 
     def all(self, jobs: list[Job]) -> None:
-        """Run all; returns when each has ended. Raises FileError, ToolError or KeyboardInterrupt as `fit_many` does."""
+        """Run all jobs and wait for them. Raises FileError, ToolError or KeyboardInterrupt as `fit_many` does."""
         waiting = list(reversed(jobs))
         pause = PAUSE
         try:
@@ -76,7 +80,7 @@ class Run:
             ) from error
 
     def _end(self, future: Any, job: Job) -> bool:
-        """Tell what became of a cell; whether it has to be tried again."""
+        """Report the outcome of a job that has ended. Returns whether it has to be submitted again."""
         try:
             fields = future.result()
         except Exception as error:
@@ -92,9 +96,9 @@ class Run:
         return False
 
     def _lost(self, job: Job, error: Exception) -> bool:
-        """A worker that gave no answer: again, unless that was the last try."""
+        """Handle a job whose worker was lost. Returns whether it has to be submitted again."""
         if isinstance(error, WorkerLost) and not error.started:
-            job.tries -= 1  # the cell had no part in it
+            job.tries -= 1  # not the fault of the job: it had not been started
             self.stillborn += 1
             if self.stillborn >= TRIES * self.window:
                 raise ToolError(
@@ -112,13 +116,13 @@ class Run:
         return False
 
     def _stop(self, why: str) -> None:
-        """The disk takes no more: what runs may end, what has not begun would be work for nothing."""
+        """The disk is full: cancel the jobs that have not started; those that run may end."""
         if self.full is None:
             self.full = why
             self._cancel()
 
     def _cancel(self) -> None:
-        """Give back what has not begun, to executors that know how."""
+        """Cancel all jobs that have not started, if the executor can do that."""
         for future, _ in self.flying:
             cancel = getattr(future, "cancel", None)
             if cancel is not None:

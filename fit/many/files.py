@@ -1,4 +1,4 @@
-"""The files of many fits: which there are, which of them are a shard's, and what each result is called."""
+"""The files of many fits: finds the recordings, deals them to shards, and gives each result its key."""
 
 import os
 from collections import Counter
@@ -13,9 +13,9 @@ from .jobs import digest, key_of
 
 
 def find(recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], out: Path) -> list[str]:
-    """The files, sorted by path: those that are named, and those of known kinds in folders that are.
+    """The recordings, sorted by path: the files that are given, and the files of known formats in folders that are given.
 
-    Raises FileError where there are none, UsageError where `out` is one of the folders.
+    Raises FileError if there are none, UsageError if `out` is one of the folders.
     """
     from spikefab.fit.recordings.readers import KNOWN
 
@@ -45,7 +45,7 @@ def find(recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], 
 
 @dataclass(frozen=True)
 class Own:
-    """A file of this shard, the hash of its content, and its key."""
+    """A recording of this shard: its path, the hash of its content, and its key."""
 
     file: str
     content: str
@@ -53,10 +53,10 @@ class Own:
 
 
 def cells_of(files: list[str], index: int, count: int, settings: Mapping[str, Any]) -> tuple[list[Own], set[str]]:
-    """The files of a shard, and which of them repeat an earlier file, in whichever shard: that one's is the result.
+    """The recordings of a shard, and those of them that have the same content as an earlier file, in any shard.
 
-    Two shards that wrote one file would race. Only files of one length can be equal, so only those of other shards
-    are read.
+    Such a repeated file is not fitted, because two shards must not write the same result file. A file of another shard is
+    read only if it has the same length as another file, because otherwise it cannot have the same content.
     """
     mine = set(files[index - 1 :: count])
     sizes = {file: _size(file) for file in files}

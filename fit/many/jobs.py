@@ -1,4 +1,4 @@
-"""One cell of many: its key, the fit of it in whatever process, and its file, which is whole or not there."""
+"""The fit of one recording among many: its key, the function that a worker runs, and result files that are never partial."""
 
 import errno
 import hashlib
@@ -16,23 +16,25 @@ from uuid import uuid4
 
 from spikefab.errors import FileError, SpikefabError
 
-SCHEMA = 1
-FULL = {errno.ENOSPC, errno.EDQUOT}
+SCHEMA = 1  # version of the layout of the JSON files that `fit_many` writes, apart from results
+FULL = {errno.ENOSPC, errno.EDQUOT}  # errors that mean that the disk or the user's quota is full
 
-# One fit at a time in a process, for executors of threads: numba's workqueue aborts when two threads enter it.
+# Allows one fit at a time in a process. If the executor uses threads, two fits at once would make numba abort.
 _alone = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one recording.
+    """The outcome of the fit of one recording.
 
-    file       the path as it was given
-    key        of the hash of its content and of the settings: names its files in `out/cells`
-    state      "done" now, "kept" from an earlier run, or "failed"
-    model      the best model, and score its combined score (0 is perfect); None where it failed
-    seconds    that the fit took; 0 where it was kept
-    error      one sentence, and exit_code what `spikefab fit` ends with for it (0 without an error)
+    file       path as it was given
+    key        name of its files in `out/cells`: a hash of the content of the recording and of the settings
+    state      "done" in this run, "kept" from an earlier run, or "failed"
+    model      name of the best model; None if the fit failed
+    score      combined score of the best model (0 is perfect); None if the fit failed
+    seconds    duration of the fit; 0 if the result was kept
+    error      one sentence if the fit failed, else None
+    exit_code  exit code of `spikefab fit` for that error; 0 without an error
     """
 
     file: str
@@ -46,7 +48,7 @@ class Cell:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file's content; of its path where it cannot be read, so that its error has a name too."""
+    """The sha256 of a file's content. If the file cannot be read, of its path, so that the error file gets a name as well."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -55,21 +57,26 @@ def digest(path: Path) -> str:
 
 
 def key_of(content: str, suffix: str, settings: Mapping[str, Any]) -> str:
-    """The name of a cell's files: 32 hex digits. The suffix belongs to it as it chooses the reader."""
+    """The key that names the files of one fit, 32 hex digits: a hash of content, settings and suffix.
+
+    The suffix is included because it decides which reader is used.
+    """
     text = json.dumps([SCHEMA, content, suffix.lower(), settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def result_file(out: Path, key: str) -> Path:
+    """Path of the result of the fit with this key."""
     return out / "cells" / f"{key}.json"
 
 
 def error_file(out: Path, key: str) -> Path:
+    """Path of the file that says why the fit with this key failed."""
     return out / "cells" / f"{key}.error.json"
 
 
 def kept(out: Path, key: str) -> tuple[str, float] | None:
-    """Best model and score of a valid result that is there, else None."""
+    """Name and score of the best model in the result file with this key; None if there is no valid result."""
     from spikefab.fit.results import FitResults
 
     try:
@@ -82,12 +89,13 @@ def kept(out: Path, key: str) -> tuple[str, float] | None:
 
 
 def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
-    """Fit one file and write its result, or its error: called in a worker, and raises nothing that a file can cause.
+    """Fit one recording and write its result or its error. Workers call this function.
 
-    job    path, out (absolute), key, content (hash), reading (options of `read`), options (of `fit`)
-    token  differs from call to call: dask takes equal calls for one
+    job    path, out (absolute), key, content (hash of the file), reading (options of `read`), options (of `fit`)
+    token  different in every call, because dask runs equal calls only once
 
-    Returns the fields of a `Cell`; its state may also be "unwritten" (the disk takes no more) or "interrupted".
+    Nothing is raised, whatever the file contains. Returns the fields of a `Cell`; the state may also be "unwritten" (the
+    disk is full) or "interrupted".
     """
     with _alone, _one_thread():
         began = time.monotonic()
@@ -97,12 +105,13 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
         except KeyboardInterrupt:
             return {"state": "interrupted"}
         except OSError as error:
-            if error.errno in FULL:  # a kernel that was to be cached, say: no fault of the cell
+            # the disk was full, for instance when a kernel was cached: not the recording's fault
+            if error.errno in FULL:
                 return _unwritten(error)
             return _failed(out, key, path, error)
         except Exception as error:
             return _failed(out, key, path, error)
-        if results.interrupted:  # not what the same settings would give another time
+        if results.interrupted:  # an interrupted fit is not the result that these settings give
             return {"state": "interrupted"}
         try:
             write_whole(result_file(out, key), results.save)
@@ -115,6 +124,7 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
 
 
 def _fit(path: Path, job: dict[str, Any]) -> Any:
+    """Read and fit the recording. Raises FileError if the file changed meanwhile."""
     from spikefab.fit.fitting import fit
     from spikefab.fit.options import FitOptions
     from spikefab.fit.recordings.readers import read
@@ -126,6 +136,7 @@ def _fit(path: Path, job: dict[str, Any]) -> Any:
 
 
 def _failed(out: Path, key: str, path: Path, error: Exception) -> dict[str, Any]:
+    """Write the error file, and return the fields of the `Cell`."""
     text = " ".join(str(error).split())
     trace = None
     if isinstance(error, SpikefabError):
@@ -144,7 +155,7 @@ def _failed(out: Path, key: str, path: Path, error: Exception) -> dict[str, Any]
 
 
 def record_error(out: Path, key: str, name: str, sentence: str, code: int, trace: str | None = None) -> None:
-    """Write a cell's error file. Raises OSError where the disk takes nothing."""
+    """Write the error file of a fit. Raises OSError if it cannot be written."""
     content = {"schema": SCHEMA, "file": name, "error": sentence, "exit_code": code}
     if trace is not None:
         content["traceback"] = trace
@@ -152,19 +163,22 @@ def record_error(out: Path, key: str, name: str, sentence: str, code: int, trace
 
 
 def _unwritten(error: OSError) -> dict[str, Any]:
+    """The outcome of a fit whose files could not be written."""
     return {"state": "unwritten", "error": error.strerror or str(error)}
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file that is either complete or not there."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_whole(path, lambda scratch: scratch.write_text(text))
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` write a scratch file beside `path`, have the disk take it, and give it its name. Raises OSError.
+    """Write a file so that it is either complete or not there, even after a crash. Raises OSError.
 
-    Scratch files that a killed process left for the same path go too. Another process that is writing the same cell
-    writes the same bytes: it does not mind finding its scratch file gone and the result there.
+    `write` writes a scratch file in the same folder; when its content is on the disk, it is renamed to `path`. Scratch files
+    that a killed process left for the same path are deleted. If another process writes the same result at the same time,
+    it may lose its scratch file in this way; that does no harm, because it would have written the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{uuid4().hex}.part")
@@ -182,17 +196,18 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     _remove(path.parent.glob(f".{path.name}.*.part*"))
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name as well
+        os.fsync(folder)  # the renaming must reach the disk as well
     finally:
         os.close(folder)
 
 
 def sweep(out: Path, keys: Collection[str]) -> None:
-    """Remove the scratch files of these cells."""
+    """Remove the scratch files of the fits with these keys."""
     _remove(p for p in (out / "cells").glob(".*.part*") if p.name[1:].split(".")[0] in keys)
 
 
 def _remove(files: Iterable[Path]) -> None:
+    """Delete files; errors are ignored."""
     for file in list(files):
         with suppress(OSError):
             file.unlink()
@@ -200,7 +215,7 @@ def _remove(files: Iterable[Path]) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """numba in one thread: the cells are what runs side by side."""
+    """Let numba use a single thread, because several fits run in parallel already."""
     import numba
 
     before = numba.get_num_threads()

@@ -1,4 +1,4 @@
-"""Many recordings: a fit each, on the processes of any executor, one result file a cell, resumable."""
+"""The function `fit_many`: fits many recordings on any executor; each has its result file; a run can be continued."""
 
 import inspect
 import json
@@ -36,28 +36,29 @@ def fit_many(
     dt: float | None = None,
     **asked: Any,
 ) -> list[Cell]:
-    """Fit every recording, and write one result file for each into `out`; what became of each, in order of the files.
+    """Fit every recording and write one result file for each into `out`. Returns the outcomes in the order of the files.
 
-    recordings  a folder (its files of known kinds), a file, or several of either: paths, that every worker can open
-    executor    anything with `submit(function, *args)` that gives objects with `done()` and `result()`: a process pool,
-                dask's Client, ipyparallel, submitit; None for processes of our own, which survive that one is killed
-    out         the folder: `cells/KEY.json` of each, as `FitResults.save` writes it, or `cells/KEY.error.json`
-    resume      skip the cells whose valid result is there; failed ones are tried again
-    shard       (i, N): every N-th of the sorted files from the i-th on, counted from 1
-    jobs        processes of our own, by default one a processor
-    reading     options of `spikefab.read`, the same for all
-    progress    called as progress(cell, finished, total) for each that ends
+    recordings  paths, which every worker can open: a folder (its files of known formats), a file, or several of these
+    executor    an object with `submit(function, *args)` that returns objects with `done()` and `result()`: a process pool,
+                dask's Client, ipyparallel, submitit; None for worker processes of this package, of which one may be killed
+                without harm to the others
+    out         folder for the results: `cells/KEY.json`, as `FitResults.save` writes it, or `cells/KEY.error.json`
+    resume      skip recordings that have a valid result already; failed ones are tried again
+    shard       (i, N): fit only every N-th of the sorted files, starting with the i-th, counted from 1
+    jobs        number of worker processes, by default one per processor
+    reading     options of `spikefab.read`, the same for all files
+    progress    called as progress(cell, finished, total) when a fit has ended
     models, word, step, top_k, budget, seed, ...
-                what each fit is asked: see `FitOptions`; or `options`, the same as an object
-    dt          ms between two samples of files without a time, and the step of the hardware, if `step` is not given
+                options of each fit, see `FitOptions`; or `options`, the same as an object
+    dt          ms between two samples of files without a time; it is also the step of the hardware unless `step` is given
 
-    KEY is of the hash of the file's content and the settings, so that a rerun gives the same names and the same bytes,
-    on any executor. Of files with the same content only the first is fitted.
+    KEY is a hash of the content of the file and of the settings, so that the same fit gives the same file name and the same
+    bytes on any executor. Of several files with the same content, only the first is fitted.
 
-    A file that cannot be fitted stops nothing: it is recorded and returned as "failed". So is a cell whose worker was
-    lost three times. Raises UsageError for options, FileError where there are no files or `out` cannot be written (a
-    full disk: what is finished is kept, the rest is left), ToolError where the executor takes no work, and lets Ctrl-C
-    pass, with what is finished kept.
+    A file that cannot be fitted does not stop the others: its outcome is "failed". So is the outcome of a file whose worker
+    was lost three times. Raises UsageError if the options are wrong, FileError if there are no files or `out` cannot be
+    written (if the disk is full, finished results are kept), ToolError if the executor takes no work, and KeyboardInterrupt
+    after Ctrl-C, with finished results kept.
     """
     if out is None:
         raise UsageError("fit_many needs a folder for its results: out=DIR.")
@@ -74,7 +75,7 @@ def fit_many(
     read_options, read_key = _reading(reading, dt)
     settings = {"version": _version(), "schema": RESULT_SCHEMA, "fit": options.to_dict(), "read": read_key}
     sources = {m.__name__: digest(Path(inspect.getfile(m))) for m in options.models if model_source(m)}
-    if sources:  # a user's own models, which may change under their names
+    if sources:  # the files of a user's own models are part of the settings, because they may change
         settings["sources"] = sources
     own, repeated = cells_of(files, index, count, settings)
     _claim(target, files, own, (index, count), settings)
@@ -112,12 +113,12 @@ def fit_many(
             Run(pool, target, size, ended).all(to_do)
         finally:
             pool.close()
-            sweep(target, {job.key for job in to_do})  # cut short, what they had begun to write is no use to anyone
+            sweep(target, {job.key for job in to_do})  # remove what processes had begun to write, if they were ended
     return [replace(cells[w.key], file=w.file) for w in own if w.key in cells]
 
 
 def _reading(reading: Mapping[str, Any] | None, dt: float | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of `read`, and the same for the key, where a file's content stands for its path."""
+    """The options of `read`, and the same for the key, with the hash of a file in place of its path."""
     options = {n: v for n, v in (reading or {}).items() if v is not None}
     if dt is not None:
         options.setdefault("dt", dt)
@@ -145,7 +146,7 @@ def _version() -> str:
 
 
 def _claim(out: Path, files: list[str], own: list[Own], shard: tuple[int, int], settings: Mapping[str, Any]) -> None:
-    """Write which files there are and which cells are this shard's, for `collect`: a file for each shard and settings."""
+    """Write, for `collect`, a file that lists all recordings and those of this shard."""
     run = key_of("", "", settings)[:8]
     content = {
         "schema": SCHEMA,

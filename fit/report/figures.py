@@ -1,4 +1,4 @@
-"""The pictures of a report: SVG as text, to stand in a page, in colours that the page's style decides."""
+"""The pictures of a report, as SVG text for an HTML page. Their colours are variables of the style of the page."""
 
 import re
 from collections.abc import Callable
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from spikefab.fit.results import FitResult, FitResults
 
-MODELS = (MODEL, "#2f7fb8", "#c98a12")  # of the first, second and third
-GRID, SHADE = "#bfbfbf", "#e8ecf2"
-# what stands for them in the page, light and dark
+MODELS = (MODEL, "#2f7fb8", "#c98a12")  # colours of the first, second and third model
+GRID = "#bfbfbf"  # colour of thin lines
+SHADE = "#e8ecf2"  # background of held-out parts
+# colour -> variable of the page, which has a value for a light and one for a dark page
 VARIABLES = {
     "#000000": "var(--ink)",
     DATA: "var(--ink)",
@@ -30,11 +31,12 @@ VARIABLES = {
     GRID: "var(--line)",
     SHADE: "var(--shade)",
 }
-WIDTH = 4.3  # inches: as wide as a phone, so that a page needs no second layout
-SWEEPS, ROWS = 3, 12  # shown as traces; in the raster
-LEGIBLE = 40  # spikes in a row of it
-FLOAT_STEPS = 20_000  # simulated in float64, one by one: a second or two
-FLOAT_SHOWN = 400.0  # ms
+WIDTH = 4.3  # width of a picture, inches: fits a phone, so that a page needs only one layout
+SWEEPS = 3  # number of sweeps shown as traces, at most
+ROWS = 12  # number of sweeps in the raster plot, at most
+LEGIBLE = 40  # number of spikes that can be told apart in a row of the raster plot
+FLOAT_STEPS = 20_000  # steps simulated in float64 without compiling, at most: takes a second or two
+FLOAT_SHOWN = 400.0  # ms at the end of these that are shown
 SVG: Any = STYLE | {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -45,7 +47,7 @@ SVG: Any = STYLE | {
 
 
 def overlays(results: "FitResults") -> list[str]:
-    """The best model on at most three held-out sweeps: voltages, residual, current."""
+    """Pictures of the best model on at most SWEEPS held-out sweeps: voltages, residual, current."""
     task = results.task
     assert task is not None
     parts = _spread(chosen(task), SWEEPS)
@@ -59,7 +61,7 @@ def overlays(results: "FitResults") -> list[str]:
             draw_sweep(axes, task, results.best, part, first=True)
             room_for_legend(axes[0])
             limit_residual([axes])
-            # low panels have no room for more
+            # the low panels have no room for longer labels
             axes[1].set_ylabel("residual (mV)")
             axes[2].set_ylabel("nA")
             figure.align_ylabels(axes)
@@ -70,8 +72,9 @@ def overlays(results: "FitResults") -> list[str]:
 
 
 def raster(results: "FitResults") -> str:
-    """Spikes of the recording and of the first three models, of at most twelve sweeps: those held out, shaded, and
-    some of the others.
+    """A raster plot of the spikes of the recording and of the first three models, in at most ROWS sweeps.
+
+    These are the held-out sweeps, which are shaded, and some of the others.
     """
     task = results.task
     assert task is not None
@@ -109,7 +112,7 @@ def raster(results: "FitResults") -> str:
 
 
 def _rows(results: "FitResults") -> list[int]:
-    """Sweeps for the raster: what was held out, then where anything fires."""
+    """The sweeps for the raster plot: first the held-out ones, then others in which the cell or the best model fires."""
     task = results.task
     assert task is not None
     every = range(len(task.recording.sweeps))
@@ -120,14 +123,14 @@ def _rows(results: "FitResults") -> list[int]:
 
 
 def _spread(items: list[Any], most: int) -> list[Any]:
-    """At most so many of them, evenly spaced."""
+    """At most `most` of the items, evenly spaced."""
     if most < 1 or not items:
         return []
     return [items[k] for k in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
 
 
 def f_i(results: "FitResults") -> str | None:
-    """Rate over current, of the recording and of the first three models; None without two steps of current."""
+    """The f-I curves of the recording and of the first three models; None if there are not two different current steps."""
     task = results.task
     assert task is not None
     observed = observe(task.recording, task.spikes)
@@ -150,14 +153,14 @@ def f_i(results: "FitResults") -> str | None:
 
 
 def rounding(results: "FitResults") -> tuple[str, str]:
-    """The best model in fixed point and in float64 from the same state, and a sentence with their difference."""
+    """A picture of the best model in fixed point and in float64, started in the same state, and a sentence about both."""
     task, best = results.task, results.best
     assert task is not None
     part = min(chosen(task), key=lambda p: p.stop)
     stop = min(part.stop, FLOAT_STEPS)
     start = max(0, stop - round(FLOAT_SHOWN / task.dt))
     neuron = best.create_model(part.sweep).ideal()
-    # a diverged float64 model is a finding, not a warning of numpy's
+    # the voltage of a float64 model may become infinite: that is shown, without warnings of numpy
     with np.errstate(all="ignore"):
         ideal = neuron.run(best.currents[part.sweep][:stop])
     t = np.arange(start, stop) * task.dt
@@ -184,7 +187,7 @@ def rounding(results: "FitResults") -> tuple[str, str]:
 
 
 def svg(draw: Callable[["Figure"], None], height: float, prefix: str) -> str:
-    """An <svg> element of what `draw` draws, `height` inches high; ids begin with `prefix`, as a page has several."""
+    """An <svg> element of what `draw` draws, `height` inches high. Its ids begin with `prefix`, unique in the page."""
     from matplotlib import rc_context
 
     with rc_context(SVG | {"svg.hashsalt": prefix}):
@@ -195,7 +198,7 @@ def svg(draw: Callable[["Figure"], None], height: float, prefix: str) -> str:
         figure.savefig(out, format="svg", transparent=True, metadata=nothing)
     text = out.getvalue()
     text = text[text.index("<svg") :]
-    # a style element in the midst of a page is a style of all of it
+    # removed, as a style element in one picture would apply to the whole page
     text = re.sub(r"<(metadata|style).*?</\1>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     text = re.sub(r'<svg .*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', text, count=1, flags=re.DOTALL)
@@ -203,13 +206,13 @@ def svg(draw: Callable[["Figure"], None], height: float, prefix: str) -> str:
     text = text.replace('href="#', f'href="#{prefix}-')
     for colour, variable in VARIABLES.items():
         text = text.replace(f": {colour}", f": {variable}")
-    # a page's own face and ink: the picture was laid out with another of about the same width
+    # the font of the page is used, which is about as wide as the one that the picture was drawn with
     text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
     return text.strip()
 
 
 def _key(figure: "Figure", shown: "list[FitResult]") -> None:
-    """A legend of the recording and the models."""
+    """Draw a legend with the recording and the models."""
     from matplotlib.lines import Line2D
 
     names = ["recording", *(r.model_name.removesuffix("Neuron") for r in shown)]

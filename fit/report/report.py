@@ -1,4 +1,4 @@
-"""The report of a fit: one HTML file that needs no other, for a screen or a phone, in light or dark."""
+"""The report of a fit: one self-contained HTML file, for a computer or a phone, with a light and a dark style."""
 
 import math
 from pathlib import Path
@@ -25,9 +25,9 @@ TERMS = (("voltage", "voltage"), ("spike times", "times"), ("spike count", "coun
 
 
 def write_report(results: "FitResults", path: str | Path) -> Path:
-    """Write the report; raises UsageError where there are no results, FileError where it cannot be written.
+    """Write the report. Raises UsageError if there are no results, FileError if the file cannot be written.
 
-    Without traces (results loaded from a file) the pictures are missing, and the report says so.
+    Without traces (results loaded from a file), the report has no pictures and says so.
     """
     path = Path(path)
     if not results:
@@ -42,7 +42,7 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
 
 
 def report(results: "FitResults") -> str:
-    """The text of the file; the same results give the same text."""
+    """The text of the HTML file. The same results give the same text."""
     source = (results.input or {}).get("source", "arrays")
     body = [
         _head(results, source),
@@ -145,7 +145,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
     floor = None if flat is None else flat["held_out"] or flat["train"]
     judged = [r.judged for r in results] + ([floor] if floor else [])
     full = max(1.0, *(min(1.5, s.combined_score) for s in judged))
-    # other scores of the noise stimuli and repeats, where there are any
+    # scores that exist only for noise stimuli and repeats
     more = [
         (name, heading)
         for name, heading in (("gamma", "gamma"), ("gamma_over_R", "gamma/R"))
@@ -203,7 +203,7 @@ def _columns(s: "Scores") -> list[str]:
 
 
 def flat_line(task: "Task") -> "dict[str, Scores | None]":
-    """Scores of the best constant voltage without a spike: below it a model is worse than none."""
+    """The scores of the best constant voltage without spikes. A model that scores worse is of no use."""
     outside = [np.minimum(task.part_voltage(p)[~task.part_mask(p)], task.clip) for p in task.split.train]
     pooled = np.concatenate(outside)
     level = float(np.mean(pooled)) if len(pooled) else task.clip
@@ -221,7 +221,7 @@ def _floor(flat: "Scores | None") -> str:
 
 
 def _ceiling(s: "Scores") -> str:
-    """What the neuron's own repeats reach, where there are any."""
+    """How well repeats of the cell itself agree, in words; it is a limit for every model."""
     found = []
     if s.repeat_rmse is not None:
         found.append(f"repeats of the neuron itself differ by {s.repeat_rmse:.2f} mV outside spikes")

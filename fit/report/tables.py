@@ -1,4 +1,4 @@
-"""The ranking of a fit as a table: as text, for a notebook, and as a pandas DataFrame."""
+"""The ranking of a fit as a table: as text, as HTML for notebooks, and as a pandas DataFrame."""
 
 import html
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from spikefab.errors import ToolError
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
 
-# What a table of the ranking shows: field of the scores, heading, digits.
+# columns of the ranking: name of the score, heading, number of decimals
 COLUMNS = (
     ("timing", "timing", 3),
     ("count", "count", 3),
@@ -20,7 +20,7 @@ HEADS = ("", "model", "score", "training", "float64", *(heading for _, heading, 
 
 
 def ranking_text(results: "FitResults") -> str:
-    """What `print(results)` shows: a line a model, what the scores are of, and the notes."""
+    """The ranking as text, as `print(results)` shows it: a line per model, what the scores are based on, and the notices."""
     if not results:
         return "<no results>"
     table = [HEADS, *_rows(results)]
@@ -33,7 +33,7 @@ def ranking_text(results: "FitResults") -> str:
 
 
 def ranking_html(results: "FitResults") -> str:
-    """The same for a notebook."""
+    """The ranking as HTML, as a notebook shows it."""
     if not results:
         return "<p>no results</p>"
     head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
@@ -43,7 +43,7 @@ def ranking_html(results: "FitResults") -> str:
 
 
 def ranking_frame(results: "FitResults") -> Any:
-    """The same as a pandas DataFrame: see `FitResults.to_dataframe`."""
+    """The ranking as a pandas DataFrame, see `FitResults.to_dataframe`. Raises ToolError without pandas."""
     try:
         import pandas
     except ImportError:

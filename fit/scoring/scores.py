@@ -31,10 +31,11 @@ DIVERGED = -1e4
 
 @dataclass(frozen=True)
 class Scores:
-    """How much a model differs from a recording in some sweeps: the S of result.json, where docs/result.md explains each.
+    """The scores of a model on some sweeps of a recording. `docs/result.md` explains each (as S of result.json).
 
-    mV: rmse, masked_rmse, flat_rmse, repeat_rmse; ms: spike_timing_error; counts: spikes_data, spikes_model; the others have
-    no unit. None: not defined for these sweeps. The last two and reliability are of the data's repeats.
+    rmse, masked_rmse, flat_rmse and repeat_rmse are in mV, spike_timing_error is in ms; spikes_data and spikes_model are
+    numbers of spikes; the others have no unit. reliability, gamma_over_R and repeat_rmse compare with repeats of a stimulus.
+    None means that a score is not defined for these sweeps.
     """
 
     rmse: float
@@ -52,12 +53,12 @@ class Scores:
     repeat_rmse: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers by name, in the order of the fields."""
+        """name -> score, in the order of the fields."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Scores":
-        """The inverse of `to_dict`. Raises KeyError if one is missing of those that every set of scores has."""
+        """Scores from what `to_dict` returns. Raises KeyError if one is missing; gamma_over_R and repeat_rmse may be."""
         optional = {"gamma_over_R", "repeat_rmse"}
         return cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content or f.name not in optional})
 
@@ -259,7 +260,7 @@ def score_sweep(
     noise: bool,
     weights: Sequence[float] = WEIGHTS,
 ) -> Scores:
-    """The scores of one sweep: voltages (T,) mV, spike times ms; see score_sweeps."""
+    """The scores of one sweep, from voltages (T,) mV and spike times (n,) ms; see `score_sweeps`."""
     return score_sweeps([v_data], [spikes_data], [v_model], [spikes_model], dt, clip, flat, noise, weights)
 
 
@@ -274,20 +275,21 @@ def score_sweeps(
     noise: bool,
     weights: Sequence[float] = WEIGHTS,
 ) -> Scores:
-    """The scores of some sweeps: one entry a sweep in each sequence.
+    """The scores of some sweeps. Each sequence has one entry per sweep: voltages (T,) mV, spike times (n,) ms.
 
-    clip   v_clip of the training sweeps, mV
-    flat   flat_rmse of the training sweeps, mV
-    noise  whether the stimulus is noise (a fixed timing window) or not (one that follows the rate)
+    dt       sample step, ms
+    clip     v_clip of the training sweeps, mV
+    flat     flat_rmse of the training sweeps, mV
+    noise    whether the stimulus is noise: the timing window is then fixed; otherwise, it depends on the firing rate
+    weights  of voltage, timing and spike count in the combined score
 
-    Numbers are means over sweeps, but spike counts are sums and the two rmse are of all samples together. `gamma` is
-    the mean of those sweeps that have one. `reliability` is None: it belongs to the data's repeats and is filled in
-    by who has them.
+    Scores are means over the sweeps; spike counts are sums, and rmse and masked_rmse are of all samples together. gamma is
+    the mean over the sweeps for which it is defined. reliability is None; `Task.score` adds it.
     """
     squares, samples, outside_squares, outside_samples = 0.0, 0, 0.0, 0
     errors, timings, counts, gammas, combined = [], [], [], [], []
     for v, a, raw, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
-        # A float64 model whose voltage became infinite or NaN must score badly, but with finite numbers, for JSON.
+        # a float64 model whose voltage became infinite or NaN must score badly, but with finite numbers, for JSON
         w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
         mask, _ = spike_mask(a, len(v), dt)
         masked = masked_rmse(v, w, mask, clip)

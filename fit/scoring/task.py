@@ -1,4 +1,4 @@
-"""A recording made ready to be fitted: resampled, its spikes found, split, with the scales that every score needs."""
+"""A recording prepared for a fit: resampled, with its spikes, its split, and the constants that the scores need."""
 
 import math
 from collections.abc import Sequence
@@ -21,17 +21,25 @@ from .split import Part, Split, deal, split
 if TYPE_CHECKING:
     from spikefab.hw.datapath import Datapath
 
-LONG, SHORT = 1_000_000, 250_000  # steps; see `Task.shortened`
-SEEN = 20  # spikes: a search that sees fewer learns little
+# steps of training data above which the first stages of a search use only a part, see `Task.shortened`
+LONG = 1_000_000
+SHORT = 250_000  # steps, about, in that part
+SEEN = 20  # number of spikes that the part must have at least, to be useful for a search
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all models of one fit share.
+    """All that the models of one fit share.
 
-    recording  on the time step of the hardware
-    recorded   the same on its own sample step
-    spikes     of each sweep; times in ms do not depend on the step, indices are of `recording`
+    recording  recording resampled to the time step of the hardware
+    recorded   recording with its own sample step
+    spikes     spikes of each sweep; their sample indices refer to `recording`
+    split      training and held-out parts
+    noise      whether the stimulus is noise
+    measured   constants measured in the training sweeps
+    notes      notices to the user
+    weights    weights of voltage, timing and spike count in the score
+    folds      indices of the sweeps of each fold, for cross-validation
     """
 
     recording: Recording
@@ -53,10 +61,11 @@ class Task:
         weights: tuple[float, float, float] = scores.WEIGHTS,
         folds: int | None = None,
     ) -> "Task":
-        """Resample to `step` (ms), find spikes, split by the rule `held_out` and measure.
+        """Prepare a recording: resample it to `step` (ms), find spikes, split it by the rule `held_out`, and measure constants.
 
-        weights: of voltage, timing and count in every combined score. folds: into how many parts the stimuli are dealt for
-        `without`; this task then has all of them to train on. Raises RecordingError where there is nothing to fit.
+        weights are those of voltage, timing and spike count in the combined score. folds is the number of folds for
+        cross-validation; this task itself then trains on all sweeps, and `without` makes the task of a fold. Raises
+        RecordingError if the recording cannot be fitted.
         """
         recording.require_fit()
         found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
@@ -64,7 +73,7 @@ class Task:
         resampled = recording.resample(step)
         spikes = found
         if resampled is not recording:
-            # counted at the recording's own rate: a coarser step may lose a narrow spike's slope
+            # spikes are found before resampling, because with a coarser step the slope of a narrow spike may be lost
             spikes = tuple(
                 _moved(p, recording.dt, step, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
             )
@@ -96,7 +105,7 @@ class Task:
         return replace(task, notes=(*task.notes, *task.limits()))
 
     def without(self, held: Sequence[int]) -> "Task":
-        """The same with sweeps held out, and measured anew."""
+        """The same task with other sweeps held out, and constants measured again without them."""
         whole = [Part(k, 0, len(s.voltage)) for k, s in enumerate(self.recording.sweeps)]
         train = [p for p in whole if p.sweep not in held]
         parts = Split(tuple(train), tuple(p for p in whole if p.sweep in held), self.split.how)
@@ -106,9 +115,11 @@ class Task:
         )
 
     def shortened(self) -> "Task":
-        """Of more than LONG steps to train on about SHORT: of noise the beginning of each part, else some of the sweeps, from
-        the one that evokes fewest spikes to the one that evokes most. The same task where there is no more, or it has too few
-        spikes."""
+        """The task with less training data, about SHORT steps, if there are more than LONG; otherwise the task itself.
+
+        Of noise, it keeps the beginning of each training part; of other stimuli some parts, from the one with the fewest
+        spikes to the one with the most. If too few spikes would remain, it is the task itself too.
+        """
         parts = self.split.train
         total = sum(p.stop - p.start for p in parts)
         if total <= LONG:
@@ -125,54 +136,59 @@ class Task:
 
     @property
     def dt(self) -> float:
-        """ms between two samples of `recording`: the time step of the hardware."""
+        """Sample step of `recording`, ms, which is the time step of the hardware."""
         return self.recording.dt
 
     def require_step(self, dp: "Datapath") -> None:
-        """Assert that the time step of a datapath is the one that the recording was resampled to."""
-        same = math.isclose(dp.dt, self.dt, rel_tol=1e-9)  # as near as `resample` takes for the same
+        """Assert that a datapath has the time step to which the recording was resampled."""
+        # the tolerance within which `Recording.resample` takes two steps for equal
+        same = math.isclose(dp.dt, self.dt, rel_tol=1e-9)
         assert same, f"hardware that steps {dp.dt} ms meets a recording of {self.dt} ms a sample"
 
     @cached_property
     def i_span(self) -> float:
-        """nA: the power of two that holds every sample of the current."""
+        """The span of the input, nA: the smallest power of two above the magnitude of all currents."""
         largest = max(float(np.max(np.abs(s.current))) for s in self.recording.sweeps if s.current is not None)
         if not 0 < largest < 1e3:
             raise RecordingError(f"a current of up to {largest:g} nA cannot be fitted: check its unit.")
-        # the upper end of a span is one code short of it
+        # the largest code stands for a little less than the span: one code less
         return 2.0 ** math.ceil(math.log2(largest * (1 + 2.0**-15)))
 
     def part_spikes(self, part: Part) -> np.ndarray:
-        """Spike times (ms) in a part, from its start."""
+        """The spike times in a part, ms from its start."""
         times = self.spikes[part.sweep].time
         lo, hi = part.start * self.dt, part.stop * self.dt
         return times[(times >= lo) & (times < hi)] - lo
 
     def part_voltage(self, part: Part) -> np.ndarray:
+        """The recorded voltage of a part, mV."""
         return self.recording.sweeps[part.sweep].voltage[part.start : part.stop]
 
     def part_mask(self, part: Part) -> np.ndarray:
+        """The samples of a part that are at or around spikes, see `scores.spike_mask`."""
         return spike_mask(self.part_spikes(part), part.stop - part.start, self.dt)[0]
 
     @cached_property
     def clip(self) -> float:
+        """The voltage, mV, above which voltages are cut off in scores, see `scores.v_clip`."""
         parts = self.split.train
         return scores.v_clip([self.part_voltage(p) for p in parts], [self.part_mask(p) for p in parts])
 
     @cached_property
     def flat(self) -> float:
+        """The error of the best constant voltage, mV, see `scores.flat_rmse`."""
         parts = self.split.train
         return scores.flat_rmse([self.part_voltage(p) for p in parts], [self.part_mask(p) for p in parts], self.clip)
 
     @cached_property
     def baselines(self) -> np.ndarray:
-        """(S,) nA: what flowed before each sweep."""
+        """The current (S,) nA that flowed before each sweep."""
         return np.array([baseline_current(s, self.dt) for s in self.recording.sweeps])
 
     def score(
         self, parts: Sequence[Part], voltage: Sequence[np.ndarray], spikes: Sequence[np.ndarray]
     ) -> scores.Scores | None:
-        """Scores over parts of a model's whole sweeps: voltage (T,) mV and spike times (ms) for each sweep."""
+        """The scores of a model over some parts, from its voltage (T,) mV and spike times (ms) in each whole sweep."""
         if not parts:
             return None
         cut = []
@@ -196,15 +212,18 @@ class Task:
 
     @cached_property
     def repeats(self) -> list[list[int]]:
-        """Sweeps that received the same current: those groups that have more than one."""
+        """Groups of two or more sweeps that received the same current."""
         return [group for group in stimuli(self.recording.sweeps, self.recording.dt) if len(group) > 1]
 
     def against_repeats(self, parts: Sequence[Part], spikes: Sequence[np.ndarray]) -> dict[str, float | None]:
-        """How a model's spikes (ms, one train a part) compare with what the cell's own repeats predict of each other.
+        """Compare the spikes of a model (ms, one train per part) with how well repeats of the cell predict each other.
 
-        reliability   mean gamma of one repeat with another; gamma_over_R: the model's mean gamma over it, for the stimuli
-                      whose reliability is .3 or more; repeat_rmse (mV): masked_rmse of one repeat against another.
-        None without repeats, for what is too fast for gamma, and (gamma_over_R) for an unpredictable cell.
+        reliability   mean gamma between repeats of the same stimulus
+        gamma_over_R  mean gamma of the model divided by the reliability, for stimuli with a reliability of at least 0.3
+        repeat_rmse   masked_rmse, mV, between repeats
+
+        A value is None without repeats or if the cell fires too fast for gamma; gamma_over_R also if its spikes are not
+        predictable.
         """
         reliabilities, ratios, errors = [], [], []
         for group in self.repeats:
@@ -219,7 +238,8 @@ class Task:
                         errors.append(self._apart(a, b))
             told = [g for g in between if g is not None]
             explained = [g for g in model if g is not None]
-            if told and len(told) == len(between) and len(explained) == len(model):  # else too fast for gamma
+            # otherwise, some part is too fast for gamma
+            if told and len(told) == len(between) and len(explained) == len(model):
                 reliabilities.append(float(np.mean(told)))
                 if reliabilities[-1] >= scores.PREDICTABLE:
                     ratios.append(float(np.mean(explained)) / reliabilities[-1])
@@ -233,7 +253,7 @@ class Task:
         }
 
     def limits(self) -> list[str]:
-        """What no model can be asked for, or no score can tell, one sentence each."""
+        """Notices about what no model can reproduce or no score can tell, one sentence each."""
         parts, found = self.split.held_out or self.split.train, []
         rates = [len(self.part_spikes(p)) / ((p.stop - p.start) * self.dt) for p in parts]
         fast = sum(2 * scores.DELTA * rate >= scores.TOO_FAST for rate in rates)
@@ -251,14 +271,14 @@ class Task:
         return found
 
     def _apart(self, a: Part, b: Part) -> float | None:
-        """masked_rmse (mV) of one repeat's part against another's."""
+        """The `masked_rmse`, mV, between the parts of two repeats."""
         n = min(a.stop - a.start, b.stop - b.start)
         v, w = (self.part_voltage(p)[:n] for p in (a, b))
         return scores.masked_rmse(v, w, self.part_mask(a)[:n], self.clip)
 
 
 def _moved(spikes: Spikes, old: float, new: float, n: int) -> Spikes:
-    """The same spikes with their indices on another time step."""
+    """The same spikes with their sample indices converted to another sample step."""
     indices = {
         name: np.minimum((getattr(spikes, name) * (old / new)).round().astype(np.int64), n - 1)
         for name in ("onset_index", "peak_index", "trough_index")

@@ -1,5 +1,8 @@
-"""What a search has evaluated, kept on disk as it comes: one that was broken off is repeated without simulating anything
-again, and goes on where it was, to the same result."""
+"""The journal of a search: a file of all losses that it has computed.
+
+A search that was killed can be started again with its journal. It then repeats the same evaluations without simulating them,
+continues where it was killed, and ends with the same result.
+"""
 
 import hashlib
 import struct
@@ -9,13 +12,15 @@ import numpy as np
 
 from spikefab.errors import UsageError
 
-_HEAD = struct.Struct("<16sII")  # digest of the candidates' codes, their number, and numbers kept of each
+# Head of a record: hash of the codes of the candidates, number of candidates, and number of values kept for each.
+_HEAD = struct.Struct("<16sII")
 
 
 class Journal:
-    """A file of records, one a batch of candidates. Whatever of it is not from this very search, or cut short, is dropped.
+    """A file of records, one for each batch of candidates.
 
-    path: named for all that decides a loss, by `Search`.
+    When a record does not belong to the batch that the search asks for, or is incomplete, it and all later records are
+    deleted. `path` is chosen by `Search`: its name contains a hash of everything that determines a loss.
     """
 
     def __init__(self, path: Path):
@@ -27,7 +32,7 @@ class Journal:
         self._full = False
 
     def find(self, codes: np.ndarray) -> np.ndarray | None:
-        """What was kept (N, k) of these codes (N, coefficients), if they come next."""
+        """The values (N, k) kept for these codes (N, coefficients), if the next record is of them; else None."""
         start = self._file.tell()
         head = self._file.read(_HEAD.size)
         if len(head) == _HEAD.size:
@@ -40,12 +45,12 @@ class Journal:
         return None
 
     def keep(self, codes: np.ndarray, found: np.ndarray) -> None:
-        """Add what was found (N, k) of these codes. On a full disk a search goes on without being kept."""
+        """Add a record with the values (N, k) of these codes. If the disk is full, the search continues without a journal."""
         if self._full:
             return
         record = _HEAD.pack(_digest(codes), *found.shape) + np.ascontiguousarray(found, dtype=np.float64).tobytes()
         try:
-            self._file.write(record)  # unbuffered: a killed process loses nothing, a power cut may
+            self._file.write(record)  # unbuffered, so that nothing is lost when the process is killed
         except OSError:
             self._full = True
 

@@ -1,5 +1,9 @@
-"""The search of one model: a Sobol screen, CMA-ES from its best points, again, closer, around the best so far, then moves
-of single codes. Where there is much to train on, the first two see only a part of it."""
+"""The search for the parameters of one model.
+
+It has four stages: a screen of random (Sobol) points; runs of CMA-ES, an evolution strategy, from the best of them; narrower
+runs around the best result so far; and changes of single codes. If the training data are long, the first two stages use only
+a part of them.
+"""
 
 import hashlib
 import warnings
@@ -16,25 +20,31 @@ from .journal import Journal
 from .loss import Loss
 from .space import Space, start
 
-SCREEN = 1024  # points of the Sobol screen
-# One large population finds the same optimum from every seed where six of 16 points each ended in one of several; it
-# also fills the kernel's lanes and threads.
+SCREEN = 1024  # number of points of the Sobol screen, at most
+# Population of CMA-ES. With one large population, all seeds find the same optimum; with six populations of 16, they found
+# different ones. A large population also makes full use of the kernel's vector instructions and threads.
 POPULATION = 96
-STALLED, GAIN = 1000, 0.99  # evaluations in which a run must come below this share of its loss, or another begins
-NEXT = 64  # screened points of which the next run begins at the one farthest from those before
-REFINE = 0.6  # share of the budget after which the search narrows around the best,
-POLISH = 0.95  # and after which it moves single codes
-SIGMA, SIGMA_REFINE = 0.2, 0.08
-MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # codes
-STRIDES, GROWN = 0.5 ** np.arange(10, 0.5, -0.5), 1.1  # of the unit cube; see `sensitivity`
+STALLED = 1000  # evaluations: a CMA-ES run that has not improved its loss by 1 % (GAIN) within so many is abandoned
+GAIN = 0.99  # share of its loss below which a run must come for that
+NEXT = 64  # number of best points of the screen among which the start of the next run is chosen
+REFINE = 0.6  # share of the budget that is spent when the narrower runs start
+POLISH = 0.95  # share of the budget that is spent when the changes of single codes start
+SIGMA = 0.2  # initial standard deviation of a CMA-ES run, as a share of the searched range
+SIGMA_REFINE = 0.08  # the same of the first narrower run
+MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # changes of a single code that the last stage tries
+# distances, as shares of the searched range, at which `sensitivity` tries a parameter
+STRIDES = 0.5 ** np.arange(10, 0.5, -0.5)
+GROWN = 1.1  # factor by which the loss may grow within the range that `sensitivity` returns
 
 
 class Search:
-    """One model's search, to be run in parts: `run` goes on where it stopped, with whatever `budget` then is.
+    """The search of one model. It can be run in parts: `run` continues where the last call stopped; `budget` may be changed.
 
-    codes: the row (coefficients,) of the best so far: codes, if the engine is fixed point. evaluations: how many are spent.
-    loss: of this row over all that is trained on, once `run` has returned; lowest: the same over what the search is looking
-    at. journal: a folder; a search that is in it is repeated from there.
+    codes        best candidate so far, a row (coefficients,) of the engine; codes, if the engine is fixed point
+    evaluations  number of evaluations so far
+    loss         loss of the best candidate over all training data; valid when `run` has returned
+    lowest       loss of the best candidate over the training data that the current stage uses
+    journal      folder in which every loss is kept, so that a search that was killed can be repeated fast
     """
 
     def __init__(
@@ -68,22 +78,24 @@ class Search:
         self._rounds = self._search(seed)
 
     def run(self, until: int) -> None:
-        """Go on until so many evaluations are spent in all, or the budget is."""
+        """Continue until `until` evaluations are spent, counted from the start of the search, or the budget is spent."""
         try:
             while self.evaluations < min(until, self.budget) and next(self._rounds, None) is not None:
                 pass
-        finally:  # also when it is interrupted: models are compared by all that they were trained on
+        finally:  # also after an interruption, as models are compared by their loss over all training data
             self.loss = self.lowest
             if self._score is not self._whole and self.evaluations:
                 self.loss = float(self._whole(self._whole.read_out(self.codes[None]))[0])
 
     def searched(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-        """(lo, hi) between which each parameter was searched, beside these values of the others."""
+        """(lo, hi) between which each parameter was searched. Ranges of conductances depend on C, given in `params`."""
         return self._space.box(params)
 
     def sensitivity(self) -> dict[str, tuple[float, float]]:
-        """(low, high) of each searched parameter between which, from the best, it alone can move before the loss grows by a
-        tenth."""
+        """For each searched parameter, the range (low, high) in which it can change before the loss grows by a tenth.
+
+        Only this parameter changes; the others keep the values of the best candidate.
+        """
         there = self._point(self.codes)
         away = np.concatenate([-STRIDES[::-1], [0.0], STRIDES])
         points = np.repeat(there[None], len(there) * len(away), axis=0)
@@ -101,9 +113,11 @@ class Search:
         return found
 
     def _evaluate(self, x: np.ndarray) -> np.ndarray:
+        """Losses (N,) of points (N, dimensions) of the search space."""
         return self._try(self._space.codes(x))
 
     def _try(self, codes: np.ndarray) -> np.ndarray:
+        """Losses (N,) of candidates (N, coefficients); the best one is remembered."""
         codes, values = self._scored(codes)
         self.evaluations += len(codes)
         best = int(np.argmin(values))
@@ -118,7 +132,7 @@ class Search:
         return values
 
     def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Codes with their read-out solved, and their losses: from the journal, where it has them."""
+        """The candidates with their best read-out, and their losses; both from the journal if it has them."""
         solved = self._whole.solved
         kept = None if self._journal is None else self._journal.find(codes)
         if kept is not None:
@@ -132,6 +146,7 @@ class Search:
         return done, values
 
     def _search(self, seed: int) -> Iterator[bool]:
+        """The four stages; yields after each batch of evaluations, so that the search can pause there."""
         points = min(SCREEN, self.budget, max(64, self.budget // 4))
         x = _screened(self._space, self._constants, points, seed)
         found = []
@@ -149,16 +164,20 @@ class Search:
         yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
 
     def _point(self, codes: np.ndarray) -> np.ndarray:
+        """The point of the search space that corresponds to a candidate."""
         return self._space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
 
     def _generations(
         self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int
     ) -> Iterator[tuple[np.ndarray, float]]:
-        """CMA-ES with margin from a point until it has converged or so much is spent: each generation's best and its loss."""
+        """Run CMA-ES (with margin) from a point until it converges or `until()` evaluations are spent.
+
+        Yields the best point of each generation, and its loss.
+        """
         from cmaes import CMAwM
 
         cube = np.tile([0.0, 1.0], (len(self._space.names), 1))
-        # a mean on a side of the cube would make CMA-ES resample without end
+        # if the mean were on a side of the cube, CMA-ES would resample endlessly
         run = CMAwM(np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION)
         while (left := until() - self.evaluations) > 0 and not run.should_stop():
             asked = [run.ask() for _ in range(POPULATION)]
@@ -169,7 +188,10 @@ class Search:
                 run.tell([(told, value) for (_, told), value in zip(asked, values, strict=True)])
 
     def _wide(self, points: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
-        """Runs from several of the screened points (best first): each until it stalls."""
+        """Runs of CMA-ES from several points of the screen (sorted, best first), each until it stops improving.
+
+        Each run starts at the point, among the NEXT best, that is farthest from the starts of earlier runs.
+        """
         born, begun = 0, points[:1]
         while until() > self.evaluations:
             born += 1
@@ -185,7 +207,7 @@ class Search:
             begun = np.concatenate([begun, among[[np.argmax(apart)]]])
 
     def _narrow(self, point: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
-        """Runs around the best, each from where the last one ended."""
+        """Narrower runs of CMA-ES around the best point, each from the best point of the run before."""
         born, lowest = 0, np.inf
         while until() > self.evaluations:
             born += 1
@@ -196,7 +218,7 @@ class Search:
                     point, lowest = at, loss
 
     def _polish(self) -> Iterator[bool]:
-        """The best with one code moved, as long as that helps."""
+        """Change single codes of the best candidate, until no change improves it."""
         free = self._space.moved()
         while (left := self.budget - self.evaluations) > 0:
             before, near = self.lowest, np.repeat(self.codes[None], len(free) * len(MOVES), axis=0)
@@ -212,14 +234,15 @@ class Search:
 
 
 def _screened(space: Space, constants: dict[str, float], points: int, seed: int) -> np.ndarray:
-    """Points of the cube. Half of them believe the measured constants.
+    """The points of the screen, (points, dimensions). In every second one, measured parameters have their measured value.
 
-    Neither alone will do: where the measured reset or refractory time is right, few points of the whole cube come near
-    it, and where it is wrong, no point that believes it leads to the best fit.
+    Both halves are needed. If the measured reset or refractory time is right, only few random points are close to it. If it
+    is wrong, points that have it do not lead to the best fit.
     """
     from scipy.stats import qmc
 
-    with warnings.catch_warnings():  # a number of points that is no power of two is meant
+    # scipy warns if the number of points is not a power of two, which does not matter here
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         x = qmc.Sobol(len(space.names), scramble=True, seed=seed).random(points)
     measured = [k for k, n in enumerate(space.names) if not space.engine.params[n].free]

@@ -1,4 +1,4 @@
-"""The searches of all models of a fit, side by side: each model gets a first part of its budget, the better ones the rest."""
+"""The searches of all models of a fit. Each model first gets a part of its budget; only the better ones get the rest."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ from spikefab.sim.engine import Engine, FixedPoint
 
 from .search import Search
 
-EARLY = 0.25  # share of its budget that every model gets before models that are far from the best are stopped
-LEAST = 2000  # evaluations of that first part, at least: fewer say nothing of a model with ten parameters
+EARLY = 0.25  # share of its budget that every model gets before models far from the best are stopped
+LEAST = 2000  # number of evaluations of that first part, at least: fewer tell little about a model with ten parameters
 # A model that is not among the first `top_k` gets the rest of its budget if its loss is within this factor of the best loss.
 NEAR = 1.3
 
@@ -25,17 +25,18 @@ Callback = Callable[[str, dict[str, Any], float], object]
 
 
 class Stopped(Exception):
-    """A callback has ended the fit."""
+    """Raised when a callback ends the fit."""
 
 
 class Searches:
-    """Searches of all models over a task, and over each of its folds.
+    """The searches of all models, on a task or on its folds.
 
-    models       classes; of each, every variant that is tried is searched
-    word, step   bits, and ms: the hardware's numbers and its time step
-    searches     how often each model is searched in all, for `progress`: once, and once a fold
-    engine       what candidates are simulated with
-    evaluations  by model, spent in all that was run
+    models       classes of models; all variants that a model names in `tried` are searched
+    word         word length of the hardware, bits
+    step         time step of the hardware, ms
+    searches     how often each model will be searched, for `progress`: once, and once more for each fold
+    engine       what simulates the candidates, see `sim.engine`
+    evaluations  model -> number of evaluations so far
     """
 
     def __init__(
@@ -62,9 +63,9 @@ class Searches:
         self.evaluations: dict[str, int] = {}
 
     def run(self, task: Task, found: dict[str, Search]) -> list[str]:
-        """Search; the best variant of each model goes into `found`, also when Ctrl-C ends it.
+        """Search for the parameters of all models on a task. The best variant of each is put into `found`, also after Ctrl-C.
 
-        Returns the names of the models that were stopped after their first part. Raises Stopped where the callback ends it.
+        Returns the names of the models that were stopped early. Raises Stopped if the callback ends the fit.
         """
         spent = dict(self.evaluations)
         entrants: dict[str, list[Search]] = {}
@@ -73,7 +74,7 @@ class Searches:
                 self._enter(entrants.setdefault(model.__name__, []), model, task, spent.get(model.__name__, 0))
             worth = _worth_all(entrants, self.top_k)
             for name in worth:
-                entrants[name][0].run(self.budget)  # the best variant's
+                entrants[name][0].run(self.budget)  # the best variant gets the rest of the budget
             return [n for n, s in entrants.items() if n not in worth and sum(x.evaluations for x in s) < self.budget]
         finally:
             for name, searches in entrants.items():
@@ -83,7 +84,7 @@ class Searches:
                     found[name] = best
 
     def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int) -> None:
-        """Add the searches of a model's variants and run their first part; the best, which comes first, gets the rest."""
+        """Start the searches of all variants of a model, and run their first part. Afterwards, the best one is the first."""
         variants = len(model.tried)
         for k, choice in enumerate(model.tried):
             share = self.budget * (k + 1) // variants - self.budget * k // variants
@@ -101,6 +102,7 @@ class Searches:
         searches[0].progress = self._telling(model.__name__, searches[:1], spent + others)
 
     def _telling(self, name: str, searches: list[Search], spent: int) -> Callable[[int, float], None]:
+        """A function that reports the state of a model's searches to `progress` and `callback`."""
         told = np.inf
 
         def tell(*_: object) -> None:
@@ -109,7 +111,8 @@ class Searches:
             if self.progress is not None:
                 done = spent + sum(s.evaluations for s in searches)
                 self.progress(name, done, self.searches * self.budget, best.lowest)
-            if self.callback is not None and best.lowest != told:  # higher: where a search begins to see the whole
+            # it may also be higher, when a search changes from a part to all training data
+            if self.callback is not None and best.lowest != told:
                 told = best.lowest
                 values = best.engine.dequantise(best.codes).items()
                 params = {**best.engine.dp.model.chosen, **{n: float(v) for n, v in values}}
@@ -120,7 +123,7 @@ class Searches:
 
 
 def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
-    """Models that are searched to the end: after their first part, the first `top_k` and those with a loss near the best."""
+    """The models that are searched to the end: after their first part, the best `top_k`, and those with a loss near the best."""
     order = sorted(entrants, key=lambda name: entrants[name][0].loss)
     best = entrants[order[0]][0].loss
     return [name for k, name in enumerate(order) if k < top_k or entrants[name][0].loss <= NEAR * best]

@@ -1,4 +1,4 @@
-"""Where a search looks: a box of physical parameters, from what was measured, and its map to the unit cube and to codes."""
+"""The space of a search: a range for each parameter, found from measured constants, and its map to a unit cube and codes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from spikefab.hw.datapath import Datapath
 from spikefab.hw.spec import Role
 from spikefab.sim.engine import Engine
 
-FACTOR = 3.0  # either way, for what a subthreshold regression measures
-FACTOR_GATED = 6.0  # the same, of a model whose gates are half open at rest
-NEAR = 8.0  # mV, either way, for measured potentials
-FAR = 20.0  # mV, for a leak whose reversal the cell does not rest at
-THRESHOLD = (-40.0, 10.0)  # mV around the median onset
-LEVEL = 10.0  # mV above E_L, the least level of a spike
-COUPLING = (-1.5, 4.0)  # in units of 1/R: conductances of adaptation and recovery
-JUMP = (-0.2, 0.6)  # in units of the largest drive: what a spike adds to adaptation and recovery
+FACTOR = 3.0  # C, R and tau are searched within this factor of their measured value
+FACTOR_GATED = 6.0  # the same factor for models with gates that are partly open at rest
+NEAR = 8.0  # mV on either side of a measured potential in which it is searched
+FAR = 20.0  # mV on either side of the resting potential, for the reversal of a leak if other currents flow at rest too
+THRESHOLD = (-40.0, 10.0)  # mV, relative to the median onset of spikes, between which a threshold is searched
+LEVEL = 10.0  # mV above E_L: lowest level at which a spike is detected
+COUPLING = (-1.5, 4.0)  # bounds for conductances of adaptation and recovery, in units of 1/R
+JUMP = (-0.2, 0.6)  # bounds for what a spike adds to adaptation and recovery, in units of the largest drive
 
 
 def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
-    """The range searched for a parameter: around what was measured, within what is possible at all.
+    """The range in which a parameter is searched: around its measured value, within its bounds.
 
-    Of a conductance that is bounded by the capacitance, the range of their ratio.
+    For a conductance with bounds per capacitance, it is the range of the ratio.
     """
     param = dp.params[name]
     lo, hi = param.bounds
     role = param.role
     if param.per_nF is not None:
         return param.per_nF
-    # A refractory time keeps all that the hardware takes: in models without it, it stands in for a slow after-hyperpolarisation.
-    # LIF on the steps of 18713001.abf scores .43 held out with 30 ms, and .49 where no more than 8 ms are searched.
+    # A refractory time is searched in its full bounds, up to 30 ms: in a model without a slow after-hyperpolarisation, a long
+    # one takes its place. LIF on the steps of 18713001.abf has a held-out score of 0.43 in this way, 0.49 with at most 8 ms.
     if role in PASSIVE and m.passive:
         factor = FACTOR_GATED if dp.model.spec.having(Role.SPIKE_LEVEL) else FACTOR
         lo, hi = max(lo, PASSIVE[role](m) / factor), min(hi, PASSIVE[role](m) * factor)
@@ -40,7 +40,7 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
     elif role is Role.THRESHOLD_ABOVE_REST and m.onset is not None:
         lo, hi = max(lo, m.onset - m.E_L + THRESHOLD[0]), min(hi, m.onset - m.E_L + THRESHOLD[1])
     elif role is Role.RESET and m.reset is not None and m.trough is not None:
-        # a broad spike is still falling a refractory time after it: the trough bounds what a reset can be from below
+        # the lower bound is near the trough, because in a broad spike the voltage still falls when the reset is measured
         lo, hi = max(lo, min(m.trough, m.E_L) - NEAR), min(hi, m.reset + NEAR)
     elif role is Role.RESET_ABOVE_REST and m.reset is not None and m.trough is not None:
         lo, hi = max(lo, min(m.trough - m.E_L, 0) - NEAR), min(hi, m.reset - m.E_L + NEAR)
@@ -55,9 +55,10 @@ def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
         lo, hi = max(lo, JUMP[0] * m.drive), min(hi, JUMP[1] * m.drive)
     elif role is Role.INPUT_GAIN and m.passive:
         lo, hi = max(lo, 1 / (FACTOR * m.C)), min(hi, FACTOR / m.C)
-    return (lo, hi) if lo < hi else param.bounds  # a measured value outside what is possible says nothing
+    return (lo, hi) if lo < hi else param.bounds  # if the measured value is outside the bounds, it is ignored
 
 
+# role of a parameter of the passive membrane -> its measured value
 PASSIVE: dict[Role, Callable[[Measured], float]] = {
     Role.CAPACITANCE: lambda m: m.C,
     Role.LEAK: lambda m: 1 / m.R,
@@ -67,7 +68,7 @@ PASSIVE: dict[Role, Callable[[Measured], float]] = {
 
 
 def start(dp: Datapath, m: Measured) -> dict[str, float]:
-    """Where a search starts: what was measured, and the model's own defaults for the rest."""
+    """The parameters with which a search starts: measured values, and the model's defaults for the others."""
     known: dict[Role, float | None] = {
         Role.REFRACTORY: m.t_ref,
         Role.REST: m.E_L,
@@ -81,7 +82,7 @@ def start(dp: Datapath, m: Measured) -> dict[str, float]:
     for name, p in dp.params.items():
         value = None if p.role is None else known.get(p.role)
         found[name] = p.default if value is None else float(np.clip(value, *p.bounds))
-    for name, p in dp.params.items():  # a conductance goes with the capacitance
+    for name, p in dp.params.items():  # conductances keep the default ratio to the capacitance
         if p.per_nF is not None:
             capacitance = _capacitance(dp)
             found[name] = p.default / dp.params[capacitance].default * found[capacitance]
@@ -89,15 +90,16 @@ def start(dp: Datapath, m: Measured) -> dict[str, float]:
 
 
 def _capacitance(dp: Datapath) -> str:
-    """The parameter that conductances bounded `per_nF` are divided by."""
+    """The name of the capacitance, to which the bounds `per_nF` of conductances refer."""
     return dp.model.spec.having(Role.CAPACITANCE)[0]
 
 
 @dataclass(frozen=True)
 class Space:
-    """A model's searched parameters and the values of the others. Points are rows of the unit cube.
+    """The space of a search: the searched parameters (`names`) with their ranges, and the values of the others.
 
-    Where `ratio`, a dimension is the parameter over the capacitance.
+    A point is a row of numbers 0..1, one for each searched parameter. Where `log` is set, the scale is logarithmic; where
+    `ratio` is set, the searched quantity is the parameter divided by the capacitance.
     """
 
     engine: Engine
@@ -117,7 +119,7 @@ class Space:
         others: Mapping[str, float],
         given: Mapping[str, tuple[float, float]] | None = None,
     ) -> "Space":
-        """`given`: bounds of a user, instead of those that follow from what was measured."""
+        """The space for the parameters `names`. `given` are ranges that the user has chosen."""
         params, given = engine.params, given or {}
         ends = [given[n] if n in given else bounds(engine.dp, n, m) for n in names]
         lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
@@ -126,13 +128,13 @@ class Space:
         return cls(engine, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
 
     def box(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-        """(lo, hi) of each searched parameter, beside these values of the others."""
+        """(lo, hi) of each searched parameter. Ranges of conductances depend on C, which is taken from `params`."""
         scale = np.where(self.ratio, params[self._per] if self._per else 1.0, 1.0)
         ends = zip(self.names, self.lo * scale, self.hi * scale, strict=True)
         return {name: (float(lo), float(hi)) for name, lo, hi in ends}
 
     def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters (N,) by name of points (N, dimensions)."""
+        """name -> (N,), the physical parameters of points (N, dimensions)."""
         x = np.clip(x, 0, 1)
         value = self.lo + x * (self.hi - self.lo)
         value[:, self.log] = np.exp(self._logs[0] + x[:, self.log] * (self._logs[1] - self._logs[0]))
@@ -142,7 +144,7 @@ class Space:
         return found | {n: found[n] * found[self._per] for n, r in zip(self.names, self.ratio, strict=True) if r}
 
     def point(self, params: Mapping[str, float]) -> np.ndarray:
-        """The point (dimensions,) of parameters, at the nearest side of the cube if outside."""
+        """The point (dimensions,) of given parameters. Values outside their range are moved to its nearest end."""
         value = np.array([params[n] for n in self.names])
         if self.ratio.any():
             value[self.ratio] /= params[self._per]
@@ -153,24 +155,28 @@ class Space:
 
     @property
     def _per(self) -> str:
-        """What the dimensions that are ratios are divided by; "" where there are none."""
+        """The name of the parameter by which dimensions that are ratios are divided; "" if there are none."""
         return _capacitance(self.engine.dp) if self.ratio.any() else ""
 
     @property
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of the ranges of the dimensions with a logarithmic scale."""
         return np.log(self.lo[self.log]), np.log(self.hi[self.log])
 
     def codes(self, x: np.ndarray) -> np.ndarray:
-        """Rows (N, coefficients) of points (N, dimensions): what a point is scored as, codes if the engine is fixed point."""
+        """The rows (N, coefficients) of the engine for points (N, dimensions); codes, if the engine is fixed point."""
         return self.engine.quantise(self.physical(np.atleast_2d(x)))
 
     def moved(self) -> np.ndarray:
-        """Indices of the coefficients that the search moves."""
+        """The indices of the coefficients that change when a searched parameter changes."""
         codes = self.codes(np.concatenate([np.zeros((1, len(self.names))), np.eye(len(self.names))]))
         return np.flatnonzero((codes != codes[0]).any(axis=0))
 
     def holds(self, codes: np.ndarray, around: np.ndarray) -> np.ndarray:
-        """Which codes (N, coefficients) are legal, within the bounds of the search, and keep what `around` has fixed."""
+        """Which candidates (N, coefficients) are allowed: within their formats and the searched ranges.
+
+        Parameters that are not searched must have the same values as in the candidate `around`.
+        """
         legal = np.ones(len(codes), dtype=bool)
         for k, q in enumerate(self.engine.formats.values()):
             legal &= (codes[:, k] >= q.lo) & (codes[:, k] <= q.hi)
@@ -178,7 +184,7 @@ class Space:
             params, kept = self.engine.dequantise(codes), self.engine.dequantise(around)
         for k, name in enumerate(self.names):
             value, kept_value = (p[name] / p[self._per] if self.ratio[k] else p[name] for p in (params, kept))
-            # the code nearest to an end may stand for a value beyond it
+            # the code nearest to an end of the range may stand for a value slightly beyond it
             legal &= (value >= min(self.lo[k], kept_value)) & (value <= max(self.hi[k], kept_value))
         for name in self.others:
             legal &= params[name] == kept[name]
@@ -186,7 +192,7 @@ class Space:
 
     @property
     def steps(self) -> np.ndarray:
-        """The grid of each dimension in the unit cube where codes are coarse (whole steps of dt), else 0."""
+        """The grid of each dimension, as a share of its range: whole time steps for a refractory time, else 0 (no grid)."""
         whole = {n for n, p in self.engine.params.items() if p.register is not None and p.register.whole}
         return np.array(
             [
