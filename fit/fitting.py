@@ -131,7 +131,7 @@ def _rank(results: FitResults, task: Task, searches: Searches) -> None:
             judged = _validate(results, task, searches)
         results.sort(key=lambda r: r.combined_score)
         _compare(results, task, judged)
-    except (KeyboardInterrupt, Stopped):  # the results are valid without this comparison
+    except (KeyboardInterrupt, Stopped):  # Ctrl-C ends only the comparison; the results are valid without it
         results.interrupted = True
         results.sort(key=lambda r: r.combined_score)
 
@@ -146,7 +146,7 @@ def _compare_precision(
             result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
             if not results.interrupted:
                 result.sensitivity = search.sensitivity()
-        except KeyboardInterrupt:  # the ranking is valid without it; it may take seconds for a large model
+        except KeyboardInterrupt:  # Ctrl-C ends only this step; the ranking is valid without it
             results.interrupted = True
             return
 

@@ -21,8 +21,8 @@ def _fold(Delta_T, k_L):
     return Delta_T * np.log(k_L * Delta_T * 2 ** (RANGE - CEILING))
 
 
-SLOPE = inverse("slope", 1 / np.log(2))  # conversion of Delta_T
-# Conversion of V_T. Delta_T and the leak conductance (coefficient k_L) must be declared before V_T.
+SLOPE = inverse("slope", 1 / np.log(2))  # conversion of the parameter Delta_T to its coefficient
+# Conversion of the parameter V_T to its coefficient. Delta_T and the leak (coefficient k_L) must be declared before V_T.
 V_E = Conversion(
     "V_E",
     lambda V_T, p, c, dt: V_T - _fold(p.Delta_T, c.k_L),

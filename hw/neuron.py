@@ -196,7 +196,7 @@ class Neuron(wiring.Component):
         for name in params:
             kind.check_parameter(name)
         wanted = {**kind.defaults(), **params}
-        with np.errstate(all="ignore"):  # wrong values are refused below, without warnings of numpy
+        with np.errstate(all="ignore"):  # no warnings of numpy: wrong values are refused below
             row = self.datapath.quantise(wanted)[0]
         for name, value in params.items():
             lo, hi = self.datapath.params[name].bounds

@@ -21,7 +21,7 @@ def linear(name: str, function: Callable, entries: int, word: int, span: float |
     value, slope = ends[:-1], np.diff(ends)
     columns = []
     for values, limit in ((value, span), (slope, None)):
-        largest = float(np.max(np.abs(values))) or 2.0**-word  # avoids 0 for the slope of a constant function
+        largest = float(np.max(np.abs(values))) or 2.0**-word  # not 0, even if all slopes are (a constant function)
         q = Q.covering(limit or largest * (1 + 2.0 ** (1 - word)), word)
         columns.append(Column(q, tuple(int(c) for c in q.encode(values))))
     return Table(name, function, tuple(columns))

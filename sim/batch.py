@@ -71,14 +71,14 @@ def simulate(
     if not np.isfinite(current).all():
         raise UsageError("a current is not a number.")
     largest = float(np.abs(current).max())
-    # the largest code stands for a little less than the span: one code less
+    # a little more than the largest current, because the largest code is one step below the span
     span = i_span or 2.0 ** np.ceil(np.log2(max(largest, 1e-3) * (1 + 2.0**-15)))
     if largest > span:
         raise UsageError(f"a current of {largest:g} nA is outside the input's span of {span:g} nA.")
     dp = datapath(model, word, dt, span)
     for name, value in given.items():
         lo, hi = dp.params[name].bounds
-        outside = ~((value >= lo) & (value <= hi))  # also catches NaN
+        outside = ~((value >= lo) & (value <= hi))  # true for NaN as well
         if outside.any():
             worst = value[outside].flat[0]
             raise UsageError(f"{model.__name__}: {name} = {worst:g} {dp.params[name].unit} is outside {lo:g}..{hi:g}.")

@@ -17,8 +17,8 @@ from .coverage import Goal, deviation, distance, goals, shown
 
 DRAWS = 2048  # number of random candidates per round
 PARENTS = 64  # number of candidates that survive a generation of the evolution
-CHILDREN = 512  # number of new candidates per generation
-# Number of candidates that reach a goal for which it is computed, per generation, whether they also show it: it takes long.
+CHILDREN = 512  # number of new candidates per generation of the evolution
+# Most candidates of a generation that are tested for showing a goal (making an output differ): the test takes long.
 GLANCES = 512
 BLIND_ROUNDS = 12  # number of rounds of random candidates before the evolution
 ROUNDS = 60  # number of generations for one goal

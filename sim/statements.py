@@ -15,7 +15,7 @@ from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.trace import BOOL
 
-Written = tuple[str, int]  # a value that was written: its name in the statements, and its g
+Written = tuple[str, int]  # name of a value in the statements, and g: the value is stored times 2**g
 Rule = Callable[..., Written]  # takes a writer, an operation and its index, and writes the operation
 
 

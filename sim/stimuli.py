@@ -27,7 +27,7 @@ from . import corners, coverage, kernels
 SPIKES = 50  # least number of spikes in all stimuli that run with the neuron's own parameters
 # Steps of a segment with random registers: few, because most states soon saturate and then no longer move.
 RANDOM_STEPS = 50
-CORNER_STEPS = 3  # steps of a segment of `corners`
+CORNER_STEPS = 3  # steps of a segment of the stimulus `corners`
 LONGEST = 8000  # steps to which a stimulus is made longer, at most, if the neuron fires rarely
 SILENCE = 50  # ms: a neuron that has not fired at full scale for so long is taken for one that cannot fire
 OCTAVES = 6  # number of amplitudes tried for a current: full scale, a half, a quarter and so on

@@ -124,7 +124,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
     current, rate = f_i_curve(seen.sweeps)
     fires = rate > 0
     slope = float("nan")
-    # no slope from repeats of one current
+    # a slope needs different currents: repeats of one current give none
     if fires.any() and np.ptp(current[fires]) > 0.05 * np.max(np.abs(current[fires])):
         slope = float(np.polyfit(current[fires], rate[fires], 1)[0])
     return _features(seen) | {

@@ -92,7 +92,7 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
     v = np.concatenate([s.voltage[k] for s, k in injected])
     i = np.concatenate([np.asarray(s.current)[k] for s, k in injected])
     start = float(np.median(v)), 100.0, 15.0, 0.0
-    plain, jumping = (np.inf, *start), (np.inf, *start)  # mean square error, E_L, R, tau, jump
+    plain, jumping = (np.inf, *start), (np.inf, *start)  # best fits so far: mean square error, E_L, R, tau, jump
     for tau in TAUS:
         x = np.concatenate([_filtered(np.asarray(s.current), baseline_current(s, dt), tau, dt)[k] for s, k in injected])
         if np.ptp(x) == 0:

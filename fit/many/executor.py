@@ -13,8 +13,8 @@ from .jobs import Cell, record_error, run_cell
 from .workers import WorkerLost
 
 TRIES = 3  # how often a job is submitted, at most, if its worker is lost
-PAUSE = 0.01  # s between two looks at the executor; while no job ends, it grows
-LONGEST = 0.5  # s to which it grows, at most
+PAUSE = 0.01  # s until the next look for jobs that have ended; the pause grows while none has
+LONGEST = 0.5  # s of the longest pause between two looks for jobs that have ended
 
 
 @dataclass

@@ -80,7 +80,7 @@ def fit_many(
     own, repeated = cells_of(files, index, count, settings)
     _claim(target, files, own, (index, count), settings)
 
-    cells: dict[str, Cell] = {}  # by key
+    cells: dict[str, Cell] = {}  # outcomes so far, by the key of the fit
     to_do: list[Job] = []
     for work in own:
         if work.file in repeated:
@@ -113,7 +113,7 @@ def fit_many(
             Run(pool, target, size, ended).all(to_do)
         finally:
             pool.close()
-            sweep(target, {job.key for job in to_do})  # remove what processes had begun to write, if they were ended
+            sweep(target, {job.key for job in to_do})  # remove incomplete files of processes that were ended
     return [replace(cells[w.key], file=w.file) for w in own if w.key in cells]
 
 

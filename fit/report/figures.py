@@ -36,7 +36,7 @@ SWEEPS = 3  # number of sweeps shown as traces, at most
 ROWS = 12  # number of sweeps in the raster plot, at most
 LEGIBLE = 40  # number of spikes that can be told apart in a row of the raster plot
 FLOAT_STEPS = 20_000  # steps simulated in float64 without compiling, at most: takes a second or two
-FLOAT_SHOWN = 400.0  # ms at the end of these that are shown
+FLOAT_SHOWN = 400.0  # ms, at the end of the simulation in float64, that a picture shows
 SVG: Any = STYLE | {
     "font.size": 9,
     "axes.titlesize": 9,

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 BINS = 3000
 NAMED = 12  # number of sweeps above which the legend names only the first and the last
 DENSE = 60  # number of spikes in a sweep above which they cannot be told apart, so that an enlarged part is drawn too
-CLOSER = 20  # number of spikes in that enlarged part
+CLOSER = 20  # number of spikes in the enlarged part of a sweep with too many spikes
 COLOURS = ("#30638e", "#d1495b", "#edae49")  # colours of the first, middle and last sweep; others lie between
 
 

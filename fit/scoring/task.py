@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # steps of training data above which the first stages of a search use only a part, see `Task.shortened`
 LONG = 1_000_000
-SHORT = 250_000  # steps, about, in that part
-SEEN = 20  # number of spikes that the part must have at least, to be useful for a search
+SHORT = 250_000  # steps, about, of the part of long training data that the first stages of a search use
+SEEN = 20  # number of spikes that the part of long training data must have at least, to be useful for a search
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class Task:
         largest = max(float(np.max(np.abs(s.current))) for s in self.recording.sweeps if s.current is not None)
         if not 0 < largest < 1e3:
             raise RecordingError(f"a current of up to {largest:g} nA cannot be fitted: check its unit.")
-        # the largest code stands for a little less than the span: one code less
+        # a little more than the largest current, because the largest code is one step below the span
         return 2.0 ** math.ceil(math.log2(largest * (1 + 2.0**-15)))
 
     def part_spikes(self, part: Part) -> np.ndarray:
@@ -238,7 +238,7 @@ class Task:
                         errors.append(self._apart(a, b))
             told = [g for g in between if g is not None]
             explained = [g for g in model if g is not None]
-            # otherwise, some part is too fast for gamma
+            # only if gamma is defined (not "too fast") for all parts
             if told and len(told) == len(between) and len(explained) == len(model):
                 reliabilities.append(float(np.mean(told)))
                 if reliabilities[-1] >= scores.PREDICTABLE:

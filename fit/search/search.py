@@ -25,13 +25,13 @@ SCREEN = 1024  # number of points of the Sobol screen, at most
 # different ones. A large population also makes full use of the kernel's vector instructions and threads.
 POPULATION = 96
 STALLED = 1000  # evaluations: a CMA-ES run that has not improved its loss by 1 % (GAIN) within so many is abandoned
-GAIN = 0.99  # share of its loss below which a run must come for that
+GAIN = 0.99  # factor to which the loss of a CMA-ES run must fall to count as an improvement
 NEXT = 64  # number of best points of the screen among which the start of the next run is chosen
-REFINE = 0.6  # share of the budget that is spent when the narrower runs start
-POLISH = 0.95  # share of the budget that is spent when the changes of single codes start
+REFINE = 0.6  # share of the budget after which narrower CMA-ES runs start around the best result so far
+POLISH = 0.95  # share of the budget after which the search changes single codes of the best result
 SIGMA = 0.2  # initial standard deviation of a CMA-ES run, as a share of the searched range
-SIGMA_REFINE = 0.08  # the same of the first narrower run
-MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # changes of a single code that the last stage tries
+SIGMA_REFINE = 0.08  # initial standard deviation of a narrower CMA-ES run, as a share of the searched range
+MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # changes of a single code that are tried at the end of a search
 # distances, as shares of the searched range, at which `sensitivity` tries a parameter
 STRIDES = 0.5 ** np.arange(10, 0.5, -0.5)
 GROWN = 1.1  # factor by which the loss may grow within the range that `sensitivity` returns

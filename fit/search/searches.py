@@ -16,7 +16,8 @@ from spikefab.sim.engine import Engine, FixedPoint
 from .search import Search
 
 EARLY = 0.25  # share of its budget that every model gets before models far from the best are stopped
-LEAST = 2000  # number of evaluations of that first part, at least: fewer tell little about a model with ten parameters
+# evaluations that every model gets at least before it may be stopped: fewer tell little about ten parameters
+LEAST = 2000
 # A model that is not among the first `top_k` gets the rest of its budget if its loss is within this factor of the best loss.
 NEAR = 1.3
 
@@ -111,7 +112,7 @@ class Searches:
             if self.progress is not None:
                 done = spent + sum(s.evaluations for s in searches)
                 self.progress(name, done, self.searches * self.budget, best.lowest)
-            # it may also be higher, when a search changes from a part to all training data
+            # tell a changed loss, also a higher one: it rises when a search changes from a part to all training data
             if self.callback is not None and best.lowest != told:
                 told = best.lowest
                 values = best.engine.dequantise(best.codes).items()

@@ -11,7 +11,7 @@ from spikefab.hw.spec import Role
 from spikefab.sim.engine import Engine
 
 FACTOR = 3.0  # C, R and tau are searched within this factor of their measured value
-FACTOR_GATED = 6.0  # the same factor for models with gates that are partly open at rest
+FACTOR_GATED = 6.0  # factor within which C, R and tau are searched in models with gates that are partly open at rest
 NEAR = 8.0  # mV on either side of a measured potential in which it is searched
 FAR = 20.0  # mV on either side of the resting potential, for the reversal of a leak if other currents flow at rest too
 THRESHOLD = (-40.0, 10.0)  # mV, relative to the median onset of spikes, between which a threshold is searched

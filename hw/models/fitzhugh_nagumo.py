@@ -21,8 +21,9 @@ def lowest_root(b, c, d):
     return np.where(inside > 0, single, 2 * r * np.cos((angle + 2 * np.pi) / 3)) - b / 3
 
 
-K_X = Conversion("k_x", lambda tau, p, c, dt: dt / (3 * tau), lambda k, p, c, dt: dt / (3 * k))  # conversion of tau
-K_W = Conversion(  # conversion of eps
+# converts tau to its coefficient
+K_X = Conversion("k_x", lambda tau, p, c, dt: dt / (3 * tau), lambda k, p, c, dt: dt / (3 * k))
+K_W = Conversion(  # converts the parameter eps to its coefficient
     "k_w", lambda eps, p, c, dt: dt * eps / p.tau, lambda k, p, c, dt: k / (3 * c.k_x), fastest=1.0
 )  # fmt: skip
 

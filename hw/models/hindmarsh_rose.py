@@ -9,7 +9,7 @@ from spikefab.hw.spiking import ARMED, crossing
 
 from .fitzhugh_nagumo import lowest_root
 
-# conversion of r
+# converts the parameter r to its coefficient
 K_Z = Conversion("k_z", lambda r, p, c, dt: dt * r / p.tau, lambda k, p, c, dt: k / c.k, fastest=20.0)
 
 

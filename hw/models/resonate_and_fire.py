@@ -13,7 +13,7 @@ def turned(p, dt):
     return np.exp((p.b + 1j * p.omega) * dt)
 
 
-# conversions of b, omega and k_I
+# conversions of the parameters b, omega and k_I to their coefficients
 LOST = Conversion(
     "a", lambda b, p, c, dt: 1 - turned(p, dt).real, lambda a, p, c, dt: np.log(np.hypot(1 - a, c.B)) / dt
 )  # fmt: skip

@@ -14,7 +14,7 @@ from spikefab.hw.trace import select
 
 LIMIT = 8.0  # y = tan(theta/2) is limited to -LIMIT..LIMIT in the read-out
 ENTRIES = {16: 256, 18: 512, 24: 1024}  # entries of a table over a full turn of the phase, by word length
-K = Conversion(  # conversion of tau
+K = Conversion(  # conversion of the parameter tau to its coefficient
     "k", lambda tau, p, c, dt: 2 * dt / (np.pi * tau), lambda k, p, c, dt: 2 * dt / (np.pi * k)
 )  # fmt: skip
 
@@ -64,14 +64,15 @@ class ThetaNeuron(Neuron):
     def equations(dp, s, c, i):
         cos2, tan = phase_tables(dp.word)
         drive = ((c.k_I * i).word(16) + c.eta).word(16)
-        # pi itself has no code; the code next to it serves, because the table has the same value on both sides
+        # A phase that is rounded to pi wraps to -pi, where the table has the same value.
         at = index(s.phase.wrap(Q.covering(1, dp.word)), 1.0, cos2.entries)
         # (1 - cos) + (1 + cos) drive = 2 (1 - cos^2(theta/2) (1 - drive))
         speed = (1 - (interpolate(cos2, at).word(1) * (1 - drive).word(16)).word(16)).word(16)
         ahead = s.phase + (c.k * speed).like(s.phase)
         spike = ahead >= 1
         phase = select(spike, ahead.wrap(s.phase.q), ahead.like(s.phase))
-        y = interpolate(tan, index(phase, 1.0, tan.entries)).word(2 * LIMIT)  # the table is limited already
+        # the values of the table are within the limit already
+        y = interpolate(tan, index(phase, 1.0, tan.entries)).word(2 * LIMIT)
         v = (c.V_0 + (c.S * y).word(256)).word(128)
         return {"phase": phase, ".v": select(spike, c.V_peak, v), ".spike": spike}
 

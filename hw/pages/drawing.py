@@ -211,7 +211,8 @@ class _Drawing:
         drawn = []
         node, wires = self.trace.nodes[port.source], [self.trace.nodes[index] for index in reversed(port.wires)]
         if isinstance(node.op, ops.Const) and all(isinstance(wire.op, ops.Point) for wire in wires):
-            node, wires = (wires or [node])[-1]._replace(op=node.op), []  # only its value is shown
+            # a constant with its point moved is shown as one number
+            node, wires = (wires or [node])[-1]._replace(op=node.op), []
         if self.layout.is_tag(box, port):
             name = LOOKS[type(node.op)].sign(node.op, node.q)
             colour = self._colour(port.source) if isinstance(node.op, ops.Input) else INK
