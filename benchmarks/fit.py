@@ -29,17 +29,18 @@ RECORDINGS = (
 LONGEST = 3.0  # times the script's seconds
 
 
-def script(path: Path, seed: int) -> dict[str, Any]:
+def script(path: Path, seed: int, evaluations: int) -> dict[str, Any]:
     """What the script prints: it runs by itself, as a user's would."""
     command = [sys.executable, "-m", "benchmarks.afternoon", str(path), "--seed", str(seed)]
+    command += ["--evaluations", str(evaluations)]
     done = subprocess.run(command, cwd=running.ROOT, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
-def ours(path: Path) -> tuple[float, dict[str, Any]]:
+def ours(path: Path, budget: int) -> tuple[float, dict[str, Any]]:
     """Seconds of the default fit of all models, reading included, and how its models came out."""
     begun = time.perf_counter()
-    results = fit(read(path))
+    results = fit(read(path), budget=budget)
     seconds = time.perf_counter() - begun
     return seconds, {"scores": {r.model_name: r.combined_score for r in results}, "ended_early": results.ended_early}
 
@@ -48,22 +49,24 @@ def main() -> int:
     parser = running.parser(__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=FitOptions.budget, help="evaluations a model of ours")
+    parser.add_argument("--evaluations", type=int, default=10_000, help="of the script")
     options = parser.parse_args()
     data = running.data()
     first = data / RECORDINGS[0]
     fit(read(first), budget=64)  # compiles what this machine has not seen
     times = []
     for seed in range(options.runs):
-        seconds, ranking = ours(first)
-        times.append({"ours": seconds, "script": script(first, seed)["seconds"], **ranking})
+        seconds, ranking = ours(first, options.budget)
+        times.append({"ours": seconds, "script": script(first, seed, options.evaluations)["seconds"], **ranking})
         print(f"all models {seconds:.1f} s, the script's AdEx {times[-1]['script']:.1f} s", flush=True)
     ratio = median(t["ours"] for t in times) / median(t["script"] for t in times)
     print(f"ratio of medians {ratio:.2f} (at most {LONGEST:g} wanted)", flush=True)
     rows = []
     for name in RECORDINGS:
         for seed in range(options.seeds):
-            (mine,) = fit(read(data / name), models=["AdEx"], seed=seed)
-            theirs = script(data / name, seed)
+            (mine,) = fit(read(data / name), models=["AdEx"], budget=options.budget, seed=seed)
+            theirs = script(data / name, seed, options.evaluations)
             rows.append(
                 {
                     "recording": name,
@@ -81,7 +84,7 @@ def main() -> int:
     medians = {who: median(row[who]["held_out"] for row in rows) for who in ("ours", "script")}
     print(f"all: ours {medians['ours']:.3f}, the script's {medians['script']:.3f}", flush=True)
     content = running.head("numpy", "scipy", "numba", "cmaes") | {
-        "budget": FitOptions.budget,
+        "budget": options.budget,
         "ratio": ratio,
         "times": times,
         "medians": medians,

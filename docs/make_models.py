@@ -17,6 +17,7 @@ from spikefab.hw.neuron import Neuron
 from spikefab.hw.pages import description as facts
 from spikefab.hw.pages.drawing import draw
 from spikefab.sim import kernels
+from spikefab.sim.engine import SETTLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,7 +253,7 @@ def plot(model: type[Neuron], path: Path) -> None:
             neuron = panel.neuron(model)
             nA = panel.current(neuron.dt)
             t = np.arange(len(nA)) * neuron.dt
-            neuron.run(np.zeros(round(kernels.SETTLE / neuron.dt)))
+            neuron.run(np.zeros(round(SETTLE / neuron.dt)))
             voltage.plot(t, neuron.run(nA), color=MODEL, linewidth=0.8)
             current.plot(t, nA, color=DATA, linewidth=0.9)
             voltage.set_title(panel.name)

@@ -16,9 +16,11 @@ from spikefab.hw.datapath import Datapath
 from spikefab.hw.spec import Param
 
 from . import ideal, ideal_kernel, kernels
-from .kernels import SETTLE, Batch
+from .kernels import Batch
 
 Notice = Callable[[str], None] | None
+# ms for which a neuron is held under its baseline current before a sweep.
+SETTLE = 200.0
 # Steps of a sweep above which a float64 model is compiled: that takes some seconds, but a longer sweep would take longer.
 INTERPRETED = 50_000
 
@@ -102,10 +104,6 @@ class Engine(ABC):
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
         """Simulate rows (N, coefficients) under inputs (S, T). `more` and the result are as in `kernels.simulate`."""
 
-    @abstractmethod
-    def settle(self, rows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        """The states (N, S, states) in which the sweeps begin: from rest, 200 ms under their baseline inputs (S,)."""
-
     @property
     @abstractmethod
     def compiled(self) -> bool:
@@ -118,6 +116,12 @@ class Engine(ABC):
     @abstractmethod
     def identity(self) -> bytes:
         """A hash of everything that determines the result of a simulation."""
+
+    def settle(self, rows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+        """The states (N, S, states) in which the sweeps begin: from rest, 200 ms under their baseline inputs (S,)."""
+        levels, which = np.unique(baseline, return_inverse=True)
+        held = np.repeat(levels[:, None], round(SETTLE / self.dp.dt), axis=1)
+        return self.simulate(rows, held, max_spikes=1).end[:, which]
 
     def run(self, row: np.ndarray, currents: Sequence[np.ndarray], baselines: np.ndarray) -> Run:
         """Simulate one row (coefficients,) under several currents (T,), nA, whose lengths may differ.
@@ -159,9 +163,6 @@ class FixedPoint(Engine):
 
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
         return kernels.simulate(self.dp, rows, current, **more)
-
-    def settle(self, rows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        return kernels.settle(self.dp, rows, baseline)
 
     @property
     def compiled(self) -> bool:
@@ -226,9 +227,6 @@ class Float64(Engine):
 
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
         return ideal_kernel.simulate(self.dp, rows, current, **more)
-
-    def settle(self, rows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        return ideal_kernel.settle(self.dp, rows, baseline)
 
     @property
     def compiled(self) -> bool:

@@ -177,13 +177,6 @@ def simulate(
     )
 
 
-def settle(dp: Datapath, coefficients: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """States (N, S, states) in which each sweep begins: rest, then 200 ms of its baseline current (S,), nA."""
-    levels, which = np.unique(baseline, return_inverse=True)
-    held = np.repeat(levels[:, None], round(kernels.SETTLE / dp.dt), axis=1)
-    return simulate(dp, coefficients, held, max_spikes=1).end[:, which]
-
-
 def identity(dp: Datapath) -> bytes:
     """A digest of all that the kernel of this datapath computes with. Raises TypeError as `simulate`."""
     return kernels.digest(_source(dp)[0], _step(dp))

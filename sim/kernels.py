@@ -201,16 +201,6 @@ def simulate(
     )
 
 
-SETTLE = 200.0  # ms under the baseline current before a sweep
-
-
-def settle(dp: Datapath, codes: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """State codes (N, S, states) in which each sweep begins: rest, then 200 ms of its baseline current (S,), codes."""
-    levels, which = np.unique(baseline, return_inverse=True)
-    held = np.repeat(levels[:, None], round(SETTLE / dp.dt), axis=1)
-    return simulate(dp, codes, held, max_spikes=1).end[:, which]
-
-
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
     """Say that a kernel is about to be compiled, if it is."""
     if notice is not None and not compiled(dp):

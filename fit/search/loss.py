@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -11,6 +12,7 @@ from spikefab.fit.freedom import solved
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.task import Task
 from spikefab.sim.engine import Engine
+from spikefab.sim.kernels import Batch
 
 COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
 COARSE_WEIGHT = 0.5
@@ -117,16 +119,7 @@ class Loss:
         q_offset, q = (self.engine.formats[name] for name in solved(self.engine.params))
         unit = 2.0 ** round(np.log2(PROBE))
         rows[:, offset], rows[:, scale] = 0, q.encode(unit)
-        batch = self.engine.simulate(
-            rows,
-            self.current,
-            initial=self.engine.settle(rows, self.baseline),
-            length=self.length,
-            data=self.data,
-            outside=self.inside,
-            max_spikes=1,
-            regress=True,
-        )
+        batch = self._simulated(rows, outside=self.inside, max_spikes=1, regress=True)
         x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
         v = self.data.sum() / self.length.sum()
         lo, hi = self.engine.params[solved(self.engine.params)[1]].bounds
@@ -135,18 +128,14 @@ class Loss:
         rows[:, offset] = q_offset.encode(v - q.decode(rows[:, scale]) * x)
         return rows
 
+    def _simulated(self, rows: np.ndarray, **more: Any) -> Batch:
+        """Rows over the training parts, each from its baseline, against the data."""
+        initial = self.engine.settle(rows, self.baseline)
+        return self.engine.simulate(rows, self.current, initial=initial, length=self.length, data=self.data, **more)
+
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Losses (N,) of rows (N, coefficients) of the engine."""
-        batch = self.engine.simulate(
-            rows,
-            self.current,
-            initial=self.engine.settle(rows, self.baseline),
-            length=self.length,
-            data=self.data,
-            outside=self.outside,
-            clip=self.task.clip,
-            max_spikes=self.most,
-        )
+        batch = self._simulated(rows, outside=self.outside, clip=self.task.clip, max_spikes=self.most)
         out = np.empty(len(rows))
         _losses(
             np.ascontiguousarray(batch.count),

@@ -58,7 +58,7 @@ def test_read_out_is_the_regression_of_the_recording_on_x(task, name):
         x = []
         for part in task.split.train:
             current = dp.current.encode(task.recording.sweeps[part.sweep].current[: part.stop])
-            first = kernels.settle(dp, probe[None], dp.current.encode(task.baselines[part.sweep : part.sweep + 1]))
+            first = FixedPoint(dp).settle(probe[None], dp.current.encode(task.baselines[part.sweep : part.sweep + 1]))
             x.append(kernels.simulate(dp, probe, current, initial=first, trace=True).trace[0, 0] / 8.0)
         x = np.concatenate(x)
         S = np.polyfit(x, data, 1)[0]

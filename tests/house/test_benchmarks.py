@@ -1,5 +1,6 @@
 """Every benchmark can be imported and says what it does; results are kept row by row."""
 
+import ast
 import importlib
 import json
 from pathlib import Path
@@ -34,6 +35,15 @@ def test_help(name, monkeypatch, capsys):
     text = capsys.readouterr().out
     assert module.__doc__.splitlines()[0].split()[0] in text
     assert f"-m benchmarks.{name} " in text or name == "peers"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_length(name):
+    """As of the product's files and functions."""
+    text = (running.ROOT / f"benchmarks/{name}.py").read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        assert not isinstance(node, ast.FunctionDef) or node.end_lineno - node.lineno < 80, node.name
 
 
 def test_rows_are_kept_as_they_come(tmp_path):

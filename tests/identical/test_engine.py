@@ -26,7 +26,8 @@ def test_fixed_point_is_the_batch_kernel(dp, currents):
     engine = FixedPoint(dp)
     row = engine.quantise(AdExNeuron.defaults())[0]
     found = engine.run(row, currents, BASELINES)
-    settled = kernels.settle(dp, row[None], dp.current.encode(BASELINES))
+    held = np.repeat(dp.current.encode(BASELINES)[:, None], 2000, axis=1)  # 200 ms
+    settled = kernels.simulate(dp, row, held).end
     assert np.array_equal(found.initial, settled[0])
     for k, current in enumerate(currents):
         alone = kernels.simulate(dp, row, dp.current.encode(current), initial=settled[:, k], trace=True)

@@ -4,6 +4,7 @@ import numpy as np
 
 from spikefab.hw.datapath import datapath
 from spikefab.sim import corners, coverage, kernels, reference
+from spikefab.sim.engine import FixedPoint
 
 
 def ends(formats):
@@ -115,7 +116,7 @@ def test_settle_is_200_ms_of_the_baseline_from_rest(kind, word):
     baseline = dp.current.encode(np.array([0.1, 0.0, 0.1, -0.3]))
     states = np.repeat(dp.rest(codes)[:, None], 4, axis=1)
     _, _, path = expected(dp, codes, states, np.repeat(baseline[:, None], 400, axis=1))
-    assert np.array_equal(kernels.settle(dp, codes, baseline), path[:, :, -1])
+    assert np.array_equal(FixedPoint(dp).settle(codes, baseline), path[:, :, -1])
 
 
 def test_batches_do_not_mix_candidates(kind):

@@ -1,4 +1,4 @@
-"""The oracle's half of these tests: published equations in continuous time, by scipy, with no spikefab in it."""
+"""The oracle's half of these tests: scipy integrates the published equations, which are in `spikefab.sim.continuous`."""
 
 from collections.abc import Callable
 
