@@ -1,4 +1,7 @@
-"""Recordings in, fitted and ranked models out. The module is itself the function: `spikefab.fit(...)` is `fit.fit(...)`."""
+"""Fits models to recordings and ranks them.
+
+The module can itself be called as a function: `spikefab.fit(...)` is `spikefab.fit.fit(...)`.
+"""
 
 import sys
 from types import ModuleType
@@ -20,7 +23,7 @@ def fit_many(*args: Any, **kwargs: Any) -> Any:
 
 
 class _Callable(ModuleType):
-    """`from spikefab import fit` gives this module, whichever was imported first: so it can be called."""
+    """A module that can be called. `from spikefab import fit` may return the module instead of the function."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return fit(*args, **kwargs)

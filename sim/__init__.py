@@ -1,4 +1,4 @@
-"""References of every model: exact integers, compiled batch kernels, the float64 ideal."""
+"""Simulates models: in exact integers (the reference), in compiled batch kernels, and in float64 (the ideal)."""
 
 from .simulator import Ideal, Simulator
 

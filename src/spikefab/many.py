@@ -1,4 +1,4 @@
-"""The commands for many recordings: fit-many, collect."""
+"""The commands for many recordings: fit-many and collect."""
 
 import re
 import shlex
@@ -14,11 +14,12 @@ from spikefab.fit.flags import options_of, reading_of
 if TYPE_CHECKING:
     from spikefab.fit.many.jobs import Cell
 
-INCOMPLETE = 4  # some cells have no result
-INTERRUPTED = 130
+INCOMPLETE = 4  # exit code if some recordings have no result
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def fit_many(args: Namespace, screen: Screen) -> int:
+    """`spikefab fit-many`: fit many recordings. Returns the exit code."""
     from spikefab.fit.many.run import fit_many as fit
 
     shard = _shard(args.shard)
@@ -74,6 +75,7 @@ def _shard(text: str | None) -> tuple[int, int]:
 
 
 def collect(args: Namespace, screen: Screen) -> int:
+    """`spikefab collect`: make one table of the results of fit-many. Returns the exit code."""
     from spikefab.fit.many.collect import collect as gather
 
     table = gather(args.folder)

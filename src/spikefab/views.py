@@ -1,4 +1,4 @@
-"""The commands that only look: info, features, models, boards."""
+"""The commands that only show something: info, features, models, boards, studio."""
 
 from argparse import Namespace
 from textwrap import indent
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from spikefab.fit.recordings.recording import Recording
     from spikefab.hw.neuron import Neuron
 
-PICTURES = (".png", ".svg", ".pdf")
+PICTURES = (".png", ".svg", ".pdf")  # formats in which a recording can be drawn
 
 
 def info(args: Namespace, screen: Screen) -> int:
+    """`spikefab info`: describe a recording, and draw it if the user asks for a picture."""
     from spikefab.fit.recordings.readers import parse_sweeps
     from spikefab.fit.recordings.spikes import find_spikes
     from spikefab.fit.recordings.summary import describe
@@ -69,6 +70,7 @@ def info(args: Namespace, screen: Screen) -> int:
 
 
 def features(args: Namespace, screen: Screen) -> int:
+    """`spikefab features`: show the features of a recording and the models recommended for it."""
     from spikefab.fit.features.extract import UNITS, f_i_curve, recording_features, sweep_features
     from spikefab.fit.features.recommend import recommend
     from spikefab.fit.recordings.spikes import find_spikes
@@ -116,6 +118,7 @@ def features(args: Namespace, screen: Screen) -> int:
 
 
 def models(args: Namespace, screen: Screen) -> int:
+    """`spikefab models`: list all models, or describe one."""
     from spikefab.hw.models import every_model, get_model
     from spikefab.hw.pages import description as facts
 
@@ -170,6 +173,7 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
 
 def boards(args: Namespace, screen: Screen) -> int:
+    """`spikefab boards`: list the boards."""
     from spikefab.boards.table import BOARDS
 
     found: list[dict[str, Any]] = [
@@ -210,6 +214,7 @@ def boards(args: Namespace, screen: Screen) -> int:
 
 
 def studio(args: Namespace, screen: Screen) -> int:
+    """`spikefab studio`: serve the Studio until Ctrl-C."""
     from spikefab.studio import serve
 
     def told(address: str) -> None:
