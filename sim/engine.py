@@ -19,7 +19,7 @@ from . import ideal, ideal_kernel, kernels
 from .kernels import Batch
 
 Notice = Callable[[str], None] | None
-# ms for which a neuron is held under its baseline current before a sweep.
+# ms for which a neuron is simulated under its baseline current, to find its state at the start of a sweep.
 SETTLE = 200.0
 # Steps of a sweep above which a float64 model is compiled: that takes some seconds, but a longer sweep would take longer.
 INTERPRETED = 50_000

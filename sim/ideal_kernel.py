@@ -1,7 +1,7 @@
-"""The ideal, compiled: `ideal.run` over many candidates and sweeps at once, at the speed of a fit.
+"""The compiled ideal: does the same as `ideal.run`, for many candidates and sweeps at once and as fast as a fit needs.
 
-Loops and statements are those of the batch kernel, without their rounding. The function of a table is traced as equations
-are: called once, on a symbol that writes down what is done to it.
+Loops and statements are those of the batch kernel without the rounding. The function that a table approximates is written as
+statements too: it is called once with a symbol, which records the operations that are applied to it.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ UFUNCS = {
 
 
 class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
-    """A number by its name in the statements; `write(ufunc, operands)` gives the name of what is made of it."""
+    """A number in the statements, known by its name. `write(ufunc, operands)` writes an operation on such numbers."""
 
     def __init__(self, name: str, write: Callable[[str, tuple], "Symbol"]):
         self.name, self.write = name, write
@@ -40,7 +40,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(f"no statement for {ufunc.__name__}: add it to ideal_kernel.UFUNCS")
         return self.write(ufunc.__name__, operands)
 
-    def clip(self, low: Any, high: Any, **_: Any) -> "Symbol":  # what np.clip calls
+    def clip(self, low: Any, high: Any, **_: Any) -> "Symbol":  # np.clip calls this method
         return np.minimum(np.maximum(self, low), high)  # type: ignore[call-overload,return-value]
 
 
@@ -69,7 +69,7 @@ def _wrap(w: Writer, op: ops.Wrap, index: int) -> Written:
 
 
 def _function(w: Writer, op: ops.Lookup, index: int) -> Written:
-    """The function that a table stands for."""
+    """Write the function that a table approximates."""
     (arg,), table, fixed = w.nodes[index].args, op.table, w.fixed[index]
 
     def operand(x: Any) -> str:
@@ -100,12 +100,12 @@ RULES: dict[type[ops.Operation], Rule] = SHARED | {
 
 
 class _Ideal(Writer):
-    """Every value in its own unit, nothing rounded; tables are what they stand for."""
+    """Writes the statements of the ideal: real values without rounding (g is 0), functions in place of tables."""
 
     rules = RULES
 
     def number(self, index: int) -> float | None:
-        """Also of a table's slopes, which are 0 here, and of what is made of them."""
+        """The value of a constant. Slopes of tables are 0 here, and so is every product with one."""
         op, args, _ = self.nodes[index]
         if isinstance(op, ops.Lookup):
             return 0.0 if op.column > 0 else None
@@ -129,14 +129,15 @@ def _step(dp: Datapath) -> Step:
 
 @cache
 def _source(dp: Datapath) -> tuple[str, str]:
-    version = hashlib.sha256(Path(elementary.__file__).read_bytes()).hexdigest()  # they are compiled into the kernel
+    # these functions are compiled into the kernel
+    version = hashlib.sha256(Path(elementary.__file__).read_bytes()).hexdigest()
     functions = f"from spikefab.sim.elementary import {', '.join(FUNCTIONS)}  # {version}\n"
     source = f"{kernel_source(dp, _step(dp))}\n\n{functions}"
     return source, f"{dp.model.__name__}_ideal_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
 
 
 def rest(dp: Datapath, coefficients: np.ndarray) -> np.ndarray:
-    """States (N, states) at rest of real coefficients (N, coefficients)."""
+    """The states (N, states) at rest for real coefficients (N, coefficients)."""
     found = ideal.rest(dp, dict(zip(dp.coefficients, coefficients.T, strict=True)))
     return np.stack([np.broadcast_to(found[n], len(coefficients)) for n in dp.states], axis=-1)
 
@@ -155,9 +156,9 @@ def simulate(
     regress: bool = False,
     trace: bool = False,
 ) -> Batch:
-    """As `kernels.simulate`, where coefficients (N, coefficients) and current (S, T), nA, initial and end states are real.
+    """Like `kernels.simulate`, but in real numbers: coefficients (N, coefficients), current (S, T) in nA, and states.
 
-    Raises TypeError for a model with a table of a function that has no statement.
+    Raises TypeError if a table of the model approximates a function that cannot be written as statements.
     """
     coefficients = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
     source, name = _source(dp)
@@ -188,6 +189,6 @@ def compiled(dp: Datapath) -> bool:
 
 
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
-    """Say that a kernel is about to be compiled, if it is. Raises TypeError as `simulate`."""
+    """Call `notice` if the kernel has yet to be compiled. Raises TypeError as `simulate` does."""
     if not compiled(dp) and notice is not None:
         notice(f"compiling the float64 {dp.model.__name__} kernel for this machine, once")

@@ -1,4 +1,4 @@
-"""The compiled batch kernel: candidates x sweeps x steps, the reference's integers at the speed of a fit."""
+"""The compiled batch kernel: the integers of the reference for many candidates and sweeps, as fast as a fit needs."""
 
 import hashlib
 import importlib.util
@@ -23,12 +23,15 @@ from .statements import Step
 
 @dataclass(frozen=True)
 class Batch:
-    """What a batch of N candidates did on S sweeps.
+    """The result of simulating N candidates (parameter sets) on S sweeps.
 
-    count (N, S) spikes; spikes (N, S, max_spikes) the steps that spiked, the first `count` of each row valid (at most
-    max_spikes); masked (N, S) sum of squared error, mV^2, where `outside` is 1, both voltages limited at `clip`; sums
-    (N, S, 3) of v, v^2 and v times the data where `outside` is 1, for the regression of the data on v, zeros unless it was
-    asked for; end (N, S, states) state codes after the last step; trace (N, S, T) mV, or None.
+    count   (N, S) number of spikes
+    spikes  (N, S, max_spikes) steps with a spike; in each row, the first `count` (at most max_spikes) are valid
+    masked  (N, S) sum of squared errors, mV^2, over the samples where `outside` is 1, both voltages cut off at `clip`
+    sums    (N, S, 3) sums of v, v^2 and v times the data over the samples where `outside` is 1, to regress the data on v;
+            zeros unless `regress` was set
+    end     (N, S, states) state codes after the last step
+    trace   (N, S, T) mV, or None
     """
 
     count: np.ndarray
@@ -50,7 +53,7 @@ def _source(dp: Datapath) -> tuple[str, str]:
 
 
 def identity(dp: Datapath) -> bytes:
-    """A digest of all that the kernel of this datapath computes with."""
+    """A hash of the kernel's source, constants and tables: datapaths with the same hash give the same results."""
     return digest(_source(dp)[0], _step(dp))
 
 
@@ -60,18 +63,20 @@ def digest(source: str, step: Step) -> bytes:
 
 
 def compiled(dp: Datapath) -> bool:
-    """Whether the kernel of this datapath is in the cache: without it the first call compiles for some seconds."""
+    """Whether the kernel of this datapath is in the cache. If not, the first call compiles it, which takes some seconds."""
     return cached(_source(dp)[1])
 
 
 def cached(name: str) -> bool:
+    """Whether a compiled kernel of this name is in the cache."""
     return any((cache_dir("kernels") / "__pycache__").glob(f"{name}*.nbc"))
 
 
 @cache
 def load(name: str, source: str) -> ModuleType:
+    """The module of a kernel, whose source is written to the cache if it is not there."""
     path = cache_dir("kernels") / f"{name}.py"
-    if not path.exists():  # whole or not at all: another process may look, and this one be killed
+    if not path.exists():  # renamed when complete, as another process may read it and this one may be killed
         part = path.with_name(f".{name}.{os.getpid()}.part")
         part.write_text(source)
         part.replace(path)
@@ -85,8 +90,11 @@ def load(name: str, source: str) -> ModuleType:
 
 @contextmanager
 def _interleaved():
-    """Has LLVM write the statements of four vectors side by side: one waits less where another is not ready. Its own choice
-    is one vector after the other, at up to twice the time. The option is one of the process, so it is taken back."""
+    """Make LLVM interleave the instructions of four vectors, so that the processor waits less for results.
+
+    By itself, LLVM computes one vector after the other, which takes up to twice the time. The option holds for the whole
+    process; it is reset afterwards.
+    """
     llvm.set_option("", "-force-vector-interleave=4")
     try:
         yield
@@ -109,15 +117,16 @@ def launch(
     regress: bool,
     trace: bool,
 ) -> Batch:
-    """Run a compiled step over whole blocks of lanes; all numbers, in and out, are in the step's own units.
+    """Run a compiled kernel, with the candidates padded to full blocks of lanes.
 
+    All numbers, arguments and results, are in the units of the kernel (codes in the batch kernel, real values in the ideal).
     coefficients (N, coefficients), start (N, S, states) or (N, states), current (S, T); the others as in `simulate`.
     """
     (n, (sweeps, steps), k) = len(coefficients), current.shape, start.shape[-1]
     padded = -(-n // LANES) * LANES
     if start.ndim == 2:
         start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
-    rows = np.minimum(np.arange(padded), n - 1)  # the last candidate fills the last block
+    rows = np.minimum(np.arange(padded), n - 1)  # copies of the last candidate fill the last block
     zeros = np.zeros_like(current)
     masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
     count = np.zeros((sweeps, padded), dtype=np.int64)
@@ -143,7 +152,7 @@ def launch(
         trace,
         volts,
     )
-    with nullcontext() if kernel.signatures else _interleaved():  # type: ignore[attr-defined]  # about to be compiled
+    with nullcontext() if kernel.signatures else _interleaved():  # type: ignore[attr-defined]  # not compiled yet
         kernel(*arguments)
     return Batch(
         count.T[:n],
@@ -169,14 +178,23 @@ def simulate(
     regress: bool = False,
     trace: bool = False,
 ) -> Batch:
-    """Run N candidates over S sweeps.
+    """Simulate N candidates (parameter sets) on S sweeps.
 
-    codes (N, coefficients) and current (S, T) are codes; initial (N, S, states) or (N, states) state codes, rest if
-    None; length (S,) steps of each sweep, T if None; data (S, T) mV and outside (S, T) 0 or 1 feed the error sums.
-    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 5)) bytes, and 8 N S T with `trace`.
+    codes       (N, coefficients) codes of the coefficients
+    current     (S, T) codes of the input
+    initial     (N, S, states) or (N, states) state codes; None: at rest
+    length      (S,) number of steps of each sweep; None: T
+    data        (S, T) mV, recorded voltage for the error sums
+    outside     (S, T) 1 at samples that count in the error sums, 0 at others
+    clip        mV above which both voltages are cut off in the error sums
+    max_spikes  number of spikes kept per candidate and sweep
+    regress     whether to compute `sums`
+    trace       whether to keep the voltages
+
+    Memory: 8 N (coefficients + S (max_spikes / 2 + 2 states + 5)) bytes, and 8 N S T more with `trace`.
     """
     codes = np.atleast_2d(np.asarray(codes))
-    lsb = dp.readout.lsb  # a power of two: sums in codes are those in mV, to the last bit
+    lsb = dp.readout.lsb  # a power of two, so that the conversion of sums of codes to mV is exact
     source, name = _source(dp)
     out = launch(
         load(name, source).kernel,
@@ -202,6 +220,6 @@ def simulate(
 
 
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:
-    """Say that a kernel is about to be compiled, if it is."""
+    """Call `notice` if the kernel has yet to be compiled."""
     if notice is not None and not compiled(dp):
         notice(f"compiling the {dp.model.__name__} kernel for this machine, once")

@@ -1,4 +1,4 @@
-"""The number that a search minimises, for a batch of candidates over the training parts, from the kernel's sums."""
+"""The loss that a search minimises: computed for many candidates at once over the training parts of a recording."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,17 +14,19 @@ from spikefab.fit.scoring.task import Task
 from spikefab.sim.engine import Engine
 from spikefab.sim.kernels import Batch
 
-COARSE = 4.0  # timing is also scored with a window this many times as wide, so that far spikes still pull
-COARSE_WEIGHT = 0.5
-# Under noise spikes are held to the millisecond, and models are compared by coincidences: one that the combined score alone
-# would choose fires as often as the cell and coincides less.
+# Factor by which the window of the second timing term is wider, so that spikes far from any partner still change the loss.
+COARSE = 4.0
+COARSE_WEIGHT = 0.5  # weight of that second term, relative to the weight of timing
+# Weight of 1 - gamma, relative to the weight of timing, for noise stimuli. Their spikes are reproducible to a millisecond, and
+# models are compared by gamma; without this term, a search finds models that fire as often as the cell but at other times.
 GAMMA_WEIGHT = 4.5
-PROBE = 8.0  # mV per unit of x, while its read-out is solved
+# scale S, mV per unit of x, of the read-out with which x is measured in order to solve for the best read-out
+PROBE = 8.0
 
 
 @njit(cache=True)
 def not_coincident(data, model, span):
-    """1 - gamma of model spikes with data spikes over `span` ms, 0..1; 0 where the data are too fast for gamma."""
+    """1 - gamma of model and data spikes over `span` ms, limited to 1; 0 if the data fire too fast for gamma."""
     chance = 2 * scores.DELTA * len(data) / span
     if chance >= scores.TOO_FAST:
         return 0.0
@@ -34,6 +36,7 @@ def not_coincident(data, model, span):
 
 @njit(parallel=True, cache=True)
 def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise, weights, dt, out):
+    """Write the loss of each candidate into `out` (N,), from the counts, spikes and error sums of the kernel."""
     for n in prange(count.shape[0]):
         total = 0.0
         for s in range(count.shape[1]):
@@ -58,8 +61,10 @@ def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise,
 
 @dataclass(eq=False)
 class Loss:
-    """Combined score over the training parts, plus a second term of the spikes: timing in a wider window, or, under noise,
-    coincidences. 0 is perfect."""
+    """The loss: the combined score over the training parts with another term for the spike times. 0 is perfect.
+
+    The other term is the timing error in a wider window, or, for noise stimuli, 1 - gamma.
+    """
 
     engine: Engine
     task: Task
@@ -92,12 +97,12 @@ class Loss:
 
     @property
     def solved(self) -> list[int]:
-        """Columns of the rows that `read_out` sets."""
+        """The columns of the coefficients that `read_out` sets, offset and S; empty if the model has no such read-out."""
         names = [*self.engine.formats]
         return [names.index(n) for n in solved(self.engine.params)]
 
     def digest(self) -> bytes:
-        """Of all that decides what rows score, the code that computes it included."""
+        """A hash of everything that determines the loss: task, engine, and the source of the code that computes it."""
         task = self.task
         said = [repr((self.engine.dp.readout, task.flat, task.clip, task.noise, task.dt))]
         said += [Path(str(module)).read_text() for module in (__file__, scores.__file__)]
@@ -107,10 +112,10 @@ class Loss:
         return found.digest()
 
     def read_out(self, rows: np.ndarray) -> np.ndarray:
-        """The same rows with the read-out, offset + S x, solved, where the model has one.
+        """The same rows with the best read-out, offset + S x, if the model has one; other rows are returned unchanged.
 
-        Least squares of the recording on x over all training samples, spikes and all, S kept above its lower bound; the
-        kernel gives the sums. Solved from x as the hardware shows it under a read-out of its own, S x with S a power of two.
+        Offset and S are the least-squares solution for the recorded voltage over all training samples, spikes included, with
+        S within its bounds. The kernel gives the sums for it, while the read-out is S x with a power of two for S.
         """
         if not self.solved:
             return rows
@@ -129,12 +134,12 @@ class Loss:
         return rows
 
     def _simulated(self, rows: np.ndarray, **more: Any) -> Batch:
-        """Rows over the training parts, each from its baseline, against the data."""
+        """Simulate rows on the training parts, starting from their baselines, with the error sums against the data."""
         initial = self.engine.settle(rows, self.baseline)
         return self.engine.simulate(rows, self.current, initial=initial, length=self.length, data=self.data, **more)
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Losses (N,) of rows (N, coefficients) of the engine."""
+        """The losses (N,) of N candidates, given as rows (N, coefficients) of the engine."""
         batch = self._simulated(rows, outside=self.outside, clip=self.task.clip, max_spikes=self.most)
         out = np.empty(len(rows))
         _losses(
