@@ -18,7 +18,7 @@ test-slow: $(READY)                 ## the rest: CI runs both
 
 studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
 
-studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* studio/web/src/*)
+studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* studio/web/src/*.* studio/web/src/*/*)
 	cd studio/web && npm ci --no-audit --no-fund && npm run lint && npm run build
 
 test-studio: $(READY) studio         ## the Studio in Chromium: CHROMIUM=/usr/bin/chromium

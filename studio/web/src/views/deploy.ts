@@ -1,11 +1,17 @@
 // The Deploy view: which neuron, on which board; verify, build, export.
-import { type Board, type Job, type Neuron, type Row, get, post } from "./api";
-import { present } from "./bench";
-import { jobTable, over, ranking } from "./jobs";
-import { JobView } from "./jobview";
-import { brief, chosen, emit, hold, job, keep, on, project, session } from "./store";
-import type { Table } from "./table";
-import { act, button, complain, count, field, fix, h, number, say, select, set, share, short } from "./ui";
+import type { Board, Job, Neuron, Row } from "../state/api";
+import { over, ranking } from "../state/jobs";
+import { brief, chosen, hold, job, project } from "../state/project";
+import { get, post } from "../state/server";
+import { keep, present, session } from "../state/session";
+import { emit, on } from "../state/topics";
+import { button, field, h, number, say, select, set } from "../ui/elements";
+import { count, fix, short } from "../ui/format";
+import { act, complain } from "../ui/messages";
+import { share } from "../ui/share";
+import { Table } from "../ui/table";
+import { jobTable } from "./jobTable";
+import { JobView } from "./jobView";
 
 const SEEN = 12; // newest fits whose models are offered
 

@@ -1,6 +1,8 @@
 // Tables that fill live, each with a copy (TSV) and a CSV button. Rows are kept by key, so that a click lands on the row
 // that was under the pointer even while numbers change.
-import { button, copy, download, finite, h, say, short } from "./ui";
+import { copy, download } from "./clipboard";
+import { button, h, say } from "./elements";
+import { finite, short } from "./format";
 
 export interface Column<R> {
   head: string | (() => string); // a function: it may change with the rows

@@ -1,6 +1,7 @@
 // How well a simulated neuron does, in tiles.
-import type { Simulation } from "./api";
-import { fix, h, set } from "./ui";
+import type { Simulation } from "../state/api";
+import { h, set } from "../ui/elements";
+import { fix } from "../ui/format";
 
 export const LOSSES = "Scores are losses: 0 is perfect. Of gamma, 1 is.";
 

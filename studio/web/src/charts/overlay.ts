@@ -1,9 +1,11 @@
 // A simulated neuron over what was recorded: voltage, below it the residual (or the current of a step), spikes of both.
 import type uPlot from "uplot";
-import type { Simulation, Trace } from "./api";
-import { Group, Plot, ticks, times } from "./plot";
-import { under } from "./traces";
-import { h } from "./ui";
+import type { Simulation, Trace } from "../state/api";
+import { under } from "../state/traces";
+import { h } from "../ui/elements";
+import { Group } from "./group";
+import { ticks, times } from "./marks";
+import { Plot } from "./plot";
 
 const ROW = 20; // px of a row of spikes
 

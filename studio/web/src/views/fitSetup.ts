@@ -1,9 +1,16 @@
 // What a fit is asked: the recording, models, word, budget, what is held out; and what the recording's features point at.
-import { type Feature, type Features, type Job, get, post } from "./api";
-import { Group, Plot } from "./plot";
-import { brief, cards, choose, hold, keep, on, project, recording, session } from "./store";
-import { Table } from "./table";
-import { SameBox, act, check, choices, complain, field, h, number, read, select, set, short } from "./ui";
+import { Group } from "../charts/group";
+import { Plot } from "../charts/plot";
+import type { Feature, Features, Job } from "../state/api";
+import { brief, cards, choose, hold, project, recording } from "../state/project";
+import { get, post } from "../state/server";
+import { keep, session } from "../state/session";
+import { on } from "../state/topics";
+import { check, choices, field, h, number, read, select, set } from "../ui/elements";
+import { short } from "../ui/format";
+import { act, complain } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
+import { Table } from "../ui/table";
 
 const HELD: [string, string, string][] = [
   [

@@ -1,8 +1,9 @@
 // The stimulus window on a chart: two handles, by pointer or by keyboard.
 import type uPlot from "uplot";
-import type { Plot } from "./plot";
-import { colour } from "./colours";
-import { fix, h } from "./ui";
+import { h } from "../ui/elements";
+import { fix } from "../ui/format";
+import { colour } from "../ui/theme";
+import { Plot } from "./plot";
 
 export class StimulusWindow {
   window: [number, number] | null = null;

@@ -1,14 +1,20 @@
 // The Auto-Fit view: a search while it runs, and its ranking.
-import { type Job, type JobEvent, type JobState, type Ranking, type Row } from "./api";
-import { Fitted, type Live } from "./fitted";
-import { FitSetup } from "./fitsetup";
-import { command, follow, jobTable, over, told } from "./jobs";
-import { Losses, style } from "./losses";
-import { swatch } from "./plot";
-import { LOSSES } from "./score";
-import { brief, chosen, emit, job, keep, on, project, session } from "./store";
-import { Table } from "./table";
-import { SameBox, act, button, count, fix, h, set } from "./ui";
+import { Losses, style } from "../charts/losses";
+import { swatch } from "../charts/marks";
+import type { Job, JobEvent, JobState, Ranking, Row } from "../state/api";
+import { command, follow, over } from "../state/jobs";
+import { brief, chosen, job, project } from "../state/project";
+import { keep, session } from "../state/session";
+import { emit, on } from "../state/topics";
+import { button, h, set } from "../ui/elements";
+import { count, fix } from "../ui/format";
+import { act } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
+import { Table } from "../ui/table";
+import { FitSetup } from "./fitSetup";
+import { type Live, Fitted } from "./fittedModel";
+import { jobTable, told } from "./jobTable";
+import { LOSSES } from "./scoreTiles";
 
 export class FitView {
   readonly el = h("div", { class: "view" });

@@ -1,10 +1,16 @@
 // A model of a fit over its recording: the one that is chosen in the ranking, with its best codes so far.
-import { type Better, type Row, simulate } from "./api";
-import { over } from "./jobs";
-import { Overlay } from "./overlay";
-import { brief, emit, job, keep, recording, session } from "./store";
-import { whole } from "./traces";
-import { SameBox, button, choices, complain, fix, h, say, select, set } from "./ui";
+import { Overlay } from "../charts/overlay";
+import type { Better, Row } from "../state/api";
+import { over } from "../state/jobs";
+import { brief, job, recording } from "../state/project";
+import { simulate } from "../state/server";
+import { keep, session } from "../state/session";
+import { emit } from "../state/topics";
+import { whole } from "../state/traces";
+import { button, choices, h, say, select, set } from "../ui/elements";
+import { fix } from "../ui/format";
+import { complain } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
 
 /** A model of a fit: what is known of it so far. */
 export interface Live {

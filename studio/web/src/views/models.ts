@@ -1,8 +1,11 @@
 // The Models view: the models as cards; a chosen one goes on the bench.
-import type { Card } from "./api";
-import { BenchView, present } from "./bench";
-import { cards, keep, on, session } from "./store";
-import { button, choices, count, h, select, set, svg } from "./ui";
+import type { Card } from "../state/api";
+import { cards } from "../state/project";
+import { keep, present, session } from "../state/session";
+import { on } from "../state/topics";
+import { button, choices, h, select, set, svg } from "../ui/elements";
+import { count } from "../ui/format";
+import { BenchView } from "./bench";
 
 export class ModelsView {
   readonly el = h("div", { class: "view" });

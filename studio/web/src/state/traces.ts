@@ -1,6 +1,6 @@
 // Traces and spike times of sweeps, fetched once and kept while there is room.
-import { type Recording, type Trace, get, trace } from "./api";
-import type { Under } from "./plot";
+import type { Recording, Trace } from "./api";
+import { get, trace } from "./server";
 
 const ROOM = 16e6; // points kept
 const held = new Map<string, Promise<{ trace: Trace; spikes: number[] }>>();
@@ -40,6 +40,16 @@ export function forget(id: string): void {
       sizes.delete(key);
     }
   }
+}
+
+/** An evenly sampled line that is drawn by hand under the plot's own: it needs no common time axis with them. */
+export interface Under {
+  label?: string;
+  colour: string;
+  alpha?: number;
+  t0: number;
+  step: number;
+  v: Float32Array;
 }
 
 export function under(t: Trace, colour = "recorded", label?: string, alpha = 1): Under {

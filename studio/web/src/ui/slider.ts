@@ -1,6 +1,8 @@
 // One parameter: a slider, buttons for the next code, a number; and the exact value that its code stands for.
-import type { Parameter } from "./api";
-import { button, guard, h, number, short } from "./ui";
+import type { Parameter } from "../state/api";
+import { button, h, number } from "./elements";
+import { short } from "./format";
+import { guard } from "./numberField";
 
 const TICKS = 1000;
 

@@ -1,6 +1,6 @@
 // The page's colours for the canvas, which knows no CSS variables; and the theme that decides them.
-import { emit } from "./store";
-import { button } from "./ui";
+import { emit } from "../state/topics";
+import { button } from "./elements";
 
 const probe = document.createElement("i");
 const cache = new Map<string, string>();

@@ -1,9 +1,15 @@
 // One verification, build or export as it goes: steps, log, checks, the report of a build, files.
-import type { BuildReport, Check, Job, JobEvent } from "./api";
-import { command, follow, over, told } from "./jobs";
-import { brief, job, on } from "./store";
-import { Table } from "./table";
-import { SameBox, act, button, count, fix, h, say, set, share } from "./ui";
+import type { BuildReport, Check, Job, JobEvent } from "../state/api";
+import { command, follow, over } from "../state/jobs";
+import { brief, job } from "../state/project";
+import { on } from "../state/topics";
+import { button, h, say, set } from "../ui/elements";
+import { count, fix } from "../ui/format";
+import { act } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
+import { share } from "../ui/share";
+import { Table } from "../ui/table";
+import { told } from "./jobTable";
 
 interface Step {
   name: string;

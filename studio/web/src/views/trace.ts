@@ -1,12 +1,22 @@
 // The Trace view: what was recorded.
-import { type Feature, type Recording, type Trace, put, remove, trace } from "./api";
-import { StimulusWindow } from "./handles";
-import { currentButton, refused } from "./imports";
-import { Group, Plot, ticks, times } from "./plot";
-import { choose, chooseSweep, emit, keep, on, project, recording, session, sweep } from "./store";
-import { Table } from "./table";
-import { forget, under, whole } from "./traces";
-import { SameBox, act, button, check, choices, complain, fix, h, later, plural, select, set, short, tell } from "./ui";
+import { Group } from "../charts/group";
+import { ticks, times } from "../charts/marks";
+import { Plot } from "../charts/plot";
+import { StimulusWindow } from "../charts/stimulusWindow";
+import type { Feature, Recording, Trace } from "../state/api";
+import { later } from "../state/later";
+import { choose, chooseSweep, project, recording, sweep } from "../state/project";
+import { put, remove, trace } from "../state/server";
+import { keep, session } from "../state/session";
+import { emit, on } from "../state/topics";
+import { forget, under, whole } from "../state/traces";
+import { button, check, choices, h, select, set } from "../ui/elements";
+import { fix, plural, short } from "../ui/format";
+import { act, complain, tell } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
+import { Table } from "../ui/table";
+import { refused } from "./importing";
+import { noRecording, showFacts } from "./recordingFacts";
 
 const MANY = 30; // sweeps shown faintly
 const ROOM = 4e6; // and their samples together
@@ -92,39 +102,12 @@ export class TraceView {
       }
     });
     this.picker.addEventListener("change", () => chooseSweep(Number(this.picker.value)));
-    this.empty = this.nothing();
+    this.empty = noRecording();
     set(this.el, refused, this.empty, this.full);
     this.layout();
     on("recordings", () => this.lists());
     on("recording", () => void this.show());
     on("sweep", () => void this.load());
-  }
-
-  private nothing(): HTMLElement {
-    return h(
-      "div",
-      { class: "empty", id: "trace-empty" },
-      h("h2", null, "Import a recording of a neuron"),
-      h("p", null, "Drop files anywhere on this page, or use Import: the membrane voltage and the current that was injected."),
-      h(
-        "p",
-        null,
-        button("import-first", "Import", () => document.getElementById("import-file")?.click(), { class: "primary" }),
-      ),
-      h(
-        "ul",
-        null,
-        h("li", null, h("b", null, ".csv .tsv .txt"), " – a time, then voltage and current of each sweep, units in the header"),
-        h("li", null, h("b", null, ".abf"), " – Axon, versions 1 and 2"),
-        h("li", null, h("b", null, ".nwb"), " – Neurodata Without Borders, versions 1 and 2"),
-        h("li", null, "and other formats that neo reads, where it is installed"),
-      ),
-      h(
-        "p",
-        { class: "soft" },
-        "Nothing leaves this machine. What cannot be trusted is refused, with the reason; a voltage without a current can still be viewed.",
-      ),
-    );
   }
 
   private layout(): void {
@@ -174,7 +157,7 @@ export class TraceView {
       String(session.sweep),
     );
     this.same.update(r);
-    this.showFacts(r);
+    showFacts(this.facts, r);
     await this.load();
   }
 
@@ -224,49 +207,6 @@ export class TraceView {
     emit("recordings");
     choose(session.recording);
     tell(`${r.name} was removed.`);
-  }
-
-  private showFacts(r: Recording): void {
-    const near = h("p", { class: "bad", hidden: true });
-    const facts: [string, string][] = [
-      ["time step", `${short(r.dt)} ms`],
-      ["units", r.units || "–"],
-      ["current from", r.current_origin || "–"],
-      ["length", `${short(Math.max(...r.sweeps.map((s) => s.duration)), 4)} ms a sweep`],
-    ];
-    set(
-      this.facts,
-      r.cannot_be_fitted && h("div", { class: "notice warn", id: "cannot-be-fitted" }, r.cannot_be_fitted),
-      !r.sweeps.some((s) => s.current) && h("p", null, currentButton(r, near)),
-      near,
-      h(
-        "dl",
-        null,
-        facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)]),
-      ),
-      r.warnings.length > 0 &&
-        h(
-          "div",
-          { id: "warnings" },
-          h("h3", null, "Warnings"),
-          h(
-            "ul",
-            { class: "warn" },
-            r.warnings.map((w) => h("li", null, w)),
-          ),
-        ),
-      r.notes.length > 0 &&
-        h(
-          "div",
-          { id: "notes" },
-          h("h3", null, "Notes"),
-          h(
-            "ul",
-            null,
-            r.notes.map((n) => h("li", null, n)),
-          ),
-        ),
-    );
   }
 
   private async load(): Promise<void> {

@@ -1,8 +1,12 @@
 // Files that come in: by the button, or dropped anywhere on the page.
-import { type Recording, Refusal, query, upload } from "./api";
-import { choose, emit, project } from "./store";
-import { act, button, bytes, calm, complain, field, h, number, plural, read, tell } from "./ui";
-import { forget } from "./traces";
+import type { Recording } from "../state/api";
+import { choose, project } from "../state/project";
+import { Refusal, query, upload } from "../state/server";
+import { emit } from "../state/topics";
+import { forget } from "../state/traces";
+import { button, field, h, number, read } from "../ui/elements";
+import { bytes, plural } from "../ui/format";
+import { act, calm, complain, tell } from "../ui/messages";
 
 /** Files whose refusal asked for something that a field can say. */
 export const refused = h("div", { id: "refused", class: "stack" });

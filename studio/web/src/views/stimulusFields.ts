@@ -1,6 +1,7 @@
 // The step of current that drives a model on the bench where no recording does.
-import { keep, session } from "./store";
-import { field, guard, h, number } from "./ui";
+import { keep, session } from "../state/session";
+import { field, h, number } from "../ui/elements";
+import { guard } from "../ui/numberField";
 
 const LONGEST = 2_000_000; // steps that the server simulates
 

@@ -1,27 +1,21 @@
 // A model on the bench: its sliders move codes, the fixed-point neuron answers over the recording.
-import { type Parameters, type Settings, type SimulateRequest, type Simulation, get, query, simulate } from "./api";
-import { Overlay } from "./overlay";
-import { ScoreTiles } from "./score";
-import { Slider } from "./sliders";
-import { stimulusFields } from "./stimulus";
-import { type Bench, card, chooseSweep, emit, keep, on, recording, session, sweep } from "./store";
-import { Table } from "./table";
-import { driven, whole } from "./traces";
-import { SameBox, calm, check, choices, complain, field, finite, guard, h, later, number, say, select, set } from "./ui";
-
-interface CodeRow {
-  name: string;
-  code: number;
-  format: string;
-}
-
-/** What Deploy can take from here: the neuron as it was simulated last. */
-export const present: { model: string; settings: Settings; word: number; s: Simulation | null } = {
-  model: "",
-  settings: {},
-  word: 0,
-  s: null,
-};
+import { Overlay } from "../charts/overlay";
+import type { Parameters, SimulateRequest, Simulation } from "../state/api";
+import { later } from "../state/later";
+import { card, chooseSweep, recording, sweep } from "../state/project";
+import { get, query, simulate } from "../state/server";
+import { type Bench, keep, present, session } from "../state/session";
+import { emit, on } from "../state/topics";
+import { driven, whole } from "../state/traces";
+import { check, choices, field, h, number, say, select, set } from "../ui/elements";
+import { finite } from "../ui/format";
+import { calm, complain } from "../ui/messages";
+import { guard } from "../ui/numberField";
+import { SameBox } from "../ui/sameBox";
+import { Slider } from "../ui/slider";
+import { CodeTable } from "./codeTable";
+import { ScoreTiles } from "./scoreTiles";
+import { stimulusFields } from "./stimulusFields";
 
 export class BenchView {
   readonly el = h("div", { id: "bench", class: "split wide-aside" });
@@ -44,7 +38,7 @@ export class BenchView {
   private readonly scores = new ScoreTiles();
   private readonly state = h("p", { id: "bench-state", role: "status", class: "soft" });
   private readonly near = h("p", { class: "bad", hidden: true });
-  private readonly codes: Table<CodeRow>;
+  private readonly codes = new CodeTable();
   private readonly same = new SameBox();
   private parameters: Parameters | null = null;
   private model = "";
@@ -57,15 +51,6 @@ export class BenchView {
   private opening = 0;
 
   constructor(private readonly shown: () => boolean) {
-    this.codes = new Table<CodeRow>(
-      [
-        { head: "coefficient", value: (r) => r.name, left: true },
-        { head: "code", value: (r) => r.code, show: (r) => String(r.code) },
-        { head: "format", value: (r) => r.format, left: true },
-        { head: "stands for", value: (r) => stands(r) },
-      ],
-      { id: "codes", label: "Integer codes", key: (r) => r.name },
-    );
     this.word.addEventListener("change", () => this.again({ word: Number(this.word.value) }));
     guard(
       this.dt,
@@ -271,7 +256,7 @@ export class BenchView {
     this.overlay.clear();
     for (const slider of this.byName.values()) slider.stand(undefined);
     this.scores.show(null);
-    this.codes.update([]);
+    this.codes.show(null);
     this.same.update(null);
     say(this.state, "");
     emit("bench");
@@ -383,13 +368,7 @@ export class BenchView {
     const told = b.codes && b.from ? `The codes of ${b.from}.` : `${s.n.toLocaleString("en-US")} steps of ${s.dt} ms.`;
     say(this.state, told);
     this.scores.show(s);
-    this.codes.update(Object.entries(s.codes).map(([name, code]) => ({ name, code, format: s.formats[name] ?? "" })));
+    this.codes.show(s);
     this.same.update(s);
   }
-}
-
-/** A code in Q(i, f) stands for code · 2^-f. */
-function stands(r: CodeRow): number | null {
-  const bits = /(-?\d+)\s*\)\s*$/.exec(r.format)?.[1];
-  return bits === undefined ? null : r.code * 2 ** -Number(bits);
 }

@@ -1,8 +1,10 @@
 // Training losses while a search runs: a line a model, told apart by hue and dash.
 import type uPlot from "uplot";
-import { Group, Plot, type Series } from "./plot";
-import { brief, cards } from "./store";
-import { h } from "./ui";
+import { brief, cards } from "../state/project";
+import { h } from "../ui/elements";
+import { Group } from "./group";
+import type { Series } from "./marks";
+import { Plot } from "./plot";
 
 const MOST = 400; // points of a line
 const HUES = 7;

@@ -1,26 +1,13 @@
 // Charts: uPlot with our colours, one time axis shared by a group, zoom by wheel, drag and buttons.
 import uPlot from "uplot";
-import { colour } from "./colours";
-import { on } from "./store";
-import { button, fix, h, short } from "./ui";
+import { on } from "../state/topics";
+import type { Under } from "../state/traces";
+import { h } from "../ui/elements";
+import { short } from "../ui/format";
+import { colour } from "../ui/theme";
+import { Group } from "./group";
+import { type Series, logarithmic, swatch } from "./marks";
 
-/** An evenly sampled line that is drawn by hand under the plot's own: it needs no common time axis with them. */
-export interface Under {
-  label?: string;
-  colour: string;
-  alpha?: number;
-  t0: number;
-  step: number;
-  v: Float32Array;
-}
-export interface Series {
-  label: string;
-  colour: string;
-  width?: number;
-  dash?: number[];
-  points?: boolean;
-  gaps?: boolean; // lines go over missing values
-}
 interface PlotOptions {
   id: string;
   label: string; // of the whole chart, for those who do not see it
@@ -40,68 +27,6 @@ interface PlotOptions {
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const LEFT = 54; // px of every y axis: charts of a group align
-
-let groups = 0;
-
-/** Charts over one another that show the same range of time. */
-export class Group {
-  readonly key = `group-${++groups}`;
-  readonly plots: Plot[] = [];
-  readonly tools: HTMLElement;
-  readonly moved: ((range: [number, number]) => void)[] = [];
-  full: [number, number] = [0, 1];
-  min = 0;
-  max = 1;
-  private readonly clock = h("span", { class: "clock" });
-
-  constructor(
-    label: string,
-    private readonly unit = "ms",
-  ) {
-    const tool = (text: string, name: string, what: () => void) =>
-      button(null, text, what, { class: "small", "aria-label": `${name}: ${label}`, title: name });
-    this.tools = h(
-      "div",
-      { class: "row tools", role: "group", "aria-label": `Zoom: ${label}` },
-      this.clock,
-      tool("+", "Zoom in", () => this.zoom(0.5)),
-      tool("−", "Zoom out", () => this.zoom(2)),
-      tool("‹", "Earlier", () => this.pan(-0.25)),
-      tool("›", "Later", () => this.pan(0.25)),
-      tool("Reset", "Reset zoom", () => this.reset()),
-    );
-  }
-
-  extent(full: [number, number], show = true): void {
-    this.full = full;
-    if (show || this.min < full[0] || this.max > full[1]) [this.min, this.max] = full;
-  }
-
-  view(min: number, max: number): void {
-    const [lo, hi] = this.full;
-    const width = Math.min(hi - lo, Math.max(max - min, (hi - lo) * 1e-6, 1e-3));
-    if (!(width > 0)) return;
-    this.min = Math.max(lo, Math.min(min, hi - width));
-    this.max = this.min + width;
-    for (const p of this.plots) p.draw();
-    for (const what of this.moved) what([this.min, this.max]);
-  }
-
-  reset = (): void => this.view(...this.full);
-
-  zoom(factor: number, at = (this.min + this.max) / 2): void {
-    this.view(at - (at - this.min) * factor, at + (this.max - at) * factor);
-  }
-
-  pan(share: number): void {
-    const by = (this.max - this.min) * share;
-    this.view(this.min + by, this.max + by);
-  }
-
-  hover(t: number | null): void {
-    this.clock.textContent = t === null ? "" : `${fix(t, this.max - this.min < 20 ? 3 : 1)} ${this.unit}`;
-  }
-}
 
 export class Plot {
   readonly el: HTMLElement;
@@ -319,53 +244,4 @@ export class Plot {
     if (y) this.paths.set(line, found);
     return found;
   }
-}
-
-/** What a logarithmic axis names: of every decade 1, 2, 3 and 5, or fewer where there are many; even steps in a narrow range. */
-function logarithmic(min: number, max: number): number[] {
-  const decades: number[] = [];
-  for (let k = Math.floor(Math.log10(min)); k <= Math.log10(max); k++) decades.push(k);
-  for (const part of [[1, 2, 3, 5], [1, 3], [1]]) {
-    const found = decades.flatMap((k) => part.map((m) => Number(`${m}e${k}`))).filter((v) => v >= min && v <= max);
-    if (found.length >= 3 && found.length <= 8) return found;
-  }
-  const rough = (max - min) / 8; // three of them or more, as a step is at most 2.5 times that
-  const size = 10 ** Math.floor(Math.log10(rough));
-  const step = size * [1, 2, 5, 10].find((m) => m * size >= rough)!;
-  const steps: number[] = [];
-  for (let k = Math.ceil(min / step); k * step <= max; k++) steps.push(k * step);
-  return steps;
-}
-
-export function swatch(s: Series): HTMLElement {
-  const style = {
-    "border-top": `${Math.max(2, s.width ?? 1)}px ${s.points ? "dotted" : s.dash ? "dashed" : "solid"} var(--${s.colour})`,
-  };
-  return h("i", { class: "swatch", "aria-hidden": "true", style });
-}
-
-/** Times of evenly spaced points. */
-export function times(count: number, t0: number, step: number): Float64Array {
-  const t = new Float64Array(count);
-  for (let k = 0; k < count; k++) t[k] = t0 + k * step;
-  return t;
-}
-
-/** Short vertical marks at the given times between two heights, in canvas px from the top of the plot. */
-export function ticks(u: uPlot, at: readonly number[], top: number, bottom: number, name: string): void {
-  const { ctx, bbox } = u;
-  const [min, max] = [u.scales["x"]!.min!, u.scales["x"]!.max!];
-  ctx.save();
-  ctx.strokeStyle = colour(name);
-  ctx.lineWidth = 1.25 * devicePixelRatio;
-  ctx.setLineDash([]);
-  ctx.beginPath();
-  for (const t of at) {
-    if (t < min || t > max) continue;
-    const x = u.valToPos(t, "x", true);
-    ctx.moveTo(x, bbox.top + top);
-    ctx.lineTo(x, bbox.top + bottom);
-  }
-  ctx.stroke();
-  ctx.restore();
 }

@@ -1,0 +1,114 @@
+// What the page looked like: kept by the server, given back at the next load.
+import type { Settings, Simulation } from "./api";
+import { later } from "./later";
+import { report } from "./report";
+import { put } from "./server";
+
+/** A neuron on the bench: what its sliders say. */
+export interface Bench {
+  settings: Settings;
+  params: Record<string, number>;
+  touched?: boolean; // by the user: another recording then does not set it anew
+  preset?: string; // "start", or the name of what its parameters are
+  codes?: Record<string, number>; // of a fit, until a slider moves
+  i_span?: number; // the one these codes are for
+  from?: string; // "rank 1 of cell.abf": where it came from
+}
+export interface Session {
+  tab: string;
+  recording: string | null;
+  sweep: number;
+  all: boolean; // the other sweeps, faintly
+  model: string | null;
+  word: number;
+  dt: number;
+  driven: "recording" | "step";
+  stimulus: { amplitude: number; start: number; stop: number; duration: number };
+  ideal: boolean;
+  benches: Record<string, Bench>; // by model
+  fit: string | null; // the job that Auto-Fit shows
+  setup: {
+    models: string[] | null;
+    word: number;
+    dt: number;
+    budget: number;
+    held_out: string;
+    folds: number | null;
+    seed: number;
+  };
+  row: string | null; // the model that Auto-Fit overlays
+  neuron: string; // "bench", JOB:RANK, or "": the best of the newest fit
+  board: string | null;
+  job: string | null; // the job that Deploy shows
+  steps: number;
+  seed: number;
+}
+
+export const session: Session = {
+  tab: "trace",
+  recording: null,
+  sweep: 0,
+  all: false,
+  model: null,
+  word: 18,
+  dt: 0.1,
+  driven: "recording",
+  stimulus: { amplitude: 0.5, start: 100, stop: 600, duration: 700 },
+  ideal: true,
+  benches: {},
+  fit: null,
+  setup: { models: null, word: 18, dt: 0.1, budget: 20000, held_out: "auto", folds: null, seed: 0 },
+  row: null,
+  neuron: "",
+  board: null,
+  job: null,
+  steps: 20000,
+  seed: 1,
+};
+
+/** What Deploy can take from here: the neuron as it was simulated last. */
+export const present: { model: string; settings: Settings; word: number; s: Simulation | null } = {
+  model: "",
+  settings: {},
+  word: 0,
+  s: null,
+};
+
+/** To the server, soon; call it after any change of `session`. */
+export const keep = later(500, () => {
+  put("session", session).catch(report);
+});
+
+type Odd = Record<string, unknown>;
+const table = (x: unknown): x is Odd => typeof x === "object" && x !== null && !Array.isArray(x);
+
+/** What was kept into what it is now, field by field, only where it still is of its kind: another version may have kept it. */
+function restore(into: Odd, kept: Odd): void {
+  for (const [key, now] of Object.entries(into)) {
+    const was = kept[key];
+    if (key === "benches") into[key] = benches(was);
+    else if (table(now)) table(was) && restore(now, was);
+    else if (now !== null ? typeof was === typeof now : was === null || kind(key, was)) into[key] = was;
+  }
+}
+
+/** Of those that may be null, the lists and numbers; all others are names. */
+function kind(key: string, was: unknown): boolean {
+  if (key === "models") return Array.isArray(was) && was.every((x) => typeof x === "string");
+  return typeof was === (key === "folds" ? "number" : "string");
+}
+
+function benches(was: unknown): Odd {
+  return Object.fromEntries(
+    Object.entries(table(was) ? was : {}).filter(
+      ([, b]) => table(b) && table(b["settings"]) && table(b["params"]) && (b["codes"] === undefined || table(b["codes"])),
+    ),
+  );
+}
+
+/** The session as it was kept, as far as it still makes sense. */
+export function restoreSession(kept: Odd): void {
+  restore(session as unknown as Odd, kept);
+  if (![16, 18, 24].includes(session.word)) session.word = 18;
+  if (!(session.dt >= 0.005 && session.dt <= 1)) session.dt = 0.1;
+}

@@ -1,0 +1,101 @@
+// Jobs in a list, and what every view of a job shows around its own part.
+import type { Job, JobState } from "../state/api";
+import { command, over, removeJob } from "../state/jobs";
+import { button, h, say, set } from "../ui/elements";
+import { bytes } from "../ui/format";
+import { act, tell } from "../ui/messages";
+import { SameBox } from "../ui/sameBox";
+import { Table } from "../ui/table";
+
+async function discard(j: Job): Promise<void> {
+  if (!confirm(`Delete "${j.title}" and its files?`)) return;
+  await removeJob(j.id);
+  tell("Deleted.");
+}
+
+const mark: Record<JobState, string> = { running: "▸", paused: "‖", done: "✓", cancelled: "–", failed: "✕", stopped: "!" };
+
+export function state(j: Job): HTMLElement {
+  const words = j.state === "stopped" ? "stopped: its worker died" : j.state;
+  return h("span", { class: `state ${j.state}`, title: j.error }, `${mark[j.state]} ${words}`);
+}
+
+/** What a view of a job shows around its own part. */
+interface Frame {
+  title: HTMLElement;
+  badge: HTMLElement;
+  resume: HTMLElement;
+  cancel: HTMLElement;
+  near: HTMLElement;
+  files: HTMLElement;
+  same: SameBox;
+}
+
+export function told(view: Frame, j: Job): void {
+  say(view.title, j.title);
+  if (view.badge.textContent !== state(j).textContent) set(view.badge, state(j)); // a status is read out when it changes
+  view.resume.hidden = j.state !== "paused" && j.state !== "stopped";
+  view.cancel.hidden = over(j.state);
+  view.near.hidden = !j.error;
+  view.near.textContent = j.error ?? "";
+  set(view.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
+  view.same.update(j);
+}
+
+/** A list of jobs: open, cancel, resume, delete. */
+export function jobTable(id: string, label: string, open: (j: Job) => void): Table<Job> {
+  const doing = (j: Job, text: string, name: string, what: () => Promise<void>) =>
+    button(
+      null,
+      text,
+      (e) => {
+        e.stopPropagation();
+        void act(e.currentTarget as HTMLButtonElement, undefined, what);
+      },
+      { class: "small", "aria-label": `${name}: ${j.title}` },
+    );
+  return new Table<Job>(
+    [
+      { head: "job", value: (j) => j.title, show: (j) => h("button", { type: "button", class: "link" }, j.title), left: true },
+      { head: "kind", value: (j) => j.kind, left: true },
+      { head: "begun", value: (j) => j.created, show: (j) => when(j.created), left: true },
+      { head: "state", value: (j) => j.state, show: state, left: true },
+      {
+        head: "actions",
+        value: () => "",
+        left: true,
+        bare: true,
+        show: (j) =>
+          h(
+            "span",
+            { class: "row" },
+            (j.state === "paused" || j.state === "stopped") && doing(j, "Resume", "Resume", () => command(j.id, "resume")),
+            !over(j.state) && doing(j, "Cancel", "Cancel", () => command(j.id, "cancel")),
+            (over(j.state) || j.state === "stopped") && doing(j, "Delete", "Delete", () => discard(j)),
+          ),
+      },
+    ],
+    { id, label, key: (j) => j.id, onrow: open, empty: "None yet." },
+  );
+}
+
+function when(iso: string): string {
+  const t = new Date(iso);
+  return Number.isNaN(t.getTime()) ? iso : t.toLocaleString("sv-SE").slice(0, 16);
+}
+
+export function files(j: Job | undefined): HTMLElement {
+  const all = j?.files ?? [];
+  return h(
+    "ul",
+    { class: "files" },
+    all.map((f) => {
+      return h(
+        "li",
+        null,
+        h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(f.name)}`, download: f.name }, f.name),
+        h("span", { class: "soft" }, ` ${f.what ? `${f.what}, ` : ""}${bytes(f.bytes)}`),
+      );
+    }),
+  );
+}

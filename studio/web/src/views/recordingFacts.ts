@@ -1,0 +1,77 @@
+// What is known of a recording, beside its traces.
+import type { Recording } from "../state/api";
+import { button, h, set } from "../ui/elements";
+import { short } from "../ui/format";
+import { currentButton } from "./importing";
+
+/** What the view says while the project has no recording. */
+export function noRecording(): HTMLElement {
+  return h(
+    "div",
+    { class: "empty", id: "trace-empty" },
+    h("h2", null, "Import a recording of a neuron"),
+    h("p", null, "Drop files anywhere on this page, or use Import: the membrane voltage and the current that was injected."),
+    h(
+      "p",
+      null,
+      button("import-first", "Import", () => document.getElementById("import-file")?.click(), { class: "primary" }),
+    ),
+    h(
+      "ul",
+      null,
+      h("li", null, h("b", null, ".csv .tsv .txt"), " – a time, then voltage and current of each sweep, units in the header"),
+      h("li", null, h("b", null, ".abf"), " – Axon, versions 1 and 2"),
+      h("li", null, h("b", null, ".nwb"), " – Neurodata Without Borders, versions 1 and 2"),
+      h("li", null, "and other formats that neo reads, where it is installed"),
+    ),
+    h(
+      "p",
+      { class: "soft" },
+      "Nothing leaves this machine. What cannot be trusted is refused, with the reason; a voltage without a current can still be viewed.",
+    ),
+  );
+}
+
+/** What was understood of a recording, and what is doubtful about it, into `box`. */
+export function showFacts(box: HTMLElement, r: Recording): void {
+  const near = h("p", { class: "bad", hidden: true });
+  const facts: [string, string][] = [
+    ["time step", `${short(r.dt)} ms`],
+    ["units", r.units || "–"],
+    ["current from", r.current_origin || "–"],
+    ["length", `${short(Math.max(...r.sweeps.map((s) => s.duration)), 4)} ms a sweep`],
+  ];
+  set(
+    box,
+    r.cannot_be_fitted && h("div", { class: "notice warn", id: "cannot-be-fitted" }, r.cannot_be_fitted),
+    !r.sweeps.some((s) => s.current) && h("p", null, currentButton(r, near)),
+    near,
+    h(
+      "dl",
+      null,
+      facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)]),
+    ),
+    r.warnings.length > 0 &&
+      h(
+        "div",
+        { id: "warnings" },
+        h("h3", null, "Warnings"),
+        h(
+          "ul",
+          { class: "warn" },
+          r.warnings.map((w) => h("li", null, w)),
+        ),
+      ),
+    r.notes.length > 0 &&
+      h(
+        "div",
+        { id: "notes" },
+        h("h3", null, "Notes"),
+        h(
+          "ul",
+          null,
+          r.notes.map((n) => h("li", null, n)),
+        ),
+      ),
+  );
+}
