@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from spikefab import __version__
-from spikefab.console import finite
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.extract import PULSE
+from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import get_model
 
 from . import cards, commands, recordings
@@ -31,10 +31,19 @@ from .jobs import OVER, Jobs
 from .live import Bench
 from .project import Missing, Project, file_name, shown_name
 from .readers import Readers
+from .words import said
 
 STATIC = Path(__file__).parent / "static"
 POLL = 0.1  # s between two looks for new events
 SESSION = 64 * 1024  # bytes of the state of the page, at most
+
+
+class Unreadable(SpikefabError):
+    """A file that a reader refuses: why, in the Studio's words, and the options of `read` that would help."""
+
+    def __init__(self, sentence: str, options: Sequence[str]):
+        super().__init__(sentence)
+        self.options = options
 
 
 class Studio:
@@ -171,11 +180,7 @@ class Studio:
     async def _read(self, file: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         found = await self.readers.ask("take_in", file=str(file), folder=str(folder), options=options)
         if "error" in found:
-            raise HTTPException(422, recordings.plain(found["error"], folder))
-        for name in ("current_origin", "cannot_be_fitted"):
-            found[name] = found[name] and recordings.plain(found[name], folder)
-        for name in ("notes", "warnings"):
-            found[name] = [recordings.plain(text, folder) for text in found[name]]
+            raise Unreadable(found["error"], found["options"])
         return found
 
     async def put_window(self, request: Request) -> Response:
@@ -363,7 +368,9 @@ def _json(content: Any, status: int = 200) -> Response:
 
 def _sentence(status: int) -> Callable:
     async def answer(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": recordings.plain(" ".join(str(error).split()), Path("/nowhere"))}, status)
+        assert isinstance(error, SpikefabError)
+        asks = error.options if isinstance(error, Unreadable) else error.sentence.options
+        return JSONResponse({"error": " ".join(said(error).split()), "options": [*asks]}, status)
 
     return answer
 

@@ -30,7 +30,8 @@ def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any]
     if neuron is None:
         which = settings["neuron"]
         what, words = f"jobs/{which['fit']}/out", ["--rank", str(which["rank"])]
-        python = f"from spikefab.output import fitted_neuron\n\nneuron, current = fitted_neuron({what!r}, rank={which['rank']})"
+        call = f"fitted_neuron({what!r}, rank={which['rank']})"
+        python = f"from spikefab.fit.report.folder import fitted_neuron\n\nneuron, current = {call}"
     else:
         what, words = f"jobs/{key}/neuron.json", []
         chosen = "".join(f", {name}={value!r}" for name, value in neuron["settings"].items())

@@ -260,7 +260,7 @@ def _asked(folder: Path) -> dict[str, Any] | None:
 
 def say(folder: Path, event: Mapping[str, Any]) -> None:
     """Append an event to events.jsonl, in one write."""
-    from spikefab.console import finite
+    from spikefab.fit.report.json_values import finite
 
     with (folder / "events.jsonl").open("ab", buffering=0) as out:
         if out.tell() and not _ends_a_line(folder / "events.jsonl"):

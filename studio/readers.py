@@ -78,7 +78,7 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
     import spikefab.fit.recordings.readers
     import spikefab.fit.recordings.recording  # noqa: F401
-    from spikefab.console import finite
+    from spikefab.fit.report.json_values import finite
 
     from . import recordings
 

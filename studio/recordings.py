@@ -11,13 +11,16 @@ import numpy as np
 
 from spikefab.errors import SpikefabError, UsageError
 
+from .words import said
+
 MOST = 1_000_000  # number of samples that are sent unchanged, at most
 POINTS = 200_000  # number of points that are sent in place of more samples
 FEATURE_SWEEPS = 200  # number of sweeps of which features are computed: the first ones, if there are more
 
 
 def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a file and store its samples in `folder`. Returns the description of the recording, or {"error", "code"}.
+    """Read a file and store its samples in `folder`. Returns the description of the recording, or {"error", "options"}: why
+    the file is refused, and the options of `read` that would help. All sentences are in the Studio's words.
 
     It is called in a separate process, see `readers`.
     """
@@ -25,44 +28,31 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     from spikefab.fit.recordings.spikes import find_spikes
     from spikefab.fit.recordings.summary import describe
 
+    kept = Path(folder)
     try:
         recording = read(file, **options)
         trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
         found = describe(recording, trains)
     except SpikefabError as error:
-        return {"error": str(error), "code": error.exit_code}
+        return {"error": said(error, kept), "options": error.sentence.options}
     except MemoryError:
-        return {"error": f"{file} needs more memory than this machine has.", "code": 3}
-    kept, nothing = Path(folder), np.empty(0)
+        return {"error": said(f"{file} needs more memory than this machine has.", kept), "options": ()}
+    nothing = np.empty(0)
     np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
     currents = [nothing if s.current is None else s.current for s in recording.sweeps]
     np.save(kept / "current.npy", np.concatenate(currents))
     np.save(kept / "spikes.npy", np.concatenate([spikes.time for spikes in trains]))
     del found["source"]  # a folder of this machine
+    for name in ("current_origin", "cannot_be_fitted"):
+        found[name] = found[name] and said(found[name], kept)
+    for name in ("notes", "warnings"):
+        found[name] = [said(text, kept) for text in found[name]]
     return found | {
         "added": datetime.now(UTC).isoformat(timespec="microseconds"),
         "file": Path(file).name,
         "options": {name: value if name != "current" else Path(value).name for name, value in options.items()},
         "sweeps": [{"index": k} | s for k, s in enumerate(found["sweeps"])],
     }
-
-
-PAGES_WORDS = {  # for what the command line calls options
-    "pass --dt MS, the time between two samples": "give the time between two samples, in ms",
-    "pass the injected current with --current FILE or --current-channel N": "add its current, from a file of its own or a"
-    " channel of this one",
-    "pass the injected current with --current FILE": "add its current, from a file of its own",
-    "--current-channel is for ABF files": "only an ABF file has channels to choose from",
-    "--current takes": "a current comes as",
-    "; --electrode NAME reads another": "",
-}
-
-
-def plain(sentence: str, folder: Path) -> str:
-    """A sentence without folders of this machine, and with the words of the page for options of the command line."""
-    for words, ours in PAGES_WORDS.items():
-        sentence = sentence.replace(words, ours)
-    return sentence.replace(f"{folder}/", "")
 
 
 def options_of(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:

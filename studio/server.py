@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import uvicorn
 
-from spikefab.errors import UsageError
+from spikefab.errors import Advice, UsageError
 
 from .app import Studio
 from .project import Project
@@ -33,7 +33,7 @@ class Server:
         except (OSError, OverflowError):
             self._socket.close()
             raise UsageError(
-                f"port {port} of {HOST} cannot be had: another program has it; choose another --port."
+                f"port {port} of {HOST} cannot be had: another program has it; ", Advice.OTHER_PORT, "."
             ) from None
         try:
             project = Project(Path(folder))

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import traceback
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from spikefab.errors import SpikefabError
 
 from .jobs import say
 from .project import load
-from .recordings import options_of, plain
+from .recordings import options_of
+from .words import said
 
 ATTEMPTS = 200  # 10 ms apart, to get the job's lock
 EVERY = 0.25  # s between two words on one search's progress
@@ -55,7 +55,7 @@ class _Work:
                 self._stop()
             getattr(self, "_" + self.job["kind"])()
         except SpikefabError as error:
-            return self._end("failed", self._words(error))
+            return self._end("failed", said(error, self.folder, self.folder.parent.parent))
         except KeyboardInterrupt:
             shutil.rmtree(self.folder / "journal", ignore_errors=True)
             return self._end("cancelled")
@@ -87,21 +87,14 @@ class _Work:
             os._exit(0)  # nothing is lost: every loss is in the journal
         raise KeyboardInterrupt
 
-    def _words(self, error: SpikefabError) -> str:
-        """A sentence without this machine's folders."""
-        text = str(error)
-        for folder in (self.folder, self.folder.parent.parent):
-            text = text.replace(f"{folder}/", "")
-        return plain(text, self.folder)
-
     # -- kinds of jobs -----------------------------------------------------------------------------------------------
 
     def _fit(self) -> None:
         from spikefab.fit import fit
         from spikefab.fit.options import FitOptions
         from spikefab.fit.recordings.readers import read
+        from spikefab.fit.report.folder import OutputFolder
         from spikefab.hw.models import get_model
-        from spikefab.output import OutputFolder
 
         from .ranking_rows import ranking
 
@@ -134,7 +127,7 @@ class _Work:
             options=FitOptions.from_dict(self.settings),
             progress=progress,
             callback=improved,
-            notice=lambda text: self.say("notice", text=plain(text, source)),
+            notice=lambda text: self.say("notice", text=said(text, source)),
             journal=self.folder / "journal",
         )
         if not results:
@@ -168,7 +161,7 @@ class _Work:
         with _Logs(self.out, lambda name, text: self.say("log", step=name, text=text)):
             report = build(
                 neuron, board.name, self.out, seed=self.settings["seed"], floorplan=True,
-                progress=lambda name, state, text: step(name, state, plain(text, self.folder)),
+                progress=lambda name, state, text: step(name, state, said(text, self.folder)),
             )  # fmt: skip
         there = {"cells": board.cells, "multipliers": board.multipliers, "block_rams": board.block_rams}
         content = report.as_dict() | {name: [getattr(report, name), n] for name, n in there.items()}
@@ -189,13 +182,12 @@ class _Work:
 
     def _neuron(self) -> tuple[Any, Any]:
         """What is deployed, and the recorded current (T,) nA to play to it, if there is one."""
-        from spikefab.commands import neuron_of
+        from spikefab.fit.report.folder import described_neuron, fitted_neuron
 
         which = self.settings["neuron"]
         if "fit" in which:
-            path = self.folder.parent / which["fit"] / "out"
-            return neuron_of(Namespace(what=path, rank=which["rank"], word=None))
-        return neuron_of(Namespace(what=self.folder / "neuron.json", rank=None, word=None))
+            return fitted_neuron(self.folder.parent / which["fit"] / "out", which["rank"])
+        return described_neuron(self.folder / "neuron.json"), None
 
     def _steps(self) -> Callable[..., None]:
         """Says when a step begins; the one before it is then done."""

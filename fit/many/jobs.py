@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from spikefab.errors import FileError, SpikefabError
+from spikefab.errors import FileError, SpikefabError, on_command_line, worded
 
 SCHEMA = 1  # version of the layout of the JSON files that `fit_many` writes, apart from results
 FULL = {errno.ENOSPC, errno.EDQUOT}  # errors that mean that the disk or the user's quota is full
@@ -137,7 +137,7 @@ def _fit(path: Path, job: dict[str, Any]) -> Any:
 
 def _failed(out: Path, key: str, path: Path, error: Exception) -> dict[str, Any]:
     """Write the error file, and return the fields of the `Cell`."""
-    text = " ".join(str(error).split())
+    text = " ".join(worded(error, on_command_line).split())
     trace = None
     if isinstance(error, SpikefabError):
         sentence, code = text.replace(str(path), path.name), error.exit_code

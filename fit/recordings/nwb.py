@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import FileError, SpikefabError, UsageError
+from spikefab.errors import Advice, FileError, Sentence, SpikefabError, UsageError
 
 from . import nwb_pairs as nwb
 from .recording import Recording
@@ -158,7 +158,7 @@ def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]
     """The sweeps of the electrode of this name. Raises UsageError, with the names of all electrodes, if there are none."""
     there = list(dict.fromkeys(p.response.series.electrode for p in pairs))
     if not any(there):
-        raise UsageError(f"{path} names no electrodes: leave out --electrode.")
+        raise UsageError(f"{path} names no electrodes: ", Advice.NO_ELECTRODE, ".")
     if name not in there:
         raise UsageError(
             f"{path} has no electrode {name!r} in current clamp, but {', '.join(there_is or 'none' for there_is in there)}."
@@ -182,9 +182,8 @@ def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.P
     driven = Counter(p.response.series.electrode for p in pairs if p.stimulus and _drives(path, p.stimulus))
     best = max(count, key=lambda name: (driven[name], stimuli[name], count[name]))
     others = ", ".join(f"{name or 'none'} ({n} sweeps)" for name, n in count.items() if name != best)
-    notes.append(
-        f"of {len(count)} electrodes, {best or 'none'} is used; left out: {others}; --electrode NAME reads another"
-    )
+    used = f"of {len(count)} electrodes, {best or 'none'} is used; left out: {others}"
+    notes.append(Sentence(used, Advice.OTHER_ELECTRODE))
     return [p for p in pairs if p.response.series.electrode == best]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.errors import FileError, SpikefabError, UsageError
+from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 
 from . import abf, neo_files, nwb, text
 from .recording import Recording
@@ -41,6 +41,8 @@ FORMATS = (
     Format((".abf",), abf.read_abf, "current_channel", lambda path, dt: abf.read_current(path)),
     Format((".nwb",), nwb.read_nwb, "electrode"),
 )
+# what is said where an option is given with a file of another format
+ONLY = {"current_channel": Advice.CHANNEL_IS_FOR_ABF, "electrode": Advice.ELECTRODE_IS_FOR_NWB}
 TEXT = FORMATS[0].suffixes
 KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 # Entry points through which other packages add formats: the name is a file suffix, the object a function that takes a
@@ -76,15 +78,14 @@ def read(
     if dt is not None and not (np.isfinite(dt) and dt > 0):
         raise UsageError(f"The time step must be a positive number of ms, not {dt}.")
     if current is not None and current_channel is not None:
-        raise UsageError("The current comes from --current FILE or from --current-channel N, not from both.")
+        raise UsageError(Advice.ONE_CURRENT, ".")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
     _require(file)
     options = {"dt": dt, "current_channel": current_channel, "electrode": electrode}
     for format in FORMATS[1:]:  # dt may be given for any file, as the files of a folder have different formats
         if options[format.option] is not None and suffix not in format.suffixes:
             kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
-            word = "--" + format.option.replace("_", "-")
-            raise UsageError(f"{file} is {kind}: {word} is for {format.suffixes[0][1:].upper()} files.")
+            raise UsageError(f"{file} is {kind}: ", ONLY[format.option], ".")
     recording = _read(file, suffix, options)
     recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     if current is not None:
@@ -189,7 +190,7 @@ def _with_current(recording: Recording, file: Path) -> Recording:
     format = _format(file.suffix.lower())
     if format is None or format.read_current is None:
         kinds = _kinds([suffix for format in FORMATS if format.read_current for suffix in format.suffixes])
-        raise FileError(f"{file} cannot be read as a current: --current takes {kinds}.")
+        raise FileError(f"{file} cannot be read as a current: ", Advice.CURRENT_TAKES, f" {kinds}.")
     currents, step, notes = format.read_current(file, recording.dt)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")

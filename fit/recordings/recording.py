@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.errors import RecordingError, UsageError
+from spikefab.errors import Advice, RecordingError, UsageError
 
 from .quality import doubts
 from .resampling import resample_current, resample_voltage
@@ -116,15 +116,14 @@ class Recording:
         """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short."""
         if not self.sweeps:
             raise RecordingError(f"{self.source} holds no sweeps.")
-        advice = "pass the injected current with --current FILE"
-        if self.source.lower().endswith(".abf"):  # only for abf files can a channel be chosen
-            advice += " or --current-channel N"
+        chooses = self.source.lower().endswith(".abf")  # only of abf files can a channel be chosen
+        advice = Advice.ADD_CURRENT_OR_CHANNEL if chooses else Advice.ADD_CURRENT
         if any(sweep.current is None for sweep in self.sweeps):
             raise RecordingError(
-                f"{self.source} cannot be fitted without its current ({self.current_origin}): {advice}."
+                f"{self.source} cannot be fitted without its current ({self.current_origin}): ", advice, "."
             )
         if not any(np.any(sweep.current) for sweep in self.sweeps):
-            raise RecordingError(f"{self.source} cannot be fitted, as its current is zero throughout: {advice}.")
+            raise RecordingError(f"{self.source} cannot be fitted, as its current is zero throughout: ", advice, ".")
         longest = max(len(sweep.voltage) for sweep in self.sweeps) * self.dt
         if longest < SHORTEST:
             raise RecordingError(f"{self.source} lasts {longest:g} ms: a fit needs {SHORTEST:g} ms or more.")

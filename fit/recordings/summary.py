@@ -35,7 +35,7 @@ def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
         recording.require_fit()
         obstacle = None
     except RecordingError as error:
-        obstacle = str(error)
+        obstacle = error.sentence
     return {
         "source": recording.source,
         "sha256": recording.sha256,

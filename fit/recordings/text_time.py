@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spikefab.errors import FileError, UsageError
+from spikefab.errors import Advice, FileError, UsageError
 
 from .text_header import Column, Floats
 from .text_table import Table
@@ -81,7 +81,7 @@ def time_step(table: Table, columns: list[Column], dt: float | None, notes: list
         if dt is None:
             counted = any(c.kind == "index" for c in columns)
             why = "only counts its samples" if counted else "has no time column"
-            raise UsageError(f"{table.path} {why}: pass --dt MS, the time between two samples.")
+            raise UsageError(f"{table.path} {why}: ", Advice.GIVE_DT, ".")
         return float(dt)
     steps = {_even_step(table, c, dt, notes) for c in named}
     if len(steps) > 1:
@@ -155,7 +155,9 @@ def _given_step(table: Table, column: Column, dt: float | None, notes: list[str]
     if dt is None:
         raise UsageError(
             f"{table.path}: {column.name} is printed with too few digits to show the time step (it goes on by"
-            f" {np.diff(t).min():.3g} or {np.diff(t).max():.3g}): pass --dt MS, the time between two samples."
+            f" {np.diff(t).min():.3g} or {np.diff(t).max():.3g}): ",
+            Advice.GIVE_DT,
+            ".",
         )
     covered, expected = (t[-1] - t[0]) * (column.factor or 0.0), dt * (len(t) - 1)
     digit = np.ptp(np.diff(t)) * (column.factor or 0.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spikefab import __version__
-from spikefab.errors import SpikefabError, UsageError
+from spikefab.errors import SpikefabError, UsageError, on_command_line, worded
 from spikefab.fit.flags import add_fit, add_reading
 
 INTERRUPTED = 130
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SpikefabError as error:
-        return _complain(" ".join(str(error).split()), error.exit_code)
+        return _complain(" ".join(worded(error, on_command_line).split()), error.exit_code)
     except KeyboardInterrupt:
         return _complain("interrupted; nothing was saved.", INTERRUPTED)
     except BrokenPipeError:

@@ -1,6 +1,5 @@
 """The commands that work: fit, verify, build, export."""
 
-import json
 import os
 import shlex
 import signal
@@ -28,7 +27,7 @@ def fit(args: Namespace, screen: Screen) -> int:
 
     out = None
     if args.out is not None:
-        from spikefab.output import OutputFolder
+        from spikefab.fit.report.folder import OutputFolder
 
         out = OutputFolder(args.out)
     started = time.monotonic()
@@ -246,7 +245,7 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
         return _default_model(args, what)
     if path.is_file() and path.name == "neuron.json":
         return _one_neuron(args, path), None
-    from spikefab.output import fitted_neuron
+    from spikefab.fit.report.folder import fitted_neuron
 
     if args.word is not None:
         raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
@@ -254,17 +253,11 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
 
 
 def _one_neuron(args: Namespace, path: Path) -> "Neuron":
-    """The neuron of a file of the Studio: model, settings, word, dt, i_span, codes."""
-    from spikefab.hw.models import get_model
+    from spikefab.fit.report.folder import described_neuron
 
     if args.rank is not None or args.word is not None:
         raise UsageError(f"--rank and --word do not go with {path}, which is one neuron with a word of its own.")
-    try:
-        content = json.loads(path.read_text())
-        model = get_model(content["model"]).variant(**content["settings"])
-        return model(**{name: content[name] for name in ("codes", "word", "dt", "i_span")})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise FileError(f"{path} does not describe a neuron: model, settings, word, dt, i_span and codes.") from None
+    return described_neuron(path)
 
 
 def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:

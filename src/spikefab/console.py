@@ -8,18 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from spikefab.errors import on_command_line, worded
+
 PIPED_WIDTH = 120  # characters per line of output that goes to a file or a pipe, not to a terminal
-
-
-def finite(value: Any) -> Any:
-    """The same object with only numbers that JSON allows: NaN and infinity become None, numpy scalars become Python's."""
-    if isinstance(value, dict):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -51,7 +42,7 @@ class Screen:
 
     def notice(self, text: str) -> None:
         """Print a note to standard error, with JSON output too."""
-        self.err.print(f"note: {text}", style="yellow", soft_wrap=True)
+        self.err.print(f"note: {worded(text, on_command_line)}", style="yellow", soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
         """Print a table. The first `left` columns are text, aligned left; the others are numbers, aligned right."""
@@ -72,7 +63,9 @@ class Screen:
     def result(self, content: Any) -> None:
         """Print the result of the command as one JSON object, if the user asked for JSON."""
         if self.as_json:
-            sys.stdout.write(json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
+            from spikefab.fit.report.json_values import finite
+
+            sys.stdout.write(json.dumps(finite(content, on_command_line), indent=1, allow_nan=False) + "\n")
 
     @contextmanager
     def fitting(self) -> Iterator[Callable[[str, int, int, float], None]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spikefab.commands import INTERRUPTED, run_build, run_fit, run_verify, show_fit
 from spikefab.console import Screen
-from spikefab.output import OutputFolder
+from spikefab.fit.report.folder import OutputFolder
 
 WORD = 16  # bits of the word, the operand width of a multiplier of the UP5K
 BUDGET = 3_000  # evaluations per model: enough for good fits of all models, in about a minute on two cores

@@ -49,7 +49,7 @@ REFUSED = {
     "NWBShowcase/LantyerEtAl2018_170328_AB_277_ST50_C.nwb": (FileError, "is a voltage-clamp recording"),
     "derived_odd/18713001_truncated.abf": (FileError, "is truncated or damaged"),
     "derived_odd/not_an_abf.abf": (FileError, "is not an Axon Binary Format file"),
-    "neuroptimus/ca3_pc_v2_4.csv": (UsageError, "no time column: pass --dt"),
+    "neuroptimus/ca3_pc_v2_4.csv": (UsageError, "no time column: pass dt="),
 }
 
 

@@ -92,9 +92,7 @@ def test_a_column_that_is_no_signal_is_left_out(write, name):
     alone = read(write(f"t_ms,V_mV,{name}", T, V, OTHER))
     assert alone.sweeps[0].current is None
     assert f'left out, having neither the name nor the unit of a voltage or a current: "{name}"' in alone.notes
-    with pytest.raises(
-        RecordingError, match=r"without its current .*: pass the injected current with --current FILE\."
-    ):
+    with pytest.raises(RecordingError, match=r"without its current .*: pass the injected current with current=FILE\."):
         alone.require_fit()
     both = read(write(f"t_ms,{name},V_mV,I_nA,more", T, OTHER, V, STEP, OTHER))
     assert f'"{name}", "more"' in both.notes[0]
@@ -181,7 +179,7 @@ def test_a_time_of_too_few_digits_needs_dt(tmp_path):
         path = tmp_path / "a.csv"
         rows = [f"{k * dt / 1e3:.{digits}f},{v},{i}" for k, (v, i) in enumerate(zip(V, STEP, strict=True))]
         path.write_text("\n".join(["t_s,V_mV,I_nA", *rows]))
-        with pytest.raises(UsageError, match=r'"t_s" is printed with too few digits .*: pass --dt MS'):
+        with pytest.raises(UsageError, match=r'"t_s" is printed with too few digits .*: pass dt=MS'):
             read(path)
         recording = read(path, dt=dt)
         assert recording.dt == dt
@@ -271,5 +269,5 @@ def test_only_files_with_channels_are_offered_them(write, capsys):
     assert main(["info", str(write("t_ms,V_mV", T, V))]) == 0
     said = capsys.readouterr()
     assert "--current-channel" not in said.out + said.err
-    with pytest.raises(UsageError, match="is text: --electrode is for NWB files"):
+    with pytest.raises(UsageError, match="is text: electrode is for NWB files"):
         read(write("t_ms,V_mV", T, V), electrode="e")

@@ -103,14 +103,14 @@ def test_voltage_alone_loads_and_only_the_fit_refuses_it(tmp_path):
     recording = read(write(tmp_path / "v.txt", table(V)), dt=0.1)
     assert recording.sweeps[0].current is None
     assert recording.warnings()
-    with pytest.raises(RecordingError, match=r"without its current.*--current FILE"):
+    with pytest.raises(RecordingError, match=r"without its current.*current=FILE"):
         recording.require_fit()
 
 
 def test_columns_of_voltage_are_no_pairs_of_time_and_voltage(tmp_path):
     voltages = [trace(seed=k)[0] for k in range(4)]
     path = write(tmp_path / "v.csv", table(*voltages, delimiter="\t"))
-    with pytest.raises(UsageError, match="no time column: pass --dt"):
+    with pytest.raises(UsageError, match="no time column: pass dt="):
         read(path)
     assert len(read(path, dt=0.2).sweeps) == 4
 
@@ -118,7 +118,7 @@ def test_columns_of_voltage_are_no_pairs_of_time_and_voltage(tmp_path):
 def test_an_index_is_no_time(tmp_path):
     for name, header in (("a.csv", ""), ("b.csv", ",v_mV"), ("c.csv", "sample,v_mV")):
         path = write(tmp_path / name, table(np.arange(400), V, header=header))
-        with pytest.raises(UsageError, match="only counts its samples: pass --dt"):
+        with pytest.raises(UsageError, match="only counts its samples: pass dt="):
             read(path)
         assert read(path, dt=0.2).dt == 0.2
 

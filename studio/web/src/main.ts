@@ -4,7 +4,7 @@
 //
 //   page      #tab-trace #tab-models #tab-fit #tab-deploy · #panel-trace … · #import #import-file #theme
 //             #status (passing messages) · #alerts > [role=alert] (error sentences)
-//   Trace     #trace-empty #import-first · #recordings > li > .entry · #refused #import-dt #import-channel #import-retry (after a refusal; -N for more files)
+//   Trace     #trace-empty #import-first · #recordings > li > .entry · #refused #import-dt #import-retry (after a refusal; -N for more files)
 //             #add-current #current-file · #cannot-be-fitted #warnings #notes #facts
 //             #sweep #sweep-previous #sweep-next #sweep-all · #trace-voltage #trace-current #decimated
 //             #window-start #window-end (handles) #window #measure #features

@@ -270,3 +270,8 @@ export interface Project {
   jobs: Job[];
   session: Record<string, unknown>;
 }
+/** What comes instead of an answer. */
+export interface Refused {
+  error: string; // a sentence
+  options?: string[]; // of the request, which would help
+}

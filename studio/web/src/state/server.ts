@@ -1,11 +1,12 @@
 // Requests to the server, and its answers in binary.
-import type { Recording, SimulateRequest, Simulation, SimulationHead, Trace } from "./api";
+import type { Recording, Refused, SimulateRequest, Simulation, SimulationHead, Trace } from "./api";
 
-/** A refusal of the server: its message is a sentence for the user. */
+/** A refusal of the server: its message is a sentence for the user; `options` could be given for it to succeed. */
 export class Refusal extends Error {
   constructor(
     message: string,
     readonly status: number,
+    readonly options: string[] = [],
   ) {
     super(message);
   }
@@ -25,13 +26,15 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
   }
   if (answer.ok) return answer;
   let sentence = `The server answered ${answer.status} to ${method} /api/${path.split("?")[0]}.`;
+  let options: string[] = [];
   try {
-    const said: unknown = await answer.json();
-    if (said && typeof said === "object" && "error" in said) sentence = String(said.error);
+    const said = (await answer.json()) as Refused;
+    sentence = said.error ?? sentence;
+    options = said.options ?? [];
   } catch {
     // no sentence came: ours stands
   }
-  throw new Refusal(sentence, answer.status);
+  throw new Refusal(sentence, answer.status, options);
 }
 
 async function json<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -67,7 +67,7 @@ async function take(files: File[], openTrace: () => void): Promise<void> {
       added(await upload(`recordings${query({ name: file.name })}`, file));
     } catch (error) {
       const banner = complain(error);
-      if (error instanceof Refusal) offer(file, error.message, banner);
+      if (error instanceof Refusal) offer(file, error, banner);
     }
   }
   busy.textContent = "";
@@ -84,15 +84,12 @@ function added(r: Recording): void {
 
 let offers = 0;
 
-/** If the sentence asks for the time step or for a channel: a field for it, and another try; a form for every file. */
-function offer(file: File, sentence: string, banner: HTMLElement): void {
-  const wantsStep = /--dt\b|\bdt\b|between (two )?samples/i.test(sentence);
-  const wantsChannel = /current.channel|has no channel/i.test(sentence);
-  if (!wantsStep && !wantsChannel) return;
+/** If the time step is missing: a field for it, and another try; a form for every file. */
+function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
+  if (!refusal.options.includes("dt")) return;
   for (const f of [...refused.children]) if ((f as HTMLElement).dataset["file"] === file.name) f.remove(); // tried once more
   const tail = refused.childElementCount ? `-${++offers}` : "";
   const dt = number(`import-dt${tail}`, "", { min: 0.0001, max: 100, required: true, placeholder: "0.1" });
-  const channel = number(`import-channel${tail}`, "", { min: 0, max: 63, step: 1, required: true });
   const near = h("p", { class: "bad wide", hidden: true });
   const leave = () => {
     form.remove();
@@ -103,9 +100,8 @@ function offer(file: File, sentence: string, banner: HTMLElement): void {
   const form = h(
     "form",
     { class: "card row ends", "data-file": file.name, "aria-label": file.name },
-    h("p", { class: "wide" }, sentence),
-    wantsStep && field("ms between samples", dt),
-    wantsChannel && field("channel of the current", channel),
+    h("p", { class: "wide" }, refusal.message),
+    field("ms between samples", dt),
     retry,
     button(null, "Leave it", leave),
     near,
@@ -113,12 +109,12 @@ function offer(file: File, sentence: string, banner: HTMLElement): void {
   form.addEventListener("submit", (e) => {
     e.preventDefault();
     void act(retry, near, async () => {
-      added(await upload(`recordings${query({ name: file.name, dt: read(dt), current_channel: read(channel) })}`, file));
+      added(await upload(`recordings${query({ name: file.name, dt: read(dt) })}`, file));
       leave();
     });
   });
   refused.append(form);
-  if (refused.childElementCount === 1) (wantsStep ? dt : channel).focus();
+  if (refused.childElementCount === 1) dt.focus();
 }
 
 /** Takes the current of a recording that has none: from a file, or from a channel of an ABF. */

@@ -1,4 +1,7 @@
-"""Writes and reads the output folder of a fit. It is written completely or not at all, and only over another fit's files."""
+"""Writes and reads the output folder of a fit. It is written completely or not at all, and only over another fit's files.
+
+Reads as well the `neuron.json` of one neuron, which the Studio writes.
+"""
 
 import json
 import os
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikefab.errors import FileError, UsageError
+from spikefab.errors import Advice, FileError, UsageError
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
@@ -45,6 +48,21 @@ def fitted_neuron(path: str | Path, rank: int = 1) -> tuple["Neuron", "np.ndarra
         raise FileError(f"{traces} cannot be read: {error}.") from None
 
 
+def described_neuron(path: Path) -> "Neuron":
+    """The neuron of a `neuron.json` of the Studio: an object with model, settings, word, dt, i_span and codes.
+
+    Raises FileError if the file does not describe a neuron.
+    """
+    from spikefab.hw.models import get_model
+
+    try:
+        content = json.loads(path.read_text())
+        model = get_model(content["model"]).variant(**content["settings"])
+        return model(**{name: content[name] for name in ("codes", "word", "dt", "i_span")})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise FileError(f"{path} does not describe a neuron: model, settings, word, dt, i_span and codes.") from None
+
+
 class OutputFolder:
     """The folder that is written at the end of a fit. The constructor checks, before the long work, that this is possible."""
 
@@ -52,17 +70,17 @@ class OutputFolder:
         self.path = path
         self.written: tuple[str, ...] = ()
         if path.exists() and not path.is_dir():
-            raise FileError(f"{path} is a file: --out needs a folder.")
+            raise FileError(f"{path} is a file: ", Advice.OUT_IS_A_FOLDER, ".")
         taken = [name for name in FILES if (path / name).exists()]
         if taken and not _is_a_fit(path):
-            raise UsageError(f"{path} holds a {taken[0]} that no fit wrote: choose another --out.")
+            raise UsageError(f"{path} holds a {taken[0]} that no fit wrote: ", Advice.OTHER_OUT, ".")
         above = next((p for p in (path.absolute(), *path.absolute().parents) if p.exists()), path)
         if not above.is_dir() or not os.access(above, os.W_OK):
             raise FileError(f"{path} cannot be written: {above} takes no files.")
 
     def save_fit(self, results: "FitResults", timings: dict[str, Any]) -> None:
         """Write the files of a fit. Files of an earlier fit are replaced; all other files in the folder stay."""
-        from spikefab.fit.report.plots import plot_best, plot_ranking
+        from .plots import plot_best, plot_ranking
 
         def write(folder: Path) -> None:
             results.save(folder / "result.json")

@@ -1,0 +1,29 @@
+"""The sentences of the Studio: advice in the words of its page, and no folders of this machine."""
+
+from pathlib import Path
+
+from spikefab.errors import Advice, worded
+
+# What a user of the page can do, in the words of its controls; nothing where the page has no control for it.
+WORDS = {
+    Advice.GIVE_DT: "give the time between two samples, in ms",
+    Advice.ADD_CURRENT: "add its current, from a file of its own",
+    Advice.ADD_CURRENT_OR_CHANNEL: "add its current, from a file of its own or a channel of this one",
+    Advice.ONE_CURRENT: "The current comes from a file of its own or from a channel, not from both",
+    Advice.CURRENT_TAKES: "a current comes as",
+    Advice.CHANNEL_IS_FOR_ABF: "only an ABF file has channels to choose from",
+    Advice.ELECTRODE_IS_FOR_NWB: "only an NWB file has electrodes to choose from",
+    Advice.OTHER_ELECTRODE: "",
+    Advice.NO_ELECTRODE: "choose none",
+    Advice.OUT_IS_A_FOLDER: "a folder is needed",
+    Advice.OTHER_OUT: "choose another folder",
+    Advice.OTHER_PORT: "choose another port",
+}
+
+
+def said(text: object, *folders: Path) -> str:
+    """A text, or that of an error, in the Studio's words; paths within one of the folders become relative to it."""
+    sentence = worded(text, WORDS.__getitem__)
+    for folder in folders:
+        sentence = sentence.replace(f"{folder}/", "")
+    return sentence
