@@ -7,7 +7,7 @@ Python, and the Studio has a field in its place. `str(error)` has Python's words
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 
 
 class Advice(Enum):
@@ -60,7 +60,7 @@ class Sentence(str):
         made.parts = tuple(x if isinstance(x, Advice) else str(x) for x in flat)
         return made
 
-    def __getnewargs__(self) -> tuple[str | Advice, ...]:
+    def __getnewargs__(self) -> Any:  # its parts, to which `__new__` is given when it is unpickled
         return self.parts
 
     @property

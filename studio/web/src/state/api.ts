@@ -1,4 +1,5 @@
-// What the server says and is told. No model knowledge here or anywhere on this page: all of it comes from /api.
+// What the server says and is told; studio/answers.py declares the same, and tests/studio/test_answers.py compares the two.
+// No model knowledge here or anywhere on this page: all of it comes from /api.
 
 /** A structural choice of a model: the kinetics of Hodgkin-Huxley, whether it has an M-current. */
 export type Setting = string | number | boolean;

@@ -1,0 +1,372 @@
+"""What the server answers, and what it is asked: the JSON of each route under /api, as the page knows it.
+
+The page declares the same in `web/src/state/api.ts`. `tests/studio/test_answers.py` compares the two, names, optional fields and
+kinds of values, and holds what the server sends against them. On the page an int and a float are both a `number`, and a type
+whose name begins with an underscore is written out where it is used.
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+# A structural choice of a model: the kinetics of Hodgkin-Huxley, whether it has an M-current.
+Setting = str | float | bool
+Settings = dict[str, Setting]
+
+
+class Sweep(TypedDict):
+    index: int
+    name: str
+    samples: int
+    duration: float  # ms
+    spikes: int
+    window: tuple[float, float] | None  # ms: the stimulus
+    current: tuple[float, float] | None  # nA
+    voltage: tuple[float, float]  # mV
+    baseline_current: float | None
+
+
+class Same(TypedDict):
+    """How the same is done without this page."""
+
+    command: NotRequired[str | None]
+    python: NotRequired[str | None]
+
+
+class Recording(Same):
+    id: str
+    name: str
+    dt: float
+    units: str
+    current_origin: str
+    sweeps: list[Sweep]
+    notes: list[str]
+    warnings: list[str]
+    cannot_be_fitted: str | None
+
+
+class Feature(TypedDict):
+    label: str
+    name: str
+    unit: str
+    value: float | None
+
+
+class _Recommended(TypedDict):
+    model: str
+    reason: str
+
+
+class _FI(TypedDict):
+    current: list[float]
+    rate: list[float]
+
+
+class Features(Same):
+    features: list[Feature]
+    recommended: list[_Recommended]
+    f_i: _FI | None
+
+
+class Cost(TypedDict):
+    multiplies: int
+    table_bits: int
+    state_bits: int
+    coefficient_bits: int
+
+
+class _CardBuild(TypedDict):
+    board: str
+    word: int
+    cells: int
+    mhz: float
+
+
+class _Thumbnail(TypedDict):
+    v: list[float]
+    i: list[float]
+
+
+class Card(TypedDict):
+    name: str
+    short: str
+    title: str
+    equations: str
+    best_for: str
+    source: str
+    settings: dict[str, list[Setting]]  # what each can be, the default first
+    free: list[str]
+    cost: dict[str, Cost]
+    builds: list[_CardBuild]
+    thumbnail: _Thumbnail
+
+
+class Parameter(TypedDict):
+    name: str
+    unit: str
+    doc: str
+    bounds: tuple[float, float]
+    log: bool
+    default: float
+    value: float
+
+
+class Preset(TypedDict):
+    name: str
+    source: str
+    params: dict[str, float]
+    settings: Settings
+
+
+class Parameters(TypedDict):
+    model: str
+    word: int
+    dt: float
+    i_span: float
+    settings: Settings
+    parameters: list[Parameter]
+    presets: list[Preset]
+
+
+class Stimulus(TypedDict):
+    amplitude: float
+    start: float
+    stop: float
+    duration: float
+
+
+class _Nudge(TypedDict):
+    param: str
+    by: Literal[1, -1]
+
+
+class SimulateRequest(TypedDict):
+    model: str
+    settings: Settings
+    word: int
+    dt: float
+    params: NotRequired[dict[str, float]]
+    codes: NotRequired[dict[str, int]]
+    i_span: NotRequired[float]  # with codes: the range of the current that their formats were made for
+    recording: NotRequired[str]
+    sweep: NotRequired[int]
+    stimulus: NotRequired[Stimulus]
+    nudge: NotRequired[_Nudge]
+    ideal: NotRequired[bool]
+
+
+class Score(TypedDict):
+    combined_score: float | None
+    masked_rmse: float | None
+    timing: float | None
+    count: float | None
+    gamma: float | None
+    spikes_model: int
+    spikes_data: int
+
+
+class SimulationHead(Same):
+    n: int
+    dt: float
+    arrays: list[str]
+    codes: dict[str, int]
+    formats: dict[str, str]
+    values: dict[str, float]
+    spikes: list[float]
+    ideal_spikes: NotRequired[list[float] | None]
+    data_spikes: NotRequired[list[float] | None]
+    i_span: float
+    score: Score | None
+
+
+JobState = Literal["running", "paused", "done", "cancelled", "failed", "stopped"]
+
+
+class JobFile(TypedDict):
+    name: str
+    what: str
+    bytes: int
+
+
+class Job(Same):
+    id: str
+    kind: Literal["fit", "verify", "build", "export"]
+    state: JobState
+    title: str
+    created: str
+    recording: str | None
+    settings: dict[str, Any]
+    error: str | None
+    files: list[JobFile]
+
+
+class FittedParameter(TypedDict):
+    name: str
+    unit: str
+    meaning: str
+    value: float
+    free: bool
+    at_bound: bool
+    range: tuple[float, float] | None
+
+
+class Row(TypedDict):
+    rank: int
+    model: str
+    settings: Settings
+    combined_score: float | None
+    training: float | None
+    float64: float | None
+    timing: float | None
+    count: float | None
+    masked_rmse: float | None
+    gamma: float | None
+    spikes_model: int
+    spikes_data: int
+    tied: bool | None
+    word: int
+    dt: float
+    i_span: float
+    codes: dict[str, int]
+    params: list[FittedParameter]
+
+
+class Ranking(TypedDict):
+    type: Literal["ranking"]
+    rows: list[Row]
+    how: str
+    tie: str | None
+    outcome: str
+    ended_early: list[str]
+    validated: bool
+
+
+class Better(TypedDict):
+    type: Literal["better"]
+    model: str
+    loss: float
+    settings: Settings
+    i_span: NotRequired[float]
+    codes: NotRequired[dict[str, int]]  # where they are missing, the parameters stand for them
+    params: dict[str, float]
+
+
+class BuildReport(TypedDict):
+    type: Literal["report"]
+    board: str
+    model: str
+    word: int
+    cells: tuple[int, int]
+    multipliers: tuple[int, int]
+    block_rams: tuple[int, int]
+    mhz: float
+    clock_mhz: float
+    interval: int
+    latency: int
+    neurons: int
+    floorplan: str | None
+    bitstream: str
+
+
+class Check(TypedDict):
+    stimulus: str
+    steps: int
+    spikes: int
+    saturations: int
+    mismatches: int
+
+
+class _State(TypedDict):
+    type: Literal["state"]
+    state: JobState
+    error: str | None
+
+
+class _Notice(TypedDict):
+    type: Literal["notice"]
+    text: str
+
+
+class _Progress(TypedDict):
+    type: Literal["progress"]
+    model: str
+    evaluations: int
+    budget: int
+    loss: float
+
+
+class _Step(TypedDict):
+    type: Literal["step"]
+    name: str
+    state: Literal["start", "done", "note"]
+    text: str
+
+
+class _Log(TypedDict):
+    type: Literal["log"]
+    step: str
+    text: str
+
+
+class _Checks(TypedDict):
+    type: Literal["checks"]
+    rows: list[Check]
+
+
+JobEvent = _State | _Notice | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport
+
+
+class _OfFit(TypedDict):
+    fit: str
+    rank: int
+
+
+class _OfBench(TypedDict):
+    model: str
+    settings: Settings
+    word: int
+    dt: float
+    i_span: float
+    codes: dict[str, int]
+
+
+Neuron = _OfFit | _OfBench
+
+
+class _BoardBuild(TypedDict):
+    model: str
+    word: int
+    cells: int
+    multipliers: int
+    block_rams: int
+    mhz: float
+    job: str | None
+
+
+class Board(TypedDict):
+    name: str
+    family: str
+    device: str
+    cells: int
+    multipliers: int
+    multiplier_bits: str | int
+    block_rams: int
+    block_ram_bits: int
+    clock_mhz: float
+    words: list[int]
+    source: str
+    builds: list[_BoardBuild]
+
+
+class Project(TypedDict):
+    name: str
+    version: str
+    upload_limit: NotRequired[int]  # bytes of a file
+    recordings: list[Recording]
+    jobs: list[Job]
+    session: dict[str, Any]
+
+
+class Refused(TypedDict):
+    """What comes instead of an answer."""
+
+    error: str  # a sentence
+    options: NotRequired[list[str]]  # of the request, which would help
