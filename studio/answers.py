@@ -277,7 +277,7 @@ class Check(TypedDict):
 class _State(TypedDict):
     type: Literal["state"]
     state: JobState
-    error: str | None
+    error: NotRequired[str | None]
 
 
 class _Notice(TypedDict):

@@ -229,7 +229,7 @@ export interface Check {
   mismatches: number;
 }
 export type JobEvent =
-  | { type: "state"; state: JobState; error: string | null }
+  | { type: "state"; state: JobState; error?: string | null }
   | { type: "notice"; text: string }
   | { type: "progress"; model: string; evaluations: number; budget: number; loss: number }
   | Better

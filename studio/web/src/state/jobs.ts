@@ -26,8 +26,10 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
     bunch = [];
     const state = events.findLast((e) => e.type === "state");
     const j = job(id);
-    if (state?.type === "state" && j && (state.state !== j.state || state.error !== j.error))
-      hold({ ...j, state: state.state, error: state.error });
+    if (state?.type === "state" && j) {
+      const error = state.error ?? null; // a state that is no end comes without
+      if (state.state !== j.state || error !== j.error) hold({ ...j, state: state.state, error });
+    }
     take(events);
   };
   const close = () => {
