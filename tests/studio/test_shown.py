@@ -1,14 +1,20 @@
 """The commands and the Python that the page shows run as they stand, in the project's folder, and do the same."""
 
+import json
+import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spikefab.cli import main
+from spikefab.fit.options import FitOptions
 from spikefab.fit.results import FitResults
+
+SOURCES = Path(__file__).parents[2] / "studio" / "web" / "src"
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +99,50 @@ def test_of_a_fit_and_what_is_made_of_it(studio, pieced, here, tmp_path, dt):
             for folder in ("rtl", "py"):
                 assert {p.name: p.read_text() for p in (tmp_path / folder).iterdir()} == files
     assert out.is_dir()
+
+
+def test_of_a_fit_with_every_option(studio, pieced, here, tmp_path):
+    """result.json, to the byte, from the command and from the Python."""
+    body = {
+        "kind": "fit", "recording": pieced["id"], "models": ["LIF", "AdEx"], "word": 16, "dt": 0.1, "top_k": 1, "budget": 64,
+        "seed": 7, "held_out": "tail", "weights": [1, 2, 0.5], "free": ["V_th", "R_m", "V_T", "g_L"], "fixed": {"E_L": -70},
+        "bounds": {"R_m": [90, 150], "V_th": [-55, -45]},
+    }  # fmt: skip
+    job = studio.post("/api/jobs", body)["id"]
+    studio.events(job)
+    described = studio.get(f"/api/jobs/{job}")
+    assert described["state"] == "done", described
+    wanted = (here / "jobs" / job / "out" / "result.json").read_bytes()
+    for name in body.keys() - {"kind", "recording", "models"}:
+        assert described["settings"][name] == body[name]
+    run(described["command"].removesuffix("fit") + shlex.quote(str(tmp_path / "fit")))
+    assert (tmp_path / "fit" / "result.json").read_bytes() == wanted
+    python(described["python"], here, f"results.save({str(tmp_path / 'python.json')!r})")
+    assert (tmp_path / "python.json").read_bytes() == wanted
+
+
+def test_the_page_begins_with_the_defaults_of_a_fit():
+    (setup,) = re.findall(r"\n *setup: (\{.*?\}),", "".join(p.read_text() for p in SOURCES.rglob("*.ts")))
+    shown = json.loads(re.sub(r"(\w+):", r'"\1":', setup))
+    defaults = FitOptions().to_dict() | {"models": None}
+    assert shown == {name: defaults[name] for name in shown}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"budget": 10**8}, "budget must be 1 to"),
+        ({"budget": "many"}, "budget must be a number"),
+        ({"folds": 2, "held_out": "none"}, "either held_out or folds"),
+        ({"weights": [1, 1]}, "weights are three numbers"),
+        ({"bounds": {"tau_m": 3}}, "bounds takes two numbers"),
+        ({"models": 5}, "models are names"),
+        ({"dt": 7}, "outside 0.005..1 ms"),
+    ],
+)
+def test_a_fit_that_makes_no_sense_is_refused(studio, pieced, change, says):
+    answer = studio.http.post("/api/jobs", json={"kind": "fit", "recording": pieced["id"], **change})
+    assert says in studio.refused(answer)
 
 
 def test_of_a_neuron_of_the_bench(studio, here):
