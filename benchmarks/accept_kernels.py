@@ -40,7 +40,7 @@ def compare(dp: Datapath, lanes: int, steps: int, seed: int) -> dict[str, int]:
     for part in np.array_split(np.arange(steps), STRETCHES):
         v, fired, path = reference.run(dp, states, codes, current[:, part].T)
         shown, seen, ends = np.empty_like(v, dtype=float), np.zeros_like(fired), np.empty_like(states)
-        # candidates have inputs of their own: one call for each of them, beside all others
+        # each candidate has its own input: simulate all candidates once per input, and compare only that candidate
         for k in range(lanes):
             block = np.roll(np.arange(lanes), -k)[: kernels.LANES]
             out = kernels.simulate(

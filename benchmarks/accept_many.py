@@ -27,8 +27,8 @@ from spikefab.fit.many.collect import collect
 from . import running
 
 MODELS = "lif,lapicque"
-KILLS = 10  # workers, spread over the run
-DT = 0.1  # ms
+KILLS = 10  # number of workers that are killed, spread over the run
+DT = 0.1  # sample step, ms
 
 
 def make(folder: Path, cells: int) -> None:
@@ -76,7 +76,7 @@ def workers(pid: int) -> list[int]:
         try:
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
-        except OSError:  # it ended
+        except OSError:  # the process has ended already
             continue
     return found
 
@@ -129,7 +129,8 @@ def full_disk(run: list[str], out: Path, sizes: list[int]) -> dict:
         ran = subprocess.run([*isolated, script], capture_output=True, text=True, check=False)
         shutil.copytree(aside, out, dirs_exist_ok=True)
     else:
-        script = f"ulimit -f {sorted(sizes)[len(sizes) // 2] // 512}; exec {shlex.join(run)}"  # sh counts blocks of 512
+        # the limit of file sizes in blocks of 512 bytes
+        script = f"ulimit -f {sorted(sizes)[len(sizes) // 2] // 512}; exec {shlex.join(run)}"
         ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     told = ran.stderr.strip().splitlines()[-1].replace(str(out), "OUT")
     return {"by": "tmpfs" if able else "limit", "status": ran.returncode, "told": told}
@@ -179,7 +180,7 @@ def main() -> int:
             print(row, flush=True)
             good &= row["identical"] and not row["damaged"] and not row["redone"] and row["status"] == ends
             good &= row["resumed_status"] == 4
-            # a run that survives ends with all of it, the others were truly cut short
+            # only the run that survives killed workers must be complete; the others must really have been cut short
             good &= (len(whole_there) == total) == (disturb is killed_workers)
     settings = {"cells": options.cells, "models": MODELS.split(","), "budget": options.budget, "jobs": options.jobs}
     running.write(options.output, running.head() | settings | {"rows": rows})

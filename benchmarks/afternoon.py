@@ -28,7 +28,7 @@ from spikefab.sim.engine import FixedPoint
 from . import running
 
 WORKERS = 2
-MEMBERS = 128  # of the population: ten times the parameters, to the next power of two, as Sobol points want
+MEMBERS = 128  # size of the population: ten per parameter, rounded up to a power of two for Sobol points
 NAMES = ("C", "g_L", "Delta_T", "V_T", "a", "tau_w", "b", "E_L", "V_reset", "t_ref")
 
 
@@ -87,7 +87,7 @@ def score(counts, spikes, voltage, length, data, outside, clip, flat, times, fir
     return total / len(length) / weights.sum()
 
 
-DATA: dict[str, Any] = {}  # of the workers, which are forked
+DATA: dict[str, Any] = {}  # what the workers, which are forked, need
 
 
 def objective(x: np.ndarray) -> float:
@@ -117,10 +117,10 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
         DATA["current"][k, : part.stop] = currents[part.sweep][: part.stop]
     box = [bounds(dp, n, task.measured) for n in NAMES]
     logarithmic = np.array([dp.params[n].log for n in NAMES])
-    objective(np.array([constants[n] for n in NAMES]))  # compiles before the workers are made
+    objective(np.array([constants[n] for n in NAMES]))  # compiles the kernel before the workers are forked
 
     begun = time.perf_counter()
-    with get_context("fork").Pool(WORKERS) as pool:  # scipy's own would not inherit the data
+    with get_context("fork").Pool(WORKERS) as pool:  # a pool made by scipy would not inherit DATA
         found = differential_evolution(
             Scaled(logarithmic),
             [(np.log(lo), np.log(hi)) if g else (lo, hi) for (lo, hi), g in zip(box, logarithmic, strict=True)],

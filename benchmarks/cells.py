@@ -18,7 +18,7 @@ import numpy as np
 from spikefab.sim import continuous
 from spikefab.sim.continuous import State
 
-X_R = -1.6  # Hindmarsh & Rose's constant
+X_R = -1.6  # constant x_R of Hindmarsh & Rose
 Params = dict[str, Any]
 
 
@@ -241,7 +241,7 @@ CELLS = {
         lambda p, y: [p["V_reset"], y[1], y[2]],
     ),
     "ThetaNeuron": Cell(
-        # y = tan(theta/2) is shown within -8..8
+        # the read-out y = tan(theta/2) is limited to -8..8
         draw_theta, continuous.theta, lambda p: [-2.0], lambda p, y: y[0] - pi, lambda p, y: [-pi],
         lambda p, y: p["V_0"] + p["S"] * np.clip(np.tan(y[0] / 2), -8, 8),
     ),
@@ -250,7 +250,7 @@ CELLS = {
         lambda p, u: [p["y_reset"], 0.0], lambda p, u: p["E_L"] + u[0],
     ),
     "MATNeuron": Cell(
-        # not V but its threshold moves at a spike
+        # at a spike, V is not reset; only the threshold moves
         draw_mat, continuous.mat, lambda p: [p["E_L"], 0.0, 0.0],
         lambda p, y: y[0] - (p["E_L"] + p["omega"] + y[1] + y[2]), lambda p, y: [y[0], y[1] + p["alpha_1"], y[2] + p["alpha_2"]],
         held=False,

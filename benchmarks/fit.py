@@ -26,7 +26,7 @@ RECORDINGS = (
     "neuroptimus/ca3_pc_v2_4_with_current.csv",
     "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb",
 )
-LONGEST = 3.0  # times the script's seconds
+LONGEST = 3.0  # factor by which spikefab may take longer than the script
 
 
 def script(path: Path, seed: int, evaluations: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     data = running.data()
     first = data / RECORDINGS[0]
-    fit(read(first), budget=64)  # compiles what this machine has not seen
+    fit(read(first), budget=64)  # compiles kernels that are not in the cache
     times = []
     for seed in range(options.runs):
         seconds, ranking = ours(first, options.budget)

@@ -32,7 +32,7 @@ from .plain import LOOPS
 
 KEYS = ("ours_1", "ours_all", "plain_1", "brian2", "jaxley")
 FIVEFOLD = {"Lapicque", "LIF", "QuadraticIF", "ExpIF", "AdEx", "Izhikevich", "Alpha", "MAT"}
-RATE = 30.0  # Hz, at which the default neuron fires
+RATE = 30.0  # firing rate of the neuron with default parameters, Hz
 MAX_SPIKES = 1000
 
 
@@ -46,11 +46,11 @@ class Work:
     """What every contender gets: N candidates and S sweeps of T steps."""
 
     dp: Datapath
-    codes: np.ndarray  # (N, coefficients)
-    initial: np.ndarray  # (N, states), codes
-    current: np.ndarray  # (S, T), codes
-    data: np.ndarray  # (S, T) mV
-    outside: np.ndarray  # (S, T) 0 or 1
+    codes: np.ndarray  # (N, coefficients) codes of the candidates
+    initial: np.ndarray  # (N, states) codes at the start
+    current: np.ndarray  # (S, T) codes of the input
+    data: np.ndarray  # (S, T) mV, recorded voltage
+    outside: np.ndarray  # (S, T) 1 at samples that count in the error, else 0
 
     @property
     def steps(self) -> int:
@@ -103,7 +103,7 @@ def make_work(model: str, candidates: int, sweeps: int, steps: int, dt: float = 
     outside = np.ones(current.shape)
     for s in range(sweeps):
         for k in own.spikes[0, s, : own.count[0, s]]:
-            outside[s, max(0, k - round(1 / dt)) : k + round(5 / dt)] = 0  # -1..5 ms
+            outside[s, max(0, k - round(1 / dt)) : k + round(5 / dt)] = 0  # leave out 1 ms before to 5 ms after a spike
     data = own.trace[0] + rng.normal(0, 1, current.shape)
     return Work(dp, codes, dp.rest(codes), current, data, outside)
 
@@ -259,7 +259,7 @@ def main() -> int:
         work = make_work(model, options.candidates, options.sweeps, options.steps)
         mine = ours(work, threads)().count
         seconds = best({"ours_1": ours(work, 1), "plain_1": plain(work, LOOPS[model])}, options.repeats)
-        # afterwards: threads that wait for the next block would hold up who comes in between
+        # measured last, because waiting threads of this run would slow down the others
         seconds |= best({"ours_all": ours(work, threads)}, options.repeats)
         results[model] = {key: work.steps / seconds[key] if key in seconds else None for key in KEYS}
         if options.peers is not None:

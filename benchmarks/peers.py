@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-REPEATS = 3  # the best of
+REPEATS = 3  # number of runs, of which the fastest counts
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ def brian2(work: SimpleNamespace, target: str) -> dict:
         namespace=namespace,
     )
     monitor = b2.SpikeMonitor(group)
-    # held against the data before the reset, as a spike has its upstroke there
+    # compared with the data before the reset, because the upstroke of a spike is there
     group.run_regularly("masked += outside(t, sweep)*(v - data(t, sweep))**2", when="after_thresholds")
     group.sweep = np.tile(np.arange(sweeps), len(work.start))
     for name, values in (work.params | work.states).items():
-        if name not in ("hold", "armed"):  # Brian keeps its own
+        if name not in ("hold", "armed"):  # Brian has its own refractory state
             setattr(group, name, np.repeat(values, sweeps))
     network = b2.Network(group, monitor)
     seconds = []
@@ -159,7 +159,7 @@ def brian2(work: SimpleNamespace, target: str) -> dict:
             spikes = int(monitor.num_spikes)
     else:
         network.store()
-        network.run(2 * work.dt * b2.ms)  # compiles
+        network.run(2 * work.dt * b2.ms)  # compiles the model
         for _ in range(REPEATS):
             network.restore()
             network.run(0 * b2.ms)
@@ -172,7 +172,7 @@ def brian2(work: SimpleNamespace, target: str) -> dict:
 
 def jaxley(work: SimpleNamespace) -> dict:
     """One compartment with jaxley's HH channel, vmapped over candidates and sweeps, compiled as a whole, on one thread."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before XLA makes its threads
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # must come before XLA starts its threads
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ["JAX_PLATFORMS"] = "cpu"
     import jax

@@ -5,7 +5,7 @@ from math import cosh, exp, tanh
 from numba import njit
 from numba.np.unsafe.ndarray import to_fixed_tuple as values
 
-REARM = 15.0  # mV below the level of a spike, from where its crossing counts again
+REARM = 15.0  # mV below the spike level to which the potential must fall before the next crossing can be a spike
 
 
 @njit

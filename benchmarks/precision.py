@@ -39,14 +39,15 @@ from spikefab.sim import ideal, kernels
 from . import running
 from .plain import LOOPS
 
-DT = 0.1  # ms
+DT = 0.1  # time step, ms
 STEPS = 10_000
-RATES = (10.0, 30.0)  # Hz
+RATES = (10.0, 30.0)  # firing rates of the test currents, Hz
 SENSITIVE = 0.2  # ms, at word 24
 GATES = {16: 0.5, 18: 0.2}  # ms
 EXCEPTIONS = {"HindmarshRoseNeuron": {}, "HodgkinHuxleyNeuron": {18: 0.5}}
-AROUND = 2.0  # ms around spikes that count as no subthreshold voltage
-FINE, FINE_SECOND_ORDER = 64, 8  # steps of the ODE within dt
+AROUND = 2.0  # ms before and after a spike that are not subthreshold
+FINE = 64  # steps of the ODE solver within dt, for a method of first order
+FINE_SECOND_ORDER = 8  # steps of the ODE solver within dt, for a method of second order
 
 
 # -- two spike trains ----------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ def measure(kind, cells) -> list[dict]:
             for k, (spikes, v), code, i in zip(members, wanted, codes, current, strict=True):
                 found, v_found = in_fixed_point(dp, code, i)
                 rows[k][str(word)] = compare(spikes, found, v, v_found)
-        # the last word, 24, is the nearest to the published parameters: what dt costs is seen there
+        # the last word, 24, is nearest to the published parameters, so that the difference is due to dt
         if chosen.chosen.get("kinetics") == "traub-miles":
             exact = by_finer_ideal(dp, codes, current)
         else:

@@ -44,20 +44,22 @@ from .recovery_page import MOST_TIED, REQUIRED, page, summary, within
 from .recovery_parameters import WORD, compared, outside, sensitivity, true_datapath, true_params
 from .synthetic import DT, NOISE, Made, make_recording
 
-NEAR, NEAR_LEAST = 0.05, 0.02  # of the first's score, and in score: who is so near is tied with it
+NEAR = 0.05  # a model is tied with the first if its score is within this share of the first's score
+NEAR_LEAST = 0.02  # a model is also tied with the first if their scores differ by no more than this
 
-# Who contains whom, within the bounds that a fit searches. Nobody else does: QIF is Izhikevich's model without recovery but
-# for the refractory time, which that has not; behind its least tau_s an alpha synapse is still 0.4 ms late; Izhikevich's
-# parabola never becomes a line, nor an exponential; MAT has no reset to give up; a resonance is nobody else's.
+# model -> models that contain it as a special case within the bounds that a fit searches. There are no other such pairs: QIF
+# without recovery would be Izhikevich's model but for the refractory time, which that does not have; an alpha synapse with
+# the smallest tau_s still delays by 0.4 ms; Izhikevich's parabola never becomes a line or an exponential; MAT has no reset;
+# and no other model has a resonance.
 CONTAINS = {
-    # LIF: V_reset = E_L, t_ref = 0. The others, as they contain LIF.
+    # LIF with V_reset = E_L and t_ref = 0 is Lapicque's model; the others contain LIF
     "LapicqueNeuron": {"LIFNeuron", "ExpIFNeuron", "AdExNeuron"},
-    # With the least Delta_T, 0.2 mV, the upstroke takes over within a mV: a threshold. (What Euler is late on it, V_T and
-    # t_ref give back: such fits come within 0.02 of LIF's.)
+    # with the smallest Delta_T, 0.2 mV, the upstroke is as sharp as a threshold (Euler's delay on it is compensated by V_T and
+    # t_ref: such fits score within 0.02 of those of LIF)
     "LIFNeuron": {"ExpIFNeuron", "AdExNeuron"},
-    # a = b = 0: the same update.
+    # AdEx with a = b = 0 is ExpIF
     "ExpIFNeuron": {"AdExNeuron"},
-    # tau y' = y^2 + eta + k_I I is QIF in mV, and the time from -inf to a reset is refractory time.
+    # the theta model is QIF in other units; the time from -infinity to the reset corresponds to a refractory time
     "ThetaNeuron": {"QuadraticIFNeuron"},
 }
 
@@ -89,7 +91,7 @@ def run_draw(name: str, draw: int, budget: int) -> dict[str, Any]:
     limit = scores[first] + max(NEAR * scores[first], NEAR_LEAST)
     tied = [n for n, score in scores.items() if score <= limit]
     own = next(r for r in results if r.model_name == name)
-    same = own.settings == true.settings  # other kinetics have other parameters
+    same = own.settings == true.settings  # the parameters can be compared only with the same kinetics
     if same:
         compared(name, params, own.params, parameters)
         fitted_loss = float(Loss(FixedPoint(dp), task)(np.array([list(own.codes.values())]))[0])

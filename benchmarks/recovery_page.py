@@ -7,8 +7,8 @@ from typing import Any
 
 from .cells import CELLS
 
-REQUIRED = 0.85  # share of all draws
-MOST_TIED = 3  # the median
+REQUIRED = 0.85  # share of all draws in which the true model must be recovered
+MOST_TIED = 3  # median number of models that may be tied with the first
 
 
 def within(row: dict[str, Any]) -> tuple[int, int]:

@@ -18,8 +18,8 @@ from .cells import X_R, Params
 from .synthetic import DT
 
 WORD = 18
-CHANGE = 0.05  # of a parameter
-MOVES = 0.1  # share of the loss: a change that moves it by more says that the parameter can be known
+CHANGE = 0.05  # relative change of a parameter with which its effect on the loss is measured
+MOVES = 0.1  # relative change of the loss above which a parameter counts as identifiable
 
 RESTS = {Role.REST, Role.LEAK_REVERSAL}
 POTENTIALS = {Role.THRESHOLD, Role.RESET, Role.PEAK, Role.REVERSAL, Role.HALF_ACTIVATION, Role.OFFSET}
@@ -49,7 +49,7 @@ def scales(name: str, p: Params, task: Task) -> dict[str, float]:
         if role in RESTS:
             found[n] = task.measured.onset - rest
         elif role in POTENTIALS:
-            # the squid's V_T is a shift: what it shifts, sodium's activation, begins at -40 mV
+            # for the squid axon, V_T is a shift of gates: the half activation of sodium is at -40 mV plus V_T
             shift = p.get("kinetics") == "1952" and role is Role.HALF_ACTIVATION
             found[n] = abs(value - rest - (40 if shift else 0))
         elif not isinstance(value, str):

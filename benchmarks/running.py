@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-MISSED = 8  # the exit code where a benchmark's requirement is not met
+MISSED = 8  # exit code if a benchmark does not meet its requirement
 
 Row = dict[str, Any]
 
@@ -89,7 +89,7 @@ class Rows:
         **about: Any,
     ):
         self.path, self.key, self.packages = path, key, packages
-        self.about = json.loads(json.dumps(about))  # as it is read back
+        self.about = json.loads(json.dumps(about))  # in the form in which it will be read back from JSON
         self.summary, self.order = summary, order
         self.rows: list[Row] = self._read()
 

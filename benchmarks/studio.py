@@ -125,10 +125,10 @@ def main() -> int:
             ours, theirs = (browser.new_page(viewport=view) for _ in range(2))
             ours.goto(server.address)
             imported(ours, "#import-file", short)
-            ours.wait_for_timeout(1000)  # the session is kept
+            ours.wait_for_timeout(1000)  # until the session is saved
             for _ in range(options.runs):
                 for name, page, address in (("ours", ours, server.address), ("bare", theirs, bare.address + "#trace")):
-                    page.bring_to_front()  # a page behind another is drawn when there is time
+                    page.bring_to_front()  # a page in the background is drawn late
                     page.goto("about:blank")
                     page.goto(address)
                     times[f"draw {name}"].append(drawn(page))
@@ -169,7 +169,7 @@ def moved(page: Page, path: Path, moves: int) -> list[float]:
     page.click("#tab-models")
     page.click("[data-testid=open-AdExNeuron]")
     page.wait_for_selector("#p-C")
-    page.wait_for_timeout(15_000)  # kernels that this machine has not compiled yet
+    page.wait_for_timeout(15_000)  # until kernels are compiled
     page.evaluate("performance.clearMeasures()")
     for k in range(moves):
         page.evaluate(

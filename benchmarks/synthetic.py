@@ -13,14 +13,14 @@ from spikefab.fit.scoring.split import split
 
 from .cells import Cell, Params
 
-DT = 0.1  # ms, of the samples
-NOISE = 0.5  # mV, of the recording
-FEWEST = 5  # spikes held out
-REARM = 15.0  # mV below its level, from where a voltage can spike again
-REST = 6000.0  # ms without input, after which a cell that rests has come to rest
-FACTOR = 1.6  # from one amplitude tried to the next
-AMPLITUDES = 0.004 * FACTOR ** np.arange(14)  # nA: up to 1.8
-REPEATED = 3  # spikes: one alone, at the onset of a step, is not yet firing
+DT = 0.1  # sample step of the recordings, ms
+NOISE = 0.5  # noise of the recorded voltage, mV rms
+FEWEST = 5  # least number of spikes in the held-out sweeps
+REARM = 15.0  # mV below the spike level to which the voltage must fall before the next spike
+REST = 6000.0  # ms without input in which a cell reaches its resting state, if it has one
+FACTOR = 1.6  # ratio of successive amplitudes that are tried
+AMPLITUDES = 0.004 * FACTOR ** np.arange(14)  # amplitudes of steps that are tried, nA: up to 1.8
+REPEATED = 3  # spikes in a step from which on a cell counts as firing: one spike at the onset is not enough
 
 
 class Made(NamedTuple):
@@ -74,7 +74,8 @@ def simulate(
     for first, after in pairwise([0, *jumps, len(knots)]):
         when, level = knots[first:after], current[first:after]
         constant = float(level[0]) if np.ptp(level) == 0 else None
-        longest = 1.0 if constant is None else 4.0  # ms: no knot is passed over, nor a spike
+        # largest step of the solver, ms, so that it misses no change of the current and no spike
+        longest = 1.0 if constant is None else 4.0
 
         def moving(t, y, when=when, level=level, constant=constant):
             return cell.rhs(p, y.tolist(), float(np.interp(t, when, level)) if constant is None else constant)
@@ -92,11 +93,12 @@ def simulate(
                 rtol=1e-6, atol=1e-7, max_step=longest, events=None if wait or cell.spike is None else crossing,
             )  # fmt: skip
             assert part.success, part.message
-            seen = np.reshape(part.y, (len(rest), -1))[:, : len(inside)]  # a list if a spike came before any sample
+            # it is an empty list if a spike came before the first sample
+            seen = np.reshape(part.y, (len(rest), -1))[:, : len(inside)]
             states[:, inside[: seen.shape[1]]] = seen
             fired = part.status == 1
             t, y = (float(part.t_events[0][0]), part.y_events[0][0]) if fired else (end, part.y[:, -1])
-            # a threshold that is not reset may have been passed during t_ref
+            # without a reset, the voltage may have passed the threshold during t_ref
             if cell.spike is not None and (fired or (wait and t == free and cell.over(p, y) >= 0)):
                 spikes.append(t)
                 y = np.array(cell.spike(p, y))
@@ -167,7 +169,7 @@ def firing_range(cell: Cell, p: Params, rest: np.ndarray, target: int) -> tuple[
     for amplitude in 1.4 * high * 1.2 ** np.arange(10):
         spikes = count(amplitude)
         tried[float(amplitude)] = min(spikes, target)
-        # from some current on a cell of the Hodgkin-Huxley kind is blocked
+        # above some current, a cell with Hodgkin-Huxley dynamics is blocked
         if spikes >= target or spikes < 0.6 * max(tried.values()):
             break
     return float(high), max(tried, key=tried.__getitem__)
@@ -200,7 +202,7 @@ def make_recording(cell: Cell, rng: np.random.Generator, noisy: bool) -> Made | 
     levels = np.linspace(1.1 * weakest, strongest, 7)
     if noisy:
         means = np.linspace(1.1 * weakest, (weakest + strongest) / 2, 7)
-        # under faster noise a spike that takes milliseconds may be half a spike
+        # with faster noise, a spike that takes milliseconds may not be completed
         tau = 5.0 if cell.spike else 20.0
         sweeps = [noise_stimulus(rng, mean, 0.5 * strongest, tau) for mean in means]
     else:
@@ -208,16 +210,17 @@ def make_recording(cell: Cell, rng: np.random.Generator, noisy: bool) -> Made | 
     made = [simulate(cell, p, rest, *sweep) for sweep in sweeps]
     spikes = [times for _, times in made]
     voltages = [v + rng.normal(0, NOISE, len(v)) for v, _ in made]
-    # an amplifier records the mean over each sample: of a line, its value in the middle
+    # an amplifier records the mean over each sample: on a straight line, this is the value in the middle
     currents = [np.interp((np.arange(len(v)) + 0.5) * DT, *sweep) for v, sweep in zip(voltages, sweeps, strict=True)]
     recording = Recording.from_arrays(voltages, currents, DT)
     found = [find_spikes(v, DT) for v in voltages]
     if [len(f) for f in found] != [len(times) for times in spikes]:
-        return "spikes not recognised"  # doublets within a millisecond; half spikes
+        return "spikes not recognised"  # for example doublets within a millisecond, or incomplete spikes
     if "x_R" in p and chaotic(cell, p, rest, levels):
         return "chaotic"
     if unpredictable(cell, p, rest, sweeps, spikes):
         return "unpredictable"
     parts = split(recording, found).held_out
-    held_out = sum(len(found[part.sweep]) for part in parts)  # whole sweeps: there are several stimuli
+    # the parts are whole sweeps, because there are several stimuli
+    held_out = sum(len(found[part.sweep]) for part in parts)
     return Made(p, recording, spikes, held_out) if held_out >= FEWEST else "few spikes held out"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "models"
 MADE = "<!-- made by `make model-pages`: do not edit -->\n"
-BEFORE, AFTER = 40.0, 40.0  # ms around a step
-STEP = 400.0  # ms
+BEFORE = 40.0  # ms before a current step
+AFTER = 40.0  # ms after a current step
+STEP = 400.0  # duration of a current step, ms
 COLUMNS = 3
 
 
