@@ -1,4 +1,4 @@
-"""From a neuron to a bitstream: elaborate, synthesise, place and route, pack."""
+"""Builds the bitstream of a neuron for a board: elaborate, synthesise, place and route, pack."""
 
 import json
 import re

@@ -125,7 +125,7 @@ def _noise(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.n
 
 
 def _steps(dp: Datapath, steps: int, rng: np.random.Generator, recorded) -> np.ndarray:
-    """Plateaus of 1 to 30 ms, most of them depolarising."""
+    """Constant currents for 1 to 30 ms each, most of them depolarising."""
     current = np.empty(steps)
     at = 0
     while at < steps:

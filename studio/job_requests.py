@@ -1,4 +1,4 @@
-"""From what the page asks for to a job: every option checked, and the title and the commands that go with it."""
+"""Starts jobs that the page requests: checks the options, and makes the title and the equivalent commands."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from .project import Project
 
 
 def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Begin what `body` describes. Raises UsageError for what cannot be begun."""
+    """Start the job that a request describes. Raises UsageError if it cannot be started."""
     kind = asked.choice(body, "kind", ("fit", "verify", "build", "export"))
     return _fit(project, jobs, body) if kind == "fit" else _deployment(jobs, kind, body)
 

@@ -1,4 +1,4 @@
-"""A model against a recording while its sliders move: the fixed-point reference, the float64 ideal, and the scores."""
+"""Simulates a model while the user moves its sliders, in fixed point and in float64, and scores it against a recording."""
 
 import json
 import math
@@ -23,13 +23,13 @@ from .commands import reading
 from .project import Project
 from .recordings import recording_of, sweep_of
 
-KEPT = 4  # recordings that are held ready
-LONGEST = 2_000_000  # steps of a simulation
+KEPT = 4  # number of recordings that are kept ready for simulation
+LONGEST = 2_000_000  # steps of a simulation, at most
 SCORES = ("combined_score", "masked_rmse", "timing", "count", "gamma", "spikes_model", "spikes_data")
 
 
 class Bench:
-    """Simulates what the page asks for. One thread at a time: the kernels use all cores themselves."""
+    """Runs the simulations that the page requests, one at a time, because a kernel uses all cores by itself."""
 
     def __init__(self, project: Project):
         self.project = project
@@ -37,7 +37,10 @@ class Bench:
         self._lock = threading.Lock()
 
     def parameters(self, model: type[Neuron], word: int, dt: float, key: str | None) -> dict[str, Any]:
-        """What can be moved, from where to where, and where it begins: measured from a recording, if there is one."""
+        """The parameters that the user can change, with their ranges and initial values.
+
+        The initial values are measured in the recording `key`, if there is one.
+        """
         with self._lock:
             seen = key is not None and not self.project.recording(key)["cannot_be_fitted"]
             task = self._task(key, dt) if seen and key is not None else None
@@ -68,7 +71,7 @@ class Bench:
         }
 
     def simulate(self, body: Mapping[str, Any]) -> bytes:
-        """The length of a JSON text, the text, and float32 arrays in the order that it names."""
+        """Simulate a model. The result is binary: the length of a JSON text, the text, and the float32 arrays that it names."""
         model, word = asked.model(body), asked.whole(body, "word", 18)
         dt = asked.number(body, "dt", 0.1, 0.005, 1)
         with self._lock:
@@ -86,7 +89,8 @@ class Bench:
                 task, sweep, baseline = None, 0, 0.0
                 current, where = _stimulus(asked.table(body, "stimulus"), dt)
                 span = _span(model, current)
-            given = asked.number(body, "i_span", span, 1e-6)  # of codes that were fitted to another current
+            # given codes may belong to another span than that of this current
+            given = asked.number(body, "i_span", span, 1e-6)
             if given < np.abs(current).max():
                 raise UsageError(f"This current is beyond the {given:g} nA for which these codes were made.")
             dp = datapath(model, word, dt, given)
@@ -106,7 +110,7 @@ class Bench:
         for name, value in params.items():
             dp.model.check_parameter(name)
             lo, hi = dp.params[name].bounds
-            slack = 1e-2 * max(abs(lo), abs(hi), hi - lo)  # what a code stands for may lie just outside
+            slack = 1e-2 * max(abs(lo), abs(hi), hi - lo)  # the value of a code may be slightly outside the bounds
             if not lo - slack <= value <= hi + slack:
                 raise UsageError(f"{name} can be {lo:g} to {hi:g} {dp.params[name].unit}, not {value:g}.")
         values = {name: float(np.clip(params.get(name, p.default), *p.bounds)) for name, p in dp.params.items()}
@@ -169,7 +173,7 @@ class Bench:
         )
 
     def _task(self, key: str, dt: float) -> Task:
-        """A recording resampled, with its spikes, all of its sweeps to be scored."""
+        """The task of scoring all sweeps of a recording, resampled to dt ms. The last KEPT tasks are cached."""
         content = self.project.recording(key)
         mark = (key, str(content.get("current_origin")) + str(content["sha256"]), dt)
         if mark not in self._tasks:
@@ -184,7 +188,7 @@ class Bench:
 
 
 def nudged(dp: Datapath, values: Mapping[str, float], name: str, by: int) -> float:
-    """The nearest value of a parameter, up or down, that has other codes; the bound where there is none."""
+    """The nearest value of a parameter, above (`by` 1) or below (-1), that changes a code; the bound if there is none."""
     lo, hi = dp.params[name].bounds
     now, end = values[name], hi if by > 0 else lo
     before = dp.quantise(values)[0]
@@ -205,7 +209,7 @@ def nudged(dp: Datapath, values: Mapping[str, float], name: str, by: int) -> flo
 
 
 def _stimulus(body: Mapping[str, Any], dt: float) -> tuple[np.ndarray, tuple[str, str]]:
-    """A step of current, and the lines of Python that make it."""
+    """A current step, and the Python code that makes it."""
     height = asked.number(body, "amplitude", 0.5, -1e3, 1e3)
     duration = asked.number(body, "duration", 700.0, 1.0)
     first, last = asked.number(body, "start", 100.0, 0.0), asked.number(body, "stop", 600.0, 0.0)
@@ -221,7 +225,7 @@ def _stimulus(body: Mapping[str, Any], dt: float) -> tuple[np.ndarray, tuple[str
 
 
 def _span(model: type[Neuron], current: np.ndarray) -> float:
-    """nA: the model's own span, or the power of two that holds the current."""
+    """The span of the input, nA: that of the model, or the smallest power of two above the current if that is larger."""
     largest = float(np.abs(current).max()) * (1 + 2.0**-15)
     return max(model.i_span, 2.0 ** math.ceil(math.log2(largest))) if largest else model.i_span
 
@@ -229,7 +233,7 @@ def _span(model: type[Neuron], current: np.ndarray) -> float:
 def _ideal(
     dp: Datapath, params: dict[str, float], current: np.ndarray, baseline: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same neuron in float64: voltage (T,) mV and spikes (n,) ms."""
+    """The same neuron in float64. Returns voltage (T,) mV and spikes (n,) ms."""
     engine = Float64(dp)
     (voltage,), (spikes,), _ = engine.run(engine.quantise(params)[0], [current], np.array([baseline]))
     return np.nan_to_num(voltage), spikes

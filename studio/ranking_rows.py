@@ -1,4 +1,4 @@
-"""A fit's results as the page's ranking shows them."""
+"""The results of a fit in the form in which the page shows the ranking."""
 
 from typing import TYPE_CHECKING, Any
 

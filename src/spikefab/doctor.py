@@ -1,4 +1,4 @@
-"""`spikefab doctor`: what is installed, what is missing and how to get it."""
+"""`spikefab doctor`: shows what is installed, what is missing, and how to install it."""
 
 import importlib.metadata
 import platform
