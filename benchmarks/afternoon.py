@@ -9,6 +9,7 @@ time step, bounds and held-out part are those of `spikefab fit`, so that time an
 import json
 import sys
 import time
+from collections.abc import Sequence
 from math import exp, expm1
 from multiprocessing import get_context
 from typing import Any
@@ -19,6 +20,7 @@ from scipy.optimize import differential_evolution
 
 from spikefab import AdExNeuron, read
 from spikefab.fit.scoring.scores import _victor_purpura
+from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import COARSE, Loss, not_coincident
 from spikefab.fit.search.space import bounds, start
@@ -136,11 +138,16 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
     counts = run(x, DATA["V_peak"], padded, length, task.baselines, dt, spikes, voltage)
     volts = [v[:n] for v, n in zip(voltage, length, strict=True)]
     fired = [row[:n] * dt for row, n in zip(spikes, counts, strict=True)]
+
+    def scored(parts: Sequence[Part]) -> dict[str, Any] | None:
+        found = task.score(parts, volts, fired)
+        return None if found is None else found.to_dict()
+
     return {
         "seconds": seconds, "evaluations": int(found.nfev), "loss": float(found.fun),
         "params": dict(zip(NAMES, map(float, x), strict=True)),
-        "train": task.score(task.split.train, volts, fired),
-        "held_out": task.score(task.split.held_out, volts, fired),
+        "train": scored(task.split.train),
+        "held_out": scored(task.split.held_out),
     }  # fmt: skip
 
 

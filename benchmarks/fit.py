@@ -72,7 +72,7 @@ def main() -> int:
                     "recording": name,
                     "seed": seed,
                     "ours": {"train": mine.train.combined_score, "held_out": mine.combined_score},
-                    "script": {part: theirs[part].combined_score for part in ("train", "held_out")},
+                    "script": {part: theirs[part]["combined_score"] for part in ("train", "held_out")},
                 }
             )
         part = [row for row in rows if row["recording"] == name]
