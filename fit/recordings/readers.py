@@ -92,14 +92,14 @@ def read(
         recording = _with_current(recording, Path(current))
     if chosen is not None:
         recording = _chosen(recording, chosen)
-    options = {
+    given = {
         "dt": None if dt is None else float(dt),
         "current": None if current is None else os.fspath(current),
         "current_channel": None if current_channel is None else int(current_channel),
         "electrode": electrode,
         "sweeps": None if chosen is None else [int(k) for k in chosen],
     }
-    return replace(recording, reading={name: value for name, value in options.items() if value is not None})
+    return replace(recording, reading={name: value for name, value in given.items() if value is not None})
 
 
 def parse_sweeps(text: str) -> list[int]:

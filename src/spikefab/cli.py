@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError, on_command_line, worded
-from spikefab.fit.flags import add_fit, add_reading
 
 INTERRUPTED = 130
 
@@ -23,7 +22,18 @@ EXIT_CODES = """exit codes:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Usage errors are one sentence, like all others."""
+    """Usage errors are one sentence, like all others.
+
+    rest   adds arguments whose table takes some ms to import: it is called when the parser is used, not when it is made
+    """
+
+    rest: Callable[["_Parser"], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        rest, self.rest = self.rest, None
+        if rest is not None:
+            rest(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message.rstrip('.')}; see {self.prog} --help.")
@@ -100,7 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
 
-    def command(name: str, run: str, help: str, more: str = "") -> argparse.ArgumentParser:
+    def command(name: str, run: str, help: str, more: str = "") -> _Parser:
         made = commands.add_parser(name, help=help, description=f"{help}. {more}".strip(), allow_abbrev=False)
         made.add_argument("--json", action="store_true", help="one JSON object on stdout, all else on stderr")
         made.set_defaults(run=run)
@@ -108,9 +118,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     c = command("fit", "commands:fit", "Fit models to a recording and rank them")
     _add_recording(
-        c, dt="ms between samples, if the file has no time; and the step of the hardware, if --step is not given"
+        c,
+        fit=True,
+        dt="ms between samples, if the file has no time; and the step of the hardware, if --step is not given",
     )
-    add_fit(c)
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
     c.add_argument(
         "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
@@ -163,12 +174,25 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recording(parser: argparse.ArgumentParser, **helps: str) -> None:
+def _add_recording(parser: _Parser, fit: bool = False, **helps: str) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="recording: abf, nwb, csv, tsv, txt, asc or dat")
-    add_reading(parser, **helps)
+    _add_flags(parser, fit, **helps)
 
 
-def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
+def _add_flags(parser: _Parser, fit: bool, **helps: str) -> None:
+    """Add the options of reading a recording, and those of a fit, once the parser is used."""
+
+    def rest(parser: _Parser) -> None:
+        from spikefab.fit.flags import add_fit, add_reading
+
+        add_reading(parser, **helps)
+        if fit:
+            add_fit(parser)
+
+    parser.rest = rest
+
+
+def _add_many(command: Callable[..., _Parser]) -> None:
     c = command(
         "fit-many", "many:fit_many", "Fit models to many recordings, a result file for each",
         "Run again, it does what is missing: cells that have a result are kept. Status 4 if some could not be fitted.",
@@ -178,12 +202,11 @@ def _add_many(command: Callable[..., argparse.ArgumentParser]) -> None:
     c.add_argument("--shard", metavar="I/N", help="every N-th file from the I-th on: one job of N in a batch queue")
     c.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one a processor)")
     c.add_argument("--again", action="store_true", help="fit also the cells that have a result")
-    add_reading(
-        c, dt="as in fit", current="the injected current, one file for all recordings",
+    _add_flags(
+        c, fit=True, dt="as in fit", current="the injected current, one file for all recordings",
         current_channel="channel of ABFs that recorded the current", electrode="which to read of NWBs that have several",
         sweeps="those to use, such as 0,3-7 (default: all)",
     )  # fmt: skip
-    add_fit(c)
     c = command(
         "collect", "many:collect", "Make one table of the results of fit-many",
         "Writes table.csv and table.json. Status 4 if some cells have no result.",
