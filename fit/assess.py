@@ -7,6 +7,7 @@ import numpy as np
 from spikefab.fit.scoring.scores import Scores
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath
+from spikefab.hw.models import model_source
 from spikefab.sim.engine import Engine, Float64
 
 from .result import FitResult
@@ -24,6 +25,7 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
     codes, states = engine.codes(row), engine.state_codes(initial)
     return FitResult(
         model_name=dp.model.__name__,
+        model_source=model_source(dp.model),
         settings=dict(dp.model.chosen),
         params=exact,
         codes=dict(zip(dp.coefficients, map(int, codes), strict=True)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
-from spikefab.hw.models import get_model
+from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
 
 
@@ -35,6 +35,7 @@ class FitResult:
     tied         whether the judged sweeps cannot tell it from the first model; None with fewer than three sweeps
     sensitivity  searched parameter -> (low, high) between which it alone can change before the loss grows by a tenth
     searched     searched parameter -> (low, high) between which it was searched
+    model_source  the file or module of a user's own model, see `hw.models.model_source`
 
     The properties `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are scores on held-out data, or on
     training data if nothing was held out; `rmse` is over the whole recording. A result loaded from a file has no traces.
@@ -60,6 +61,7 @@ class FitResult:
     tied: bool | None = None
     sensitivity: dict[str, tuple[float, float]] = field(default_factory=dict)
     searched: dict[str, tuple[float, float]] = field(default_factory=dict)
+    model_source: str | None = None
 
     @property
     def validated(self) -> bool:
@@ -115,8 +117,11 @@ class FitResult:
 
     @property
     def model(self) -> type[Neuron]:
-        """The class of the model, in the variant that was fitted."""
-        return get_model(self.model_name).variant(**self.settings)
+        """The class of the model, in the variant that was fitted.
+
+        Raises UsageError or FileError for a user's model that is not where it was; `FitResults.load` can name it anew.
+        """
+        return fitted_model(self.model_name, self.model_source).variant(**self.settings)
 
     @property
     def _datapath(self) -> Datapath:
@@ -186,6 +191,7 @@ class FitResult:
             "sensitivity": {name: list(ends) for name, ends in self.sensitivity.items()},
             "searched": {name: list(ends) for name, ends in self.searched.items()},
             "scheme": self.model.scheme,
+            **({} if self.model_source is None else {"model_source": self.model_source}),
         }
 
     @classmethod
@@ -200,6 +206,7 @@ class FitResult:
             sensitivity={name: (low, high) for name, (low, high) in d.get("sensitivity", {}).items()},
             searched={name: (low, high) for name, (low, high) in d.get("searched", {}).items()},
             stored_rmse=d["rmse"],
+            model_source=d.get("model_source"),
         )
 
     def __repr__(self) -> str:

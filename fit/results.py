@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spikefab.delegates import delegate
 from spikefab.errors import FileError
 from spikefab.fit.features.recommend import outcome, recommend
+from spikefab.hw.models import resolve_models
 
 from .options import FitOptions
 from .result import FitResult
@@ -127,8 +128,13 @@ class FitResults(list[FitResult]):
         return path
 
     @classmethod
-    def load(cls, path: str | Path) -> "FitResults":
-        """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError."""
+    def load(cls, path: str | Path, models: Any = None) -> "FitResults":
+        """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError.
+
+        `models`: classes, or `file.py:Class`, of a user's own models that are not where they were when they were fitted.
+        """
+        if models is not None:
+            resolve_models(models)
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
         try:

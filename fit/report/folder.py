@@ -53,11 +53,11 @@ def described_neuron(path: Path) -> "Neuron":
 
     Raises FileError if the file does not describe a neuron.
     """
-    from spikefab.hw.models import get_model
+    from spikefab.hw.models import every_model
 
     try:
         content = json.loads(path.read_text())
-        model = get_model(content["model"]).variant(**content["settings"])
+        model = every_model()[content["model"]].variant(**content["settings"])
         return model(**{name: content[name] for name in ("codes", "word", "dt", "i_span")})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise FileError(f"{path} does not describe a neuron: model, settings, word, dt, i_span and codes.") from None

@@ -133,7 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
     c = command("features", "views:features", "Show the features of a recording")
     _add_recording(c)
     c = command("models", "views:models", "List the models, or show one")
-    c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron")
+    c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron, or file.py:Class")
     c.add_argument("--draw", type=Path, metavar="FILE", help="write the data flow of NAME at word 18 as SVG")
     c = command("boards", "views:boards", "List the boards")
 
@@ -216,7 +216,9 @@ def _add_many(command: Callable[..., _Parser]) -> None:
 
 def _add_neuron(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", metavar="RESULT|MODEL", help="result.json of a fit (or its folder), or a model's name: its defaults"
+        "what",
+        metavar="RESULT|MODEL",
+        help="result.json of a fit (or its folder), or a model (name, or file.py:Class): its defaults",
     )
     parser.add_argument("--rank", type=int, metavar="K", help="which of a result's models (default 1, the best)")
     parser.add_argument("--word", type=int, metavar="N", help="bits of a MODEL: 16, 18 or 24 (default 18)")
