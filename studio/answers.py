@@ -1,13 +1,13 @@
-"""What the server answers, and what it is asked: the JSON of each route under /api, as the page knows it.
+"""The types of the JSON that the server and the page exchange: requests and answers of each route under /api.
 
-The page declares the same in `web/src/state/api.ts`. `tests/studio/test_answers.py` compares the two, names, optional fields and
-kinds of values, and holds what the server sends against them. On the page an int and a float are both a `number`, and a type
-whose name begins with an underscore is written out where it is used.
+The page declares the same types in `web/src/state/api.ts`. `tests/studio/test_answers.py` compares the two (names, optional
+fields, kinds of values) and checks the answers of the server against them. In the page, int and float are both `number`; a
+type whose name begins with an underscore has no name there.
 """
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-# A structural choice of a model: the kinetics of Hodgkin-Huxley, whether it has an M-current.
+# a value of a setting that chooses the variant of a model, such as the kinetics of Hodgkin-Huxley
 Setting = str | float | bool
 Settings = dict[str, Setting]
 
@@ -18,14 +18,14 @@ class Sweep(TypedDict):
     samples: int
     duration: float  # ms
     spikes: int
-    window: tuple[float, float] | None  # ms: the stimulus
-    current: tuple[float, float] | None  # nA
-    voltage: tuple[float, float]  # mV
+    window: tuple[float, float] | None  # start and stop of the stimulus, ms
+    current: tuple[float, float] | None  # lowest and highest, nA
+    voltage: tuple[float, float]  # lowest and highest, mV
     baseline_current: float | None
 
 
 class Same(TypedDict):
-    """How the same is done without this page."""
+    """The command line and the Python code that do the same without the page."""
 
     command: NotRequired[str | None]
     python: NotRequired[str | None]
@@ -92,7 +92,7 @@ class Card(TypedDict):
     equations: str
     best_for: str
     source: str
-    settings: dict[str, list[Setting]]  # what each can be, the default first
+    settings: dict[str, list[Setting]]  # setting: its possible values, the default first
     free: list[str]
     cost: dict[str, Cost]
     builds: list[_CardBuild]
@@ -145,7 +145,7 @@ class SimulateRequest(TypedDict):
     dt: float
     params: NotRequired[dict[str, float]]
     codes: NotRequired[dict[str, int]]
-    i_span: NotRequired[float]  # with codes: the range of the current that their formats were made for
+    i_span: NotRequired[float]  # span of the input, nA, for which codes were made
     recording: NotRequired[str]
     sweep: NotRequired[int]
     stimulus: NotRequired[Stimulus]
@@ -245,7 +245,7 @@ class Better(TypedDict):
     loss: float
     settings: Settings
     i_span: NotRequired[float]
-    codes: NotRequired[dict[str, int]]  # where they are missing, the parameters stand for them
+    codes: NotRequired[dict[str, int]]  # if they are missing, the parameters are used
     params: dict[str, float]
 
 
@@ -359,14 +359,14 @@ class Board(TypedDict):
 class Project(TypedDict):
     name: str
     version: str
-    upload_limit: NotRequired[int]  # bytes of a file
+    upload_limit: NotRequired[int]  # bytes of an uploaded file, at most
     recordings: list[Recording]
     jobs: list[Job]
     session: dict[str, Any]
 
 
 class Refused(TypedDict):
-    """What comes instead of an answer."""
+    """The answer if the server refuses a request or cannot do it."""
 
     error: str  # a sentence
-    options: NotRequired[list[str]]  # of the request, which would help
+    options: NotRequired[list[str]]  # options of the request that would help

@@ -1,4 +1,4 @@
-"""The command line and the Python that do what a button does. Paths are those of the project's folder."""
+"""The command line and the Python code that do the same as a button of the page, run in the folder of the project."""
 
 import shlex
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def fit(recording: Mapping[str, Any], options: FitOptions) -> dict[str, str]:
 
 
 def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any] | None, key: str) -> dict[str, str]:
-    """Of a fit's result, or of a neuron that stands in the neuron.json of the job `key`."""
+    """The commands to verify, build or export a result of a fit, or the neuron in the neuron.json of the job `key`."""
     if neuron is None:
         which = settings["neuron"]
         what, words = f"jobs/{which['fit']}/out", ["--rank", str(which["rank"])]
@@ -54,12 +54,12 @@ def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any]
 
 
 def reading(recording: Mapping[str, Any]) -> str:
-    """The call that reads it."""
+    """The Python call that reads a recording of the project."""
     return read_python(*_read_from(recording))
 
 
 def _read_from(recording: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The file, and the options with which it was read."""
+    """The path of a recording's file, and the options with which it was read."""
     folder = f"recordings/{recording['id']}"
     options = dict(recording["options"])
     if "current" in options:

@@ -1,10 +1,10 @@
-"""The sentences of the Studio: advice in the words of its page, and no folders of this machine."""
+"""The sentences that the Studio shows: advice in the words of its page, and paths without folders of this machine."""
 
 from pathlib import Path
 
 from spikefab.errors import Advice, worded
 
-# What a user of the page can do, in the words of its controls; nothing where the page has no control for it.
+# advice -> its words on the page, which name the controls of the page; empty if there is no control for it
 WORDS = {
     Advice.GIVE_DT: "give the time between two samples, in ms",
     Advice.ADD_CURRENT: "add its current, from a file of its own",
@@ -22,7 +22,7 @@ WORDS = {
 
 
 def said(text: object, *folders: Path) -> str:
-    """A text, or that of an error, in the Studio's words; paths within one of the folders become relative to it."""
+    """The text, or the text of the error, in the words of the page. Paths within the folders become relative to them."""
     sentence = worded(text, WORDS.__getitem__)
     for folder in folders:
         sentence = sentence.replace(f"{folder}/", "")

@@ -1,4 +1,4 @@
-"""The process of one job: `python -m spikefab.studio.worker FOLDER`. What it has to say it appends to events.jsonl."""
+"""The process that runs one job: `python -m spikefab.studio.worker FOLDER`. It appends events to events.jsonl."""
 
 import fcntl
 import os
@@ -19,21 +19,21 @@ from .project import load
 from .recordings import options_of
 from .words import said
 
-ATTEMPTS = 200  # 10 ms apart, to get the job's lock
-EVERY = 0.25  # s between two words on one search's progress
-CHUNK = 16_384  # characters of a log in one event
+ATTEMPTS = 200  # number of attempts, 10 ms apart, to get the lock of the job
+EVERY = 0.25  # s between two events about the progress of a search
+CHUNK = 16_384  # characters of a log in one event, at most
 
 
 def main(folder: Path) -> int:
     with (folder / "lock").open("a+") as lock:
-        for _ in range(ATTEMPTS):  # the server looks at the lock by taking it for a moment
+        for _ in range(ATTEMPTS):  # try again, because the server takes the lock for a moment to test it
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 time.sleep(0.01)
         else:
-            return 1  # another worker has the job
+            return 1  # another worker runs the job
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -51,7 +51,7 @@ class _Work:
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._stop)
         try:
-            if self._asked():  # before there was a handler
+            if self._asked():  # the job was stopped before the handler was set
                 self._stop()
             getattr(self, "_" + self.job["kind"])()
         except SpikefabError as error:
@@ -62,7 +62,7 @@ class _Work:
         except MemoryError:
             return self._end("failed", "This machine has too little memory for it.")
         except Exception as error:
-            traceback.print_exc()  # into worker.log
+            traceback.print_exc()  # written to worker.log
             first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
             log = self.folder / "worker.log"
             return self._end(
@@ -181,7 +181,7 @@ class _Work:
         step("", "done")
 
     def _neuron(self) -> tuple[Any, Any]:
-        """What is deployed, and the recorded current (T,) nA to play to it, if there is one."""
+        """The neuron of the job, and a recorded current (T,) nA to play, or None."""
         from spikefab.fit.report.folder import described_neuron, fitted_neuron
 
         which = self.settings["neuron"]
@@ -190,7 +190,7 @@ class _Work:
         return described_neuron(self.folder / "neuron.json"), None
 
     def _steps(self) -> Callable[..., None]:
-        """Says when a step begins; the one before it is then done."""
+        """A function that reports the start of a step; the step before it counts as done."""
         now = ""
 
         def step(name: str, state: str = "start", text: str = "") -> None:
@@ -205,7 +205,7 @@ class _Work:
 
 
 class _Logs:
-    """Passes on what is appended to the logs of a folder, while it lasts."""
+    """A context that sends what is appended to the logs in a folder as events."""
 
     def __init__(self, folder: Path, tell: Callable[[str, str], None]):
         self.folder, self.tell = folder, tell

@@ -10,7 +10,7 @@ from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
 LOWEST_REST = -130.0  # resting potential, mV, below which no healthy neuron rests
 HIGHEST_REST = -30.0  # resting potential, mV, above which no healthy neuron rests
-FLAT = 0.01  # mV: a voltage whose range is smaller shows no cell
+FLAT = 0.01  # range of the voltage, mV, below which the trace shows no cell
 NOISIEST = 2.0  # noise of the voltage, mV rms, above which spikes cannot be counted reliably
 LEAST_CURRENT = 1e-3  # nA: a smaller current makes no neuron fire, so its unit is probably wrong
 LARGEST_CURRENT = 50.0  # nA: no patch electrode passes more, so its unit is probably wrong
@@ -21,10 +21,11 @@ BRIDGE = 20.0
 SWEEPS = 5  # number of sweeps below which a drift cannot be told from chance
 DRIFT_REPEATS = 1.0  # mV: a smaller change of the median voltage between repeats of one stimulus is no drift
 DRIFT_REST = 3.0  # mV: a smaller change of the voltage before the stimulus is no drift
-HELD = 0.01  # nA: if the holding current changes by more, it moves the rest, and a drift cannot be seen there
+# difference of holding currents, nA, above which they change the resting potential and may look like a drift
+HELD = 0.01
 
 
-def doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
+def quality_warnings(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
     """The warnings about a recording with sample step dt (ms): one sentence each, none for a good recording.
 
     trains  the spikes of each sweep; if None, they are found here

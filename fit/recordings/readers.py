@@ -145,7 +145,7 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
 
 
 def _kinds(suffixes: Sequence[str]) -> str:
-    """Suffixes in a message."""
+    """The suffixes as text, for a message."""
     return ", ".join(suffix[1:] for suffix in suffixes)
 
 

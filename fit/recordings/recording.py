@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from spikefab.errors import Advice, RecordingError, UsageError
 
-from .quality import doubts
+from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
 from .spikes import Spikes
 from .sweep import Floats, Sweep, make_sweep
@@ -129,11 +129,11 @@ class Recording:
             raise RecordingError(f"{self.source} lasts {longest:g} ms: a fit needs {SHORTEST:g} ms or more.")
 
     def warnings(self, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
-        """What is doubtful about the recording though it can be fitted: one sentence each.
+        """Warnings about faults that the recording may have although it can be fitted, one sentence each.
 
-        trains  the spikes of each sweep, where they are known already
+        trains  the spikes of each sweep if they are known already
         """
-        return doubts(self.sweeps, self.dt, trains)
+        return quality_warnings(self.sweeps, self.dt, trains)
 
 
 def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:

@@ -1,4 +1,4 @@
-"""Values as JSON allows them."""
+"""Converts values to those that JSON allows."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from spikefab.errors import Sentence, Words, in_python, worded
 def finite(value: Any, words: Words = in_python) -> Any:
     """The same object with only values that JSON allows: NaN and infinity become None, numpy scalars become Python's.
 
-    Sentences with advice in them are written in the words of a face: Python's if nothing else is asked for.
+    Sentences with advice are written in the words of an interface, by default those of Python.
     """
     if isinstance(value, dict):
         return {str(k): finite(v, words) for k, v in value.items()}

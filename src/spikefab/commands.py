@@ -1,4 +1,4 @@
-"""The commands that work: fit, verify, build, export."""
+"""The commands that compute something: fit, verify, build, export."""
 
 import os
 import shlex
@@ -57,14 +57,14 @@ def fit(args: Namespace, screen: Screen) -> int:
 
 @contextmanager
 def one_interrupt() -> Iterator[None]:
-    """Only the first Ctrl-C interrupts: what it leaves to be scored and saved takes seconds, and must not be lost."""
+    """A context in which only the first Ctrl-C interrupts, so that the scoring and saving that follow are not lost."""
 
     def first(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    # only the main thread can set it; a shell's background job does not hear it
+    # handlers can be set only in the main thread; a background job of a shell ignores Ctrl-C anyway
     if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
         yield
         return
@@ -76,7 +76,7 @@ def one_interrupt() -> Iterator[None]:
 
 
 def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
-    """The fit with its progress on stderr; the results, and the seconds that each model took."""
+    """Run a fit with its progress on stderr. Returns the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
 
     seconds: dict[str, float] = {}
@@ -86,32 +86,32 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
 
         def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
             nonlocal last
-            now = time.monotonic()  # models take turns: what has passed since the last word is the speaker's
+            now = time.monotonic()  # models take turns: the time since the last call belongs to the model that calls
             seconds[model], last = seconds.get(model, 0.0) + now - last, now
             show(model, evaluations, budget, loss)
 
         results = fit_models(recording, progress=progress, notice=screen.notice, **options)
     if features:
-        results.features = features  # of the recording at its own rate: the same as were shown
+        results.features = features  # those that were shown: of the recording with its own sample step
     return results, {"models": {model: round(s, 3) for model, s in seconds.items()}}
 
 
 def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
-    """Features of the recording, and a notice of the models that they point at; nothing where it cannot be fitted."""
+    """The features of a recording, with a notice about the recommended models; empty if the recording cannot be fitted."""
     from spikefab.fit.features.extract import recording_features
     from spikefab.fit.features.recommend import advice, recommend
 
     try:
         recording.require_fit()
     except RecordingError:
-        return {}  # the fit says why
+        return {}  # the fit will raise the same error
     features = recording_features(recording)
     screen.notice(advice(recommend(features)))
     return features
 
 
 def show_fit(screen: Screen, results: "FitResults") -> None:
-    """The ranking, and the winner's parameters."""
+    """Print the ranking and the parameters of the best model."""
     how = results.task.split.how if results.task else ""
     validated = results.best.validated
     headers = ("", "model", "held out", "training", "float64", "timing", "spikes model/data", "masked rmse mV", "gamma")
@@ -165,7 +165,7 @@ def verify(args: Namespace, screen: Screen) -> int:
     try:
         checks = run_verify(screen, neuron, simulator=args.sim, steps=args.steps, current=current)
     except MismatchError as error:
-        # the object is of most use to a program when something differs
+        # print the JSON all the same: a program needs it most when hardware and reference differ
         screen.result({"checks": getattr(error, "checks", [])})
         raise
     screen.result({"checks": checks})
@@ -173,12 +173,13 @@ def verify(args: Namespace, screen: Screen) -> int:
 
 
 def run_verify(screen: Screen, neuron: "Neuron", **options: Any) -> list[dict[str, Any]]:
-    """The regression with its progress; the checks, which are all exact. Raises MismatchError with `checks` on it."""
+    """Run the regression with its progress. Returns the checks; raises MismatchError, with the checks, if they differ."""
     from spikefab.errors import MismatchError
     from spikefab.sim.verify import require_exact, verify
     from spikefab.toolchain import tools
 
-    tools.simulator_env(options.get("simulator", "verilator"))  # a missing tool is told at once, not after the stimuli
+    # raises ToolError at once if a tool is missing, before the stimuli are made
+    tools.simulator_env(options.get("simulator", "verilator"))
     with screen.steps() as steps:
         checks = verify(neuron, progress=steps.enter, **options)
     show_checks(screen, checks)
@@ -234,11 +235,11 @@ def export(args: Namespace, screen: Screen) -> int:
 
 
 def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
-    """The neuron that RESULT or MODEL names, and the recorded current (T,) nA to play to it, if there is one."""
+    """The neuron that the argument RESULT or MODEL names, and a recorded current (T,) nA to play, or None."""
     what = str(args.what)
     path = Path(what)
     is_result = (path.is_file() and path.suffix != ".py") or (path / "result.json").is_file()
-    own = ":" in what or path.suffix == ".py"  # a model of the user's: file.py:Class
+    own = ":" in what or path.suffix == ".py"  # a model from a user's file, file.py:Class
     if not is_result and not own and (os.sep in what or path.suffix == ".json"):
         raise FileError(f"{what} is no result.json and no folder that holds one.")
     if not is_result:

@@ -1,7 +1,8 @@
 """The errors that a user may see. The text of each is one sentence; each kind has its exit code of the command line.
 
-What a user can do about an error is carried as data (`Advice`), as an option has another name on the command line than in
-Python, and the Studio has a field in its place. `str(error)` has Python's words; `worded` gives those of another face.
+What a user can do about an error is kept as data (`Advice`), because the option to use has one name in Python and another
+on the command line, and is a field of the page in the Studio. `str(error)` has the words for Python; `worded` returns those
+for another interface.
 """
 
 import re
@@ -11,10 +12,10 @@ from typing import Any, Self
 
 
 class Advice(Enum):
-    """What a user can do about an error or a note: data, for which each face has its own words.
+    """What a user can do about an error or a notice. Each interface (Python, command line, Studio) has its own words for it.
 
-    The value is what Python and the command line say. `{dt}` stands in it for the name of an option, and `{dt=MS}` for its
-    name and what it takes. The Studio's words are in `studio.words`.
+    The value is the text for Python and the command line, in which `{dt}` stands for the name of an option, and `{dt=MS}`
+    for the name and the kind of its value. The texts of the Studio are in `studio.words`.
     """
 
     GIVE_DT = "pass {dt=MS}, the time between two samples"
@@ -32,7 +33,7 @@ class Advice(Enum):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options that it is about, by their names in Python."""
+        """The options that this advice mentions, by their names in Python."""
         return tuple(re.findall(r"\{(\w+)", self.value))
 
 
@@ -40,17 +41,17 @@ Words = Callable[[Advice], str]
 
 
 def in_python(advice: Advice) -> str:
-    """The advice to a user of Python: `dt=MS`."""
+    """The advice in the words of Python: an option is `dt=MS`."""
     return re.sub(r"\{(.*?)\}", r"\1", advice.value)
 
 
 def on_command_line(advice: Advice) -> str:
-    """The advice to a user of the command line: `--dt MS`."""
+    """The advice in the words of the command line: an option is `--dt MS`."""
     return re.sub(r"\{(\w+)=?(\w*)\}", lambda m: f"--{m[1].replace('_', '-')} {m[2]}".rstrip(), advice.value)
 
 
 class Sentence(str):
-    """A text with advice in it. As a text it has Python's words."""
+    """A sentence that contains advice. As a string, it has the words of Python."""
 
     parts: tuple[str | Advice, ...]
 
@@ -60,17 +61,17 @@ class Sentence(str):
         made.parts = tuple(x if isinstance(x, Advice) else str(x) for x in flat)
         return made
 
-    def __getnewargs__(self) -> Any:  # its parts, to which `__new__` is given when it is unpickled
+    def __getnewargs__(self) -> Any:  # the arguments with which `__new__` is called to unpickle a sentence
         return self.parts
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options that its advice is about, by their names in Python."""
+        """The options that the advice in this sentence mentions, by their names in Python."""
         return tuple(name for part in self.parts if isinstance(part, Advice) for name in part.options)
 
 
 def worded(text: object, words: Words) -> str:
-    """A text, or that of an error, in the words of a face. A text without advice stays as it is."""
+    """The text, or the text of the error, in the words of an interface. A text without advice is returned unchanged."""
     if isinstance(text, SpikefabError):
         text = text.sentence
     if not isinstance(text, Sentence):

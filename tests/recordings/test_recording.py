@@ -1,4 +1,4 @@
-"""Recordings in memory: arrays, resampling, baselines, stimulus windows and doubts."""
+"""Recordings in memory: arrays, resampling, baselines, stimulus windows and warnings."""
 
 import numpy as np
 import pytest
@@ -221,7 +221,7 @@ def only(recording, word):
     return len(warnings) == 1 and word in warnings[0]
 
 
-def test_doubts():
+def test_warnings():
     v, i, dt = spiking()
     assert Recording.from_arrays(v, i, dt).warnings() == ()
     assert only(Recording.from_arrays(v + 50, i, dt), "rests at -20 mV")
