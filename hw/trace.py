@@ -49,7 +49,8 @@ class Trace:
         `known` are tighter bounds of the result than the analysis finds, for operands that depend on each other.
         """
         node = Node(op, tuple(a.index for a in args), q)
-        if node not in self._seen:
+        index = self._seen.get(node)
+        if index is None:
             bounds = interval_of(node, [a.q for a in args], [self.intervals[a] for a in node.args])
             if known is not None:
                 bounds = max(bounds[0], known[0]), min(bounds[1], known[1])
@@ -57,10 +58,10 @@ class Trace:
                 raise AssertionError(f"{op.label} reaches {bounds}, outside {q}")
             if max(-bounds[0], bounds[1]) >> EXACT_BITS:
                 raise AssertionError(f"{op.label} needs more than {EXACT_BITS} bits: resize its operands first")
-            self._seen[node] = len(self.nodes)
+            index = self._seen[node] = len(self.nodes)
             self.nodes.append(node)
             self.intervals.append(bounds)
-        return Value(self, self._seen[node])
+        return Value(self, index)
 
     def input(self, kind: str, name: str, q: Q) -> "Value":
         return self.add(Input(kind, name), (), q)
