@@ -7,27 +7,9 @@ interval analysis, the cost estimate, and the translation to hardware.
 
 from dataclasses import dataclass, fields
 
+from . import ops
 from .fixed import Q
 from .interval import Interval, interval_of
-from .ops import (
-    Add,
-    Const,
-    Floor,
-    Frac,
-    Ge,
-    Gt,
-    Input,
-    Lookup,
-    Mul,
-    Node,
-    Operation,
-    Point,
-    Resize,
-    Select,
-    Shift,
-    Sub,
-    Wrap,
-)
 
 BOOL = Q(2, 0)  # format of the results 0 and 1 of a comparison; signed, as all formats
 EXACT_BITS = 53  # bits of the largest integer that the batch kernel, which computes in float64, holds exactly
@@ -38,17 +20,17 @@ class Trace:
 
     def __init__(self, word: int):
         self.word = word
-        self.nodes: list[Node] = []
+        self.nodes: list[ops.Node] = []
         self.intervals: list[Interval] = []
         self.outputs: dict[str, int] = {}
-        self._seen: dict[Node, int] = {}
+        self._seen: dict[ops.Node, int] = {}
 
-    def add(self, op: Operation, args: tuple["Value", ...], q: Q, known: Interval | None = None) -> "Value":
+    def add(self, op: ops.Operation, args: tuple["Value", ...], q: Q, known: Interval | None = None) -> "Value":
         """Append an operation, or find the same one in the list, and prove that its result fits its format `q`.
 
         `known` are tighter bounds of the result than the analysis finds, for operands that depend on each other.
         """
-        node = Node(op, tuple(a.index for a in args), q)
+        node = ops.Node(op, tuple(a.index for a in args), q)
         index = self._seen.get(node)
         if index is None:
             bounds = interval_of(node, [a.q for a in args], [self.intervals[a] for a in node.args])
@@ -64,7 +46,7 @@ class Trace:
         return Value(self, index)
 
     def input(self, kind: str, name: str, q: Q) -> "Value":
-        return self.add(Input(kind, name), (), q)
+        return self.add(ops.Input(kind, name), (), q)
 
     def const(self, value: float) -> "Value":
         """A constant. Raises ValueError if it has no exact code with at most 30 fraction bits."""
@@ -72,7 +54,7 @@ class Trace:
         if f_bits is None:
             raise ValueError(f"{value} is not a multiple of 2**-30: make it a coefficient")
         code = int(value * 2**f_bits)
-        return self.add(Const(code), (), Q(max(code.bit_length() + 1 - f_bits, 1 - f_bits), f_bits))
+        return self.add(ops.Const(code), (), Q(max(code.bit_length() + 1 - f_bits, 1 - f_bits), f_bits))
 
     def formats(self, index: int) -> list[Q]:
         """The formats of an operation's operands."""
@@ -83,9 +65,9 @@ class Trace:
         said = []
         for op, args, q in self.nodes:
             attributes = [getattr(op, f.name) for f in fields(op)]  # type: ignore[arg-type]
-            if isinstance(op, Lookup):
+            if isinstance(op, ops.Lookup):
                 attributes[0] = op.table.columns
-            elif isinstance(op, Wrap):
+            elif isinstance(op, ops.Wrap):
                 attributes = ["wrap"]
             said.append(repr((op.label, args, q, attributes[0] if len(attributes) == 1 else tuple(attributes) or None)))
         return said
@@ -129,10 +111,10 @@ class Value:
         )
 
     def __add__(self, other: "Value | float") -> "Value":
-        return self._sum(Add(), self, self._lift(other))
+        return self._sum(ops.Add(), self, self._lift(other))
 
     def __sub__(self, other: "Value | float") -> "Value":
-        return self._sum(Sub(), self, self._lift(other))
+        return self._sum(ops.Sub(), self, self._lift(other))
 
     def __radd__(self, other: float) -> "Value":
         return self._lift(other) + self
@@ -144,7 +126,7 @@ class Value:
         return 0 - self
 
     @staticmethod
-    def _sum(op: Operation, a: "Value", b: "Value") -> "Value":
+    def _sum(op: ops.Operation, a: "Value", b: "Value") -> "Value":
         q = Q(max(a.q.i_bits, b.q.i_bits) + 1, max(a.q.f_bits, b.q.f_bits))
         return a.trace.add(op, (a, b), q)
 
@@ -153,16 +135,16 @@ class Value:
             if operand.q.width > self.trace.word:
                 raise AssertionError(f"a factor of {operand.q} is wider than the word of {self.trace.word}: resize it")
         q = Q(self.q.i_bits + other.q.i_bits, self.q.f_bits + other.q.f_bits)
-        return self.trace.add(Mul(), (self, other), q)
+        return self.trace.add(ops.Mul(), (self, other), q)
 
     def __rmul__(self, other: float) -> "Value":
         raise TypeError(f"{other} * value: make the number a coefficient, or move the point by times2")
 
     def __ge__(self, other: "Value | float") -> "Value":
-        return self.trace.add(Ge(), (self, self._lift(other)), BOOL)
+        return self.trace.add(ops.Ge(), (self, self._lift(other)), BOOL)
 
     def __gt__(self, other: "Value | float") -> "Value":
-        return self.trace.add(Gt(), (self, self._lift(other)), BOOL)
+        return self.trace.add(ops.Gt(), (self, self._lift(other)), BOOL)
 
     def __le__(self, other: "Value | float") -> "Value":
         return self._lift(other) >= self
@@ -172,11 +154,11 @@ class Value:
 
     def resize(self, q: Q) -> "Value":
         """The value rounded half up to the format `q`, then saturated."""
-        return self if q == self.q else self.trace.add(Resize(), (self,), q)
+        return self if q == self.q else self.trace.add(ops.Resize(), (self,), q)
 
     def wrap(self, q: Q) -> "Value":
         """The value rounded half up to the format `q`, then reduced to its low bits: only for cyclic quantities such as a phase."""
-        return self.trace.add(Wrap(), (self,), q)
+        return self.trace.add(ops.Wrap(), (self,), q)
 
     def word(self, span: float) -> "Value":
         """The value resized to one word with the range -span..span; span is a power of two."""
@@ -188,24 +170,24 @@ class Value:
 
     def times2(self, power: int) -> "Value":
         """The value times 2**power. Only the binary point moves, so that it needs no logic."""
-        return self.trace.add(Point(power), (self,), Q(self.q.i_bits + power, self.q.f_bits - power))
+        return self.trace.add(ops.Point(power), (self,), Q(self.q.i_bits + power, self.q.f_bits - power))
 
     def floor(self) -> "Value":
-        return self.trace.add(Floor(), (self,), Q(max(self.q.i_bits, 1), 0))
+        return self.trace.add(ops.Floor(), (self,), Q(max(self.q.i_bits, 1), 0))
 
     def frac(self) -> "Value":
-        return self.trace.add(Frac(), (self,), Q(1, self.q.f_bits))
+        return self.trace.add(ops.Frac(), (self,), Q(1, self.q.f_bits))
 
     def shift(self, n: "Value") -> "Value":
         """The value times 2**n for an integer n. The format has room for the exact result with every n that can occur."""
         n_lo, n_hi = self.trace.intervals[n.index]
         if n.q.f_bits != 0:
             raise AssertionError(f"a shift distance is an integer, not {n.q}")
-        return self.trace.add(Shift(n_lo), (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo))
+        return self.trace.add(ops.Shift(n_lo), (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo))
 
 
 def select(condition: Value, a: Value | float, b: Value | float) -> Value:
     """`a` if the condition is 1, else `b`. Both are always computed."""
     a, b = condition._lift(a), condition._lift(b)
     q = Q(max(a.q.i_bits, b.q.i_bits), max(a.q.f_bits, b.q.f_bits))
-    return condition.trace.add(Select(), (condition, a, b), q)
+    return condition.trace.add(ops.Select(), (condition, a, b), q)

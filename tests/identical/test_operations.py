@@ -328,3 +328,13 @@ def test_what_lies_beyond_one_end_is_that_end(value, end):
     trace, q = Trace(WORD), Q(3, 2)
     result = trace.const(value).resize(q)
     assert trace.intervals[result.index] == (getattr(q, end), getattr(q, end))
+
+
+def test_what_int64_cannot_hold_on_the_way_is_refused():
+    """A square of 48 bits against a format or an operand that is much finer: the reference would wrap before it saturates."""
+    trace = Trace(WORD)
+    coarse, fine = trace.input("state", "a", Q(20, -4)), trace.input("state", "b", Q(-6, 30))
+    with pytest.raises(AssertionError, match="needs more than 62 bits on the way"):
+        (coarse * coarse).resize(Q(-2, 26))
+    with pytest.raises(AssertionError, match="needs more than 62 bits on the way"):
+        coarse * coarse >= fine
