@@ -337,4 +337,4 @@ def test_what_int64_cannot_hold_on_the_way_is_refused():
     with pytest.raises(AssertionError, match="needs more than 62 bits on the way"):
         (coarse * coarse).resize(Q(-2, 26))
     with pytest.raises(AssertionError, match="needs more than 62 bits on the way"):
-        coarse * coarse >= fine
+        _ = coarse * coarse >= fine
