@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
-from spikefab.fit.features.extract import PULSE
+from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import get_model
 

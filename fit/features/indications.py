@@ -1,12 +1,9 @@
 """Features of a recording that suggest a kind of model: bursts, block, rebound, resonance, rhythm, noise stimuli."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .extract import Observed
+from .observed import Observed
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +20,7 @@ RHYTHM = (4.0, 100.0)  # frequencies, Hz, between which a subthreshold oscillati
 REPEATS = 0.4
 
 
-def indications(observed: "list[Observed]", dt: float, noise: bool) -> dict[str, float]:
+def indications(observed: list[Observed], dt: float, noise: bool) -> dict[str, float]:
     """One float per feature; nan if the recording cannot show it. dt in ms.
 
     * noise: 1 if the stimulus fluctuates all the time, else 0
@@ -49,12 +46,12 @@ def indications(observed: "list[Observed]", dt: float, noise: bool) -> dict[str,
     }
 
 
-def _constant(observed: "list[Observed]") -> float:
+def _constant(observed: list[Observed]) -> float:
     fired = [o.step is not None and not o.pulse for o in observed if len(o.inside) >= 3]
     return float(np.mean(fired)) if fired else float("nan")
 
 
-def _bursts(observed: "list[Observed]") -> float:
+def _bursts(observed: list[Observed]) -> float:
     pauses = []
     for o in observed:
         d = np.diff(o.inside)
@@ -63,7 +60,7 @@ def _bursts(observed: "list[Observed]") -> float:
     return float(np.mean(np.concatenate(pauses))) if pauses else float("nan")
 
 
-def _block(observed: "list[Observed]", dt: float) -> float:
+def _block(observed: list[Observed], dt: float) -> float:
     fired = [o for o in observed if len(o.inside) and o.step is not None and o.step > 0]
     if not fired:
         return float("nan")
@@ -79,7 +76,7 @@ def _block(observed: "list[Observed]", dt: float) -> float:
     return float(np.mean(found))
 
 
-def _rebound(observed: "list[Observed]") -> float:
+def _rebound(observed: list[Observed]) -> float:
     down = [o for o in observed if o.step is not None and o.step < 0 and not len(o.inside)]
     after = []
     for o in down:
@@ -89,7 +86,7 @@ def _rebound(observed: "list[Observed]") -> float:
     return float(np.mean(after)) if after else float("nan")
 
 
-def _resonance(observed: "list[Observed]", dt: float) -> float:
+def _resonance(observed: list[Observed], dt: float) -> float:
     from scipy.signal import coherence, csd, welch
 
     found = []
@@ -111,7 +108,7 @@ def _resonance(observed: "list[Observed]", dt: float) -> float:
     return float(np.median(found)) if found else float("nan")
 
 
-def _oscillation(observed: "list[Observed]", dt: float) -> float:
+def _oscillation(observed: list[Observed], dt: float) -> float:
     found = []
     for o in observed:
         if o.sweep.current is None or o.step is None or len(o.spikes):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikefab.fit.features.extract import f_i_curve, observe
+from spikefab.fit.features.extract import f_i_curve
+from spikefab.fit.features.observed import observe
 from spikefab.fit.scoring.split import Part
 
 from .plots import DATA, MODEL, STYLE, chosen, draw_sweep, limit_residual, new_figure, room_for_legend, time_span
