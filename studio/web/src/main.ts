@@ -1,6 +1,6 @@
-// The page: header, tabs, four views, and what is done at load.
+// The page: its header, tabs and four views, and what happens when it is loaded.
 //
-// Ids for tests (and for links): every one is stable.
+// The ids of elements, for tests and links; they do not change.
 //
 //   page      #tab-trace #tab-models #tab-fit #tab-deploy · #panel-trace … · #import #import-file #theme
 //             #status (passing messages) · #alerts > [role=alert] (error sentences)
@@ -21,8 +21,8 @@
 //             #deploy-error #job #job-state #job-cancel #job-resume #job-steps #job-log #checks #verdict
 //             #report #floorplan #bitstream #job-files #jobs
 //
-// Files in src/ import one way, without circles (tests/house keeps it): state/ (what is known, and requests to the server; it
-// touches no element) <- ui/ (elements and controls) <- charts/ <- views/ <- main.ts. Each may import what stands left of it.
+// Files in src/ import one way, without circles (tests/house keeps it): state/ (data and requests to the server; it
+// does not touch elements) <- ui/ (elements and controls) <- charts/ <- views/ <- main.ts. Each may import what stands left of it.
 //
 // Timings: performance.mark "trace-drawn"; performance.measure "slider-to-trace". Ready: window.__spikefab.ready.
 import { load, loadCards, project, watch } from "./state/project";
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
       ),
     deploy: () => new DeployView(() => void view("models").then((v) => (v as ModelsView).prepare())),
   };
-  /** A view is made when it is first opened; all but the first need the models. */
+  /** Views are made when they are first opened; all but the first need the models. */
   const view = (tab: Tab): Promise<View> => {
     let found = made.get(tab);
     if (found) return found;
@@ -167,7 +167,7 @@ async function main(): Promise<void> {
   history.replaceState(null, "", `#${now ?? "trace"}`);
   watch();
   await first;
-  // two frames: the first lays the charts out, after the second they are drawn
+  // wait for two frames: the charts are laid out in the first and drawn after the second
   requestAnimationFrame(() => requestAnimationFrame(() => (window.__spikefab = { ready: true })));
 }
 

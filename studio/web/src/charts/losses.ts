@@ -1,4 +1,4 @@
-// Training losses while a search runs: a line a model, told apart by hue and dash.
+// The losses of all models during a search: one line per model, with its own colour and dash pattern.
 import type uPlot from "uplot";
 import { brief, cards } from "../state/project";
 import { h } from "../ui/elements";
@@ -6,10 +6,10 @@ import { Group } from "./group";
 import type { Series } from "./marks";
 import { Plot } from "./plot";
 
-const MOST = 400; // points of a line
+const MOST = 400; // number of points of a line, at most
 const HUES = 7;
 
-/** Colour and dash of a model: the same wherever it is drawn. */
+/** Colour and dash pattern of a model, the same in all charts. */
 export function style(model: string): Series {
   const k = Math.max(
     0,
@@ -41,10 +41,10 @@ export class Losses {
       this.lines.set(
         model,
         line.filter((_, k) => k % 2 === 0 || k === line.length - 1),
-      ); // older ones thin out
+      ); // of the older points, only some are kept
   }
 
-  /** At most four times a second. */
+  /** Redraw at most four times per second. */
   redraw(): void {
     this.due ||= window.setTimeout(() => {
       this.due = 0;
@@ -59,7 +59,7 @@ export class Losses {
     this.el.hidden = models.length === 0;
     if (!models.length) return;
     if (this.models !== models.join()) {
-      // uPlot's series are fixed when it is made
+      // the lines of a uPlot chart are fixed when it is made
       this.models = models.join();
       this.plot?.destroy();
       const group = new Group("training loss", "evaluations");

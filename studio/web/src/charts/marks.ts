@@ -1,19 +1,19 @@
-// What is drawn on a chart beside its lines, and the numbers of its axes.
+// Draws marks on charts, and chooses the numbers of their axes.
 import type uPlot from "uplot";
 import { h } from "../ui/elements";
 import { colour } from "../ui/theme";
 
-/** How a line is drawn. */
+/** The style of a line. */
 export interface Series {
   label: string;
   colour: string;
   width?: number;
   dash?: number[];
   points?: boolean;
-  gaps?: boolean; // lines go over missing values
+  gaps?: boolean; // whether the line continues across missing values
 }
 
-/** What a logarithmic axis names: of every decade 1, 2, 3 and 5, or fewer where there are many; even steps in a narrow range. */
+/** Numbers for a logarithmic axis: 1, 2, 3 and 5 of every decade, or fewer if there are many; even steps in a narrow range. */
 export function logarithmic(min: number, max: number): number[] {
   const decades: number[] = [];
   for (let k = Math.floor(Math.log10(min)); k <= Math.log10(max); k++) decades.push(k);
@@ -21,7 +21,7 @@ export function logarithmic(min: number, max: number): number[] {
     const found = decades.flatMap((k) => part.map((m) => Number(`${m}e${k}`))).filter((v) => v >= min && v <= max);
     if (found.length >= 3 && found.length <= 8) return found;
   }
-  const rough = (max - min) / 8; // three of them or more, as a step is at most 2.5 times that
+  const rough = (max - min) / 8; // gives at least three numbers, because a step is at most 2.5 times this
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = size * [1, 2, 5, 10].find((m) => m * size >= rough)!;
   const steps: number[] = [];
@@ -36,14 +36,14 @@ export function swatch(s: Series): HTMLElement {
   return h("i", { class: "swatch", "aria-hidden": "true", style });
 }
 
-/** Times of evenly spaced points. */
+/** The times of evenly spaced points. */
 export function times(count: number, t0: number, step: number): Float64Array {
   const t = new Float64Array(count);
   for (let k = 0; k < count; k++) t[k] = t0 + k * step;
   return t;
 }
 
-/** Short vertical marks at the given times between two heights, in canvas px from the top of the plot. */
+/** Draw short vertical marks at given times, between two heights in canvas px from the top of the plot. */
 export function ticks(u: uPlot, at: readonly number[], top: number, bottom: number, name: string): void {
   const { ctx, bbox } = u;
   const [min, max] = [u.scales["x"]!.min!, u.scales["x"]!.max!];

@@ -1,4 +1,4 @@
-// A simulated neuron over what was recorded: voltage, below it the residual (or the current of a step), spikes of both.
+// A simulated neuron over a recording: the voltages, below them the residual (or the current of a step), and the spikes.
 import type uPlot from "uplot";
 import type { Simulation, Trace } from "../state/api";
 import { under } from "../state/traces";
@@ -7,7 +7,7 @@ import { Group } from "./group";
 import { ticks, times } from "./marks";
 import { Plot } from "./plot";
 
-const ROW = 20; // px of a row of spikes
+const ROW = 20; // height of a row of spikes, px
 
 export class Overlay {
   readonly el: HTMLElement;
@@ -19,7 +19,7 @@ export class Overlay {
   private recorded: { trace: Trace; spikes: number[] } | null = null;
   private shown: Simulation | null = null;
   private x: Float64Array = new Float64Array();
-  private bound = 1; // mV of the residual's axis
+  private bound = 1; // range of the axis of the residual, mV
 
   constructor(id: string, label: string, height: number) {
     this.group = new Group(label);
@@ -29,7 +29,7 @@ export class Overlay {
       unit: "mV",
       height,
       series: [
-        { label: "float64", colour: "ideal", width: 0.8, dash: [5, 4] }, // first: beneath what the hardware does
+        { label: "float64", colour: "ideal", width: 0.8, dash: [5, 4] }, // first, so that it is below the line of the hardware
         { label: "model, fixed point", colour: "accent", width: 1.5 },
       ],
     });
@@ -64,7 +64,7 @@ export class Overlay {
     this.current.el.hidden = true;
   }
 
-  /** What lies under the model; null: nothing. */
+  /** Set the recording under the model; null for none. */
   record(recorded: { trace: Trace; spikes: number[] } | null): void {
     this.recorded = recorded;
     if (recorded) {
@@ -74,7 +74,7 @@ export class Overlay {
     this.clear();
   }
 
-  /** No model: what was recorded stays. */
+  /** Remove the model; the recording stays. */
   clear(): void {
     this.shown = null;
     const none = [this.group.full, []] as unknown as uPlot.AlignedData;
@@ -114,7 +114,7 @@ export class Overlay {
   }
 }
 
-/** A range that shows the residual between spikes: 1.5 times what 95 of 100 points stay within. */
+/** A range of y that suits the residual between spikes: 1.5 times the 95th percentile of its magnitude. */
 function bound(r: Float32Array): number {
   const every = Math.max(1, Math.floor(r.length / 2000));
   const sizes: number[] = [];

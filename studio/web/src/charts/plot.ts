@@ -1,4 +1,4 @@
-// Charts: uPlot with our colours, one time axis shared by a group, zoom by wheel, drag and buttons.
+// Charts made with uPlot: colours of the page, a time axis shared by a group, zoom by wheel, dragging and buttons.
 import uPlot from "uplot";
 import { on } from "../state/topics";
 import type { Under } from "../state/traces";
@@ -10,23 +10,23 @@ import { type Series, logarithmic, swatch } from "./marks";
 
 interface PlotOptions {
   id: string;
-  label: string; // of the whole chart, for those who do not see it
+  label: string; // describes the chart for screen readers
   unit: string;
   height: number;
   series: Series[];
   time?: string; // label of the x axis
-  apart?: number; // px between its numbers
+  apart?: number; // px between the numbers of the x axis, at least
   splits?: () => number[];
-  names?: (v: number) => string; // of those splits
+  names?: (v: number) => string; // names of the numbers on the y axis
   log?: boolean;
-  top?: number; // px kept free above the lines
+  top?: number; // px that stay free above the lines
   span?: () => [number, number] | null; // fixed range of y
-  before?: (u: uPlot) => void; // drawn over the grid, below the lines
-  after?: (u: uPlot) => void; // and above
+  before?: (u: uPlot) => void; // draws above the grid and below the lines
+  after?: (u: uPlot) => void; // draws above the lines
 }
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
-const LEFT = 54; // px of every y axis: charts of a group align
+const LEFT = 54; // width of every y axis, px, so that charts of a group align
 
 export class Plot {
   readonly el: HTMLElement;
@@ -106,7 +106,7 @@ export class Plot {
             : options.log
               ? (_u, _axis, min, max) => logarithmic(min, max)
               : undefined,
-          filter: (_u, splits) => splits, // all that are drawn are named
+          filter: (_u, splits) => splits, // all numbers that are drawn have names
           values: options.names
             ? (_u, splits) => splits.map((v) => options.names!(v))
             : (_u, splits) => splits.map((v) => (v === null ? "" : short(v, 4))),
@@ -148,7 +148,7 @@ export class Plot {
     };
   }
 
-  /** y: what is seen of all lines, with room above for ticks. */
+  /** The range of y: that of the visible parts of all lines, with space above. */
   private readonly range = (u: uPlot, dataMin: number | null, dataMax: number | null): uPlot.Range.MinMax => {
     const fixed = this.options.span?.();
     if (fixed) return fixed;
@@ -208,12 +208,12 @@ export class Plot {
     u.ctx.strokeStyle = colour(line.colour);
     u.ctx.lineWidth = 1.25 * devicePixelRatio;
     u.ctx.lineJoin = "round";
-    u.ctx.setLineDash([]); // a dashed series may have been drawn last
+    u.ctx.setLineDash([]); // the last line drawn may have been dashed
     u.ctx.stroke(path);
     u.ctx.globalAlpha = 1;
   }
 
-  /** What is seen of a line: its extremes, and, given the y scale, a path of at most two points a pixel column. */
+  /** The visible part of a line: its extremes and, if the y scale is given, a path with at most two points per pixel column. */
   private path(u: uPlot, line: Under, y: uPlot.Scale | null): { path: Path2D; lo: number; hi: number } {
     const { left, top, width, height } = u.bbox;
     const { min, max } = this.group;

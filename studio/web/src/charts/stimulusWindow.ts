@@ -75,7 +75,7 @@ export class StimulusWindow {
       hidden: true,
       title: `${label}: drag, or arrow keys (Shift: by 10 ms)`,
     });
-    e.addEventListener("mousedown", (down) => down.stopPropagation()); // a drag of the handle is no zoom
+    e.addEventListener("mousedown", (down) => down.stopPropagation()); // dragging a handle must not zoom the chart
     e.addEventListener("dblclick", (twice) => twice.stopPropagation());
     e.addEventListener("pointerdown", (down) => {
       down.stopPropagation();

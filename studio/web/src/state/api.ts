@@ -1,7 +1,7 @@
-// What the server says and is told; studio/answers.py declares the same, and tests/studio/test_answers.py compares the two.
-// No model knowledge here or anywhere on this page: all of it comes from /api.
+// The JSON that the page and the server exchange. studio/answers.py declares the same types; tests/studio/test_answers.py
+// compares the two. The page has no code for particular models: everything about them comes from /api.
 
-/** A structural choice of a model: the kinetics of Hodgkin-Huxley, whether it has an M-current. */
+/** A value of a setting that chooses the variant of a model, such as the kinetics of Hodgkin-Huxley. */
 export type Setting = string | number | boolean;
 export type Settings = Record<string, Setting>;
 
@@ -11,12 +11,12 @@ export interface Sweep {
   samples: number;
   duration: number; // ms
   spikes: number;
-  window: [number, number] | null; // ms: the stimulus
-  current: [number, number] | null; // nA
-  voltage: [number, number]; // mV
+  window: [number, number] | null; // start and stop of the stimulus, ms
+  current: [number, number] | null; // lowest and highest, nA
+  voltage: [number, number]; // lowest and highest, mV
   baseline_current: number | null;
 }
-/** How the same is done without this page. */
+/** The command line and the Python code that do the same without the page. */
 export interface Same {
   command?: string | null;
   python?: string | null;
@@ -56,7 +56,7 @@ export interface Card {
   equations: string;
   best_for: string;
   source: string;
-  settings: Record<string, Setting[]>; // what each can be, the default first
+  settings: Record<string, Setting[]>; // setting: its possible values, the default first
   free: string[];
   cost: Record<string, Cost>;
   builds: { board: string; word: number; cells: number; mhz: number }[];
@@ -99,7 +99,7 @@ export interface SimulateRequest {
   dt: number;
   params?: Record<string, number>;
   codes?: Record<string, number>;
-  i_span?: number; // with codes: the range of the current that their formats were made for
+  i_span?: number; // span of the input, nA, for which codes were made
   recording?: string;
   sweep?: number;
   stimulus?: Stimulus;
@@ -135,7 +135,7 @@ export interface Simulation extends SimulationHead {
   current?: Float32Array;
 }
 export interface Trace {
-  bucket: number; // samples that became two points; 1: these are the samples
+  bucket: number; // number of samples that two points stand for; 1: the points are the samples
   t0: number;
   step: number;
   voltage: Float32Array;
@@ -202,7 +202,7 @@ export interface Better {
   loss: number;
   settings: Settings;
   i_span?: number;
-  codes?: Record<string, number>; // where they are missing, the parameters stand for them
+  codes?: Record<string, number>; // if they are missing, the parameters are used
   params: Record<string, number>;
 }
 export interface BuildReport {
@@ -266,13 +266,13 @@ export interface Board {
 export interface Project {
   name: string;
   version: string;
-  upload_limit?: number; // bytes of a file
+  upload_limit?: number; // bytes of an uploaded file, at most
   recordings: Recording[];
   jobs: Job[];
   session: Record<string, unknown>;
 }
-/** What comes instead of an answer. */
+/** The answer if the server refuses a request or cannot do it. */
 export interface Refused {
   error: string; // a sentence
-  options?: string[]; // of the request, which would help
+  options?: string[]; // options of the request that would help
 }

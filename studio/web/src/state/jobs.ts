@@ -1,4 +1,4 @@
-// Jobs: their streams of events, which replay from the beginning, and what can be done to them.
+// Jobs: their streams of events, which start again from the first event, and the actions on them.
 import type { Job, JobEvent, JobState, Ranking } from "./api";
 import { drop, hold, job } from "./project";
 import { report } from "./report";
@@ -9,9 +9,9 @@ const OVER: JobState[] = ["done", "cancelled", "failed"];
 export const over = (state: JobState | undefined) => !!state && OVER.includes(state);
 
 /**
- * Every event of a job once, in bunches, from the first on. Returns what ends it.
- * The server ends the stream of a job that rests; it is asked for again when the job goes on, and what came before is skipped.
- * A browser keeps at most six streams open to a server, of all its pages together: only while its view is seen is a job followed.
+ * Receive every event of a job once, in groups, from the first on. Returns a function that stops it.
+ * The server ends the stream of a job that does not run; it is opened again when the job continues, and old events are skipped.
+ * A browser allows six open streams to a server, over all pages: a job is followed only while its view is visible.
  */
 export function follow(id: string, take: (events: JobEvent[]) => void, visible: () => boolean = () => true): () => void {
   let stream: EventSource | null = null;
@@ -27,7 +27,7 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
     const state = events.findLast((e) => e.type === "state");
     const j = job(id);
     if (state?.type === "state" && j) {
-      const error = state.error ?? null; // a state that is no end comes without
+      const error = state.error ?? null; // a state that is not the end has no error
       if (state.state !== j.state || error !== j.error) hold({ ...j, state: state.state, error });
     }
     take(events);
@@ -49,7 +49,7 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
     const mine = (stream = new EventSource(`/api/jobs/${id}/events?after=${Math.max(0, seen)}`));
     mine.onmessage = (message: MessageEvent<string>) => {
       const e = JSON.parse(message.data) as JobEvent;
-      // a state that a dead worker could not tell has no number: the browser gives it the one before
+      // the event about a worker that died has no number; the browser gives it the number of the event before
       const n = message.lastEventId === "" ? seen : Number(message.lastEventId);
       if (n < seen || (n === seen && e.type !== "state")) return;
       seen = n;
@@ -63,10 +63,10 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
     };
     mine.onerror = () => {
       if (resting())
-        close(); // nothing comes until it is resumed
+        close(); // there are no events until it is resumed
       else if (mine.readyState === EventSource.CLOSED) {
         close();
-        setTimeout(() => void refresh(id).then(open), 2000); // the server was away, or the job is gone
+        setTimeout(() => void refresh(id).then(open), 2000); // the server could not be reached, or the job was deleted
       }
     };
   };
@@ -83,7 +83,7 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
   return end;
 }
 
-/** The ranking of a fit that is over; null where it has none. */
+/** The ranking of a finished fit; null if it has none. */
 const rankings = new Map<string, Promise<Ranking | null>>();
 export function ranking(id: string): Promise<Ranking | null> {
   let found = rankings.get(id);
@@ -103,13 +103,13 @@ export function ranking(id: string): Promise<Ranking | null> {
   return found;
 }
 
-/** A job as it is now; away with one that was deleted elsewhere. */
+/** Load the current state of a job; remove it if it was deleted elsewhere. */
 async function refresh(id: string): Promise<void> {
   try {
     hold(await get<Job>(`jobs/${id}`));
   } catch (error) {
     if (error instanceof Refusal && error.status === 404) drop(id);
-    else if (!(error instanceof Refusal && error.status === 0)) report(error); // `watch` says that the server is away
+    else if (!(error instanceof Refusal && error.status === 0)) report(error); // `watch` reports a server that cannot be reached
   }
 }
 
@@ -117,7 +117,7 @@ export async function command(id: string, what: "pause" | "resume" | "cancel"): 
   hold(await post<Job>(`jobs/${id}/${what}`));
 }
 
-/** Away with a job and its files. */
+/** Delete a job and its files. */
 export async function removeJob(id: string): Promise<void> {
   await remove(`jobs/${id}`);
   rankings.delete(id);

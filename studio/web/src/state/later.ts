@@ -1,6 +1,6 @@
-// A timer.
+// Delays calls.
 
-/** What is returned calls `what` once, `ms` after its last call. */
+/** Returns a function that calls `what` once, `ms` after the last time it was called itself. */
 export function later(ms: number, what: () => void): () => void {
   let timer = 0;
   return () => {

@@ -1,4 +1,4 @@
-// What the page knows of the project: its recordings, its jobs and the models.
+// What the page knows about the project: its recordings, its jobs and the models.
 import type { Card, Job, Project, Recording, Settings, Sweep } from "./api";
 import { report } from "./report";
 import { get } from "./server";
@@ -10,12 +10,12 @@ export const project: Project = { name: "", version: "", recordings: [], jobs: [
 export let cards: Card[] = [];
 
 let coming: Promise<void> | null = null;
-/** The models: the first time, the server may need a while for them. */
+/** The models. The server may need a while for the first request. */
 export function loadCards(): Promise<void> {
   coming ??= get<{ models: Card[] }>("models").then(
     (found) => void (cards = found.models),
     (error: unknown) => {
-      coming = null; // asked again at the next look
+      coming = null; // request it again the next time
       throw error;
     },
   );
@@ -30,11 +30,11 @@ export async function load(): Promise<void> {
   if (!sweep()) session.sweep = recording()?.sweeps[0]?.index ?? 0;
 }
 
-/** What another page of this project did meanwhile; nothing is told where nothing changed. */
+/** Load changes that another page of this project has made; report them only if there are any. */
 async function compare(): Promise<void> {
   const before = changes();
   const found = await get<Project>("project");
-  if (changes() !== before) return; // this answer may be older than what was done here
+  if (changes() !== before) return; // this page made a change meanwhile, which the answer may not contain yet
   const now = (x: unknown) => JSON.stringify(x);
   if (now(found.jobs) !== now(project.jobs)) {
     project.jobs = found.jobs;
@@ -49,7 +49,7 @@ async function compare(): Promise<void> {
   if (now(recording()) !== shown || !recording()) choose(recording() ? session.recording : (project.recordings.at(-1)?.id ?? null));
 }
 
-/** While the page is seen: every few seconds, and at once when it comes back. */
+/** Reload the project every few seconds while the page is visible, and at once when it becomes visible. */
 export function watch(): void {
   let away: { remove(): void } | null = null;
   const look = async (): Promise<void> => {
@@ -89,7 +89,7 @@ export function chooseSweep(index: number): void {
   emit("sweep");
 }
 
-/** A job as it is now, into the list. */
+/** Put the current state of a job into the list. */
 export function hold(j: Job): void {
   const at = project.jobs.findIndex((x) => x.id === j.id);
   if (at < 0) project.jobs.push(j);
@@ -103,7 +103,7 @@ export function drop(id: string): void {
   emit("jobs");
 }
 
-/** Settings in words: "kinetics 1952, m current". */
+/** The settings of a model in words, such as "kinetics 1952, m current". */
 export function chosen(settings: Settings | undefined): string {
   return Object.entries(settings ?? {})
     .filter(([, x]) => x !== false && x !== "")

@@ -1,4 +1,4 @@
-// Errors that nobody waits for: of what the state does by itself. The state knows no elements: `main` says how they are shown.
+// Reports errors of actions that the state does by itself. The state has no access to elements: `main` sets how to show them.
 
 type Shown = { remove(): void };
 let show: (error: unknown) => Shown = () => ({ remove: () => {} });
@@ -7,5 +7,5 @@ export function reportWith(shows: (error: unknown) => Shown): void {
   show = shows;
 }
 
-/** Show an error; returns what takes it away again. */
+/** Show an error. Returns a function that removes it. */
 export const report = (error: unknown): Shown => show(error);

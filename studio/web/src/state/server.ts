@@ -1,7 +1,7 @@
-// Requests to the server, and its answers in binary.
+// Sends requests to the server, and decodes its binary answers.
 import type { Recording, Refused, SimulateRequest, Simulation, SimulationHead, Trace } from "./api";
 
-/** A refusal of the server: its message is a sentence for the user; `options` could be given for it to succeed. */
+/** The server has refused a request. The message is a sentence for the user; `options` are those that would help. */
 export class Refusal extends Error {
   constructor(
     message: string,
@@ -32,7 +32,7 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
     sentence = said.error ?? sentence;
     options = said.options ?? [];
   } catch {
-    // no sentence came: ours stands
+    // the answer has no sentence: use our own
   }
   throw new Refusal(sentence, answer.status, options);
 }

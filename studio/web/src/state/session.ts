@@ -1,32 +1,32 @@
-// What the page looked like: kept by the server, given back at the next load.
+// The state of the page, which the server stores and returns when the page is loaded again.
 import type { Settings, Simulation } from "./api";
 import { later } from "./later";
 import { report } from "./report";
 import { put } from "./server";
 
-/** A neuron on the bench: what its sliders say. */
+/** A neuron on the bench: the values of its sliders. */
 export interface Bench {
   settings: Settings;
   params: Record<string, number>;
-  touched?: boolean; // by the user: another recording then does not set it anew
-  preset?: string; // "start", or the name of what its parameters are
-  codes?: Record<string, number>; // of a fit, until a slider moves
-  i_span?: number; // the one these codes are for
-  from?: string; // "rank 1 of cell.abf": where it came from
+  touched?: boolean; // the user has changed it: another recording does not reset it
+  preset?: string; // "start", or the name of the preset
+  codes?: Record<string, number>; // codes of a fit, until a slider is moved
+  i_span?: number; // span of the input, nA, for which the codes were made
+  from?: string; // where it came from, such as "rank 1 of cell.abf"
 }
 export interface Session {
   tab: string;
   recording: string | null;
   sweep: number;
-  all: boolean; // the other sweeps, faintly
+  all: boolean; // whether other sweeps are shown faintly
   model: string | null;
   word: number;
   dt: number;
   driven: "recording" | "step";
   stimulus: { amplitude: number; start: number; stop: number; duration: number };
   ideal: boolean;
-  benches: Record<string, Bench>; // by model
-  fit: string | null; // the job that Auto-Fit shows
+  benches: Record<string, Bench>; // bench of each model
+  fit: string | null; // key of the job that Auto-Fit shows
   setup: {
     models: string[] | null;
     word: number;
@@ -36,10 +36,10 @@ export interface Session {
     folds: number | null;
     seed: number;
   };
-  row: string | null; // the model that Auto-Fit overlays
-  neuron: string; // "bench", JOB:RANK, or "": the best of the newest fit
+  row: string | null; // the model that Auto-Fit shows over the recording
+  neuron: string; // "bench", JOB:RANK, or "" for the best of the newest fit
   board: string | null;
-  job: string | null; // the job that Deploy shows
+  job: string | null; // key of the job that Deploy shows
   steps: number;
   seed: number;
 }
@@ -82,7 +82,7 @@ export const keep = later(500, () => {
 type Odd = Record<string, unknown>;
 const table = (x: unknown): x is Odd => typeof x === "object" && x !== null && !Array.isArray(x);
 
-/** What was kept into what it is now, field by field, only where it still is of its kind: another version may have kept it. */
+/** Copy stored fields whose type is still right: another version of the page may have stored them. */
 function restore(into: Odd, kept: Odd): void {
   for (const [key, now] of Object.entries(into)) {
     const was = kept[key];
@@ -92,7 +92,7 @@ function restore(into: Odd, kept: Odd): void {
   }
 }
 
-/** Of those that may be null, the lists and numbers; all others are names. */
+/** Types of the fields that may be null and are lists or numbers; all others are texts. */
 function kind(key: string, was: unknown): boolean {
   if (key === "models") return Array.isArray(was) && was.every((x) => typeof x === "string");
   return typeof was === (key === "folds" ? "number" : "string");
@@ -106,7 +106,7 @@ function benches(was: unknown): Odd {
   );
 }
 
-/** The session as it was kept, as far as it still makes sense. */
+/** Load the stored session, as far as it is still valid. */
 export function restoreSession(kept: Odd): void {
   restore(session as unknown as Odd, kept);
   if (![16, 18, 24].includes(session.word)) session.word = 18;

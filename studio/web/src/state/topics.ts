@@ -1,10 +1,10 @@
-// Topics that views listen to, and the changes that are told on them.
+// The topics to which views listen, and the functions that report a change on a topic.
 
-// "seen": the page or a view of it came into sight, or went out of it
+// "seen": the page or a view has become visible or hidden
 type Topic = "recordings" | "recording" | "sweep" | "jobs" | "bench" | "theme" | "seen";
 const listeners = new Map<Topic, (() => void)[]>();
 
-/** Returns what ends it. */
+/** Listen to a topic. Returns a function that stops listening. */
 export function on(topic: Topic, what: () => void): () => void {
   listeners.set(topic, [...(listeners.get(topic) ?? []), what]);
   return () =>
@@ -15,7 +15,7 @@ export function on(topic: Topic, what: () => void): () => void {
 }
 
 let told = 0;
-/** How often this page has changed its recordings or jobs. */
+/** The number of changes that this page has made to its recordings or jobs. */
 export const changes = (): number => told;
 
 export function emit(topic: Topic): void {

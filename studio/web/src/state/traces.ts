@@ -1,17 +1,17 @@
-// Traces and spike times of sweeps, fetched once and kept while there is room.
+// Traces and spike times of sweeps, loaded once and cached.
 import type { Recording, Trace } from "./api";
 import { get, trace } from "./server";
 
-const ROOM = 16e6; // points kept
+const ROOM = 16e6; // number of points in the cache, at most
 const held = new Map<string, Promise<{ trace: Trace; spikes: number[] }>>();
 const sizes = new Map<string, number>();
 
-/** The whole of a sweep (decimated by the server if it is long) and its spikes. */
+/** A whole sweep (with fewer points if it is long) and its spikes. */
 export function whole(id: string, sweep: number): Promise<{ trace: Trace; spikes: number[] }> {
   const key = `${id}/${sweep}`;
   let found = held.get(key);
   if (found) {
-    held.delete(key); // to the end: the least recently used one goes first
+    held.delete(key); // move it to the end, because the first one, used least recently, is removed first
     held.set(key, found);
     return found;
   }
@@ -32,7 +32,7 @@ export function whole(id: string, sweep: number): Promise<{ trace: Trace; spikes
   return found;
 }
 
-/** Forget a recording whose samples changed (a current was added) or that is gone. */
+/** Remove a recording from the cache because it was deleted, or its samples have changed (a current was added). */
 export function forget(id: string): void {
   for (const key of [...held.keys()]) {
     if (key.startsWith(`${id}/`)) {
@@ -42,7 +42,7 @@ export function forget(id: string): void {
   }
 }
 
-/** An evenly sampled line that is drawn by hand under the plot's own: it needs no common time axis with them. */
+/** An evenly sampled line, drawn under the lines of the plot. It need not have the same times as they do. */
 export interface Under {
   label?: string;
   colour: string;
@@ -56,5 +56,5 @@ export function under(t: Trace, colour = "recorded", label?: string, alpha = 1):
   return { t0: t.t0, step: t.step, v: t.voltage, colour, label, alpha };
 }
 
-/** Whether models can be driven by this recording's current. */
+/** Whether the current of this recording can drive a model. */
 export const driven = (r: Recording | undefined): boolean => !!r && !r.cannot_be_fitted;

@@ -1,4 +1,4 @@
-// Texts that leave the page: to the clipboard, and as a file.
+// Copies texts to the clipboard, or saves them as files.
 import { h } from "./elements";
 import { tell } from "./messages";
 
@@ -6,7 +6,7 @@ export async function copy(text: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // in a frame (Jupyter) the clipboard may be closed to us: the old way works there
+    // in a frame (Jupyter) the clipboard API may be forbidden; the older method works there
     const area = h("textarea", { class: "hidden", "aria-hidden": "true" });
     area.value = text;
     document.body.append(area);

@@ -1,4 +1,4 @@
-// Elements and controls, the small pieces that every view is made of.
+// Makes the HTML elements and simple controls that all views use.
 
 export type Child = Node | string | number | null | undefined | false | Child[];
 export type Props = Record<string, unknown>;
@@ -45,13 +45,13 @@ export function set(e: Element, ...children: Child[]): void {
   append(e, children);
 }
 
-/** `text` into `e` unless it is there already: a live region speaks only when something changed. */
+/** Set the text of `e`, unless it is the same: screen readers then announce only changes. */
 export function say(e: Element, text: string): void {
   if (e.textContent !== text) e.textContent = text;
 }
 
 let serial = 0;
-/** A label over its control. */
+/** A control with its label above. */
 export function field(label: string, control: HTMLElement, hint?: Child): HTMLElement {
   const inner = control.matches("input, select, textarea") ? control : control.querySelector("input, select, textarea");
   if (inner && !inner.id) inner.id = `field-${++serial}`;
@@ -68,7 +68,7 @@ export function number(id: string, value: number | "", props?: Props): HTMLInput
   return h("input", { type: "number", id, value, step: "any", inputmode: "decimal", ...props });
 }
 
-/** The number in an input, or null where there is none. */
+/** The number in an input, or null if it has none. */
 export function read(input: HTMLInputElement): number | null {
   const x = input.valueAsNumber;
   return Number.isFinite(x) ? x : null;

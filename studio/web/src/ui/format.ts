@@ -1,13 +1,13 @@
-// Numbers as texts.
+// Formats numbers as text.
 
 export const finite = (x: unknown): x is number => typeof x === "number" && Number.isFinite(x);
 
-/** Fixed digits, or a dash for what is not known. */
+/** A number with fixed decimals, or a dash if it is not known. */
 export function fix(x: unknown, digits = 3): string {
   return finite(x) ? x.toFixed(digits) : "–";
 }
 
-/** About five significant digits, never in a form that is longer than the number deserves. */
+/** A number with about five significant digits, in its shortest form. */
 export function short(x: unknown, digits = 5): string {
   return finite(x) ? String(Number(x.toPrecision(digits))) : "–";
 }

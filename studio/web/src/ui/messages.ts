@@ -1,4 +1,4 @@
-// What the page says to the user: passing messages, and errors that stay until they are dismissed.
+// Messages to the user: short ones that disappear by themselves, and errors that stay until they are dismissed.
 import { Refusal } from "../state/server";
 import { button, h } from "./elements";
 
@@ -10,7 +10,7 @@ export function messages(): [HTMLElement, HTMLElement] {
   return [alerts, status];
 }
 
-/** A passing message. */
+/** Show a message that disappears by itself. */
 export function tell(text: string): void {
   status.textContent = text;
   status.classList.add("on");
@@ -21,17 +21,17 @@ export function tell(text: string): void {
   }, 4000);
 }
 
-const MOST = 12; // banners at once: a drop of many files may have as many refusals
+const MOST = 12; // number of error messages shown at once, at most: many files may be refused together
 const banners = new WeakMap<HTMLElement, HTMLElement>();
 
-/** What was said beside an action holds no more, and its banner neither. */
+/** Remove an error that was shown next to an action, and its message at the top: it no longer applies. */
 export function calm(near: HTMLElement): void {
   near.textContent = "";
   near.hidden = true;
   banners.get(near)?.remove();
 }
 
-/** An error sentence that stays until it is dismissed; `near`: it is also said where the action was. */
+/** Show an error until it is dismissed; with `near`, also next to the control of the action. */
 export function complain(error: unknown, near?: HTMLElement): HTMLElement {
   const text = error instanceof Error ? error.message : String(error);
   const there = [...alerts.children].find((e) => e.firstElementChild?.textContent === text);
@@ -60,7 +60,7 @@ export function complain(error: unknown, near?: HTMLElement): HTMLElement {
   return banner;
 }
 
-/** Run what a button asks for: disabled meanwhile, errors shown. */
+/** Run the action of a button, which is disabled meanwhile, and show its errors. */
 export async function act(
   control: HTMLButtonElement | null,
   near: HTMLElement | undefined,

@@ -1,9 +1,9 @@
-// A number field that takes only what it allows.
+// A number field that accepts only valid numbers.
 import { read } from "./elements";
 import { finite, short } from "./format";
 import { tell } from "./messages";
 
-/** Why a number field's text is not taken, by its least, greatest and step: a sentence, or "" where it is. */
+/** Why the text of a number field is not accepted (minimum, maximum, step), as a sentence; "" if it is accepted. */
 function wrong(input: HTMLInputElement, name: string): string {
   const x = read(input);
   const [lo, hi] = [Number(input.min || -Infinity), Number(input.max || Infinity)];
@@ -12,13 +12,13 @@ function wrong(input: HTMLInputElement, name: string): string {
   return input.step === "1" && x % 1 ? `${name} must be a whole number.` : "";
 }
 
-/** A number field that gives only what it allows; for anything else a sentence, and the last good number when it is left. */
+/** A number field that accepts only valid numbers. It shows why others are refused, and returns to the last valid number. */
 export function guard(
   input: HTMLInputElement,
   name: string,
   good: () => number,
   take: (x: number, at: number) => void,
-  also: (x: number) => string = () => "", // what forbids a number that is within its bounds
+  also: (x: number) => string = () => "", // a further reason to refuse a number, as a sentence
 ): void {
   input.addEventListener("change", (e) => {
     const x = read(input);
@@ -28,7 +28,7 @@ export function guard(
   input.addEventListener("input", () => input.setCustomValidity(""));
   input.addEventListener("blur", () => {
     if (!input.validity.customError) return;
-    tell(input.validationMessage); // the browser's own bubble goes with the focus
+    tell(input.validationMessage); // the message of the browser disappears when the field loses the focus
     input.setCustomValidity("");
     input.value = short(good());
   });

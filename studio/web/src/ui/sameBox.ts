@@ -1,8 +1,8 @@
-// How the same is done without this page.
+// A box with the commands that do the same without this page.
 import { copy } from "./clipboard";
 import { button, h, set } from "./elements";
 
-/** "Command line" and "Python" that do the same, folded away. */
+/** A box, closed at first, with the command line and the Python code that do the same. */
 export class SameBox {
   readonly el = h("details", { class: "same" });
   private shown = "";
@@ -16,7 +16,7 @@ export class SameBox {
     ).filter(([, text]) => text);
     this.el.hidden = parts.length === 0;
     const key = JSON.stringify(parts);
-    if (key === this.shown) return; // nothing flickers, and a selection in it stays
+    if (key === this.shown) return; // unchanged: no flicker, and a selection in it is kept
     this.shown = key;
     set(
       this.el,

@@ -1,8 +1,8 @@
-// A share of a resource.
+// Shows how much of a resource is used.
 import { h } from "./elements";
 import { count, finite } from "./format";
 
-/** A used share of what is there, as a bar and as numbers. */
+/** How much of an available amount is used, as a bar and as numbers. */
 export function share(label: string, used: number, there: number): HTMLElement {
   const part = there > 0 ? used / there : 0;
   return h(

@@ -1,4 +1,4 @@
-// One parameter: a slider, buttons for the next code, a number; and the exact value that its code stands for.
+// The controls of one parameter: a slider, buttons to the next code, a number field, and the exact value of its code.
 import type { Parameter } from "../state/api";
 import { button, h, number } from "./elements";
 import { short } from "./format";
@@ -72,7 +72,7 @@ export class Slider {
     this.speak(x);
   }
 
-  /** What the codes stand for, exactly. */
+  /** Show the exact value that the codes stand for. */
   stand(x: number | undefined): void {
     this.exact.textContent = x === undefined ? "" : `= ${short(x, 8)}`;
   }

@@ -1,22 +1,22 @@
-// Tables that fill live, each with a copy (TSV) and a CSV button. Rows are kept by key, so that a click lands on the row
-// that was under the pointer even while numbers change.
+// Tables that can change while they are shown, with buttons to copy them (TSV) and to save them (CSV). Rows are kept by key,
+// so that a click hits the row under the pointer even while numbers change.
 import { copy, download } from "./clipboard";
 import { button, h, say } from "./elements";
 import { finite, short } from "./format";
 
 export interface Column<R> {
-  head: string | (() => string); // a function: it may change with the rows
-  value: (row: R) => string | number | null | undefined; // what is copied
-  show?: (row: R) => string | Node; // what is seen, if it differs
+  head: string | (() => string); // a function if the heading can change with the rows
+  value: (row: R) => string | number | null | undefined; // value that is copied
+  show?: (row: R) => string | Node; // what is shown, if it differs from the value
   left?: boolean;
   wrap?: boolean;
-  bare?: boolean; // not copied: buttons
-  parts?: { head: string; value: Column<R>["value"] }[]; // copied in its place: a spreadsheet makes a date of 4/5
+  bare?: boolean; // a column of buttons, which is not copied
+  parts?: { head: string; value: Column<R>["value"] }[]; // columns copied in its place: a spreadsheet would read 4/5 as a date
 }
 
 interface Options<R> {
   id?: string;
-  label: string; // also the file's name
+  label: string; // name of the table, and of the saved file
   key: (row: R) => string;
   onrow?: (row: R) => void;
   empty?: string;
@@ -104,7 +104,7 @@ export class Table<R> {
     (this.el.lastElementChild as HTMLElement).hidden = empty;
   }
 
-  /** Mark the row of this key as the one that is shown elsewhere. */
+  /** Mark the row with this key as the one that is shown in detail. */
   choose(key: string | null): void {
     this.chosen = key;
     this.mark();

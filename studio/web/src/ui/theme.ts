@@ -1,11 +1,11 @@
-// The page's colours for the canvas, which knows no CSS variables; and the theme that decides them.
+// The colours of the page for drawing on a canvas, where CSS variables do not work; and the light and dark theme.
 import { emit } from "../state/topics";
 import { button } from "./elements";
 
 const probe = document.createElement("i");
 const cache = new Map<string, string>();
 
-/** The colour that a CSS variable stands for just now. */
+/** The current colour of a CSS variable. */
 export function colour(name: string): string {
   let found = cache.get(name);
   if (!found) {
@@ -31,7 +31,7 @@ function remembered(): string | null {
   try {
     return localStorage.getItem(KEY);
   } catch {
-    return null; // a frame without storage: the system's choice then
+    return null; // a frame without storage: use the theme of the system
   }
 }
 
@@ -53,7 +53,7 @@ export function themeButton(): HTMLButtonElement {
       try {
         localStorage.setItem(KEY, next);
       } catch {
-        // not remembered, then
+        // the choice cannot be stored, which does no harm
       }
       b.textContent = label();
       changed();

@@ -1,4 +1,4 @@
-// A model on the bench: its sliders move codes, the fixed-point neuron answers over the recording.
+// The bench: the user moves the sliders of a model, and its fixed-point simulation is shown over the recording.
 import { Overlay } from "../charts/overlay";
 import type { Parameters, SimulateRequest, Simulation } from "../state/api";
 import { later } from "../state/later";
@@ -125,7 +125,7 @@ export class BenchView {
     void this.open(this.model);
   }
 
-  /** From codes of a fit to values that may be moved: those that the codes stand for. */
+  /** Turn codes from a fit into values that the sliders can change: those that the codes stand for. */
   private loosen(): void {
     const b = this.bench;
     if (!b.codes) return;
@@ -137,16 +137,16 @@ export class BenchView {
 
   async open(model: string): Promise<void> {
     const mine = ++this.opening;
-    this.turn++; // an answer to what was shown before comes too late
+    this.turn++; // answers to earlier requests are ignored from now on
     if (this.model !== model) this.blank();
     this.model = model;
-    this.parameters = null; // nothing is simulated with what this bench had before
+    this.parameters = null; // so that nothing is simulated with the earlier parameters
     const b = this.bench;
     this.word.value = String(session.word);
     this.dt.value = String(session.dt);
     calm(this.near);
     try {
-      // the defaults, which are the first of each, go without saying
+      // settings that have their default, the first value, are omitted
       const settings = Object.fromEntries(
         Object.entries(b.settings)
           .filter(([name, x]) => card(model)?.settings[name]?.[0] !== x)
@@ -158,7 +158,7 @@ export class BenchView {
       if (mine !== this.opening) return;
       this.parameters = p;
       b.settings = { ...p.settings };
-      // only those of this variant, within the bounds that they have here
+      // only parameters of this variant, within their bounds in it
       b.params = Object.fromEntries(
         p.parameters.map((q) => {
           const [lo, hi] = q.bounds;
@@ -232,7 +232,7 @@ export class BenchView {
     const which = this.presets.value;
     if (!p || which === "") return;
     const chosen = p.presets.find((x) => x.name === which);
-    // what a preset does not say is the default; its settings may have other parameters: `open` asks for those
+    // parameters that a preset does not give have their default; its settings may have other parameters, which `open` requests
     session.benches[this.model] = {
       settings: { ...(chosen ?? this.bench).settings },
       params: { ...chosen?.params },
@@ -243,14 +243,14 @@ export class BenchView {
     void this.open(this.model);
   }
 
-  /** A parameter was moved by the user. */
+  /** Called when the user has changed a parameter. */
   private free(): void {
     this.bench.touched = true;
     delete this.bench.preset;
     this.presets.value = "";
   }
 
-  /** Nothing was simulated, or it failed: no answer to something else stays. */
+  /** Clear the results when nothing was simulated or it failed, so that no old result stays. */
   private blank(): void {
     present.s = null;
     this.overlay.clear();
@@ -267,7 +267,7 @@ export class BenchView {
     complain(error, this.near);
   }
 
-  /** What lies under the model, and what drives it; then the model. */
+  /** Draw the recording and the current, then simulate the model. */
   private async record(): Promise<void> {
     const [r, s, turn] = [recording(), sweep(), ++this.turn];
     const can = driven(r);
@@ -304,7 +304,7 @@ export class BenchView {
     void this.fly();
   });
 
-  /** One request at a time; what was asked meanwhile goes next, only the latest of it (but every nudge). */
+  /** Send one request at a time. Of requests made meanwhile, only the latest is sent next, but every nudge is. */
   private async fly(): Promise<void> {
     if (this.flying || !this.wanted || !this.parameters || this.parameters.model !== this.model) return;
     const [{ since }, nudge, ideal, turn, model] = [
@@ -348,7 +348,7 @@ export class BenchView {
 
   private draw(s: Simulation, asked: SimulateRequest, nudged: string | undefined, since: number | null): void {
     this.overlay.show(s);
-    // uPlot draws in a microtask: the next frame shows it
+    // uPlot draws in a microtask, so that the trace is visible in the next frame
     if (since !== null)
       requestAnimationFrame(() => performance.measure("slider-to-trace", { start: since, end: performance.now() }));
     const b = this.bench;

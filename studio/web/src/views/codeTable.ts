@@ -1,4 +1,4 @@
-// The integer codes of a simulated neuron, and what each stands for.
+// A table of the integer codes of a simulated neuron and of their values.
 import type { Simulation } from "../state/api";
 import { Table } from "../ui/table";
 
@@ -25,7 +25,7 @@ export class CodeTable {
   }
 }
 
-/** A code in Q(i, f) stands for code · 2^-f. */
+/** The value of a code in the format Q(i, f): code · 2^-f. */
 function stands(r: CodeRow): number | null {
   const bits = /(-?\d+)\s*\)\s*$/.exec(r.format)?.[1];
   return bits === undefined ? null : r.code * 2 ** -Number(bits);

@@ -1,4 +1,4 @@
-// The Deploy view: which neuron, on which board; verify, build, export.
+// The Deploy view: choose a neuron and a board; verify, build or export it.
 import type { Board, Job, Neuron, Row } from "../state/api";
 import { over, ranking } from "../state/jobs";
 import { brief, chosen, hold, job, project } from "../state/project";
@@ -13,9 +13,9 @@ import { Table } from "../ui/table";
 import { jobTable } from "./jobTable";
 import { JobView } from "./jobView";
 
-const SEEN = 12; // newest fits whose models are offered
+const SEEN = 12; // number of newest fits whose models are offered
 
-/** What is deployed, and what is known of it. */
+/** A neuron that can be deployed, and what is known about it. */
 interface Deployed {
   neuron: Neuron;
   model: string;
@@ -135,7 +135,7 @@ export class DeployView {
     this.jobs.choose(session.job);
   }
 
-  /** Rows of fits that are over, and the bench; a fit's stream is asked for them one after the other. */
+  /** The neurons that are offered: the bench and the models of finished fits, whose rankings are loaded one by one. */
   private async offer(): Promise<void> {
     const fits = project.jobs
       .filter((j) => j.kind === "fit" && over(j.state) && j.state !== "failed")
@@ -172,7 +172,7 @@ export class DeployView {
     options.push(h("option", { value: "bench", disabled: !present.s }, bench));
     set(this.neuron, options);
     const values = [...this.neuron.options].filter((o) => !o.disabled).map((o) => o.value);
-    // a row that is still to come is not given up
+    // keep a choice whose ranking is not loaded yet
     this.neuron.value = values.includes(session.neuron) ? session.neuron : (values[0] ?? "bench");
   }
 

@@ -1,4 +1,4 @@
-// The Auto-Fit view: a search while it runs, and its ranking.
+// The Auto-Fit view: starts a fit, follows it, and shows its ranking.
 import { Losses, style } from "../charts/losses";
 import { swatch } from "../charts/marks";
 import type { Job, JobEvent, JobState, Ranking, Row } from "../state/api";
@@ -121,7 +121,7 @@ export class FitView {
     this.setup.show();
     if (!job(session.fit)) session.fit = project.jobs.findLast((j) => j.kind === "fit")?.id ?? null;
     if (session.fit && session.fit !== this.following) this.open(session.fit, false);
-    if (this.first && session.fit) this.fresh.open = false; // after a reload the fit is what one looks for
+    if (this.first && session.fit) this.fresh.open = false; // after a reload, the fit is shown and the form is closed
     this.first = false;
     this.head();
     this.fitted.soon();
@@ -133,7 +133,7 @@ export class FitView {
     emit("seen");
   }
 
-  /** The chosen model; until one is chosen, the best so far. */
+  /** The model that the user has chosen, or else the best so far. */
   private get showing(): Live | undefined {
     return this.models.get(session.row ?? "") ?? this.ranked().find((l) => l.row ?? l.better);
   }
@@ -212,7 +212,7 @@ export class FitView {
     );
   }
 
-  /** Rows that share the first place: one alone is tied with nobody. */
+  /** The rows that are tied for the first place; none if the first is alone. */
   private get ties(): number {
     return this.found?.rows.filter((r) => r.tied).length ?? 0;
   }

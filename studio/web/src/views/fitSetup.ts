@@ -1,4 +1,4 @@
-// What a fit is asked: the recording, models, word, budget, what is held out; and what the recording's features point at.
+// The form for a new fit: recording, models, word, budget, held-out part; and the models recommended for the recording.
 import { Group } from "../charts/group";
 import { Plot } from "../charts/plot";
 import type { Feature, Features, Job } from "../state/api";
@@ -198,7 +198,7 @@ export class FitSetup {
       if (this.of !== id) return;
       show(null, error instanceof Error ? error.message : "");
       if (!recording()?.cannot_be_fitted) complain(error);
-      this.of = null; // asked again at the next look
+      this.of = null; // request it again the next time
     }
   }
 
@@ -209,7 +209,7 @@ export class FitSetup {
       .map((b) => b.id.slice("fit-model-".length));
     const { setup } = session;
     this.folds.required = held === "folds";
-    if (held !== "folds" && !this.folds.validity.valid) this.folds.value = "3"; // not asked for: it must not be in the way
+    if (held !== "folds" && !this.folds.validity.valid) this.folds.value = "3"; // not used, so it must not prevent the fit
     Object.assign(setup, {
       models: chosen.length === cards.length ? null : chosen,
       word: Number(this.word.value),

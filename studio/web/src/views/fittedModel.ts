@@ -1,4 +1,4 @@
-// A model of a fit over its recording: the one that is chosen in the ranking, with its best codes so far.
+// Shows a model of a fit over its recording: the one chosen in the ranking, with its best codes so far.
 import { Overlay } from "../charts/overlay";
 import type { Better, Row } from "../state/api";
 import { over } from "../state/jobs";
@@ -12,7 +12,7 @@ import { fix } from "../ui/format";
 import { complain } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 
-/** A model of a fit: what is known of it so far. */
+/** What is known so far about a model of a fit. */
 export interface Live {
   model: string;
   evaluations: number;
@@ -31,7 +31,7 @@ export class Fitted {
   private readonly picker = select("fit-sweep", []);
   private readonly sweeps = h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker);
   private readonly tools = h("span", { class: "push" }, this.overlay.group.tools);
-  private drawn = ""; // what the overlay shows
+  private drawn = ""; // key of what the overlay shows
   private underneath = "";
   private busy = false;
   private due = 0;
@@ -75,7 +75,7 @@ export class Fitted {
     void this.draw();
   }
 
-  /** While it runs, once a second at most: the search needs the processor more. */
+  /** While the fit runs, update at most once per second, because the search needs the processor. */
   soon(): void {
     const wait = over(job(session.fit)?.state) ? 0 : 1000;
     this.due ||= window.setTimeout(() => {
@@ -84,7 +84,7 @@ export class Fitted {
     }, wait);
   }
 
-  /** The shown model with its best codes so far, over its recording. */
+  /** Draw the chosen model, with its best codes so far, over its recording. */
   private async draw(): Promise<void> {
     const l = this.showing();
     const j = job(session.fit);

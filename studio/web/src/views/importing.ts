@@ -1,4 +1,4 @@
-// Files that come in: by the button, or dropped anywhere on the page.
+// Imports files, chosen with the button or dropped anywhere on the page.
 import type { Recording } from "../state/api";
 import { choose, project } from "../state/project";
 import { Refusal, query, upload } from "../state/server";
@@ -8,7 +8,7 @@ import { button, field, h, number, read } from "../ui/elements";
 import { bytes, plural } from "../ui/format";
 import { act, calm, complain, tell } from "../ui/messages";
 
-/** Files whose refusal asked for something that a field can say. */
+/** Files that were refused because an option is missing, for which the page shows a field. */
 export const refused = h("div", { id: "refused", class: "stack" });
 const busy = h("span", { id: "import-busy", class: "soft" });
 
@@ -23,7 +23,7 @@ export function importing(openTrace: () => void): { control: HTMLElement; busy: 
   });
   input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];
-    input.value = ""; // the same file may be chosen again
+    input.value = ""; // so that the same file can be chosen again
     void take(files, openTrace);
   });
   const control = h(
@@ -84,10 +84,10 @@ function added(r: Recording): void {
 
 let offers = 0;
 
-/** If the time step is missing: a field for it, and another try; a form for every file. */
+/** If the sample step is missing: a form with a field for it and a button to try again, one for each file. */
 function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
   if (!refusal.options.includes("dt")) return;
-  for (const f of [...refused.children]) if ((f as HTMLElement).dataset["file"] === file.name) f.remove(); // tried once more
+  for (const f of [...refused.children]) if ((f as HTMLElement).dataset["file"] === file.name) f.remove(); // it was tried again
   const tail = refused.childElementCount ? `-${++offers}` : "";
   const dt = number(`import-dt${tail}`, "", { min: 0.0001, max: 100, required: true, placeholder: "0.1" });
   const near = h("p", { class: "bad wide", hidden: true });
@@ -117,7 +117,7 @@ function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
   if (refused.childElementCount === 1) dt.focus();
 }
 
-/** Takes the current of a recording that has none: from a file, or from a channel of an ABF. */
+/** A form to add the current to a recording that has none: from a file, or from a channel of an ABF file. */
 export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
   const take = async (from: { name?: string; current_channel?: number | null }, file: Blob) => {
     const with_ = await upload(`recordings/${r.id}/current${query(from)}`, file);

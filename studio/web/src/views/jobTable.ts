@@ -1,4 +1,4 @@
-// Jobs in a list, and what every view of a job shows around its own part.
+// The list of jobs, and the frame (state, buttons, files) that all views of a job share.
 import type { Job, JobState } from "../state/api";
 import { command, over, removeJob } from "../state/jobs";
 import { button, h, say, set } from "../ui/elements";
@@ -20,7 +20,7 @@ export function state(j: Job): HTMLElement {
   return h("span", { class: `state ${j.state}`, title: j.error }, `${mark[j.state]} ${words}`);
 }
 
-/** What a view of a job shows around its own part. */
+/** The elements that all views of a job share. */
 interface Frame {
   title: HTMLElement;
   badge: HTMLElement;
@@ -33,7 +33,7 @@ interface Frame {
 
 export function told(view: Frame, j: Job): void {
   say(view.title, j.title);
-  if (view.badge.textContent !== state(j).textContent) set(view.badge, state(j)); // a status is read out when it changes
+  if (view.badge.textContent !== state(j).textContent) set(view.badge, state(j)); // replaced only if it changes, because screen readers announce it
   view.resume.hidden = j.state !== "paused" && j.state !== "stopped";
   view.cancel.hidden = over(j.state);
   view.near.hidden = !j.error;
@@ -42,7 +42,7 @@ export function told(view: Frame, j: Job): void {
   view.same.update(j);
 }
 
-/** A list of jobs: open, cancel, resume, delete. */
+/** A table of jobs with buttons to open, cancel, resume and delete them. */
 export function jobTable(id: string, label: string, open: (j: Job) => void): Table<Job> {
   const doing = (j: Job, text: string, name: string, what: () => Promise<void>) =>
     button(

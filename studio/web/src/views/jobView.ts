@@ -1,4 +1,4 @@
-// One verification, build or export as it goes: steps, log, checks, the report of a build, files.
+// Shows a running or finished verification, build or export: steps, log, checks, report, files.
 import type { BuildReport, Check, Job, JobEvent } from "../state/api";
 import { command, follow, over } from "../state/jobs";
 import { brief, job } from "../state/project";
@@ -17,7 +17,7 @@ interface Step {
   texts: string[];
 }
 
-const LOG = 200_000; // characters kept on the page: the whole of it is among the files
+const LOG = 200_000; // characters of the log that the page keeps; the complete log is among the files
 
 export class JobView {
   readonly el = h("section", { id: "job", class: "card", hidden: true, "aria-label": "Job" });
@@ -114,7 +114,7 @@ export class JobView {
     this.log.hidden = false;
     this.log.append(text);
     if (this.log.textContent!.length > LOG) this.log.textContent = `…\n${this.log.textContent!.slice(-LOG / 2)}`;
-    if (low) this.log.scrollTop = this.log.scrollHeight; // unless the reader scrolled up
+    if (low) this.log.scrollTop = this.log.scrollHeight; // follow the log, unless the user scrolled up
   }
 
   private head(): void {
@@ -162,7 +162,7 @@ export class JobView {
   private fillReport(j: Job | undefined): void {
     const r = this.built;
     if (!r) return set(this.report);
-    if (this.report.dataset["of"] === `${j?.id}${r.mhz}` && this.report.childElementCount) return; // the picture is not loaded twice
+    if (this.report.dataset["of"] === `${j?.id}${r.mhz}` && this.report.childElementCount) return; // do not load the picture again
     this.report.dataset["of"] = `${j?.id}${r.mhz}`;
     const enough = r.mhz >= r.clock_mhz;
     set(

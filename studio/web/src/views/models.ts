@@ -1,4 +1,4 @@
-// The Models view: the models as cards; a chosen one goes on the bench.
+// The Models view: a card for each model; a chosen model is shown on the bench, where it can be simulated.
 import type { Card } from "../state/api";
 import { cards } from "../state/project";
 import { keep, present, session } from "../state/session";
@@ -68,7 +68,7 @@ export class ModelsView {
     void this.bench.open(c.name);
   }
 
-  /** Simulate the neuron that was on the bench before the page was loaded, for Deploy. */
+  /** Simulate the neuron that was on the bench when the page was last open, so that Deploy can offer it. */
   prepare(): void {
     if (session.model) void this.bench.open(session.model);
   }
@@ -96,7 +96,7 @@ export class ModelsView {
 
   private card(c: Card): HTMLElement {
     const click = (e: Event) => {
-      // a click anywhere opens it, but not one that selects text; the keyboard has the button
+      // a click anywhere on the card opens the model, unless it selects text; keyboard users have the button
       if (!(e.target as Element).closest("pre, button") && !getSelection()?.toString()) this.open(c.name);
     };
     return h(
@@ -148,7 +148,7 @@ function description(c: Card, word: number): HTMLElement[] {
   ];
 }
 
-/** The firing pattern: voltage over current, each scaled to its own room. */
+/** A picture of the firing pattern: the voltage above the current, each scaled to its own space. */
 function thumbnail(c: Card): Element {
   const [w, hv, hi] = [240, 54, 12];
   const line = (y: number[], top: number, height: number) => {

@@ -1,10 +1,10 @@
-// What is known of a recording, beside its traces.
+// Shows the properties of a recording and the warnings about it.
 import type { Recording } from "../state/api";
 import { button, h, set } from "../ui/elements";
 import { short } from "../ui/format";
 import { currentButton } from "./importing";
 
-/** What the view says while the project has no recording. */
+/** The text shown while the project has no recording. */
 export function noRecording(): HTMLElement {
   return h(
     "div",
@@ -32,7 +32,7 @@ export function noRecording(): HTMLElement {
   );
 }
 
-/** What was understood of a recording, and what is doubtful about it, into `box`. */
+/** Show the properties of a recording, and the warnings about it, in `box`. */
 export function showFacts(box: HTMLElement, r: Recording): void {
   const near = h("p", { class: "bad", hidden: true });
   const facts: [string, string][] = [

@@ -1,4 +1,4 @@
-// How well a simulated neuron does, in tiles.
+// Shows the scores of a simulated neuron as tiles.
 import type { Simulation } from "../state/api";
 import { h, set } from "../ui/elements";
 import { fix } from "../ui/format";

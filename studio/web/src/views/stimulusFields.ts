@@ -1,9 +1,9 @@
-// The step of current that drives a model on the bench where no recording does.
+// The fields of the current step that drives a model on the bench if there is no recording.
 import { keep, session } from "../state/session";
 import { field, h, number } from "../ui/elements";
 import { guard } from "../ui/numberField";
 
-const LONGEST = 2_000_000; // steps that the server simulates
+const LONGEST = 2_000_000; // steps that the server simulates, at most
 
 const FIELDS = [
   ["amplitude", "amplitude, nA", { min: -1000, max: 1000 }],
@@ -12,7 +12,7 @@ const FIELDS = [
   ["duration", "duration, ms", { min: 1 }],
 ] as const;
 
-/** Fields of the session's step; `moved` is called once one of them has another number. */
+/** The fields of the current step; `moved` is called when one of their numbers has changed. */
 export function stimulusFields(moved: () => void): HTMLElement {
   const el = h("div", { id: "stimulus", class: "row ends" });
   for (const [name, label, bounds] of FIELDS) {

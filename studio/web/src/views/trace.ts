@@ -1,4 +1,4 @@
-// The Trace view: what was recorded.
+// The Trace view: shows a recording.
 import { Group } from "../charts/group";
 import { ticks, times } from "../charts/marks";
 import { Plot } from "../charts/plot";
@@ -18,8 +18,8 @@ import { Table } from "../ui/table";
 import { refused } from "./importing";
 import { noRecording, showFacts } from "./recordingFacts";
 
-const MANY = 30; // sweeps shown faintly
-const ROOM = 4e6; // and their samples together
+const MANY = 30; // number of other sweeps that are shown faintly, at most
+const ROOM = 4e6; // samples of these sweeps together, at most
 
 export class TraceView {
   readonly el = h("div", { class: "view" });
@@ -43,9 +43,9 @@ export class TraceView {
   private detail: Trace | null = null;
   private spikes: number[] = [];
   private loaded = "";
-  private of: string | null = null; // the recording that the zoom is of
-  private readonly windows = new Map<string, [number, number]>(); // that the user has set, by sweep
-  private turn = 0; // answers of an older choice are dropped
+  private of: string | null = null; // recording to which the zoom belongs
+  private readonly windows = new Map<string, [number, number]>(); // stimulus windows that the user has set, by sweep
+  private turn = 0; // number of the latest choice; answers to older ones are ignored
 
   constructor() {
     this.voltage = new Plot(this.group, {
@@ -214,7 +214,7 @@ export class TraceView {
     if (!r || !s) return;
     const key = `${r.id}/${s.index}/${s.current !== null}`;
     this.picker.value = String(s.index);
-    if (key === this.loaded) return; // the zoom and what was measured stay
+    if (key === this.loaded) return; // unchanged: keep the zoom and the measurements
     const turn = ++this.turn;
     this.loaded = key;
     this.features.update([]);
@@ -227,7 +227,7 @@ export class TraceView {
       this.detail = null;
       this.spikes = spikes;
       const full: [number, number] = [t.t0, t.t0 + t.step * Math.max(1, t.voltage.length - 1)];
-      // from sweep to sweep the zoom stays, where there is as much to see
+      // keep the zoom when the sweep changes, if the new sweep is long enough
       this.group.extent(full, this.of !== r.id || full.join() !== this.group.full.join());
       this.of = r.id;
       this.current.el.hidden = !t.current;
@@ -236,7 +236,7 @@ export class TraceView {
       this.say(w);
       this.draw();
       if (t.bucket > 1) this.refine();
-      requestAnimationFrame(() => setTimeout(() => performance.mark("trace-drawn"))); // once it is on the screen
+      requestAnimationFrame(() => setTimeout(() => performance.mark("trace-drawn"))); // when it is visible on the screen
       if (session.all) void this.others();
     } catch (error) {
       if (turn !== this.turn) return;
@@ -253,13 +253,13 @@ export class TraceView {
     this.bucket.textContent = t.bucket > 1 ? `Drawn from extremes of each ${t.bucket} samples: zoom in for all of them.` : "";
   }
 
-  /** Long sweeps come decimated: once the zoom rests, all samples of what is seen. */
+  /** Long sweeps are sent with fewer points. When the zoom rests, load all samples of the visible part. */
   private readonly refine = later(250, () => {
     const { min, max, full } = this.group;
     const [r, s, turn] = [recording(), sweep(), this.turn];
     if (!r || !s || max - min > 0.98 * (full[1] - full[0])) return;
     if (this.detail && this.detail.bucket === 1 && covers(this.detail, this.group)) return;
-    const margin = (max - min) / r.dt < 4e5 ? (max - min) / 2 : 0; // so that a small move needs no other answer
+    const margin = (max - min) / r.dt < 4e5 ? (max - min) / 2 : 0; // load a margin too, so that a small move needs no new request
     trace(r.id, s.index, [Math.max(full[0], min - margin), Math.min(full[1], max + margin)]).then((t) => {
       if (turn !== this.turn || !t.voltage.length) return;
       this.detail = t;
