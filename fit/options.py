@@ -135,8 +135,15 @@ class FitOptions:
         }
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "FitOptions":
-        """Options from what `to_dict` returns. Those missing or None have their default. Raises UsageError for other keys."""
+    def from_dict(cls, content: Mapping[str, Any], run_files: bool = False) -> "FitOptions":
+        """Options from what `to_dict` returns. Those missing or None have their default. Raises UsageError for other keys.
+
+        With `run_files`, a model may be given as `file.py:Class`, and the file is run: not for content that others made.
+        """
+        from spikefab.hw.models import named_model
+
+        if not run_files and isinstance(content.get("models"), list | tuple):
+            content = {**content, "models": [named_model(str(name)) for name in content["models"]]}
         return cls.of(**{"step" if name == "dt" else name: value for name, value in content.items()})
 
     # -- Python --------------------------------------------------------------------------------------------------------

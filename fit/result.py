@@ -119,7 +119,7 @@ class FitResult:
     def model(self) -> type[Neuron]:
         """The class of the model, in the variant that was fitted.
 
-        Raises UsageError or FileError for a user's model that is not where it was; `FitResults.load` can name it anew.
+        Raises UsageError for a user's own model that this process does not know yet: `FitResults.load` can name it.
         """
         return fitted_model(self.model_name, self.model_source).variant(**self.settings)
 

@@ -131,7 +131,7 @@ class FitResults(list[FitResult]):
     def load(cls, path: str | Path, models: Any = None) -> "FitResults":
         """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError.
 
-        `models`: classes, or `file.py:Class`, of a user's own models that are not where they were when they were fitted.
+        `models`: classes, or `file.py:Class`, of a user's own models. No file is run because a result names it.
         """
         if models is not None:
             resolve_models(models)

@@ -21,7 +21,7 @@ from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
-from spikefab.hw.models import get_model
+from spikefab.hw.models import named_model
 
 from . import cards, commands, recordings
 from . import job_requests as begin
@@ -237,7 +237,7 @@ class Studio:
 
     async def get_parameters(self, request: Request) -> Response:
         query = _query(request)
-        kind = get_model(request.path_params["name"])
+        kind = named_model(request.path_params["name"])
         told = {name: str(query[name]) for name in kind.settings if name in query}
         chosen = {  # a query has only texts: find the value with this text
             name: next((v for v in kind.settings[name] if str(v).lower() == text.lower()), text)

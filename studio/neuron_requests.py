@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spikefab.errors import UsageError
-from spikefab.hw.models import get_model
+from spikefab.hw.models import named_model
 from spikefab.hw.neuron import Neuron
 
 
@@ -58,7 +58,7 @@ def numbers(body: Mapping[str, Any], name: str) -> dict[str, float]:
 
 def model(body: Mapping[str, Any]) -> type[Neuron]:
     """The variant of a model that the fields `model` and `settings` name."""
-    return get_model(text(body, "model")).variant(**table(body, "settings"))
+    return named_model(text(body, "model")).variant(**table(body, "settings"))
 
 
 def neuron(body: Mapping[str, Any]) -> Neuron:

@@ -17,6 +17,7 @@ WORDS = {
     Advice.NO_ELECTRODE: "choose none",
     Advice.OUT_IS_A_FOLDER: "a folder is needed",
     Advice.OTHER_OUT: "choose another folder",
+    Advice.NAME_THE_MODEL: "fit it again with this version",
     Advice.OTHER_PORT: "choose another port",
 }
 

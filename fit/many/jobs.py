@@ -129,7 +129,7 @@ def _fit(path: Path, job: dict[str, Any]) -> Any:
     from spikefab.fit.options import FitOptions
     from spikefab.fit.recordings.readers import read
 
-    results = fit(read(path, **job["reading"]), options=FitOptions.from_dict(job["options"]))
+    results = fit(read(path, **job["reading"]), options=FitOptions.from_dict(job["options"], run_files=True))
     if digest(path) != job["content"]:
         raise FileError(f"{path} was written to while it was fitted: run again.")
     return results

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html")
 
 
-def fitted_neuron(path: str | Path, rank: int = 1) -> tuple["Neuron", "np.ndarray | None"]:
+def fitted_neuron(path: str | Path, rank: int = 1, models: Any = None) -> tuple["Neuron", "np.ndarray | None"]:
     """The neuron of a given rank in the output folder of a fit, and a recorded current (T,) nA to run it with.
 
     The current is that of the sweep with the most spikes, and the neuron is in the state in which this sweep begins. Without
-    `traces.npz` in the folder, the current is None. Raises UsageError if there is no such rank, FileError if the folder is
-    not the output of a fit.
+    `traces.npz` in the folder, the current is None. `models`: as for `FitResults.load`. Raises UsageError if there is no such
+    rank, FileError if the folder is not the output of a fit.
     """
     from spikefab.fit.results import FitResults
 
     path = Path(path)
-    results = FitResults.load(path)
+    results = FitResults.load(path, models)
     if not 1 <= rank <= len(results):
         raise UsageError(f"there is no rank {rank} in {path}: its ranks are 1 to {len(results)}.")
     traces = (path if path.is_dir() else path.parent) / "traces.npz"

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spikefab.errors import FileError, SpikefabError, UsageError
+from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
 
@@ -64,6 +64,14 @@ def get_model(model: str | type[Neuron]) -> type[Neuron]:
     model = model.strip()
     if ":" in model or model.endswith(".py"):
         return _checked(_of_source(model), model)
+    return named_model(model)
+
+
+def named_model(model: str) -> type[Neuron]:
+    """The class of a model that is known by name. No file is run: for names that come from data, such as a result or a page.
+
+    Raises UsageError for another text.
+    """
     every = every_model() | _met
     known: dict[str, type[Neuron]] = {}
     for key, kind in every.items():
@@ -101,22 +109,24 @@ def model_source(model: type[Neuron]) -> str | None:
 def fitted_model(name: str, source: str | None) -> type[Neuron]:
     """The class of a model in a result, from its name and the `model_source` that it had when it was fitted.
 
-    If a model of this name was used in this process before, it is taken; so a user can name a file that has moved. Raises
-    UsageError or FileError, which say what to do, if the model is not found.
+    A user's own model must have been used in this process before: a result is data, whoever sent it, and reading it runs no
+    file that it names. Raises UsageError, which says what to do, if the model is not known.
     """
     if name in _met:
         return _met[name]
     if source is None and name in every_model():
         return every_model()[name]
-    todo = "load the result with models=[...], its class or its file.py:Class"
     if source is None:
         raise UsageError(
-            f"{name} is a model of neither spikefab nor a package that is installed: install it, or {todo}."
+            f"{name} is a model of neither spikefab nor a package that is installed: install it, or ",
+            Advice.NAME_THE_MODEL,
+            ".",
         )
-    try:
-        return get_model(source)
-    except SpikefabError as e:
-        raise type(e)(f"{name} was fitted as {source}, which fails now ({str(e).rstrip('.')}): {todo}.") from None
+    raise UsageError(
+        f"{name} is a model of a user's own, which was at {source} when it was fitted; no file is run because a result names it: ",
+        Advice.NAME_THE_MODEL,
+        ".",
+    )
 
 
 def every_model() -> dict[str, type[Neuron]]:

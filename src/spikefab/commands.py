@@ -250,7 +250,7 @@ def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
 
     if args.word is not None:
         raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
-    return fitted_neuron(path, args.rank or 1)
+    return fitted_neuron(path, args.rank or 1, args.models)
 
 
 def _one_neuron(args: Namespace, path: Path) -> "Neuron":
@@ -264,7 +264,8 @@ def _one_neuron(args: Namespace, path: Path) -> "Neuron":
 def _default_model(args: Namespace, name: str) -> tuple["Neuron", None]:
     from spikefab.hw.models import get_model
 
-    if args.rank is not None:
-        raise UsageError(f"--rank goes with a result of fit, not with a model's name ({name}).")
+    if args.rank is not None or args.models is not None:
+        option = "--models" if args.rank is None else "--rank"
+        raise UsageError(f"{option} goes with a result of fit, not with a model's name ({name}).")
     model = get_model(name)
     return model(word=18 if args.word is None else args.word), None

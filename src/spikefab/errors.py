@@ -29,6 +29,7 @@ class Advice(Enum):
     NO_ELECTRODE = "leave out {electrode}"
     OUT_IS_A_FOLDER = "{out} needs a folder"
     OTHER_OUT = "choose another {out}"
+    NAME_THE_MODEL = "give its file and class with {models=SOURCE}"
     OTHER_PORT = "choose another {port}"
 
     @property

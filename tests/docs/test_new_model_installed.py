@@ -110,37 +110,17 @@ LOAD = "from spikefab.fit.results import FitResults; r = FitResults.load('fitted
 RUN = "print(len(next(x for x in r if x.model_name == 'AdaptiveLIFNeuron').create_model().run([0.1] * 50)))"
 
 
-def test_a_result_finds_the_class_again(installed, fitted):
-    assert installed.run("-c", LOAD.format(more="") + RUN).strip() == "50"
-    installed.run("spikefab", "export", "fitted", "--rank", str(place(fitted)), "--to", "verilog", "--out", "v")
+def test_a_result_is_told_where_its_class_is(installed, fitted):
+    source = f"adaptive_lif.py:{NAME}"
+    assert installed.run("-c", LOAD.format(more=f", models=[{source!r}]") + RUN).strip() == "50"
+    words = ["export", "fitted", "--rank", str(place(fitted)), "--to", "verilog", "--out", "v"]
+    command = [installed.python, "-I", "-m", "spikefab", *words]
+    done = subprocess.run(command, cwd=installed.work, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no file is run because a result names it: give its file and class with --models SOURCE." in done.stderr
+    installed.run("spikefab", *words, "--models", source)
     assert (installed.work / "v" / f"{NAME}.v").is_file()
-
-
-def test_a_file_that_has_moved_is_told_and_named_anew(installed, fitted):
-    path = installed.work / "adaptive_lif.py"
-    moved = path.rename(installed.work / "moved.py")
-    try:
-        words = [
-            "-I",
-            "-m",
-            "spikefab",
-            "export",
-            "fitted",
-            "--rank",
-            str(place(fitted)),
-            "--to",
-            "verilog",
-            "--out",
-            "w",
-        ]
-        done = subprocess.run([installed.python, *words], cwd=installed.work, capture_output=True, text=True)
-        assert done.returncode == 3
-        assert done.stderr.count("\n") == 1
-        assert "load the result with models=" in done.stderr
-        more = f", models=['moved.py:{NAME}']"
-        assert installed.run("-c", LOAD.format(more=more) + RUN).strip() == "50"
-    finally:
-        moved.rename(path)
 
 
 def test_a_package_of_its_own_gives_it_a_name(installed, fitted, tmp_path):

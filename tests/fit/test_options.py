@@ -219,4 +219,4 @@ def test_an_own_model_is_named_by_its_file(tmp_path):
     options = FitOptions(models=f"{own}:SameAgainNeuron")
     assert options.to_dict()["models"] == ["SameAgainNeuron"]
     assert options_of(parsed(fit_words(options))) == options
-    assert FitOptions.from_dict(options.to_dict(sources=True)) == options
+    assert FitOptions.from_dict(options.to_dict(sources=True), run_files=True) == options

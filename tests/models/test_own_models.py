@@ -118,6 +118,29 @@ def test_the_command_line(command, path, monkeypatch, capsys, tmp_path):
     assert "\n" not in said
 
 
+def test_no_file_is_run_because_a_result_names_it(path, tmp_path, monkeypatch, capsys):
+    from spikefab.cli import main
+    from spikefab.fit.options import FitOptions
+    from spikefab.fit.results import FitResults
+
+    own = get_model(f"{path}:{NAME}")
+    fit(voltage=own().run(CURRENT), current=CURRENT, dt=0.1, models=[own], budget=64, seed=1).save(tmp_path)
+    monkeypatch.setattr("spikefab.hw.models.resolve._met", {})
+    path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{SOURCE}")
+    loaded = FitResults.load(tmp_path)
+    for use in (lambda: loaded.best.create_model(), lambda: loaded.best.parameters(), lambda: loaded.options):
+        with pytest.raises(UsageError):
+            use()
+    with pytest.raises(UsageError, match="no model"):
+        FitOptions.from_dict({"models": [f"{path}:{NAME}"]})
+    command = ["export", str(tmp_path), "--to", "verilog", "--out", str(tmp_path / "v")]
+    assert main(command) == 2
+    assert capsys.readouterr().err.strip().endswith("give its file and class with --models SOURCE.")
+    assert not (tmp_path / "ran").exists()
+    assert main([*command, "--models", f"{path}:{NAME}"]) == 0
+    assert (tmp_path / "ran").exists()
+
+
 def test_a_result_whose_model_is_gone(path, monkeypatch):
     own = get_model(f"{path}:{NAME}")
     result = fit(voltage=own().run(CURRENT), current=CURRENT, dt=0.1, models=[own], budget=64, seed=1).best
@@ -125,11 +148,13 @@ def test_a_result_whose_model_is_gone(path, monkeypatch):
     monkeypatch.setattr("spikefab.hw.models.resolve._met", {})
     path.unlink()
     loaded = type(result).from_dict(made)
-    with pytest.raises(FileError, match="load the result with models="):
+    with pytest.raises(
+        UsageError, match="no file is run because a result names it: give its file and class with models=SOURCE"
+    ):
         loaded.create_model()
     made.pop("model_source")
     loaded.model_source = None
-    with pytest.raises(UsageError, match="load the result with models="):
+    with pytest.raises(UsageError, match="install it, or give its file and class with models="):
         loaded.create_model()
 
 
