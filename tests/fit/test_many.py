@@ -326,11 +326,14 @@ def test_an_executor_that_breaks_keeps_what_is_finished(folder, whole, tmp_path)
     assert files(tmp_path) == files(whole.out)
 
 
+@pytest.mark.slow  # a scheduler and two workers are started
 def test_a_dask_cluster_of_which_a_worker_is_killed(folder, whole, tmp_path):
+    import dask
     from distributed import Client, LocalCluster
 
     killed = []
     with (
+        dask.config.set(temporary_directory=str(tmp_path / "dask")),
         LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path / "dask")
         ) as cluster,
