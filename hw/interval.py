@@ -10,7 +10,7 @@ from . import ops
 from .fixed import Q, align, rounded_shift
 
 Interval = tuple[int, int]
-INT64_BITS = 62  # bits of a number with room for the half that rounding adds, and for the sign
+INT64_BITS = 62  # bits of the largest intermediate number: int64 less the sign, and less one bit for rounding's half
 
 
 def interval_of(node: ops.Node, formats: Sequence[Q], bounds: Sequence[Interval]) -> Interval:
@@ -25,7 +25,7 @@ def unsaturated(q: Q, source: Q, bounds: Interval) -> Interval:
 
 
 def _in_int64(bounds: Interval) -> Interval:
-    """The bounds of a number that no result keeps. The reference computes it in int64: AssertionError where it needs more."""
+    """Return the bounds of an intermediate number, or raise AssertionError if the int64 of the reference cannot hold it."""
     if max(-bounds[0], bounds[1]) >> INT64_BITS:
         raise AssertionError(f"{bounds} needs more than {INT64_BITS} bits on the way: resize the operands first")
     return bounds

@@ -41,7 +41,7 @@ FORMATS = (
     Format((".abf",), abf.read_abf, "current_channel", lambda path, dt: abf.read_current(path)),
     Format((".nwb",), nwb.read_nwb, "electrode"),
 )
-# what is said where an option is given with a file of another format
+# option of `read` -> the advice to a user who gives it with a file of a format that has no such option
 ONLY = {"current_channel": Advice.CHANNEL_IS_FOR_ABF, "electrode": Advice.ELECTRODE_IS_FOR_NWB}
 TEXT = FORMATS[0].suffixes
 KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)

@@ -1,4 +1,7 @@
-"""The command line. Everything heavy is imported by the command that needs it, so that help answers at once."""
+"""The command line: its options, its exit codes, and the one sentence that a user sees when a command fails.
+
+Each command imports the heavy modules that it needs when it runs, so that `--help` answers at once.
+"""
 
 import argparse
 import os
@@ -12,7 +15,7 @@ from typing import Any, NoReturn
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError, on_command_line, worded
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it: 128 plus the number of SIGINT
 
 EXIT_CODES = """exit codes:
   0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted (one of many: the others
@@ -22,9 +25,9 @@ EXIT_CODES = """exit codes:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Usage errors are one sentence, like all others.
+    """A parser that raises UsageError where argparse prints its usage and exits, so that all errors look alike.
 
-    rest   adds arguments whose table takes some ms to import: it is called when the parser is used, not when it is made
+    rest   adds the arguments whose table takes some ms to import; called once, when the parser first parses
     """
 
     rest: Callable[["_Parser"], None] | None = None
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; nothing was saved.", INTERRUPTED)
     except BrokenPipeError:
-        # who read the output has gone (`| head`): what is still buffered has nowhere to go either
+        # the program that reads our output has ended (`| head`): send what is still buffered to /dev/null
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -84,7 +87,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _log(argv: Sequence[str] | None) -> Path:
-    """The traceback in a file, for a report; the user sees a sentence."""
+    """Write the traceback of the exception being handled to a file, to attach to a bug report; returns its path."""
     import platform
     from datetime import datetime
 
@@ -180,7 +183,7 @@ def _add_recording(parser: _Parser, fit: bool = False, **helps: str) -> None:
 
 
 def _add_flags(parser: _Parser, fit: bool, **helps: str) -> None:
-    """Add the options of reading a recording, and those of a fit, once the parser is used."""
+    """Let the parser add the options of reading a recording, and with `fit` those of a fit, when it first parses."""
 
     def rest(parser: _Parser) -> None:
         from spikefab.fit.flags import add_fit, add_reading
