@@ -28,7 +28,7 @@ class BuildReport:
 
     board: str
     model: str
-    word: int  # bits
+    word: int  # bits of the number format: 16, 18 or 24
     cells: int  # logic cells used (look-up tables with their registers)
     multipliers: int  # hardware multipliers used
     block_rams: int  # memory blocks used

@@ -76,7 +76,8 @@ def cached(name: str) -> bool:
 def load(name: str, source: str) -> ModuleType:
     """The module of a kernel, whose source is written to the cache if it is not there."""
     path = cache_dir("kernels") / f"{name}.py"
-    if not path.exists():  # renamed when complete, as another process may read it and this one may be killed
+    # Write the file under another name and rename it when it is complete: another process may read it, or this one be killed.
+    if not path.exists():
         part = path.with_name(f".{name}.{os.getpid()}.part")
         part.write_text(source)
         part.replace(path)
@@ -126,7 +127,7 @@ def launch(
     padded = -(-n // LANES) * LANES
     if start.ndim == 2:
         start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
-    rows = np.minimum(np.arange(padded), n - 1)  # copies of the last candidate fill the last block
+    rows = np.minimum(np.arange(padded), n - 1)  # indices of candidates; copies of the last one fill the last block
     zeros = np.zeros_like(current)
     masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
     count = np.zeros((sweeps, padded), dtype=np.int64)

@@ -88,7 +88,7 @@ def _own(neuron: Neuron, steps: int, rng: np.random.Generator, recorded) -> list
             if kind in ("noise", "steps"):
                 current = np.rint(current * amplitudes).astype(np.int64)
             spikes = kernels.simulate(dp, coefficients, current.T, initial=states, max_spikes=1).count[0]
-            # the smallest amplitude with at least 3/4 of the most spikes: a larger one may keep the neuron refractory
+            # the last, and smallest, amplitude with at least 3/4 of the most spikes: a larger one may keep the neuron refractory
             chosen = np.flatnonzero(4 * spikes >= 3 * spikes.max())[-1]
             found.append(Stimulus(kind, states, coefficients, current[:, chosen : chosen + 1]))
             fired += int(spikes[chosen])

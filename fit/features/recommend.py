@@ -130,7 +130,7 @@ def recommend(features: Features) -> list[tuple[str, str]]:
     traits. Models that suit a more important sign come first, then those that suit more signs.
     """
     signs = [s for s in SIGNS if s.shown(features)]
-    # broad spikes alone do not tell how the cell fires
+    # True if there are no signs, or if broad spikes (the last of SIGNS) are the only one: they do not tell how the cell fires.
     if all(s is SIGNS[-1] for s in signs):
         signs.insert(0, UNKNOWN)
     answers: dict[str, list[int]] = {}

@@ -37,7 +37,7 @@ class Run:
     def __init__(self, executor: Any, out: Path, window: int, ended: Callable[[Cell], None]):
         self.executor, self.out, self.window, self.ended = executor, out, window, ended
         self.flying: list[tuple[Any, Job]] = []  # jobs that are submitted, with their futures
-        self.full: str | None = None  # why results cannot be written, once they cannot
+        self.full: str | None = None  # error that stops results from being written (a full disk), or None
         self.stillborn = 0  # number of workers in a row that were lost before they had started
 
     def all(self, jobs: list[Job]) -> None:

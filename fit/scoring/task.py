@@ -238,7 +238,7 @@ class Task:
                         errors.append(self._apart(a, b))
             told = [g for g in between if g is not None]
             explained = [g for g in model if g is not None]
-            # only if gamma is defined (not "too fast") for all parts
+            # use these numbers only if gamma (coincidence factor) is defined for all pairs: it is not if the cell fires too fast
             if told and len(told) == len(between) and len(explained) == len(model):
                 reliabilities.append(float(np.mean(told)))
                 if reliabilities[-1] >= scores.PREDICTABLE:

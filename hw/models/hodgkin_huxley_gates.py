@@ -10,7 +10,7 @@ from spikefab.hw.tables import linear
 SQUID = "1952"  # name of the kinetics of the squid axon
 CORTEX = "traub-miles"  # name of the kinetics of cortical cells
 SPAN = 128.0  # the tables cover membrane potentials of -SPAN..SPAN mV
-PHI = (0.2, 5.0)  # bounds of the speed of a gate
+PHI = (0.2, 5.0)  # bounds of phi, the factor that multiplies the rates of a gate
 TAU_MAX = (100, 2000)  # bounds of tau_max, ms
 # Limit of tau_max/tau_p, reached at +52 mV. It must not be lower, because p moves mostly at the peak of a spike.
 FASTEST_P = 255.0
