@@ -23,9 +23,7 @@ from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import named_model
 
-from . import cards, commands, recordings
-from . import job_requests as begin
-from . import neuron_requests as asked
+from . import cards, commands, neuron_requests, recordings
 from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench
@@ -186,12 +184,12 @@ class Studio:
     async def put_window(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         body = _object(await request.body())
-        sweep = asked.whole(body, "sweep")
+        sweep = neuron_requests.whole(body, "sweep")
         ends = body.get("window")
         if not isinstance(ends, list) or len(ends) != 2:
             raise UsageError("window must be two times in ms.")
         whole = recordings.sweep_of(content, sweep)["duration"]
-        window = tuple(asked.number({"a time": x}, "a time", least=0, most=whole) for x in ends)
+        window = tuple(neuron_requests.number({"a time": x}, "a time", least=0, most=whole) for x in ends)
         if window[1] - window[0] < min(PULSE, whole):
             raise UsageError(f"Features are measured within {PULSE:g} ms or more.")
         folder = self.project.recording_folder(content["id"])
@@ -206,8 +204,8 @@ class Studio:
     async def get_trace(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         query = _query(request)
-        ends = [asked.number(query, name) if name in query else None for name in ("from", "to")]
-        sweep = asked.whole(query, "sweep", 0)
+        ends = [neuron_requests.number(query, name) if name in query else None for name in ("from", "to")]
+        sweep = neuron_requests.whole(query, "sweep", 0)
         folder = self.project.recording_folder(content["id"])
         body = await to_thread.run_sync(partial(recordings.trace, folder, content, sweep, *ends))
         return Response(body, media_type="application/octet-stream")
@@ -215,7 +213,7 @@ class Studio:
     async def get_spikes(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
-        times = recordings.part(folder, content, asked.whole(_query(request), "sweep", 0), "spikes")
+        times = recordings.part(folder, content, neuron_requests.whole(_query(request), "sweep", 0), "spikes")
         return _json({"times": times.tolist()})
 
     async def get_features(self, request: Request) -> Response:
@@ -244,8 +242,8 @@ class Studio:
             for name, text in told.items()
         }
         model = kind.variant(**chosen)
-        word, dt = asked.whole(query, "word", 18), asked.number(query, "dt", 0.1, 0.005, 1)
-        key = asked.text(query, "recording") if "recording" in query else None
+        word, dt = neuron_requests.whole(query, "word", 18), neuron_requests.number(query, "dt", 0.1, 0.005, 1)
+        key = neuron_requests.text(query, "recording") if "recording" in query else None
         return _json(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))
 
     async def simulate(self, request: Request) -> Response:
@@ -268,7 +266,7 @@ class Studio:
 
     async def begin_job(self, request: Request) -> Response:
         body = _object(await request.body())
-        return _json(await to_thread.run_sync(begin.job, self.project, self.jobs, body), 201)
+        return _json(await to_thread.run_sync(job_requests.job, self.project, self.jobs, body), 201)
 
     async def get_job(self, request: Request) -> Response:
         return _json(await to_thread.run_sync(self.jobs.describe, request.path_params["key"]))
@@ -335,9 +333,9 @@ def _reading(request: Request) -> dict[str, Any]:
     """The options of `read` in the query of a request."""
     query, options = _query(request), {}
     if "dt" in query:
-        options["dt"] = asked.number(query, "dt", least=1e-4, most=100)
+        options["dt"] = neuron_requests.number(query, "dt", least=1e-4, most=100)
     if "current_channel" in query:
-        options["current_channel"] = asked.whole(query, "current_channel", least=0, most=63)
+        options["current_channel"] = neuron_requests.whole(query, "current_channel", least=0, most=63)
     return options
 
 

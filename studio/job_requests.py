@@ -7,20 +7,19 @@ from spikefab.boards.table import get_board
 from spikefab.errors import UsageError
 from spikefab.fit.options import FitOptions
 
-from . import commands
-from . import neuron_requests as asked
+from . import commands, neuron_requests
 from .jobs import Jobs
 from .project import Project
 
 
 def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
     """Start the job that a request describes. Raises UsageError if it cannot be started."""
-    kind = asked.choice(body, "kind", ("fit", "verify", "build", "export"))
+    kind = neuron_requests.choice(body, "kind", ("fit", "verify", "build", "export"))
     return _fit(project, jobs, body) if kind == "fit" else _deployment(jobs, kind, body)
 
 
 def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
-    recording = project.recording(asked.text(body, "recording"))
+    recording = project.recording(neuron_requests.text(body, "recording"))
     if recording["cannot_be_fitted"]:
         raise UsageError(recording["cannot_be_fitted"])
     options = _options(body)
@@ -35,31 +34,31 @@ def _options(body: Mapping[str, Any]) -> FitOptions:
     """What a fit is asked, under the names that result.json has for it; numbers within what this server does."""
     for name, least, most in (("budget", 1, 10_000_000), ("folds", 2, 100), ("top_k", 1, 100)):
         if body.get(name) is not None:
-            asked.whole(body, name, least=least, most=most)
+            neuron_requests.whole(body, name, least=least, most=most)
     known = FitOptions().to_dict()
     return FitOptions.from_dict({name: body[name] for name in known if name in body})
 
 
 def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    which = asked.table(body, "neuron")
+    which = neuron_requests.table(body, "neuron")
     settings: dict[str, Any] = {"neuron": which}
     if kind == "verify":
-        settings["steps"] = asked.whole(body, "steps", 20_000, 100, 10_000_000)
+        settings["steps"] = neuron_requests.whole(body, "steps", 20_000, 100, 10_000_000)
     if kind == "build":
         settings |= {
-            "board": get_board(asked.text(body, "board")).name,
-            "seed": asked.whole(body, "seed", 1, 0, 2**31 - 1),
+            "board": get_board(neuron_requests.text(body, "board")).name,
+            "seed": neuron_requests.whole(body, "seed", 1, 0, 2**31 - 1),
         }
     if "fit" in which:
-        job = jobs.describe(asked.text(which, "fit"))
-        rank = asked.whole(which, "rank", 1, 1, 100)
+        job = jobs.describe(neuron_requests.text(which, "fit"))
+        rank = neuron_requests.whole(which, "rank", 1, 1, 100)
         ranked = next((e for _, e in jobs.events(job["id"]) if e["type"] == "ranking"), None)
         if ranked is None or rank > len(ranked["rows"]):
             raise UsageError("This fit has no result of that rank.")
         settings["neuron"] = {"fit": job["id"], "rank": rank}
         name, described = ranked["rows"][rank - 1]["model"], None
     else:
-        neuron = asked.neuron(which)
+        neuron = neuron_requests.neuron(which)
         name = type(neuron).__name__
         described = {
             "model": name,

@@ -18,7 +18,7 @@ from spikefab.hw.neuron import Neuron
 from spikefab.hw.pages.literature import CELLS
 from spikefab.sim.engine import FixedPoint, Float64
 
-from . import neuron_requests as asked
+from . import neuron_requests
 from .commands import reading
 from .project import Project
 from .recordings import recording_of, sweep_of
@@ -72,12 +72,12 @@ class Bench:
 
     def simulate(self, body: Mapping[str, Any]) -> bytes:
         """Simulate a model. The result is binary: the length of a JSON text, the text, and the float32 arrays that it names."""
-        model, word = asked.model(body), asked.whole(body, "word", 18)
-        dt = asked.number(body, "dt", 0.1, 0.005, 1)
+        model, word = neuron_requests.model(body), neuron_requests.whole(body, "word", 18)
+        dt = neuron_requests.number(body, "dt", 0.1, 0.005, 1)
         with self._lock:
             if body.get("recording") is not None:
-                key = asked.text(body, "recording")
-                sweep = asked.whole(body, "sweep", 0)
+                key = neuron_requests.text(body, "recording")
+                sweep = neuron_requests.whole(body, "sweep", 0)
                 content = self.project.recording(key)
                 sweep_of(content, sweep)
                 task = self._task(key, dt)
@@ -87,10 +87,10 @@ class Bench:
                 where = f"recording = {reading(content)}.resample({dt:g})", f"recording.sweeps[{sweep}].current"
             else:
                 task, sweep, baseline = None, 0, 0.0
-                current, where = _stimulus(asked.table(body, "stimulus"), dt)
+                current, where = _stimulus(neuron_requests.table(body, "stimulus"), dt)
                 span = _span(model, current)
             # given codes may belong to another span than that of this current
-            given = asked.number(body, "i_span", span, 1e-6)
+            given = neuron_requests.number(body, "i_span", span, 1e-6)
             if given < np.abs(current).max():
                 raise UsageError(f"This current is beyond the {given:g} nA for which these codes were made.")
             dp = datapath(model, word, dt, given)
@@ -99,14 +99,14 @@ class Bench:
 
     def _codes(self, dp: Datapath, body: Mapping[str, Any]) -> np.ndarray:
         if body.get("codes") is not None:
-            given = asked.numbers(body, "codes")
+            given = neuron_requests.numbers(body, "codes")
             if set(given) != set(dp.coefficients):
                 raise UsageError(f"{dp.model.__name__} needs a code for each of {', '.join(dp.coefficients)}.")
             for name, q in dp.coefficients.items():
                 if not q.lo <= given[name] <= q.hi or given[name] != int(given[name]):
                     raise UsageError(f"code {given[name]:g} of {name} is outside {q}.")
             return np.array([int(given[name]) for name in dp.coefficients], dtype=np.int64)
-        params = asked.numbers(body, "params")
+        params = neuron_requests.numbers(body, "params")
         for name, value in params.items():
             dp.model.check_parameter(name)
             lo, hi = dp.params[name].bounds
@@ -114,11 +114,11 @@ class Bench:
             if not lo - slack <= value <= hi + slack:
                 raise UsageError(f"{name} can be {lo:g} to {hi:g} {dp.params[name].unit}, not {value:g}.")
         values = {name: float(np.clip(params.get(name, p.default), *p.bounds)) for name, p in dp.params.items()}
-        move = asked.table(body, "nudge")
+        move = neuron_requests.table(body, "nudge")
         if move:
-            name = asked.text(move, "param")
+            name = neuron_requests.text(move, "param")
             dp.model.check_parameter(name)
-            values[name] = nudged(dp, values, name, asked.whole(move, "by", least=-1, most=1))
+            values[name] = nudged(dp, values, name, neuron_requests.whole(move, "by", least=-1, most=1))
         return dp.quantise(values)[0]
 
     def _answer(
@@ -210,9 +210,9 @@ def nudged(dp: Datapath, values: Mapping[str, float], name: str, by: int) -> flo
 
 def _stimulus(body: Mapping[str, Any], dt: float) -> tuple[np.ndarray, tuple[str, str]]:
     """A current step, and the Python code that makes it."""
-    height = asked.number(body, "amplitude", 0.5, -1e3, 1e3)
-    duration = asked.number(body, "duration", 700.0, 1.0)
-    first, last = asked.number(body, "start", 100.0, 0.0), asked.number(body, "stop", 600.0, 0.0)
+    height = neuron_requests.number(body, "amplitude", 0.5, -1e3, 1e3)
+    duration = neuron_requests.number(body, "duration", 700.0, 1.0)
+    first, last = neuron_requests.number(body, "start", 100.0, 0.0), neuron_requests.number(body, "stop", 600.0, 0.0)
     if not first < last:
         raise UsageError("The current must end after it begins.")
     if duration / dt > LONGEST:

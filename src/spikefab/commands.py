@@ -31,8 +31,8 @@ def fit(args: Namespace, screen: Screen) -> int:
 
         out = OutputFolder(args.out)
     started = time.monotonic()
-    options = options_of(args)
     recording = read(args.file, **reading_of(args))
+    options = options_of(args)
     if out is None:
         screen.notice("the results are shown and not kept: add --out DIR to keep them.")
     with one_interrupt():
