@@ -69,8 +69,8 @@ def gate(x: Value, at: Value, x_inf: Table, rate: Table, phi: Value, top: float)
     moved = interpolate(saturating_table(top, word), z.times2(int(math.log2(ENTRIES[word] / top)))).word(1)
     goal = interpolate(x_inf, at)
     away = (goal - x).word(1)
-    # `moved` is in 0..1 and `goal` at most one code below 1. The new x therefore lies between the old x and the goal, except
-    # for the rounding of `away` by half a code, for which there is room. That proves the bounds given as `known` below.
+    # The new x is x + moved (goal - x), with `moved` in 0..1, so it lies between the old x and the goal. Rounding goal - x to a
+    # word adds half a code of the word at most. If the goal is below 1 by such a code, the sum still fits the format of x.
     if x.trace.intervals[goal.index][1] >= 1 << goal.q.f_bits:
         raise AssertionError(f"{x_inf.name} reaches 1: limit it at a code below")
     change = (moved * away).like(x)

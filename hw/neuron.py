@@ -56,8 +56,8 @@ class Neuron(wiring.Component):
     first: ClassVar[tuple[str, ...]] = ()  # coefficients whose registers come before the others
     resting: ClassVar[Any] = None  # function of the parameters that gives the states at rest, if they need a formula
     i_span: ClassVar[float] = 4.0  # span of the input, nA, by default; a fit takes it from the recording
-    # The following are made from the declarations.
-    spec: ClassVar[Spec]  # declarations of this variant
+    # `__init_subclass__` sets the following three. A variant is a model under one choice of its settings, such as its kinetics.
+    spec: ClassVar[Spec]  # the states and parameters that the class of this variant declares
     chosen: ClassVar[Mapping[str, Any]] = {}  # settings of this variant
     _variants: ClassVar[dict[tuple, "type[Neuron]"]]  # values of the settings -> class of the variant
     # Amaranth warns of components that are not used in a design; a simulated neuron need not be

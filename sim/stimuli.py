@@ -103,7 +103,8 @@ def _random(neuron: Neuron, segments: int, rng: np.random.Generator, recorded) -
     dp = neuron.datapath
     lo, hi = (np.array([getattr(q, end) for q in dp.coefficients.values()]) for end in ("lo", "hi"))
     coefficients = rng.integers(lo, hi, (segments, len(lo)), endpoint=True)
-    # half of the segments keep most of the neuron's own coefficients, so that its states still move
+    # every second segment keeps each of the neuron's own coefficients with a probability of 0.8, the rest are random: with random
+    # coefficients alone, the states soon stand still at an end of their range
     keep = (np.arange(segments) % 2 == 0)[:, None] & (rng.random(coefficients.shape) < 0.8)
     coefficients = np.where(keep, list(neuron.codes.values()), coefficients)
     lo, hi = (np.array([getattr(q, end) for q in dp.states.values()]) for end in ("lo", "hi"))

@@ -20,7 +20,7 @@ BURSTS = 0.1  # share of the intervals that lie between bursts, from which on a 
 SAGS = 0.15  # least sag, as a share of the deflection
 RESONATES = 1.2  # largest impedance divided by that at 1 Hz, from which on the membrane resonates
 RHYTHM = 0.5  # least subthreshold oscillation, mV rms
-BLOCKS = 0.2  # least share of firing sweeps that end in a depolarisation block
+BLOCKS = 0.2  # a cell counts as blocking if at least this share of its firing sweeps end in a depolarisation block
 REBOUNDS = 0.3  # least share of hyperpolarising steps that are followed by a spike
 BROAD = 3.0  # width of spikes at half height, ms, from which on they are broad
 

@@ -41,7 +41,8 @@ WORDS = {
 PREFIX = "[fpnuµμmkMG]?"  # regular expression of a prefix of a unit, such as the k of kHz
 # Text in brackets that is a unit, but not one of UNITS: kHz, nS, uA/cm2, pA pF-1. It must not match (raw), (soma), (1/3).
 UNIT_LIKE = re.compile(rf"{PREFIX}(?:V|A|s|Hz|C|S|F|[Oo]hms?|Ω)(?:[\s.·*]+\S*[-−⁻]\S+)?|.*[^\W\d][\d²^]*\s*/.+")
-# A current per area or capacitance outside brackets. There, a slash alone does not make a unit (stim/nA).
+# A unit of current per area or per capacitance (uA/cm2, pA pF) at the end of a column's name that has no brackets. In such a
+# name a slash need not belong to the unit: "stim/nA" is a name, a slash and nA.
 DENSITY = re.compile(rf"(?<![^\W_]){PREFIX}A[\s_]*(?:/|per|[\s_])[\s_]*(?:[pnuµμ]F|[cmuµμ]?m\^?[2²])\s*$")
 # a pair of round or square brackets and the text in it
 BRACKETS = re.compile(r"[\[(]\s*([^\[\]()]*?)\s*[\])]")

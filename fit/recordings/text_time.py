@@ -142,7 +142,7 @@ def _coarse(t: Floats) -> bool:
     share = np.mean(steps > few + 0.5 * digit)
     only_two = np.all(np.minimum(steps - few, many - steps) < 0.01 * digit)
     strays = np.abs(t - t[0] - np.arange(len(t)) * (t[-1] - t[0]) / (len(t) - 1))
-    # A sample that is missing or doubled also makes two kinds of steps, but one of the kinds occurs only once.
+    # A gap, one missing sample, gives two sizes of steps as rounded times do; but of a gap one size occurs once, hence `share`.
     return bool(only_two and 0.02 < share < 0.98 and strays.max() < 1.5 * digit)
 
 

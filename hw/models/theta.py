@@ -71,7 +71,7 @@ class ThetaNeuron(Neuron):
         ahead = s.phase + (c.k * speed).like(s.phase)
         spike = ahead >= 1
         phase = select(spike, ahead.wrap(s.phase.q), ahead.like(s.phase))
-        # the values of the table are within the limit already
+        # the table holds tan(theta/2) cut off at -LIMIT and LIMIT, so this resize never saturates
         y = interpolate(tan, index(phase, 1.0, tan.entries)).word(2 * LIMIT)
         v = (c.V_0 + (c.S * y).word(256)).word(128)
         return {"phase": phase, ".v": select(spike, c.V_peak, v), ".spike": spike}
