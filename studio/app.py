@@ -23,7 +23,7 @@ from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import named_model
 
-from . import cards, commands, neuron_requests, recordings
+from . import cards, commands, job_requests, neuron_requests, recordings
 from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench
