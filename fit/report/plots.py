@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from spikefab.fit.results import FitResult, FitResults
 
+CUT = 1.5  # largest score on the axis of the ranking; a score of 1 is that of a useless model
 DATA = "black"  # colour of the recording
 MODEL = "#d1495b"  # colour of the best model
 TERMS = (("voltage", "#30638e"), ("spike times", "#edae49"), ("spike count", "#8d96a3"))  # terms of the score: colour
@@ -104,16 +105,17 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     # an interrupted fit has no scores in float64
     known = [r.judged_ideal for r in results]
     ideal = [np.nan if scores is None else scores.combined_score for scores in known]
-    marks: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 3}
-    ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)
     validated = all(r.validated for r in results)
+    train = [r.train.combined_score for r in results]
+    largest = float(np.nanmax([*left, *ideal, *(train if validated else [])]))
+    # a mark on an end of the axis is drawn whole; a score far above 1 (a useless model) is cut off, with its mark
+    marks: dict[str, Any] = {"linestyle": "none", "clip_on": largest > CUT, "zorder": 3}
+    ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)
     if validated:
-        train = [r.train.combined_score for r in results]
         ax.plot(train, rows, "o", color="white", markeredgecolor=DATA, markersize=7, label="training", **marks)
     ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
     ax.set_ylim(len(results) - 0.5, -0.5)
-    # leave room for the number at the end of the longest bar; a score far above 1 (a useless model) is cut off
-    ax.set_xlim(0, 1.12 * min(1.5, float(np.nanmax([*left, *ideal]))))
+    ax.set_xlim(0, 1.12 * min(CUT, largest))  # leaves room for the number at the end of the longest bar
     basis = "held-out score" if validated else "training score (not validated)"
     ax.set_xlabel(f"{basis}: 0 is perfect; {shared(results)} of voltage, spike times and spike count")
     figure.legend(loc="outside upper center", ncols=5, frameon=False)

@@ -1,5 +1,8 @@
 """The pictures are written, show something, and leave a user's own figures alone."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -50,6 +53,17 @@ def test_ranking(tmp_path, cell):
     plot_ranking(results, tmp_path / "ranking.png")
     pixels, _ = colours(tmp_path / "ranking.png")
     assert share(pixels, (0x30 / 255, 0x63 / 255, 0x8E / 255)) > 0.005  # the voltage term
+
+
+@pytest.mark.parametrize("training", [0.6, 40.0])
+def test_ranking_whose_training_scores_are_far_away(tmp_path, cell, training):
+    results = fitted(cell, (0.22, 0.26, 0.31, 0.37), ("lif",))
+    results[0].train = replace(results[0].train, combined_score=training)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where marks outside the axes leave them no room
+        plot_ranking(results, tmp_path / "ranking.png")
+    pixels, _ = colours(tmp_path / "ranking.png")
+    assert share(pixels, (0x30 / 255, 0x63 / 255, 0x8E / 255)) > 0.002
 
 
 def test_pictures_need_traces_and_leave_pyplot_alone(tmp_path):
