@@ -306,7 +306,7 @@ def test_the_ideal_of_long_sweeps_is_compiled_and_the_same(several, monkeypatch)
         dp = datapath(result.model, result.word, DT, result.i_span)
         task = several.results.task
         interpreted = ideal_scores(dp, task, result.params)
-        monkeypatch.setattr("spikefab.fit.assess.INTERPRETED", 100)
+        monkeypatch.setattr("spikefab.sim.engine.INTERPRETED", 100)
         monkeypatch.setattr("spikefab.sim.kernels.cached", lambda name: False)
         compiled = ideal_scores(dp, task, result.params, notices.append)
         monkeypatch.undo()

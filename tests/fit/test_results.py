@@ -42,6 +42,7 @@ def test_documented_keys_are_those_written(results):
     content["ended_early"] = content["ended_early"] or ["one"]
     content["settings"] |= {"free": ["V_th"], "fixed": {"t_ref": 2.0}, "bounds": {"R_m": [50, 100]}}
     content["results"][0]["settings"] = {"kinetics": "squid"}
+    content["results"][0]["model_source"] = "my.py:MyNeuron"  # of a user's own model: tests/models
     written = set()
     for path in paths(content):
         path = re.sub(r"^results\[\]\.(train|held_out|ideal\.train|ideal\.held_out)\.", "S.", path)

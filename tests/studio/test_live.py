@@ -56,7 +56,7 @@ def test_scores_are_those_of_a_fit(studio, imported, recording):
     found = studio.simulate(model="LIF", recording=imported["id"], sweep=4)
     task = Task.of(read(recording), 0.1, "none")
     whole = Part(4, 0, found["n"])
-    scores = task.score([whole], {4: found["voltage"].astype(float)}, {4: np.array(found["spikes"])})
+    scores = task.score([whole], {4: found["voltage"].astype(float)}, {4: np.array(found["spikes"])}).to_dict()
     for name, x in found["score"].items():
         assert x == pytest.approx(scores[name], rel=1e-5)
     assert found["data_spikes"] == task.spikes[4].time.tolist()

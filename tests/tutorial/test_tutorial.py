@@ -9,6 +9,8 @@ import nbclient
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.slow  # fits, a regression and a build, twice: as the page and as the notebook
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
@@ -57,7 +59,6 @@ def test_notebook_is_the_page():
     assert (ROOT / "examples" / "tutorial.ipynb").read_text() == spec().text(), "run `make notebook`"
 
 
-@pytest.mark.slow  # the sections of the page run again, in a kernel
 def test_notebook_runs(tmp_path, capsys):
     notebook = nbformat.reads(spec().text(), as_version=4)
     if not link_recording(tmp_path):  # without recordings the rest still runs
