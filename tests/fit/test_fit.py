@@ -311,8 +311,8 @@ def test_the_ideal_of_long_sweeps_is_compiled_and_the_same(several, monkeypatch)
         compiled = ideal_scores(dp, task, result.params, notices.append)
         monkeypatch.undo()
         for part in ("train", "held_out"):
-            for name, x in interpreted[part].items():
-                assert compiled[part][name] == (x if x is None else pytest.approx(x, rel=1e-6, abs=1e-9))
+            for name, x in interpreted[part].to_dict().items():
+                assert compiled[part].to_dict()[name] == (x if x is None else pytest.approx(x, rel=1e-6, abs=1e-9))
     assert [f"float64 {r.model_name} kernel" in text for r, text in zip(several.results, notices, strict=False)] == [
         True
     ] * 3
