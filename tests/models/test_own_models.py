@@ -48,6 +48,19 @@ def test_a_fit_of_a_class_and_its_result(path, tmp_path):
     assert np.array_equal(best.create_model().run(CURRENT), best.simulated_voltage)
 
 
+def test_many_recordings_in_processes_of_their_own(path, tmp_path):
+    from spikefab import fit_many
+    from spikefab.fit.results import FitResults
+
+    voltage = LIFNeuron().run(CURRENT)
+    rows = "".join(f"{0.1 * k:.1f},{v:.4f},{i:.2f}\n" for k, (v, i) in enumerate(zip(voltage, CURRENT, strict=True)))
+    (tmp_path / "cell.csv").write_text(f"t_ms,V_mV,I_nA\n{rows}")
+    (done,) = fit_many(tmp_path / "cell.csv", out=tmp_path / "out", models=f"{path}:{NAME}", budget=64, jobs=1)
+    assert (done.state, done.model) == ("done", NAME)
+    (file,) = (tmp_path / "out" / "cells").glob("*.json")
+    assert FitResults.load(file, models=f"{path}:{NAME}").best.create_model().run(CURRENT).shape == CURRENT.shape
+
+
 def test_a_class_that_was_typed_into_a_session():
     class TypedNeuron(LIFNeuron):
         best_for = "nothing in particular"
