@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikefab.errors import UsageError
+from spikefab.fit.recordings.channels import parse_channel
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
 from .options import FitOptions
@@ -117,7 +118,9 @@ def _write_sweeps(value: str | Sequence[int]) -> list[str]:
 READING = (
     Flag("dt", "--dt", "MS", "ms between samples, if the file has no time", float),
     Flag("current", "--current", "FILE", "the injected current, in a file of its own", Path),
-    Flag("current_channel", "--current-channel", "N", "channel of an ABF that recorded the current", int),
+    Flag("voltage_channel", "--voltage-channel", "N|NAME", "channel with the voltage", read=parse_channel),
+    Flag("current_channel", "--current-channel", "N|NAME", "channel that recorded the current", read=parse_channel),
+    Flag("units", "--units", "V,I", "of the numbers in the file, such as mV,pA or ,pA, if it says them wrongly"),
     Flag("electrode", "--electrode", "NAME", "which to read of an NWB that has several"),
     Flag(
         "sweeps", "--sweeps", "K,L-M", "those to use, such as 0,3-7, counted from 0 (default: all)", write=_write_sweeps

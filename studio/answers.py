@@ -41,6 +41,8 @@ class Recording(Same):
     notes: list[str]
     warnings: list[str]
     cannot_be_fitted: str | None
+    reading_options: list[str]  # options of `read` that its format has
+    options: dict[str, Any]  # those with which it was read
 
 
 class Feature(TypedDict):

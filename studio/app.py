@@ -28,6 +28,7 @@ from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench
 from .project import Missing, Project, file_name, shown_name
+from .queries import query_of, reading_of
 from .readers import Readers
 from .words import said
 
@@ -61,6 +62,7 @@ class Studio:
             *self._routes("PUT", "/api/session", self.put_session),
             *self._routes("POST", "/api/recordings", self.add_recording),
             *self._routes("POST", "/api/recordings/{key}/current", self.add_current),
+            *self._routes("POST", "/api/recordings/{key}/reading", self.read_again),
             *self._routes("PUT", "/api/recordings/{key}/window", self.put_window),
             *self._routes("DELETE", "/api/recordings/{key}", self.remove_recording),
             *self._routes("GET", "/api/recordings/{key}/trace", self.get_trace),
@@ -140,7 +142,7 @@ class Studio:
 
     async def add_recording(self, request: Request) -> Response:
         shown = request.query_params.get("name", "recording")
-        options = _reading(request)
+        options = reading_of(request)
         scratch = self.project.scratch()
         try:
             file = scratch / file_name(shown)
@@ -155,21 +157,35 @@ class Studio:
     async def add_current(self, request: Request) -> Response:
         """Set the current of a recording: from an uploaded file, or from the channel given as `current_channel`."""
         content = self.project.recording(request.path_params["key"])
-        folder = self.project.recording_folder(content["id"])
-        scratch = self.project.scratch()
         options = {k: v for k, v in content["options"].items() if k not in ("current", "current_channel")}
-        given = _reading(request)
+        given = reading_of(request)
+        file = None if "current_channel" in given else file_name(request.query_params.get("name", "current"))
+        return await self._again(content, options | given, file, request)
+
+    async def read_again(self, request: Request) -> Response:
+        """Read a recording again, with the options in the query in place of all that its format has."""
+        content = self.project.recording(request.path_params["key"])
+        given = reading_of(request)
+        replaced = {*content.get("reading_options", ()), *(("current",) if "current_channel" in given else ())}
+        return await self._again(content, {k: v for k, v in content["options"].items() if k not in replaced} | given)
+
+    async def _again(
+        self, content: dict[str, Any], options: dict[str, Any], file: str | None = None, request: Request | None = None
+    ) -> Response:
+        """Read a recording with other options. With `file`, its current is in the body of the request, a file of this name."""
+        folder, scratch = self.project.recording_folder(content["id"]), self.project.scratch()
         try:
-            if "current_channel" not in given:
+            if file is not None and request is not None:
                 (scratch / "current").mkdir()
-                current = scratch / "current" / file_name(request.query_params.get("name", "current"))
-                await _receive(request, current)
-                given = {"current": str(current)}
-            file = scratch / content["file"]
-            shutil.copyfile(folder / content["file"], file)
-            found = await self._read(file, scratch, options | given)
-            kept = {name: content[name] for name in ("name", "id")}
-            content = self.project.add_recording(scratch, found | kept | {"added": content["added"]})
+                options["current"] = str(scratch / "current" / file)
+                await _receive(request, Path(options["current"]))
+            elif "current" in options:
+                shutil.copytree(folder / "current", scratch / "current")
+                options["current"] = str(scratch / "current" / options["current"])
+            shutil.copyfile(folder / content["file"], scratch / content["file"])
+            found = await self._read(scratch / content["file"], scratch, options)
+            kept = {name: content[name] for name in ("name", "id", "added")}
+            content = self.project.add_recording(scratch, found | kept)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
@@ -203,7 +219,7 @@ class Studio:
 
     async def get_trace(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
-        query = _query(request)
+        query = query_of(request)
         ends = [neuron_requests.number(query, name) if name in query else None for name in ("from", "to")]
         sweep = neuron_requests.whole(query, "sweep", 0)
         folder = self.project.recording_folder(content["id"])
@@ -213,7 +229,7 @@ class Studio:
     async def get_spikes(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
-        times = recordings.part(folder, content, neuron_requests.whole(_query(request), "sweep", 0), "spikes")
+        times = recordings.part(folder, content, neuron_requests.whole(query_of(request), "sweep", 0), "spikes")
         return _json({"times": times.tolist()})
 
     async def get_features(self, request: Request) -> Response:
@@ -223,7 +239,7 @@ class Studio:
         return _json(found | commands.features(content))
 
     def _told(self, content: dict[str, Any]) -> dict[str, Any]:
-        return content | commands.info(content)
+        return {"reading_options": []} | content | commands.info(content)
 
     # -- models and boards -------------------------------------------------------------------------------------------
 
@@ -234,7 +250,7 @@ class Studio:
         return _json({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
 
     async def get_parameters(self, request: Request) -> Response:
-        query = _query(request)
+        query = query_of(request)
         kind = named_model(request.path_params["name"])
         told = {name: str(query[name]) for name in kind.settings if name in query}
         chosen = {  # a query has only texts: find the value with this text
@@ -327,27 +343,6 @@ async def _receive(request: Request, path: Path) -> None:
     with path.open("wb") as out:
         async for chunk in request.stream():
             await to_thread.run_sync(out.write, chunk)
-
-
-def _reading(request: Request) -> dict[str, Any]:
-    """The options of `read` in the query of a request."""
-    query, options = _query(request), {}
-    if "dt" in query:
-        options["dt"] = neuron_requests.number(query, "dt", least=1e-4, most=100)
-    if "current_channel" in query:
-        options["current_channel"] = neuron_requests.whole(query, "current_channel", least=0, most=63)
-    return options
-
-
-def _query(request: Request) -> dict[str, Any]:
-    """The query of a request, with numbers converted."""
-    found: dict[str, Any] = {}
-    for name, value in request.query_params.items():
-        try:
-            found[name] = float(value) if name in ("sweep", "from", "to", "dt", "word", "current_channel") else value
-        except ValueError:
-            raise UsageError(f"{name} must be a number.") from None
-    return found
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
 
     It is called in a separate process, see `readers`.
     """
-    from spikefab.fit.recordings.readers import read
+    from spikefab.fit.recordings.readers import options_for, read
     from spikefab.fit.recordings.spikes import find_spikes
     from spikefab.fit.recordings.summary import describe
 
@@ -50,7 +50,8 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     return found | {
         "added": datetime.now(UTC).isoformat(timespec="microseconds"),
         "file": Path(file).name,
-        "options": {name: value if name != "current" else Path(value).name for name, value in options.items()},
+        "options": {n: value if n != "current" else Path(value).name for n, value in (recording.reading or {}).items()},
+        "reading_options": [name for name in options_for(file) if name != "dt"],
         "sweeps": [{"index": k} | s for k, s in enumerate(found["sweeps"])],
     }
 

@@ -4,16 +4,18 @@ from pathlib import Path
 
 from spikefab.errors import Advice, worded
 
-# advice -> its words on the page, which name the controls of the page; empty if there is no control for it
+# advice -> its words on the page, which name the controls of the page
 WORDS = {
     Advice.GIVE_DT: "give the time between two samples, in ms",
     Advice.ADD_CURRENT: "add its current, from a file of its own",
     Advice.ADD_CURRENT_OR_CHANNEL: "add its current, from a file of its own or a channel of this one",
     Advice.ONE_CURRENT: "The current comes from a file of its own or from a channel, not from both",
     Advice.CURRENT_TAKES: "a current comes as",
-    Advice.CHANNEL_IS_FOR_ABF: "only an ABF file has channels to choose from",
-    Advice.ELECTRODE_IS_FOR_NWB: "only an NWB file has electrodes to choose from",
-    Advice.OTHER_ELECTRODE: "",
+    Advice.VOLTAGE_CHANNEL_IS_FOR: "the channel of the voltage can be chosen in",
+    Advice.CURRENT_CHANNEL_IS_FOR: "the channel of the current can be chosen in",
+    Advice.UNITS_IS_FOR: "units can be given for",
+    Advice.ELECTRODE_IS_FOR: "an electrode can be chosen in",
+    Advice.OTHER_ELECTRODE: "; “Read it otherwise” takes another",
     Advice.NO_ELECTRODE: "choose none",
     Advice.OUT_IS_A_FOLDER: "a folder is needed",
     Advice.OTHER_OUT: "choose another folder",

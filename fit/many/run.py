@@ -124,7 +124,7 @@ def _reading(reading: Mapping[str, Any] | None, dt: float | None) -> tuple[dict[
         options.setdefault("dt", dt)
     key = dict(options)
     for name, value in options.items():
-        if isinstance(value, os.PathLike) or (isinstance(value, str) and Path(value).is_file()):
+        if name == "current" and isinstance(value, str | os.PathLike):
             if not Path(value).is_file():
                 raise FileError(f"{value} does not exist.")
             options[name] = str(Path(value).absolute())

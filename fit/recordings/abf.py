@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError, UsageError
 
+from .channels import AMPS, VOLTS, Units, plain
 from .recording import Recording
 from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
 
-VOLTS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3}  # unit of a voltage: factor to mV
-AMPS = {"pA": 1e-3, "nA": 1.0, "uA": 1e3, "µA": 1e3, "A": 1e9}  # unit of a current: factor to nA
 SHORTEST = 20.0  # length of a sweep, ms, below which the file is taken to be damaged or no recording
 # Size of the header of an ABF 1 file, bytes. Very old files have a shorter one without the command; pyabf would then read
 # samples in its place.
@@ -33,63 +32,89 @@ ABF1_HEADER = 6144
 ABF1_HOLDING = 1394
 
 
-def read_abf(path: Path, current_channel: int | None) -> Recording:
-    """The current-clamp recording in an ABF file; `current_channel`, if given, is the ADC channel with the current.
+def read_abf(
+    path: Path,
+    voltage_channel: int | str | None = None,
+    current_channel: int | str | None = None,
+    units: Units = Units(),  # noqa: B008
+) -> Recording:
+    """The current-clamp recording in an ABF file. `voltage_channel` and `current_channel`, if given, are its ADC channels
+    with the voltage and the current, by number or name; `units`, if given, are those of their numbers.
 
     If no current can be trusted, the sweeps have no current, and `current_origin` says why. Raises FileError if the file is
     of another kind, truncated or in voltage clamp, and UsageError if there is no such channel.
     """
     abf = _open(path)
-    units = [unit.strip() for unit in abf.adcUnits]
-    voltages = [c for c, unit in enumerate(units) if unit in VOLTS and c != current_channel]
+    told, names = [plain(unit) for unit in abf.adcUnits], [name.strip() for name in abf.adcNames]
+    current = None if current_channel is None else _channel(path, names, current_channel)
+    voltages = [c for c, unit in enumerate(told) if unit in VOLTS and c != current]
+    if voltage_channel is not None:
+        voltages = [_channel(path, names, voltage_channel)]
     if not voltages:
-        if any(unit in AMPS for unit in units):
+        if any(unit in AMPS for unit in told):
             raise FileError(
-                f"{path} is a voltage-clamp recording (it holds {', '.join(units)}): only current clamp can be read."
+                f"{path} is a voltage-clamp recording (it holds {', '.join(told)}): only current clamp can be read."
             )
-        raise FileError(f"{path} holds no voltage: its channels are in {', '.join(units)}.")
+        raise FileError(f"{path} holds no voltage: its channels are in {', '.join(told)}.")
     dt = _step(abf)
     notes = []
-    traces = {c: _adc(abf, c, VOLTS[units[c]]) for c in voltages}
+    factors = {c: VOLTS.get(units.voltage or told[c], 1.0) for c in voltages}
+    traces = {c: _adc(abf, c, factors[c]) for c in voltages}
     voltage = max(voltages, key=lambda c: max(float(np.std(v)) for v in traces[c]))
     if len(voltages) > 1:
-        notes.append(f"of {len(voltages)} voltage channels, ADC {voltage} ({abf.adcNames[voltage].strip()}) is used")
-    recorded = [c for c, unit in enumerate(units) if unit in AMPS]
-    if current_channel is not None:
-        if not 0 <= current_channel < abf.channelCount:
-            raise UsageError(f"{path} has no channel {current_channel}: its channels are 0 to {abf.channelCount - 1}.")
-        recorded = [current_channel]
-        if units[current_channel] not in AMPS:
-            notes.append(f"ADC {current_channel} is in {units[current_channel]}: taken as pA")
-    measured = [(c, _adc(abf, c, AMPS.get(units[c], 1e-3))) for c in recorded]
+        notes.append(f"of {len(voltages)} voltage channels, ADC {voltage} ({names[voltage]}) is used")
+    if not units.voltage and told[voltage] not in VOLTS:
+        notes.append(f"ADC {voltage} is in {told[voltage]}: taken as mV")
+    recorded = [c for c, unit in enumerate(told) if unit in AMPS and c != voltage]
+    if current is not None:
+        recorded = [current]
+        if not units.current and told[current] not in AMPS:
+            notes.append(f"ADC {current} is in {told[current]}: taken as pA")
+    measured = [(c, _adc(abf, c, AMPS.get(units.current or told[c], 1e-3))) for c in recorded]
     measured = [(c, i) for c, i in measured if any(np.ptp(sweep) > 0 for sweep in i)]
     currents: list[Floats] | None
     if measured:
         channel, currents = measured[0]
-        origin = f"recorded on ADC {channel} ({abf.adcNames[channel].strip()})"
-        if _is_clamped(traces[voltage], dt):
+        origin = f"recorded on ADC {channel} ({names[channel]})"
+        chosen = voltage_channel is not None or current_channel is not None
+        if not chosen and _is_clamped(traces[voltage], dt):
             raise FileError(f"{path} is a voltage-clamp recording: its voltage moves in steps, as only a command does.")
     else:
         currents, origin = _command(path, abf, voltage)
     sweeps = tuple(
         make_sweep(v, None if currents is None else currents[k], dt, str(k)) for k, v in enumerate(traces[voltage])
     )
-    unit = units[measured[0][0]] if measured else abf.dacUnits[voltage].strip() if currents is not None else ""
-    in_file = ", ".join(u for u in (units[voltage], unit) if u)
+    unit = units.current or told[measured[0][0]] if measured else ""
+    if not measured and currents is not None:
+        unit = abf.dacUnits[voltage].strip()
+    in_file = ", ".join(u for u in (units.voltage or told[voltage], unit) if u)
     return Recording(sweeps, dt, str(path), None, origin, tuple(notes), in_file)
 
 
-def read_current(path: Path) -> tuple[list[Floats], float | None, tuple[str, ...]]:
-    """The currents in an ABF file that need not have a voltage, such as a stimulus file.
+def _channel(path: Path, names: list[str], given: int | str) -> int:
+    """The number of the ADC channel that the user named. Raises UsageError, with the names of all, if there is none."""
+    if isinstance(given, str):
+        found = [c for c, name in enumerate(names) if name.lower() == given.lower()]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(f"{c} ({name})" for c, name in enumerate(names))
+        raise UsageError(f"{path} has {len(found) or 'no'} channels named {given!r}: its channels are {listed}.")
+    if given >= len(names):
+        raise UsageError(f"{path} has no channel {given}: its channels are 0 to {len(names) - 1}.")
+    return given
+
+
+def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
+    """The currents in an ABF file that need not have a voltage, such as a stimulus file; `unit`, if given, is theirs.
 
     Returns one current (T,) nA per sweep, the sample step in ms, and notices.
     """
     abf = _open(path)
-    units = [unit.strip() for unit in abf.adcUnits]
-    channel = next((c for c, unit in enumerate(units) if unit in AMPS), 0)
-    notes = () if units[channel] in AMPS else (f"ADC {channel} of {path} is in {units[channel]}: taken as pA",)
-    step = _step(abf)
-    return _adc(abf, channel, AMPS.get(units[channel], 1e-3)), step, notes
+    told = [plain(u) for u in abf.adcUnits]
+    channel = next((c for c, u in enumerate(told) if u in AMPS), 0)
+    unit = unit or told[channel]
+    notes = () if unit in AMPS else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
+    return _adc(abf, channel, AMPS.get(unit, 1e-3)), _step(abf), notes
 
 
 @contextlib.contextmanager
@@ -159,7 +184,7 @@ def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, s
 
     If it cannot be trusted, the result is None and the reason.
     """
-    unit = abf.dacUnits[channel].strip() if channel < len(abf.dacUnits) else ""
+    unit = plain(abf.dacUnits[channel]) if channel < len(abf.dacUnits) else ""
     if unit not in AMPS:
         return None, f"its command is in {unit or 'no unit'}, not in pA"
     if any(abf.userListEnable):

@@ -13,6 +13,7 @@ import numpy as np
 from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 
 from . import abf, neo_files, nwb, text
+from .channels import parse_channel, parse_units
 from .recording import Recording
 from .sweep import Floats, make_sweep
 
@@ -24,25 +25,34 @@ class Format:
     """A file format that spikefab reads itself.
 
     suffixes      of its files
-    read          a function that reads a file, given its path and the value of one option
-    option        name of this option among those of the function `read` below
-    read_current  a function that reads the currents in a file, given its path and the sample step of the recording to which
-                  they belong; None if the injected current cannot come from a file of this format
+    name          for messages
+    read          a function that reads a file, given its path and, as keywords, those of its options that the user gave
+    options       names of those options of the function `read` below that it takes
+    read_current  a function that reads the currents in a file, given its path, the sample step of the recording to which
+                  they belong, and the unit that the user says they have ("" if none); None if the injected current cannot
+                  come from a file of this format
     """
 
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Any], Recording]
-    option: str
-    read_current: Callable[[Path, float], Currents] | None = None
+    name: str
+    read: Callable[..., Recording]
+    options: tuple[str, ...]
+    read_current: Callable[[Path, float, str], Currents] | None = None
 
 
 FORMATS = (
-    Format((".csv", ".tsv", ".txt", ".asc", ".dat", ".atf"), text.read_csv, "dt", text.read_current),
-    Format((".abf",), abf.read_abf, "current_channel", lambda path, dt: abf.read_current(path)),
-    Format((".nwb",), nwb.read_nwb, "electrode"),
+    Format((".csv", ".tsv", ".txt", ".asc", ".dat", ".atf"), "text", text.read_csv, ("dt",), text.read_current),
+    Format((".abf",), "ABF", abf.read_abf, ("voltage_channel", "current_channel", "units"), abf.read_current),
+    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode",)),
 )
-# option of `read` -> the advice to a user who gives it with a file of a format that has no such option
-ONLY = {"current_channel": Advice.CHANNEL_IS_FOR_ABF, "electrode": Advice.ELECTRODE_IS_FOR_NWB}
+# option of `read` that only some formats have -> how a message to a user who gives it with another file begins. The step dt
+# may be given with any file, because the files of a folder have different formats.
+ONLY = {
+    "voltage_channel": Advice.VOLTAGE_CHANNEL_IS_FOR,
+    "current_channel": Advice.CURRENT_CHANNEL_IS_FOR,
+    "units": Advice.UNITS_IS_FOR,
+    "electrode": Advice.ELECTRODE_IS_FOR,
+}
 TEXT = FORMATS[0].suffixes
 KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 # Entry points through which other packages add formats: the name is a file suffix, the object a function that takes a
@@ -55,7 +65,9 @@ def read(
     *,
     dt: float | None = None,
     current: str | os.PathLike[str] | None = None,
-    current_channel: int | None = None,
+    voltage_channel: int | str | None = None,
+    current_channel: int | str | None = None,
+    units: str | None = None,
     electrode: str | None = None,
     sweeps: str | Sequence[int] | None = None,
 ) -> Recording:
@@ -65,7 +77,10 @@ def read(
 
     dt               ms between samples, for a text file without a time column or with times of too few digits
     current          another file, with the injected current: one for all sweeps, or one for each; as long as the voltage
-    current_channel  number (0, 1, ...) of the ADC channel of an abf file that recorded the current
+    voltage_channel  the channel with the membrane's voltage: its number (0, 1, ...) or its name
+    current_channel  the channel that recorded the injected current, likewise
+    units            units of voltage and current of the numbers in the file, "mV,pA" or one of them (",pA"), if the file
+                     names none or wrong ones; the second also holds for the file `current`
     electrode        name of the electrode to read from an nwb file with several (default: the one stimulated most)
     sweeps           the sweeps to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
 
@@ -81,25 +96,25 @@ def read(
         raise UsageError(Advice.ONE_CURRENT, ".")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
     _require(file)
-    options = {"dt": dt, "current_channel": current_channel, "electrode": electrode}
-    for format in FORMATS[1:]:  # dt may be given for any file, as the files of a folder have different formats
-        if options[format.option] is not None and suffix not in format.suffixes:
-            kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
-            raise UsageError(f"{file} is {kind}: ", ONLY[format.option], ".")
-    recording = _read(file, suffix, options)
-    recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
-    if current is not None:
-        recording = _with_current(recording, Path(current))
-    if chosen is not None:
-        recording = _chosen(recording, chosen)
     given = {
         "dt": None if dt is None else float(dt),
         "current": None if current is None else os.fspath(current),
-        "current_channel": None if current_channel is None else int(current_channel),
+        "voltage_channel": None if voltage_channel is None else parse_channel(voltage_channel),
+        "current_channel": None if current_channel is None else parse_channel(current_channel),
+        "units": units,
         "electrode": electrode,
         "sweeps": None if chosen is None else [int(k) for k in chosen],
     }
-    return replace(recording, reading={name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    options = given if units is None else {**given, "units": parse_units(units)}
+    _refuse_other(file, suffix, options)
+    recording = _read(file, suffix, options)
+    recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    if current is not None:
+        recording = _with_current(recording, Path(current), "" if units is None else options["units"].current)
+    if chosen is not None:
+        recording = _chosen(recording, chosen)
+    return replace(recording, reading=given)
 
 
 def parse_sweeps(text: str) -> list[int]:
@@ -130,10 +145,27 @@ def _format(suffix: str) -> Format | None:
     return next((format for format in FORMATS if suffix in format.suffixes), None)
 
 
+def options_for(file: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The options of `read` that the format of this file has."""
+    format = _format(Path(file).suffix.lower())
+    return format.options if format is not None else ()
+
+
+def _refuse_other(file: Path, suffix: str, options: Mapping[str, Any]) -> None:
+    """Raise UsageError if an option is for files of other formats."""
+    own = options_for(file)
+    for option, advice in ONLY.items():
+        foreign = option in options and option not in own
+        if foreign and not (option == "units" and "current" in options and not options["units"].voltage):
+            kind = "text" if suffix in TEXT else f"a {suffix[1:] or 'no'} file"
+            others = " and ".join(format.name for format in FORMATS if option in format.options)
+            raise UsageError(f"{file} is {kind}: ", advice, f" {others} files.")
+
+
 def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
     """The recording in a file with this suffix. Raises FileError if there is no reader for it."""
     if (format := _format(suffix)) is not None:
-        return format.read(file, options[format.option])
+        return format.read(file, **{name: options[name] for name in format.options if name in options})
     if (entry := _registered(suffix)) is not None:
         return _foreign(entry, file)
     if neo_files.is_installed():
@@ -184,14 +216,14 @@ def _require(file: Path) -> None:
         raise FileError(f"{file} cannot be opened: {error.strerror}.") from None
 
 
-def _with_current(recording: Recording, file: Path) -> Recording:
-    """The recording with the current of another file in place of its own."""
+def _with_current(recording: Recording, file: Path, unit: str) -> Recording:
+    """The recording with the current of another file in place of its own; `unit` is that of its numbers, "" if not given."""
     _require(file)
     format = _format(file.suffix.lower())
     if format is None or format.read_current is None:
         kinds = _kinds([suffix for format in FORMATS if format.read_current for suffix in format.suffixes])
         raise FileError(f"{file} cannot be read as a current: ", Advice.CURRENT_TAKES, f" {kinds}.")
-    currents, step, notes = format.read_current(file, recording.dt)
+    currents, step, notes = format.read_current(file, recording.dt, unit)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
     sweeps = recording.sweeps

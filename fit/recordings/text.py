@@ -11,6 +11,7 @@ import numpy as np
 
 from spikefab.errors import FileError
 
+from .channels import AMPS
 from .recording import Recording
 from .sweep import make_sweep
 from .text_header import UNITS, Column, Floats, from_header, listed
@@ -18,7 +19,7 @@ from .text_table import Table, read_table
 from .text_time import increases, time_step, unstacked
 
 
-def read_csv(path: Path, dt: float | None) -> Recording:
+def read_csv(path: Path, dt: float | None = None) -> Recording:
     """The recording in a text file. dt, in ms, is used if the file has no time column, or times with too few digits.
 
     Raises FileError if the file is not a table of numbers (with the number of the bad line), has no voltage, or names an
@@ -48,11 +49,11 @@ def read_csv(path: Path, dt: float | None) -> Recording:
     return Recording(sweeps, step, str(path), None, origin, tuple(notes), units)
 
 
-def read_current(path: Path, dt: float) -> tuple[list[Floats], float | None, tuple[str, ...]]:
+def read_current(path: Path, dt: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
     """The currents in a text file that may have no voltage: (T,) nA each, the sample step in ms (or None), and notices.
 
     dt, in ms, is the sample step of the recording to which the currents belong; it is used if the file's own times have
-    too few digits.
+    too few digits. `unit`, if given, is that of the currents, whatever the file says.
     """
     table = read_table(path)
     notes: list[str] = []
@@ -68,6 +69,7 @@ def read_current(path: Path, dt: float) -> tuple[list[Floats], float | None, tup
         raise FileError(f"{path} holds no current, only {listed(columns)}.")
     for c in currents:
         c.kind = "current"
+        c.factor = AMPS[unit] if unit else c.factor
     _guess_units(currents, notes)
     return [_scaled(c) for c in currents], step, tuple(notes)
 

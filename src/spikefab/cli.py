@@ -207,7 +207,7 @@ def _add_many(command: Callable[..., _Parser]) -> None:
     c.add_argument("--again", action="store_true", help="fit also the cells that have a result")
     _add_flags(
         c, fit=True, dt="as in fit", current="the injected current, one file for all recordings",
-        current_channel="channel of ABFs that recorded the current", electrode="which to read of NWBs that have several",
+        electrode="which to read of NWBs that have several",
         sweeps="those to use, such as 0,3-7 (default: all)",
     )  # fmt: skip
     c = command(

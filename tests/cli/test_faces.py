@@ -42,7 +42,7 @@ def test_a_sentence_is_a_text_that_keeps_its_advice(bare):
     note = Sentence("of 2 electrodes, A is used", Advice.OTHER_ELECTRODE)
     assert note == "of 2 electrodes, A is used; electrode=NAME reads another"
     assert worded(Sentence(note, "."), on_command_line) == "of 2 electrodes, A is used; --electrode NAME reads another."
-    assert said(note) == "of 2 electrodes, A is used"
+    assert said(note) == "of 2 electrodes, A is used; “Read it otherwise” takes another"
     error = pickle.loads(pickle.dumps(UsageError("no time: ", Advice.GIVE_DT, ".")))  # from another process
     for kept in (pickle.loads(pickle.dumps(note)), error.sentence):
         assert worded(kept, on_command_line) != str(kept)

@@ -1,5 +1,6 @@
 """What a fit is asked, once: its checks, and the ways to write it, each of which gives the same options again."""
 
+import inspect
 import json
 import shlex
 from argparse import ArgumentParser
@@ -72,7 +73,15 @@ def test_the_command_line_has_the_same_defaults():
 
 @pytest.mark.parametrize(
     "reading",
-    [{}, {"dt": 0.05}, {"current": "-i.csv"}, {"current_channel": 2, "sweeps": [0, 3, 4, 5, 9]}, {"electrode": "-a b"}],
+    [
+        {},
+        {"dt": 0.05},
+        {"current": "-i.csv"},
+        {"current_channel": 2, "sweeps": [0, 3, 4, 5, 9]},
+        {"voltage_channel": "-10_Vm x", "current_channel": "Im"},
+        {"voltage_channel": 0, "units": ",pA"},
+        {"electrode": "-a b"},
+    ],
 )
 def test_options_of_reading_too(reading):
     found = reading_of(parsed(reading_words(reading)))
@@ -82,7 +91,7 @@ def test_options_of_reading_too(reading):
         assert found.pop("sweeps") == "0,3-5,9"
         reading = {name: x for name, x in reading.items() if name != "sweeps"}
     assert found == reading
-    assert {flag.option for flag in READING} == {"dt", "current", "current_channel", "electrode", "sweeps"}
+    assert {flag.option for flag in READING} == set(inspect.signature(read).parameters) - {"path"}
 
 
 def test_they_are_frozen_and_normal():

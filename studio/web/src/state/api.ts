@@ -31,6 +31,8 @@ export interface Recording extends Same {
   notes: string[];
   warnings: string[];
   cannot_be_fitted: string | null;
+  reading_options: string[]; // options of `read` that its format has
+  options: Record<string, unknown>; // those with which it was read
 }
 export interface Feature {
   label: string;

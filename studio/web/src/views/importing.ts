@@ -82,14 +82,43 @@ function added(r: Recording): void {
   tell(`${r.name}: ${plural(r.sweeps.length, "sweep")} imported.`);
 }
 
+/** The options of reading for which the page has a field: label, and an example of a value. */
+const OPTIONS: Record<string, [label: string, example: string]> = {
+  dt: ["ms between samples", "0.1"],
+  voltage_channel: ["channel of the voltage", "number or name"],
+  current_channel: ["channel of the current", "number or name"],
+  units: ["units of voltage, current", "mV,pA"],
+  electrode: ["electrode", "name"],
+};
+
+/** A field for each of these options that has one: the input by the name of the option. */
+function inputs(names: string[], id: string, tail = ""): Map<string, HTMLInputElement> {
+  return new Map(
+    names
+      .filter((name) => name in OPTIONS)
+      .map((name) => {
+        const props = { placeholder: OPTIONS[name]![1] };
+        const at = `${id}-${name.replaceAll("_", "-")}${tail}`;
+        if (name === "dt") return [name, number(at, "", { ...props, min: 0.0001, max: 100 })];
+        return [name, h("input", { type: "text", id: at, maxlength: 200, ...props })];
+      }),
+  );
+}
+
+const fields = (all: Map<string, HTMLInputElement>) => [...all].map(([name, input]) => field(OPTIONS[name]![0], input));
+
+const values = (all: Map<string, HTMLInputElement>) =>
+  Object.fromEntries([...all].map(([name, input]) => [name, name === "dt" ? read(input) : input.value.trim()]));
+
 let offers = 0;
 
-/** If the sample step is missing: a form with a field for it and a button to try again, one for each file. */
+/** If an option would help: a form with a field for it and a button to try again, one for each file. */
 function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
-  if (!refusal.options.includes("dt")) return;
+  if (!refusal.options.some((name) => name in OPTIONS)) return;
   for (const f of [...refused.children]) if ((f as HTMLElement).dataset["file"] === file.name) f.remove(); // it was tried again
   const tail = refused.childElementCount ? `-${++offers}` : "";
-  const dt = number(`import-dt${tail}`, "", { min: 0.0001, max: 100, required: true, placeholder: "0.1" });
+  const asked = inputs(refusal.options, "import", tail);
+  if (asked.size === 1) for (const input of asked.values()) input.required = true;
   const near = h("p", { class: "bad wide", hidden: true });
   const leave = () => {
     form.remove();
@@ -101,7 +130,7 @@ function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
     "form",
     { class: "card row ends", "data-file": file.name, "aria-label": file.name },
     h("p", { class: "wide" }, refusal.message),
-    field("ms between samples", dt),
+    fields(asked),
     retry,
     button(null, "Leave it", leave),
     near,
@@ -109,18 +138,36 @@ function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
   form.addEventListener("submit", (e) => {
     e.preventDefault();
     void act(retry, near, async () => {
-      added(await upload(`recordings${query({ name: file.name, dt: read(dt) })}`, file));
+      added(await upload(`recordings${query({ name: file.name, ...values(asked) })}`, file));
       leave();
     });
   });
   refused.append(form);
-  if (refused.childElementCount === 1) dt.focus();
+  if (refused.childElementCount === 1) [...asked.values()][0]?.focus();
 }
 
-/** A form to add the current to a recording that has none: from a file, or from a channel of an ABF file. */
+/** A form to read a recording again with other options, such as other channels: those that its format has. */
+export function otherwise(r: Recording, near: HTMLElement): HTMLElement | null {
+  const asked = inputs(r.reading_options, "again");
+  if (!asked.size) return null;
+  for (const [name, input] of asked) input.value = String(r.options[name] ?? "");
+  const again = h("button", { type: "submit", id: "read-again" }, "Read it again");
+  const form = h("form", { class: "row ends" }, fields(asked), again);
+  form.addEventListener("submit", (e) => {
+    e.preventDefault();
+    void act(again, near, async () => {
+      const other = await upload(`recordings/${r.id}/reading${query(values(asked))}`, new Blob());
+      forget(r.id);
+      added(other);
+    });
+  });
+  return h("details", { id: "read-otherwise" }, h("summary", null, "Read it otherwise"), form);
+}
+
+/** A button to add the current to a recording that has none, from a file. */
 export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
-  const take = async (from: { name?: string; current_channel?: number | null }, file: Blob) => {
-    const with_ = await upload(`recordings/${r.id}/current${query(from)}`, file);
+  const take = async (file: File) => {
+    const with_ = await upload(`recordings/${r.id}/current${query({ name: file.name })}`, file);
     forget(r.id);
     added(with_);
   };
@@ -135,15 +182,7 @@ export function currentButton(r: Recording, near: HTMLElement): HTMLElement {
   input.addEventListener("change", () => {
     const file = input.files?.[0];
     input.value = "";
-    if (file) void act(b, near, () => take({ name: file.name }, file));
+    if (file) void act(b, near, () => take(file));
   });
-  if (!/\.abf$/i.test(r.name)) return h("span", null, input, b);
-  const channel = number("current-channel", "", { min: 0, max: 63, step: 1, required: true, class: "narrow" });
-  const use = h("button", { type: "submit", id: "use-channel" }, "Take it");
-  const form = h("form", { class: "row ends" }, field("or from its channel", channel), use);
-  form.addEventListener("submit", (e) => {
-    e.preventDefault();
-    void act(use, near, () => take({ current_channel: read(channel) }, new Blob()));
-  });
-  return h("span", { class: "row ends" }, input, b, form);
+  return h("span", null, input, b);
 }

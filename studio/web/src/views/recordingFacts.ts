@@ -2,7 +2,7 @@
 import type { Recording } from "../state/api";
 import { button, h, set } from "../ui/elements";
 import { short } from "../ui/format";
-import { currentButton } from "./importing";
+import { currentButton, otherwise } from "./importing";
 
 /** The text shown while the project has no recording. */
 export function noRecording(): HTMLElement {
@@ -45,6 +45,7 @@ export function showFacts(box: HTMLElement, r: Recording): void {
     box,
     r.cannot_be_fitted && h("div", { class: "notice warn", id: "cannot-be-fitted" }, r.cannot_be_fitted),
     !r.sweeps.some((s) => s.current) && h("p", null, currentButton(r, near)),
+    otherwise(r, near),
     near,
     h(
       "dl",

@@ -1,0 +1,44 @@
+"""Which channels of a file are voltage and current, and in which units their numbers are, as a user says it to `read`."""
+
+from typing import NamedTuple
+
+from spikefab.errors import UsageError
+
+VOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3}  # unit of a voltage: factor to mV
+AMPS = {"A": 1e9, "mA": 1e6, "uA": 1e3, "nA": 1.0, "pA": 1e-3}  # unit of a current: factor to nA
+MICRO = str.maketrans("µμ", "uu")  # the micro sign and the Greek letter
+
+
+class Units(NamedTuple):
+    """Units of the numbers in a file, which overrule those that the file names; "" where the file's own holds."""
+
+    voltage: str = ""
+    current: str = ""
+
+
+def parse_units(text: str) -> Units:
+    """The units in a text such as "mV,pA" (voltage, then current), "mV" or ",pA". Raises UsageError for any other text."""
+    voltage, _, current = (plain(part) for part in str(text).partition(","))
+    if (not voltage and not current) or voltage not in ("", *VOLTS) or current not in ("", *AMPS):
+        raise UsageError(
+            f"units are those of voltage and current, such as mV,pA or ,nA, not {text!r}:"
+            f" a voltage is in {', '.join(VOLTS)}, a current in {', '.join(AMPS)}."
+        )
+    return Units(voltage, current)
+
+
+def parse_channel(given: int | str, what: str = "channel") -> int | str:
+    """A channel as the user gave it: its number from 0 on, also as a text, or its name."""
+    if isinstance(given, str):
+        text = given.strip()
+        if not text:
+            raise UsageError(f"The {what} is a number from 0 on, or a name, not an empty text.")
+        return int(text) if text.isdecimal() and len(text) < 9 else text
+    if isinstance(given, bool) or int(given) != given or given < 0:
+        raise UsageError(f"The {what} is a number from 0 on, or a name, not {given!r}.")
+    return int(given)
+
+
+def plain(unit: str) -> str:
+    """A unit without blanks around it, and with u for micro."""
+    return unit.strip().translate(MICRO)
