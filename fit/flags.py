@@ -125,7 +125,11 @@ READING = (
     Flag(
         "sweeps", "--sweeps", "K,L-M", "those to use, such as 0,3-7, counted from 0 (default: all)", write=_write_sweeps
     ),
-)
+    Flag(
+        "spike_prominence", "--spike-prominence", "MV",
+        "least prominence of a spike (default 20): less for cells with small spikes", float, write=lambda x: [repr(x)],
+    ),
+)  # fmt: skip
 FIT = (
     Flag(
         "models", "--models", "A,B,...",

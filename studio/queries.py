@@ -8,7 +8,7 @@ from spikefab.errors import UsageError
 
 from . import neuron_requests
 
-NUMBERS = ("sweep", "from", "to", "dt", "word")
+NUMBERS = ("sweep", "from", "to", "dt", "word", "spike_prominence")
 TEXTS = ("voltage_channel", "current_channel", "units", "electrode")  # options of `read` that are texts on the page
 LONGEST = 200  # characters of such a text, at most
 
@@ -30,4 +30,6 @@ def reading_of(request: Request) -> dict[str, Any]:
     options: dict[str, Any] = {name: query[name][:LONGEST] for name in TEXTS if name in query}
     if "dt" in query:
         options["dt"] = neuron_requests.number(query, "dt", least=1e-4, most=100)
+    if "spike_prominence" in query:
+        options["spike_prominence"] = neuron_requests.number(query, "spike_prominence", least=0.1, most=200)
     return options

@@ -25,14 +25,12 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     It is called in a separate process, see `readers`.
     """
     from spikefab.fit.recordings.readers import options_for, read
-    from spikefab.fit.recordings.spikes import find_spikes
     from spikefab.fit.recordings.summary import describe
 
     kept = Path(folder)
     try:
         recording = read(file, **options)
-        trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
-        found = describe(recording, trains)
+        found = describe(recording)
     except SpikefabError as error:
         return {"error": said(error, kept), "options": error.sentence.options}
     except MemoryError:
@@ -41,7 +39,7 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
     currents = [nothing if s.current is None else s.current for s in recording.sweeps]
     np.save(kept / "current.npy", np.concatenate(currents))
-    np.save(kept / "spikes.npy", np.concatenate([spikes.time for spikes in trains]))
+    np.save(kept / "spikes.npy", np.concatenate([spikes.time for spikes in recording.spikes()]))
     del found["source"]  # a folder of this machine
     for name in ("current_origin", "cannot_be_fitted"):
         found[name] = found[name] and said(found[name], kept)
@@ -51,7 +49,7 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
         "added": datetime.now(UTC).isoformat(timespec="microseconds"),
         "file": Path(file).name,
         "options": {n: value if n != "current" else Path(value).name for n, value in (recording.reading or {}).items()},
-        "reading_options": [name for name in options_for(file) if name != "dt"],
+        "reading_options": [*(name for name in options_for(file) if name != "dt"), "spike_prominence"],
         "sweeps": [{"index": k} | s for k, s in enumerate(found["sweeps"])],
     }
 
@@ -136,6 +134,7 @@ def ends(x: np.ndarray, bucket: int) -> np.ndarray:
 def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
     """The `Recording` as it was read, from the stored arrays."""
     from spikefab.fit.recordings.recording import Recording
+    from spikefab.fit.recordings.spikes import PROMINENCE
     from spikefab.fit.recordings.sweep import Sweep
 
     sweeps = []
@@ -158,6 +157,7 @@ def recording_of(folder: Path, content: Mapping[str, Any]) -> Any:
         content["current_origin"],
         tuple(content["notes"]),
         content["units"],
+        spike_prominence=content.get("spike_prominence", PROMINENCE),
     )
 
 

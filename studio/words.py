@@ -16,6 +16,7 @@ WORDS = {
     Advice.UNITS_IS_FOR: "units can be given for",
     Advice.ELECTRODE_IS_FOR: "an electrode can be chosen in",
     Advice.OTHER_ELECTRODE: "; “Read it otherwise” takes another",
+    Advice.SMALLER_SPIKES: "give the least height of a spike under “Read it otherwise”",
     Advice.NO_ELECTRODE: "choose none",
     Advice.OUT_IS_A_FOLDER: "a folder is needed",
     Advice.OTHER_OUT: "choose another folder",

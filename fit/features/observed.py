@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefab.fit.recordings.recording import Recording
-from spikefab.fit.recordings.spikes import Spikes, find_spikes
+from spikefab.fit.recordings.spikes import Spikes
 from spikefab.fit.recordings.sweep import Sweep, baseline_current, denoise
 
 Floats = NDArray[np.float64]
@@ -39,10 +39,9 @@ class Observed:
 
 
 def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[Observed]:
-    """Spikes, stimulus window and current step of each sweep. `trains` are the spikes if they are known already."""
+    """Spikes, stimulus window and current step of each sweep. `trains` are other spikes than those of the recording."""
     sweeps = []
-    for k, sweep in enumerate(recording.sweeps):
-        spikes = find_spikes(sweep.voltage, recording.dt) if trains is None else trains[k]
+    for sweep, spikes in zip(recording.sweeps, recording.spikes() if trains is None else trains, strict=True):
         window = _window(sweep, spikes, recording.dt)
         step = _amplitude(sweep, window, recording.dt)
         pulse = window[1] - window[0] < PULSE

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .spikes import Spikes, find_spikes, spike_mask
+from .spikes import Spikes, spike_mask
 from .stimuli import stimuli
 from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
@@ -25,14 +25,13 @@ DRIFT_REST = 3.0  # mV: a smaller change of the voltage before the stimulus is n
 HELD = 0.01
 
 
-def quality_warnings(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
+def quality_warnings(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes]) -> tuple[str, ...]:
     """The warnings about a recording with sample step dt (ms): one sentence each, none for a good recording.
 
-    trains  the spikes of each sweep; if None, they are found here
+    spikes  the spikes of each sweep
     """
     if not sweeps:
         return ()
-    spikes = [find_spikes(sweep.voltage, dt) for sweep in sweeps] if trains is None else list(trains)
     found = []
     rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
     largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
@@ -102,7 +101,7 @@ def _clipped(voltages: list[Floats], dt: float) -> float | None:
     return level if len(plateaus) >= 3 or any(n * dt > 2.0 and n >= 5 for n in plateaus) else None
 
 
-def _bridge(sweeps: Sequence[Sweep], spikes: list[Spikes]) -> float | None:
+def _bridge(sweeps: Sequence[Sweep], spikes: Sequence[Spikes]) -> float | None:
     """The electrode resistance, MOhm, that was not balanced: the slope of the spikes' voltages over the current.
 
     None unless onset, peak and trough of the spikes all follow the current of their sweep.

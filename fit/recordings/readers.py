@@ -15,6 +15,7 @@ from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 from . import abf, neo_files, nwb, text
 from .channels import parse_channel, parse_units
 from .recording import Recording
+from .spikes import prominence_of
 from .sweep import Floats, make_sweep
 
 Currents = tuple[list[Floats], float | None, tuple[str, ...]]  # (T,) nA each, their sample step in ms or None, notices
@@ -70,6 +71,7 @@ def read(
     units: str | None = None,
     electrode: str | None = None,
     sweeps: str | Sequence[int] | None = None,
+    spike_prominence: float | None = None,
 ) -> Recording:
     """Read a recording from a file. The suffix tells the format: csv, tsv, txt, asc, dat and atf (text), abf (Axon 1 and 2),
     nwb (1 and 2), a suffix that an installed package has registered in the entry points `spikefab.readers`, or one that
@@ -83,6 +85,7 @@ def read(
                      names none or wrong ones; the second also holds for the file `current`
     electrode        name of the electrode to read from an nwb file with several (default: the one stimulated most)
     sweeps           the sweeps to keep, counted from 0 in the order of the file: [0, 3, 4] or "0,3-4" (default: all)
+    spike_prominence  mV: least prominence of a spike (default 20); less for cells whose spikes are small
 
     If the current is not known, the recording has none and can only be viewed; `Recording.require_fit` then says what is
     missing. Raises FileError if the file cannot be read or is of the wrong kind, UsageError if an option does not suit the
@@ -95,6 +98,7 @@ def read(
     if current is not None and current_channel is not None:
         raise UsageError(Advice.ONE_CURRENT, ".")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
+    prominence = prominence_of(spike_prominence)
     _require(file)
     given = {
         "dt": None if dt is None else float(dt),
@@ -104,12 +108,14 @@ def read(
         "units": units,
         "electrode": electrode,
         "sweeps": None if chosen is None else [int(k) for k in chosen],
+        "spike_prominence": None if spike_prominence is None else prominence,
     }
     given = {name: value for name, value in given.items() if value is not None}
     options = given if units is None else {**given, "units": parse_units(units)}
     _refuse_other(file, suffix, options)
     recording = _read(file, suffix, options)
-    recording = replace(recording, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    recording = replace(recording, sha256=digest, spike_prominence=prominence)
     if current is not None:
         recording = _with_current(recording, Path(current), "" if units is None else options["units"].current)
     if chosen is not None:

@@ -4,7 +4,8 @@ Sample k of the voltage is the voltage at time k*dt. Sample k of the current flo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from spikefab.errors import Advice, RecordingError, UsageError
 
 from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
-from .spikes import Spikes
+from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
 from .sweep import Floats, Sweep, make_sweep
 
 SHORTEST = 10.0  # duration, ms, of the shortest recording that can be fitted
@@ -31,8 +32,9 @@ class Recording:
     current_origin  in words, which signal of the file is the current; without a current, why there is none
     notes           notices to the user: what was guessed, left out or resampled while reading
     units           units of the numbers in the file, before they were converted to mV and nA
-    reading         options with which `read` gives this recording from `source`; for arrays, their dt; None if the recording
-                    was changed since (resampled, sweeps selected), so that no options give it
+    reading         options with which `read` gives this recording from `source`; for arrays, those of `from_arrays`; None if
+                    the recording was changed since (resampled, sweeps selected), so that no options give it
+    spike_prominence  mV: least prominence of a spike, see `find_spikes`
     """
 
     sweeps: tuple[Sweep, ...]
@@ -43,15 +45,24 @@ class Recording:
     notes: tuple[str, ...] = ()
     units: str = "mV, nA"
     reading: Mapping[str, Any] | None = None
+    spike_prominence: float = PROMINENCE
+    _known: "_Known | None" = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self._known is None or not self._known.is_of(self):  # `replace` passes that of the old recording
+            object.__setattr__(self, "_known", _Known(self))
 
     @classmethod
-    def from_arrays(cls, voltage: ArrayLike, current: ArrayLike | None, dt: float) -> "Recording":
+    def from_arrays(
+        cls, voltage: ArrayLike, current: ArrayLike | None, dt: float, *, spike_prominence: float | None = None
+    ) -> "Recording":
         """A recording from arrays in memory.
 
         voltage  mV: one sweep (T,), several sweeps (S, T), or a sequence of S arrays that differ in length
         current  nA: of the same shape as the voltage; or one array (T,) that every sweep received; or None, for a recording
                  that can be viewed but not fitted
         dt       sample step, ms
+        spike_prominence  mV: least prominence of a spike (default 20), see `find_spikes`
 
         Raises UsageError if shapes, lengths or dt make no sense, and RecordingError if there are NaNs or no samples.
         """
@@ -77,7 +88,21 @@ class Recording:
                 raise UsageError(f"Sweep {k} has {len(v)} samples of voltage but {len(i)} of current.")
             sweeps.append(make_sweep(v, i, float(dt), str(k)))
         origin = "as given" if current is not None else "none was given"
-        return cls(tuple(sweeps), float(dt), current_origin=origin, reading={"dt": float(dt)})
+        reading = {"dt": float(dt)}
+        if spike_prominence is not None:
+            reading["spike_prominence"] = float(spike_prominence)
+        return cls(
+            tuple(sweeps),
+            float(dt),
+            current_origin=origin,
+            reading=reading,
+            spike_prominence=prominence_of(spike_prominence),
+        )
+
+    def spikes(self) -> tuple[Spikes, ...]:
+        """The spikes of each sweep. They are sought once; a resampled recording has those of the original."""
+        assert self._known is not None
+        return self._known.spikes
 
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
@@ -97,7 +122,8 @@ class Recording:
             i = None if sweep.current is None else resample_current(sweep.current, self.dt, dt, n)
             sweeps.append(replace(sweep, voltage=v, current=i))
         note = f"resampled from {self.dt:g} to {dt:g} ms"
-        return replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note), reading=None)
+        made = replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note), reading=None)
+        return made._from(self, range(len(sweeps)))
 
     def select(self, indices: Sequence[int]) -> "Recording":
         """The recording with only the sweeps at these positions, counted from 0.
@@ -110,7 +136,12 @@ class Recording:
         if beyond:
             known = f"its sweeps are 0 to {len(self.sweeps) - 1}" if len(self.sweeps) > 1 else "its only one is sweep 0"
             raise UsageError(f"{self.source} has no sweep {beyond[0]}: {known}, counted in the order of the file.")
-        return replace(self, sweeps=tuple(self.sweeps[k] for k in indices), reading=None)
+        return replace(self, sweeps=tuple(self.sweeps[k] for k in indices), reading=None)._from(self, indices)
+
+    def _from(self, parent: "Recording", places: Sequence[int]) -> "Recording":
+        """This recording, whose spikes are those of the sweeps of `parent` at these places."""
+        object.__setattr__(self, "_known", _Known(self, parent, tuple(places)))
+        return self
 
     def require_fit(self) -> None:
         """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short."""
@@ -131,9 +162,42 @@ class Recording:
     def warnings(self, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
         """Warnings about faults that the recording may have although it can be fitted, one sentence each.
 
-        trains  the spikes of each sweep if they are known already
+        trains  other spikes of each sweep than those of `spikes`
         """
-        return quality_warnings(self.sweeps, self.dt, trains)
+        return quality_warnings(self.sweeps, self.dt, self.spikes() if trains is None else trains)
+
+
+class _Known:
+    """What was found in a recording, kept as long as its samples and the rule for spikes are the same.
+
+    A resampled recording, and one with only some sweeps, takes the spikes of its parent: with a coarser step the slope of a
+    narrow spike may be lost.
+    """
+
+    def __init__(self, recording: Recording, parent: Recording | None = None, places: tuple[int, ...] = ()):
+        self._sweeps, self._dt, self._prominence = recording.sweeps, recording.dt, recording.spike_prominence
+        self._parent, self._places = parent, places
+
+    def is_of(self, recording: Recording) -> bool:
+        """Whether the recording has the same samples and the same rule for spikes."""
+        return (
+            (self._dt, self._prominence) == (recording.dt, recording.spike_prominence)
+            and len(self._sweeps) == len(recording.sweeps)
+            and all(
+                a.voltage is b.voltage and a.current is b.current
+                for a, b in zip(self._sweeps, recording.sweeps, strict=True)
+            )
+        )
+
+    @cached_property
+    def spikes(self) -> tuple[Spikes, ...]:
+        if self._parent is None:
+            return tuple(find_spikes(s.voltage, self._dt, self._prominence) for s in self._sweeps)
+        found = self._parent.spikes()
+        return tuple(
+            found[place].moved(self._parent.dt, self._dt, len(sweep.voltage))
+            for place, sweep in zip(self._places, self._sweeps, strict=True)
+        )
 
 
 def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:

@@ -1,10 +1,12 @@
 """Finds the spikes in a recorded voltage, by their shape and not by a voltage level. All of spikefab uses this rule."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from spikefab.errors import UsageError
 
 PROMINENCE = 20.0  # mV: least height of a peak above the higher of the two lowest voltages left and right of it
 PROMINENCE_WINDOW = 20.0  # ms on either side of a peak in which its prominence is measured
@@ -21,7 +23,7 @@ class Spikes:
 
     time            (n,) ms at which the voltage rises through the middle between onset and peak, interpolated between
                     samples; sample k is at time k*dt
-    onset_index     (n,) sample at which the slope of the upstroke reaches 10 V/s
+    onset_index     (n,) sample at which the slope of the upstroke reaches 10 V/s (less with a smaller prominence)
     onset_voltage   (n,) mV at the onset: the threshold as an experimenter would read it
     peak_index      (n,) sample of the peak
     peak_voltage    (n,) mV
@@ -45,31 +47,60 @@ class Spikes:
         """(n,) mV: the middle between onset and peak. The spike's time is when the voltage rises through this level."""
         return (self.onset_voltage + self.peak_voltage) / 2
 
+    def moved(self, old: float, new: float, n: int) -> "Spikes":
+        """The same spikes with sample indices of another sample step: from `old` to `new` ms, in a sweep of n samples."""
+        if old == new:
+            return self
+        indices = {
+            name: np.minimum((getattr(self, name) * (old / new)).round().astype(np.int64), n - 1)
+            for name in ("onset_index", "peak_index", "trough_index")
+        }
+        return replace(self, **indices)
 
-def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
-    """Spikes of one sweep: voltage (T,) in mV, dt in ms.
+
+def prominence_of(given: float | None) -> float:
+    """The least prominence of a spike, mV: the value that a user gave, or the default. Raises UsageError if it makes no sense."""
+    if given is None:
+        return PROMINENCE
+    if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given < np.inf:
+        raise UsageError(f"The prominence of a spike must be a positive number of mV, not {given}.")
+    return float(given)
+
+
+def find_spikes(voltage: ArrayLike, dt: float, prominence: float = PROMINENCE) -> Spikes:
+    """Spikes of one sweep: voltage (T,) in mV, dt in ms, least prominence of a spike in mV.
 
     A spike is a peak with a prominence of at least 20 mV (within 20 ms on either side); in the 2 ms before it, the voltage
     must rise by at least 20 mV, somewhere with a slope of at least 10 V/s, measured over 0.2 ms. A fixed level (0 or
     -20 mV) would miscount small spikes, spikes in depolarisation block and recordings with a bad bridge balance; the slope
     alone would count the charging transient of a current step and merge doublets. With slopes of 8-20 V/s or prominences of
     15-25 mV, the counts were the same on all recordings with which the rule was developed.
+
+    With a smaller prominence smaller spikes count. Such spikes are slower too, as they often have come through a filter
+    (a dendrite, a gap junction): the least slope is lowered in proportion, and the least rise within 2 ms with the square.
     """
-    from scipy.signal import find_peaks
+    from scipy.ndimage import minimum_filter1d
+    from scipy.signal import find_peaks, peak_prominences
 
     v = np.asarray(voltage, dtype=np.float64)
     if v.ndim != 1:
         raise ValueError(f"voltage must be one sweep, (T,), not {v.shape}")
+    share = min(1.0, prominence / PROMINENCE)
+    rise, steep = RISE * share**2, SLOPE * share
+    back = max(1, int(np.floor(RISE_WINDOW / dt + 1e-9)))
+    peaks = find_peaks(v)[0] if len(v) > 2 else np.empty(0, np.int64)
+    if len(peaks):
+        # a quick look around each peak, on both sides: most peaks are noise, and their prominences need not be measured
+        peaks = peaks[v[peaks] - minimum_filter1d(v, 2 * back + 1)[peaks] >= rise]
     window = 2 * max(1, round(PROMINENCE_WINDOW / dt)) + 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of peaks without prominence; they are no spikes
-        peaks = find_peaks(v, prominence=PROMINENCE, wlen=window)[0] if len(v) > 2 else np.empty(0, np.int64)
-    back = max(1, int(np.floor(RISE_WINDOW / dt + 1e-9)))
+        peaks = peaks[peak_prominences(v, peaks, wlen=window)[0] >= prominence]
     # Row j holds the samples from peak j - back to just before peak j; none is before the start of the sweep.
     before = np.maximum(peaks[:, None] + np.arange(-back, 0), 0)
     slope = _slope(v, dt)
-    rises = v[peaks] - v[before].min(axis=1, initial=np.inf) >= RISE
-    keep = rises & (slope[before] >= SLOPE).any(axis=1)
+    rises = v[peaks] - v[before].min(axis=1, initial=np.inf) >= rise
+    keep = rises & (slope[before] >= steep).any(axis=1)
     peaks, before = peaks[keep], before[keep]
 
     bounds = np.append(peaks, len(v))
@@ -81,7 +112,7 @@ def find_spikes(voltage: ArrayLike, dt: float) -> Spikes:
         start = max(earliest, before[j][0])
         # Search back from the steepest sample, because before the upstroke noise alone may reach 10 V/s over 0.2 ms.
         steepest = start + np.argmax(slope[start:peak])
-        gentle = np.flatnonzero(slope[start:steepest] < SLOPE)
+        gentle = np.flatnonzero(slope[start:steepest] < steep)
         onset[j] = start + gentle[-1] + 1 if len(gentle) else start
         half = (v[onset[j]] + v[peak]) / 2
         below = onset[j] + np.flatnonzero(v[onset[j] : peak] < half)

@@ -1,22 +1,20 @@
 """A summary of a recording as it was read, for `spikefab info` and the Studio."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from spikefab.errors import RecordingError
 
 from .recording import Recording
-from .spikes import Spikes
 from .sweep import baseline_current, rest_of
 
 
-def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
-    """Properties of a recording and of each of its sweeps, in mV, nA and ms; `trains` are the spikes of each sweep.
+def describe(recording: Recording) -> dict[str, Any]:
+    """Properties of a recording and of each of its sweeps, in mV, nA and ms.
 
     `cannot_be_fitted` is the reason why the recording cannot be fitted, or None if it can.
     """
     sweeps = []
-    for sweep, spikes in zip(recording.sweeps, trains, strict=True):
+    for sweep, spikes in zip(recording.sweeps, recording.spikes(), strict=True):
         i = sweep.current
         sweeps.append(
             {
@@ -41,9 +39,10 @@ def describe(recording: Recording, trains: Sequence[Spikes]) -> dict[str, Any]:
         "sha256": recording.sha256,
         "dt": recording.dt,
         "units": recording.units,
+        "spike_prominence": recording.spike_prominence,
         "current_origin": recording.current_origin,
         "sweeps": sweeps,
         "notes": list(recording.notes),
-        "warnings": list(recording.warnings(trains)),
+        "warnings": list(recording.warnings()),
         "cannot_be_fitted": obstacle,
     }

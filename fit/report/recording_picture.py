@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefab.fit.recordings.recording import Recording
-from spikefab.fit.recordings.spikes import find_spikes
 
 from .plots import STYLE, new_figure
 
@@ -63,7 +62,7 @@ def _closer(recording: Recording) -> list[tuple[float, float]]:
 
     The list is empty if no sweep has too many spikes to be told apart.
     """
-    times = max((find_spikes(s.voltage, recording.dt).time for s in recording.sweeps), key=len)
+    times = max((spikes.time for spikes in recording.spikes()), key=len)
     if len(times) <= DENSE:
         return []
     first = (len(times) - CLOSER) // 2

@@ -11,7 +11,7 @@ import numpy as np
 from spikefab.errors import RecordingError
 from spikefab.fit.features.measured import Measured, measure
 from spikefab.fit.recordings.recording import Recording
-from spikefab.fit.recordings.spikes import Spikes, find_spikes, spike_mask
+from spikefab.fit.recordings.spikes import Spikes, spike_mask
 from spikefab.fit.recordings.stimuli import is_noise, stimuli
 from spikefab.fit.recordings.sweep import baseline_current
 
@@ -68,15 +68,9 @@ class Task:
         RecordingError if the recording cannot be fitted.
         """
         recording.require_fit()
-        found = tuple(find_spikes(s.voltage, recording.dt) for s in recording.sweeps)
         notes = [*recording.warnings()]
         resampled = recording.resample(step)
-        spikes = found
-        if resampled is not recording:
-            # spikes are found before resampling, because with a coarser step the slope of a narrow spike may be lost
-            spikes = tuple(
-                _moved(p, recording.dt, step, len(s.voltage)) for p, s in zip(found, resampled.sweeps, strict=True)
-            )
+        spikes = resampled.spikes()
         dealt = () if folds is None else deal(resampled, spikes, folds)
         parts = split(resampled, spikes, "none" if dealt else held_out)
         if dealt:
@@ -275,12 +269,3 @@ class Task:
         n = min(a.stop - a.start, b.stop - b.start)
         v, w = (self.part_voltage(p)[:n] for p in (a, b))
         return scores.masked_rmse(v, w, self.part_mask(a)[:n], self.clip)
-
-
-def _moved(spikes: Spikes, old: float, new: float, n: int) -> Spikes:
-    """The same spikes with their sample indices converted to another sample step."""
-    indices = {
-        name: np.minimum((getattr(spikes, name) * (old / new)).round().astype(np.int64), n - 1)
-        for name in ("onset_index", "peak_index", "trough_index")
-    }
-    return replace(spikes, **indices)

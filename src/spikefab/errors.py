@@ -29,6 +29,7 @@ class Advice(Enum):
     ELECTRODE_IS_FOR = "{electrode} is for"
     OTHER_ELECTRODE = "; {electrode=NAME} reads another"
     NO_ELECTRODE = "leave out {electrode}"
+    SMALLER_SPIKES = "pass {spike_prominence=MV}, the least height of a spike"
     OUT_IS_A_FOLDER = "{out} needs a folder"
     OTHER_OUT = "choose another {out}"
     NAME_THE_MODEL = "give its file and class with {models=SOURCE}"

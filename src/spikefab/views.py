@@ -19,14 +19,13 @@ PICTURES = (".png", ".svg", ".pdf")  # formats in which a recording can be drawn
 def info(args: Namespace, screen: Screen) -> int:
     """`spikefab info`: describe a recording, and draw it if the user asks for a picture."""
     from spikefab.fit.recordings.readers import parse_sweeps
-    from spikefab.fit.recordings.spikes import find_spikes
     from spikefab.fit.recordings.summary import describe
 
     if args.picture is not None and args.picture.suffix.lower() not in PICTURES:
         raise UsageError(f"{args.picture} has to end in {' or '.join(PICTURES)}.")
     recording = _read(args)
     places = range(len(recording.sweeps)) if args.sweeps is None else parse_sweeps(args.sweeps)
-    found = describe(recording, [find_spikes(s.voltage, recording.dt) for s in recording.sweeps])
+    found = describe(recording)
     sweeps = [{"number": place} | s for place, s in zip(places, found["sweeps"], strict=True)]
     if args.picture is not None:
         from spikefab.fit.report.recording_picture import picture_recording
@@ -73,12 +72,10 @@ def features(args: Namespace, screen: Screen) -> int:
     """`spikefab features`: show the features of a recording and the models recommended for it."""
     from spikefab.fit.features.extract import UNITS, f_i_curve, recording_features, sweep_features
     from spikefab.fit.features.recommend import recommend
-    from spikefab.fit.recordings.spikes import find_spikes
 
     recording = _read(args)
-    trains = [find_spikes(s.voltage, recording.dt) for s in recording.sweeps]
-    found = recording_features(recording, trains)
-    single = sweep_features(recording, trains)
+    found = recording_features(recording)
+    single = sweep_features(recording)
     recommended = recommend(found)
     for text in recording.notes:
         screen.notice(text)

@@ -81,6 +81,7 @@ def test_the_command_line_has_the_same_defaults():
         {"voltage_channel": "-10_Vm x", "current_channel": "Im"},
         {"voltage_channel": 0, "units": ",pA"},
         {"electrode": "-a b"},
+        {"spike_prominence": 7.3},
     ],
 )
 def test_options_of_reading_too(reading):

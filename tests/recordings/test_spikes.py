@@ -1,13 +1,21 @@
 """The spike rule against counts that were made by hand, and against traces whose spikes are known by construction."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spikefab.cli import main
+from spikefab.errors import UsageError
+from spikefab.fit.features.extract import recording_features
+from spikefab.fit.options import FitOptions
 from spikefab.fit.recordings.readers import read
+from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import find_spikes
+from spikefab.fit.report.again import fit_python
+from spikefab.fit.scoring.task import Task
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
@@ -44,6 +52,7 @@ def spiky(times, n, dt, height=80.0, width=0.4, rest=-65.0):
 def test_labelled_counts(name):
     recording = read(Path(str(DATA)) / name)
     assert [len(find_spikes(s.voltage, recording.dt)) for s in recording.sweeps] == COUNTS[name]
+    assert [len(spikes) for spikes in recording.spikes()] == COUNTS[name]
 
 
 @real
@@ -99,3 +108,107 @@ def test_doublet_onsets_lie_between_the_peaks():
 def test_one_sweep_at_a_time():
     with pytest.raises(ValueError, match="one sweep"):
         find_spikes(np.zeros((2, 100)), 0.1)
+
+
+# -- the spikes of a recording, and the least height of a spike ----------------------------------------------------------
+
+SMALL = np.array([100.0, 180.0, 240.0, 310.0, 380.0])  # times, ms
+
+
+def small_spikes(height=13.0, width=0.5, dt=0.1, rest=-60.0, noise=0.3, shape="gauss"):
+    """500 ms of a voltage with small spikes at SMALL."""
+    t = np.arange(round(500 / dt)) * dt
+    v = rest + np.random.default_rng(0).normal(0, noise, len(t))
+    for time in SMALL:
+        u = (t - time) / width
+        if shape == "gauss":
+            v += height * np.exp(-0.5 * u**2)
+        elif shape == "exponential":  # rises ever faster over many ms, and is gone at the next sample
+            v += np.where(u <= 0, height * np.exp(u / 2), 0)
+        else:  # a spike that came through a filter: a fast rise, a slower fall
+            v += np.where(u > 0, height * 2.6 * (np.exp(-u / 2) - np.exp(-u / 0.7)), 0)
+    return v
+
+
+def test_spikes_are_sought_once(monkeypatch):
+    v = np.stack([spiky([50.0], 2000, 0.1), spiky([30.0, 60.0], 2000, 0.1)])
+    recording = Recording.from_arrays(v, np.zeros_like(v), 0.1)
+    calls = []
+    monkeypatch.setattr("spikefab.fit.recordings.recording.find_spikes", lambda *a: calls.append(a) or find_spikes(*a))
+    assert [len(s) for s in recording.spikes()] == [1, 2]
+    assert recording.spikes() is recording.spikes() and len(calls) == 2
+    assert replace(recording, notes=("x",)).spikes() is recording.spikes()  # the samples are the same
+    renamed = replace(recording, sweeps=tuple(replace(s, window=(1.0, 5.0)) for s in recording.sweeps))
+    assert renamed.spikes() is recording.spikes() and len(calls) == 2
+    recording.warnings()
+    recording_features(recording)
+    assert len(calls) == 2
+    other = replace(recording, sweeps=(recording.sweeps[0], replace(recording.sweeps[1], voltage=v[0])))
+    assert [len(s) for s in other.spikes()] == [1, 1]
+    assert [len(s) for s in replace(recording, spike_prominence=90.0).spikes()] == [0, 0]
+
+
+def test_spikes_of_a_resampled_recording_are_those_of_the_original():
+    """With 0.5 ms between samples the rule would not find these spikes."""
+    v = spiky([50.0, 80.0, 120.0], 20000, 0.01, width=0.05)
+    recording = Recording.from_arrays(np.stack([v, v]), np.zeros((2, 20000)), 0.01)
+    coarse = recording.resample(0.5)
+    assert [len(s) for s in coarse.spikes()] == [3, 3]
+    assert np.array_equal(coarse.spikes()[0].time, recording.spikes()[0].time)
+    assert coarse.spikes()[0].peak_index.tolist() == [100, 160, 240]
+    (second,) = coarse.select([1]).spikes()
+    assert second.peak_index.tolist() == [100, 160, 240]
+    assert len(find_spikes(coarse.sweeps[0].voltage, 0.5)) == 0
+
+
+@pytest.mark.parametrize("shape", ["gauss", "exponential", "filtered"])
+@pytest.mark.parametrize(("height", "least"), [(10.0, 6.0), (13.0, 8.0), (13.0, 10.0), (18.0, 10.0)])
+@pytest.mark.parametrize("dt", [0.05, 0.1, 0.2])
+def test_small_spikes_count_where_asked_for(shape, height, least, dt):
+    v = small_spikes(height, dt=dt, shape=shape)
+    assert len(find_spikes(v, dt)) == 0
+    found = find_spikes(v, dt, least)
+    assert len(found) == 5
+    assert np.all(np.abs(found.peak_index * dt - SMALL) < 1.5)
+
+
+def test_what_is_no_spike_is_none_with_a_smaller_prominence():
+    dt, n = 0.1, 5000
+    t = np.arange(n) * dt
+    slow = spiky([150.0, 300.0], n, dt, height=15.0, width=8.0)
+    wave = -60 + 8 * np.sin(2 * np.pi * 8 * t / 1e3)
+    step = np.where(t > 100, -50.0, -65.0)
+    for v in (slow, wave, step):
+        assert len(find_spikes(v + np.random.default_rng(0).normal(0, 0.3, n), dt, 10)) == 0
+
+
+@real
+def test_spikelets():
+    path = Path(str(DATA)) / "strangers/spikelets.csv"
+    assert [len(s) for s in read(path).spikes()] == [0, 0, 0]
+    for least in (5, 8, 10, 12):
+        assert [len(s) for s in read(path, spike_prominence=least).spikes()] == [2, 5, 10]
+
+
+def test_the_least_height_everywhere(tmp_path, capsys):
+    v, dt = small_spikes(), 0.1
+    i = np.where((np.arange(len(v)) > 500) & (np.arange(len(v)) < 4500), 0.1, 0.0)
+    recording = Recording.from_arrays(v, i, dt, spike_prominence=8)
+    assert recording.reading == {"dt": 0.1, "spike_prominence": 8.0}
+    assert [len(s) for s in Task.of(recording, 0.1).spikes] == [5]
+    assert recording_features(recording)["spike_count"] == 5
+    again = fit_python(None, recording.reading, FitOptions())
+    assert "recording = Recording.from_arrays(voltage, current, dt=0.1, spike_prominence=8.0)" in again
+    assert "fit(recording," in again
+    file = tmp_path / "small.csv"
+    np.savetxt(
+        file, np.stack([np.arange(len(v)) * dt, v, i], axis=1), delimiter=",", header="t_ms,V_mV,I_nA", comments=""
+    )
+    assert read(file).reading == {}
+    assert read(file, spike_prominence=8).reading == {"spike_prominence": 8.0}
+    assert main(["info", str(file), "--spike-prominence", "8"]) == 0
+    assert ", 5 spikes" in capsys.readouterr().out
+    for wrong in (0, -3, np.nan, np.inf, "8", True):
+        with pytest.raises(UsageError, match="must be a positive number of mV"):
+            read(file, spike_prominence=wrong)
+    assert main(["info", str(file), "--spike-prominence", "-1"]) == 2

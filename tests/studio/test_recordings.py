@@ -193,3 +193,24 @@ def test_the_current_from_a_channel(studio):
     assert with_["id"] == made["id"] and with_["command"].endswith("PYR2.abf --current-channel 0")
     there = read(path, current_channel=0)
     assert np.array_equal(trace(studio, made["id"], sweep=6)[3][1], there.sweeps[6].current.astype("f4"))
+
+
+def test_spikes_are_counted_again(studio):
+    """With another least height; the current from a file of its own stays."""
+    dt, n = 0.1, 3000
+    t = np.arange(n) * dt
+    v = -60 + sum(13 * np.exp(-0.5 * ((t - time) / 0.5) ** 2) for time in (80.0, 150.0, 220.0))
+    lines = "t_ms,V_mV\n" + "".join(f"{a:.1f},{b:.4f}\n" for a, b in zip(t, v, strict=True))
+    made = studio.upload("small.csv", lines.encode()).json()
+    assert made["sweeps"][0]["spikes"] == 0 and made["spike_prominence"] == 20
+    current = "I_nA\n" + "".join(f"{0.1 * (500 < k < 2500):.1f}\n" for k in range(n))
+    where = f"/api/recordings/{made['id']}"
+    with_ = studio._good(studio.http.post(f"{where}/current", params={"name": "i.csv"}, content=current.encode()))
+    again = studio._good(studio.http.post(f"{where}/reading", params={"spike_prominence": 8}))
+    assert again["id"] == made["id"] and again["sweeps"][0]["spikes"] == 3 and again["spike_prominence"] == 8
+    assert again["sweeps"][0]["current"] == with_["sweeps"][0]["current"] == [0, 0.1]
+    assert again["command"].endswith("--spike-prominence 8.0") and "spike_prominence=8.0" in again["python"]
+    assert len(studio.get(f"{where}/spikes", sweep=0)["times"]) == 3
+    features = {f["name"]: f["value"] for f in studio.get(f"{where}/features")["features"]}
+    assert features["spike_count"] == 3
+    assert "must be 0.1 to 200" in studio.refused(studio.http.post(f"{where}/reading", params={"spike_prominence": 0}))

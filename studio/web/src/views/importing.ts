@@ -89,7 +89,9 @@ const OPTIONS: Record<string, [label: string, example: string]> = {
   current_channel: ["channel of the current", "number or name"],
   units: ["units of voltage, current", "mV,pA"],
   electrode: ["electrode", "name"],
+  spike_prominence: ["least height of a spike, mV", "20"],
 };
+const NUMBERS: Record<string, [least: number, most: number]> = { dt: [0.0001, 100], spike_prominence: [0.1, 200] };
 
 /** A field for each of these options that has one: the input by the name of the option. */
 function inputs(names: string[], id: string, tail = ""): Map<string, HTMLInputElement> {
@@ -99,7 +101,8 @@ function inputs(names: string[], id: string, tail = ""): Map<string, HTMLInputEl
       .map((name) => {
         const props = { placeholder: OPTIONS[name]![1] };
         const at = `${id}-${name.replaceAll("_", "-")}${tail}`;
-        if (name === "dt") return [name, number(at, "", { ...props, min: 0.0001, max: 100 })];
+        const range = NUMBERS[name];
+        if (range) return [name, number(at, "", { ...props, min: range[0], max: range[1] })];
         return [name, h("input", { type: "text", id: at, maxlength: 200, ...props })];
       }),
   );
@@ -108,7 +111,7 @@ function inputs(names: string[], id: string, tail = ""): Map<string, HTMLInputEl
 const fields = (all: Map<string, HTMLInputElement>) => [...all].map(([name, input]) => field(OPTIONS[name]![0], input));
 
 const values = (all: Map<string, HTMLInputElement>) =>
-  Object.fromEntries([...all].map(([name, input]) => [name, name === "dt" ? read(input) : input.value.trim()]));
+  Object.fromEntries([...all].map(([name, input]) => [name, name in NUMBERS ? read(input) : input.value.trim()]));
 
 let offers = 0;
 
