@@ -120,7 +120,7 @@ def small_spikes(height=13.0, width=0.5, dt=0.1, rest=-60.0, noise=0.3, shape="g
     t = np.arange(round(500 / dt)) * dt
     v = rest + np.random.default_rng(0).normal(0, noise, len(t))
     for time in SMALL:
-        u = (t - time) / width
+        u = np.clip((t - time) / width, -50, 50)
         if shape == "gauss":
             v += height * np.exp(-0.5 * u**2)
         elif shape == "exponential":  # rises ever faster over many ms, and is gone at the next sample
