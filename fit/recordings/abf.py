@@ -1,42 +1,80 @@
-"""Reads recordings of Axon's pCLAMP (ABF 1 and 2) with pyabf, and decides which signal is the injected current.
+"""Reads recordings of Axon's pCLAMP (ABF 1 and 2): which channel is the membrane, and which signal the injected current.
 
-The current is, in this order: a channel that recorded it; the command that pyabf reconstructs from the protocol; or not
-known. A reconstructed command is not used if its stimulus file is missing (pyabf then returns NaN), if it is constant
-(something else drove the cell), if it follows a user list (which pyabf ignores), or if its unit is not that of a current.
+Of several voltages, the membrane is the one that looks like a cell, has the name of a membrane and follows a current. The
+current is a channel that recorded it, else the command of an output; if they differ, the one that the voltage follows. The
+user's choice of channels and units overrules all of this.
 """
 
-import contextlib
-import io
-import struct
-import warnings
-from pathlib import Path, PureWindowsPath
+import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikefab.errors import FileError, UsageError
+from spikefab.errors import Advice, FileError, Sentence, UsageError
 
-from .channels import AMPS, VOLTS, Units, plain
+from .abf_command import command_of
+from .abf_file import Floats, open_abf, protocol_of, samples_of, step_of
+from .abf_stimulus import NotKnownError, file_name
+from .agreement import agreement
+from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, plain
 from .recording import Recording
 from .sweep import make_sweep
 
-Floats = NDArray[np.float64]
+FOLLOWS = 0.3  # agreement with a current from which a voltage counts as following it
+CLEARLY = 0.5  # agreement from which a current is taken that has no other reason to be taken
+BETTER = 0.2  # by which the agreement of another current must be larger for it to be taken instead
+SAME = 0.97  # correlation of a recorded signal with a command from which it follows the command
+CELL = (-130.0, -20.0)  # mV, between which a membrane rests
+LARGEST = 200.0  # mV, that no membrane reaches
+MEMBRANE = re.compile(r"(?:^|[^a-z])v[_ ]?m(?!on)|memb|soma", re.IGNORECASE)
+# beginnings of words in names of channels that are no membrane
+OTHERS = (
+    *("stim", "trig", "ttl", "sync", "cmd", "command", "led", "light", "laser", "photo", "opto", "shutter", "field"),
+    *("fepsp", "lfp", "eeg", "ecg", "emg", "temp", "pressure", "piez", "flow", "digi"),
+)
 
-SHORTEST = 20.0  # length of a sweep, ms, below which the file is taken to be damaged or no recording
-# Size of the header of an ABF 1 file, bytes. Very old files have a shorter one without the command; pyabf would then read
-# samples in its place.
-ABF1_HEADER = 6144
-# Byte at which the header of ABF 1 has the holding level of each of the 4 outputs (fDACHoldingLevel, floats). It is read
-# here because pyabf takes the level of the first epoch for the holding level.
-ABF1_HOLDING = 1394
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A signal that may be the injected current: (T,) nA for each sweep.
+
+    origin   in words, for the user
+    unit     of the numbers in the file
+    channel  number of the ADC channel that recorded it, None for a command
+    output   number of the DAC whose command it is, None for a recorded current
+    """
+
+    values: list[Floats]
+    origin: str
+    unit: str
+    channel: int | None = None
+    output: int | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    """An open file: pyabf's object, path, units and names of its channels, its sample step, and what the user chose."""
+
+    abf: Any
+    path: Path
+    told: list[str]
+    names: list[str]
+    dt: float
+    units: Units
+    voltage: int | None
+    current: int | None
+
+    def channel(self, c: int) -> str:
+        return f"ADC {c} ({self.names[c]})"
 
 
 def read_abf(
     path: Path,
     voltage_channel: int | str | None = None,
     current_channel: int | str | None = None,
-    units: Units = Units(),  # noqa: B008
+    units: Units = AS_NAMED,
 ) -> Recording:
     """The current-clamp recording in an ABF file. `voltage_channel` and `current_channel`, if given, are its ADC channels
     with the voltage and the current, by number or name; `units`, if given, are those of their numbers.
@@ -44,51 +82,44 @@ def read_abf(
     If no current can be trusted, the sweeps have no current, and `current_origin` says why. Raises FileError if the file is
     of another kind, truncated or in voltage clamp, and UsageError if there is no such channel.
     """
-    abf = _open(path)
-    told, names = [plain(unit) for unit in abf.adcUnits], [name.strip() for name in abf.adcNames]
-    current = None if current_channel is None else _channel(path, names, current_channel)
-    voltages = [c for c, unit in enumerate(told) if unit in VOLTS and c != current]
-    if voltage_channel is not None:
-        voltages = [_channel(path, names, voltage_channel)]
-    if not voltages:
-        if any(unit in AMPS for unit in told):
-            raise FileError(
-                f"{path} is a voltage-clamp recording (it holds {', '.join(told)}): only current clamp can be read."
-            )
-        raise FileError(f"{path} holds no voltage: its channels are in {', '.join(told)}.")
-    dt = _step(abf)
-    notes = []
-    factors = {c: VOLTS.get(units.voltage or told[c], 1.0) for c in voltages}
-    traces = {c: _adc(abf, c, factors[c]) for c in voltages}
-    voltage = max(voltages, key=lambda c: max(float(np.std(v)) for v in traces[c]))
-    if len(voltages) > 1:
-        notes.append(f"of {len(voltages)} voltage channels, ADC {voltage} ({names[voltage]}) is used")
-    if not units.voltage and told[voltage] not in VOLTS:
-        notes.append(f"ADC {voltage} is in {told[voltage]}: taken as mV")
-    recorded = [c for c, unit in enumerate(told) if unit in AMPS and c != voltage]
-    if current is not None:
-        recorded = [current]
-        if not units.current and told[current] not in AMPS:
-            notes.append(f"ADC {current} is in {told[current]}: taken as pA")
-    measured = [(c, _adc(abf, c, AMPS.get(units.current or told[c], 1e-3))) for c in recorded]
-    measured = [(c, i) for c, i in measured if any(np.ptp(sweep) > 0 for sweep in i)]
-    currents: list[Floats] | None
-    if measured:
-        channel, currents = measured[0]
-        origin = f"recorded on ADC {channel} ({names[channel]})"
-        chosen = voltage_channel is not None or current_channel is not None
-        if not chosen and _is_clamped(traces[voltage], dt):
-            raise FileError(f"{path} is a voltage-clamp recording: its voltage moves in steps, as only a command does.")
-    else:
-        currents, origin = _command(path, abf, voltage)
+    abf = open_abf(path)
+    names = [name.strip() for name in abf.adcNames]
+    chosen = [None if given is None else _channel(path, names, given) for given in (voltage_channel, current_channel)]
+    if chosen[0] is not None and chosen[0] == chosen[1]:
+        raise UsageError(f"Channel {chosen[0]} of {path} cannot be both voltage and current.")
+    file = _File(abf, path, [plain(unit) for unit in abf.adcUnits], names, step_of(abf), units, *chosen)
+    traces = {c: samples_of(abf, c, factor(_volts(file, c))) for c in _voltages(file)}
+    recorded = _recorded(file)
+    lengths = [len(v) for v in next(iter(traces.values()))]
+    commands, of_voltage, reasons = _commands(file, lengths)
+    notes: list[Any] = []
+    voltage = _membrane(file, traces, recorded, commands, notes)
+    recorded = [c for c in recorded if c.channel != voltage]
+    if voltage == file.voltage and not units.voltage and file.told[voltage] not in VOLTS:
+        notes.append(f"{file.channel(voltage)} is in {file.told[voltage]}: taken as mV")
+    current = _current(file, voltage, traces[voltage], recorded, commands, notes)
+    if current is not None and current.channel is not None and not _asked(file):
+        _require_current_clamp(file, traces[voltage], current, commands, of_voltage)
+    origin = current.origin if current is not None else reasons.get(voltage) or reasons.get(None, "")
+    values = [None] * len(lengths) if current is None else current.values
     sweeps = tuple(
-        make_sweep(v, None if currents is None else currents[k], dt, str(k)) for k, v in enumerate(traces[voltage])
+        make_sweep(v, i, file.dt, str(k)) for k, (v, i) in enumerate(zip(traces[voltage], values, strict=True))
     )
-    unit = units.current or told[measured[0][0]] if measured else ""
-    if not measured and currents is not None:
-        unit = abf.dacUnits[voltage].strip()
-    in_file = ", ".join(u for u in (units.voltage or told[voltage], unit) if u)
-    return Recording(sweeps, dt, str(path), None, origin, tuple(notes), in_file)
+    in_file = ", ".join(u for u in (_volts(file, voltage), "" if current is None else current.unit) if u)
+    return Recording(sweeps, file.dt, str(path), None, origin, tuple(notes), in_file)
+
+
+def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
+    """The currents in an ABF file that need not have a voltage, such as a stimulus file; `unit`, if given, is theirs.
+
+    Returns one current (T,) nA per sweep, the sample step in ms, and notices.
+    """
+    abf = open_abf(path)
+    told = [plain(u) for u in abf.adcUnits]
+    channel = next((c for c, u in enumerate(told) if u in AMPS), 0)
+    unit = unit or told[channel]
+    notes = () if unit.removeprefix("-") in AMPS else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
+    return samples_of(abf, channel, factor("pA" if notes else unit)), step_of(abf), notes
 
 
 def _channel(path: Path, names: list[str], given: int | str) -> int:
@@ -104,138 +135,199 @@ def _channel(path: Path, names: list[str], given: int | str) -> int:
     return given
 
 
-def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
-    """The currents in an ABF file that need not have a voltage, such as a stimulus file; `unit`, if given, is theirs.
+def _asked(file: _File) -> bool:
+    """Whether the user chose a channel or a unit."""
+    return file.voltage is not None or file.current is not None or any(file.units)
 
-    Returns one current (T,) nA per sweep, the sample step in ms, and notices.
+
+def _volts(file: _File, channel: int) -> str:
+    """The unit of the numbers of a channel that is taken as a voltage."""
+    told = file.told[channel]
+    return file.units.voltage or (told if told in VOLTS else "mV")
+
+
+def _voltages(file: _File) -> list[int]:
+    """The channels that may be the membrane: the one that the user chose, or all in a unit of voltage.
+
+    Raises FileError if there is none.
     """
-    abf = _open(path)
-    told = [plain(u) for u in abf.adcUnits]
-    channel = next((c for c, u in enumerate(told) if u in AMPS), 0)
-    unit = unit or told[channel]
-    notes = () if unit in AMPS else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
-    return _adc(abf, channel, AMPS.get(unit, 1e-3)), _step(abf), notes
+    if file.voltage is not None:
+        return [file.voltage]
+    told = file.told
+    rest = [c for c in range(len(told)) if c != file.current]
+    found = [c for c in rest if told[c] in VOLTS]
+    if not found and file.units.voltage and len(rest) == 1:
+        return rest
+    if not found:
+        listed = ", ".join(told)
+        kind = f"is a voltage-clamp recording (it holds {listed}): only current clamp can be read"
+        if not any(unit in AMPS for unit in told):
+            kind = f"holds no voltage: its channels are in {listed}"
+        raise FileError(f"{file.path} {kind}", Advice.RELABEL, ".")
+    return found
 
 
-@contextlib.contextmanager
-def _quietly() -> Any:
-    """Suppress what pyabf prints, and its warnings: spikefab reports the same problems in its own words."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+def _recorded(file: _File) -> list[Candidate]:
+    """The channels that may have recorded the current: the one that the user chose, or all in a unit of current that change."""
+    channels = [c for c, unit in enumerate(file.told) if unit in AMPS] if file.current is None else [file.current]
+    found = []
+    for c in channels:
+        unit = file.units.current or (file.told[c] if file.told[c] in AMPS else "pA")
+        values = samples_of(file.abf, c, factor(unit))
+        if c == file.current or any(np.ptp(i) > 0 for i in values):
+            found.append(Candidate(values, f"recorded on {file.channel(c)}", unit, channel=c))
+    return found
 
 
-def _open(path: Path) -> Any:
-    """The file as pyabf reads it. Raises FileError if it is no ABF file, truncated or damaged."""
-    with path.open("rb") as stream:
-        header = stream.read(ABF1_HEADER).ljust(ABF1_HEADER, b"\0")
-    if header[:4] not in (b"ABF ", b"ABF2"):
-        raise FileError(f"{path} is named .abf but is not an Axon Binary Format file.")
-    import pyabf
+def _commands(file: _File, lengths: list[int]) -> tuple[list[Candidate], list[list[Floats]], dict[int | None, str]]:
+    """The commands that change: those in a unit of current, and those in a unit of voltage, (T,) mV for each sweep.
 
-    (episodes,) = struct.unpack_from("I", header, 16 if header[:4] == b"ABF " else 12)
-    abf: Any = None
-    try:
-        with _quietly():
-            # Check the number of sweeps first: pyabf makes a list of that length, and in a damaged header it may be huge.
-            if episodes * 20 <= path.stat().st_size:
-                abf = pyabf.ABF(str(path), cacheStimulusFiles=False)
-            whole = abf is not None and abf.data.size == abf.dataPointCount > 0
-    except Exception as error:  # a damaged file may make pyabf raise any exception
-        if "float data" in str(error):
-            raise FileError(f"{path} stores its samples as floating point, which cannot be read in ABF 1.") from None
-        whole = False
-    if not whole:
-        raise FileError(f"{path} is truncated or damaged: its header and its size do not fit together.")
-    if abf.abfVersion["major"] == 1:
-        holding = struct.unpack_from("4f", header, ABF1_HOLDING)
-        abf.holdingCommand = [h if abs(h) < 1e6 else np.nan for h in holding]
-    return abf
-
-
-def _step(abf: Any) -> float:
-    """The sample step, ms, from the header, because pyabf rounds the sampling rate to whole Hz."""
-    if abf.abfVersion["major"] == 1:
-        step = float(abf._headerV1.fADCSampleInterval) * abf.channelCount / 1e3
-    else:
-        step = float(abf._protocolSection.fADCSequenceInterval) / 1e3
-    # A step or length like this comes from a damaged header. Many short sweeps also keep pyabf busy for very long.
-    if not 1e-4 < step < 10 or abf.sweepPointCount * step < SHORTEST:
-        sweeps = f"{abf.sweepCount} sweeps of {abf.sweepPointCount} samples"
-        raise FileError(f"{abf.abfFilePath} is damaged or no recording of a cell: {sweeps}, {step:g} ms apart.")
-    return round(step, 9)
-
-
-def _adc(abf: Any, channel: int, factor: float) -> list[Floats]:
-    """The samples of one channel, (T,) for each sweep, multiplied by `factor` to be in mV or nA."""
-    sweeps = []
-    for k in abf.sweepList:
-        with _quietly():
-            abf.setSweep(k, channel=channel)
-        sweep = abf.sweepY.astype(np.float64) * factor
-        if not len(sweep) or not np.all(np.isfinite(sweep)):
-            raise FileError(f"{abf.abfFilePath} is damaged: sweep {k} of channel {channel} is empty or has no numbers.")
-        sweeps.append(sweep)
-    return sweeps
-
-
-def _command(path: Path, abf: Any, channel: int) -> tuple[list[Floats] | None, str]:
-    """The command current that belongs to a voltage channel: (T,) nA for each sweep, and in words where it comes from.
-
-    If it cannot be trusted, the result is None and the reason.
+    Also why the commands of the other outputs are not known, by their numbers; for outputs that the file does not have, by
+    None.
     """
-    unit = plain(abf.dacUnits[channel]) if channel < len(abf.dacUnits) else ""
-    if unit not in AMPS:
-        return None, f"its command is in {unit or 'no unit'}, not in pA"
-    if any(abf.userListEnable):
-        return None, "its command follows a user list, which cannot be rebuilt"
-    if abf.abfVersion["major"] == 1 and abf._headerV1.lDataSectionPtr * 512 < ABF1_HEADER:
-        return None, "its old header does not hold the command"
-    commands = []
-    for k in abf.sweepList:
+    protocol = protocol_of(file.abf)
+    if protocol is None:
+        return [], [], {None: "its old header does not hold the command"}
+    found: list[Candidate] = []
+    of_voltage: list[list[Floats]] = []
+    reasons: dict[int | None, str] = {None: "its command is in no unit, not in pA"}
+    for output in protocol.outputs:
+        unit = file.units.current or output.unit
+        in_amps = unit.removeprefix("-") in AMPS
+        if not in_amps:
+            reasons[output.number] = f"its command is in {unit or 'no unit'}, not in pA"
+        if not in_amps and unit not in VOLTS:
+            continue
         try:
-            with _quietly():
-                abf.setSweep(k, channel=channel)
-                length = len(abf.sweepY)
-                command = np.array(abf.sweepC, dtype=np.float64) * AMPS[unit]
-        except Exception:  # a damaged file may make pyabf raise any exception
-            return None, "its command cannot be rebuilt"
-        if len(command) < length or not np.all(np.isfinite(command)):
-            missing = _stimulus_file(abf, channel)
-            if missing is None:
-                return None, "its command cannot be rebuilt"
-            kept = f"the stimulus file {missing} that it names"
-            return None, f"{kept} is not beside it" if not (path.parent / missing).exists() else f"{kept} does not fit"
-        commands.append(command)
-    if np.ptp(np.concatenate(commands)) == 0:
-        return None, f"its command is flat at {commands[0][0]:g} nA, so that something else drove the cell"
-    file = _stimulus_file(abf, channel)
-    return commands, f"stimulus file {file}" if file else f"command of DAC {channel} ({abf.dacNames[channel].strip()})"
+            values = [factor(unit) * c for c in command_of(file.path, protocol, output, lengths, file.dt)]
+        except NotKnownError as reason:
+            reasons.setdefault(output.number, str(reason))
+            continue
+        level = values[0][0]
+        flat = all(np.all(i == level) for i in values)
+        if flat:
+            reasons.setdefault(
+                output.number, f"its command is flat at {level:g} nA, so that something else drove the cell"
+            )
+        elif in_amps:
+            named = f"stimulus file {file_name(output)}" if output.plays == "file" else None
+            origin = named or f"command of DAC {output.number} ({output.name})"
+            found.append(Candidate(values, origin, unit, output=output.number))
+        else:
+            of_voltage.append(values)
+    return found, of_voltage, reasons
 
 
-def _stimulus_file(abf: Any, channel: int) -> str | None:
-    """The name of the stimulus file from which the command was played; None if there was no such file."""
-    if abf.abfVersion["major"] == 1:
-        if abf._headerV1.nWaveformSource[min(channel, 1)] != 2:
+def _membrane(
+    file: _File, traces: dict[int, list[Floats]], recorded: list[Candidate], commands: list[Candidate], notes: list[Any]
+) -> int:
+    """The channel that recorded the membrane; if there are several voltages, with a notice."""
+    if len(traces) == 1:
+        return next(iter(traces))
+
+    def score(c: int) -> tuple[float, float]:
+        v = np.concatenate(traces[c])
+        cell = CELL[0] <= np.percentile(v, 20) <= CELL[1] and np.max(np.abs(v)) < LARGEST
+        words = re.findall("[a-z]+", file.names[c].lower())
+        named = bool(MEMBRANE.search(file.names[c])) - any(word.startswith(OTHERS) for word in words)
+        currents = [x for x in (*recorded, *commands) if x.channel != c]
+        follows = any(agreement(traces[c], x.values, file.dt) >= FOLLOWS for x in currents)
+        return 2 * cell + 1.5 * named + follows + 0.25 * (file.told[c] == "mV"), max(
+            float(np.std(x)) for x in traces[c]
+        )
+
+    chosen = max(traces, key=score)
+    used = f"of {len(traces)} voltage channels, {file.channel(chosen)} is used"
+    notes.append(Sentence(used, Advice.OTHER_VOLTAGE))
+    return chosen
+
+
+def _current(
+    file: _File, voltage: int, v: list[Floats], recorded: list[Candidate], commands: list[Candidate], notes: list[Any]
+) -> Candidate | None:
+    """The signal that is taken as the injected current, or None.
+
+    Usually it is the first channel that recorded a current, else the command of the output with the number of the voltage's
+    channel. Another is taken, with a notice, if the voltage follows it clearly better.
+    """
+    if file.current is not None:
+        (chosen,) = recorded
+        if not file.units.current and file.told[file.current] not in AMPS:
+            notes.append(f"{file.channel(file.current)} is in {file.told[file.current]}: taken as pA")
+        return chosen
+    usual = next(iter([*recorded, *(c for c in commands if c.output == voltage)]), None)
+    others = [c for c in (*recorded, *commands) if c is not usual]
+    if not others:
+        return usual
+    best = max(others, key=lambda c: agreement(v, c.values, file.dt))
+    followed = agreement(v, best.values, file.dt)
+    if usual is None:
+        if followed < CLEARLY:
             return None
-        stored = abf._headerV1.sDACFilePath[min(channel, 1)]
+        notes.append(Sentence(f"the voltage follows the {_bare(best)}: taken as its current", Advice.OTHER_CHANNEL))
+        return best
+    if followed >= FOLLOWS and followed > agreement(v, usual.values, file.dt) + BETTER:
+        why = f"the voltage follows the {_bare(best)}, not the {_bare(usual)}: taken as its current"
+        notes.append(Sentence(why, Advice.OTHER_CHANNEL))
+        return best
+    if len(recorded) > 1:
+        notes.append(Sentence(f"of {len(recorded)} recorded currents, {_bare(usual)} is used", Advice.OTHER_CHANNEL))
+    return usual
+
+
+def _bare(candidate: Candidate) -> str:
+    """A signal in words, within a sentence."""
+    return candidate.origin.replace("recorded on", "current on")
+
+
+def _require_current_clamp(
+    file: _File, v: list[Floats], current: Candidate, commands: list[Candidate], of_voltage: list[list[Floats]]
+) -> None:
+    """Raise FileError if a voltage and a recorded current show a voltage clamp.
+
+    In voltage clamp, the voltage is a command. It moves in steps, or it is the command in mV of an output; and the current
+    relaxes. If the current moves in steps and the voltage relaxes, or if the current is a command, it is current clamp.
+    """
+    for command in of_voltage:
+        r, slope = _line(command, v)
+        if r > SAME and 0.9 < slope < 1.1:
+            clause = "its voltage is the command of an output"
+            break
     else:
-        if abf._dacSection.nWaveformSource[channel] != 2 or not abf._dacSection.nWaveformEnable[channel]:
-            return None
-        stored = abf._stringsSection._indexedStrings[abf._dacSection.lDACFilePathIndex[channel]]
-    return PureWindowsPath(str(stored).strip("\0 ")).name or "without a name"
+        moves, unsteady = _steps(v, file.dt)
+        clause = "its voltage moves in steps, as only a command does"
+        if not moves or any(_line(c.values, current.values)[0] > SAME for c in commands):
+            return
+        if _steps(current.values, file.dt)[1] < 0.5 * unsteady:
+            return
+    raise FileError(f"{file.path} is a voltage-clamp recording: {clause}", Advice.IN_CURRENT_CLAMP, ".")
 
 
-def _is_clamped(voltages: list[Floats], dt: float) -> bool:
-    """Whether a voltage recorded together with a current is the command of a voltage clamp.
+def _line(x: list[Floats], y: list[Floats]) -> tuple[float, float]:
+    """(correlation, slope) of the signals y over x, of the same sweeps; zeros if one of them is constant."""
+    a, b = (np.concatenate(z) - np.mean(np.concatenate(z)) for z in (x, y))
+    if not a.any() or not b.any():
+        return 0.0, 0.0
+    return float(a @ b / np.sqrt((a @ a) * (b @ b))), float(a @ b / (a @ a))
 
-    A command moves in steps: apart from spikes, its largest change within 0.3 ms is most of its whole range.
+
+def _steps(signals: list[Floats], dt: float) -> tuple[bool, float]:
+    """Whether signals move in steps of at least 5 (mV), and how much they change between their steps, as a share of their range.
+
+    Apart from spikes, the largest change of such a signal within 0.3 ms is most of its whole range.
     """
     from scipy.ndimage import median_filter
 
     width = 2 * max(1, round(1.0 / dt)) + 1
-    smooth = [median_filter(v, width, mode="nearest") for v in voltages]
-    span = max(float(np.ptp(v)) for v in smooth)
+    smooth = [median_filter(x, width, mode="nearest") for x in signals]
+    span = max(float(np.ptp(x)) for x in smooth)
+    if span == 0:
+        return False, 0.0
     lag = max(1, round(0.3 / dt))
-    jump = max(float(np.max(np.abs(v[lag:] - v[:-lag]), initial=0.0)) for v in smooth)
-    return span >= 5.0 and jump > 0.8 * span
+    jumps = [np.abs(x[lag:] - x[:-lag]) for x in smooth]
+    rest = []
+    for x, jump in zip(smooth, jumps, strict=True):
+        edges = np.flatnonzero(np.diff((jump > 0.3 * span).astype(np.int8))) + 1
+        rest += [part - np.median(part) for part in np.split(x, edges) if len(part) > 2 * lag]
+    largest = max(float(np.max(jump, initial=0.0)) for jump in jumps)
+    return span >= 5.0 and largest > 0.8 * span, float(np.sqrt(np.mean(np.concatenate(rest) ** 2))) / span

@@ -10,21 +10,34 @@ MICRO = str.maketrans("µμ", "uu")  # the micro sign and the Greek letter
 
 
 class Units(NamedTuple):
-    """Units of the numbers in a file, which overrule those that the file names; "" where the file's own holds."""
+    """Units of the numbers in a file, which overrule those that the file names; "" where the file's own holds.
+
+    A minus in front (-nA) turns the sign of the numbers around.
+    """
 
     voltage: str = ""
     current: str = ""
 
 
+AS_NAMED = Units()  # those that the file names
+
+
 def parse_units(text: str) -> Units:
-    """The units in a text such as "mV,pA" (voltage, then current), "mV" or ",pA". Raises UsageError for any other text."""
+    """The units in a text such as "mV,pA" (voltage, then current), "mV" or ",-pA". Raises UsageError for any other text."""
     voltage, _, current = (plain(part) for part in str(text).partition(","))
-    if (not voltage and not current) or voltage not in ("", *VOLTS) or current not in ("", *AMPS):
+    known = voltage.removeprefix("-") in ("", *VOLTS) and current.removeprefix("-") in ("", *AMPS)
+    if not known or not (voltage + current).strip("-"):
         raise UsageError(
             f"units are those of voltage and current, such as mV,pA or ,nA, not {text!r}:"
             f" a voltage is in {', '.join(VOLTS)}, a current in {', '.join(AMPS)}."
         )
     return Units(voltage, current)
+
+
+def factor(unit: str) -> float:
+    """What converts numbers in a unit of voltage or current to mV or nA; a unit with a minus in front turns them around."""
+    known = (VOLTS | AMPS)[unit.removeprefix("-")]
+    return -known if unit.startswith("-") else known
 
 
 def parse_channel(given: int | str, what: str = "channel") -> int | str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spikefab.errors import FileError
 
-from .channels import AMPS
+from .channels import factor
 from .recording import Recording
 from .sweep import make_sweep
 from .text_header import UNITS, Column, Floats, from_header, listed
@@ -69,7 +69,7 @@ def read_current(path: Path, dt: float, unit: str = "") -> tuple[list[Floats], f
         raise FileError(f"{path} holds no current, only {listed(columns)}.")
     for c in currents:
         c.kind = "current"
-        c.factor = AMPS[unit] if unit else c.factor
+        c.factor = factor(unit) if unit else c.factor
     _guess_units(currents, notes)
     return [_scaled(c) for c in currents], step, tuple(notes)
 

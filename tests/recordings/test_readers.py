@@ -341,8 +341,8 @@ def test_a_command_from_a_user_list_is_no_current(monkeypatch):
     """pyabf rebuilds it without the list; only the recorded current of this file is true."""
     from spikefab.fit.recordings import abf as read_abf
 
-    recorded = read_abf._adc
-    monkeypatch.setattr(read_abf, "_adc", lambda *args: [s * (args[1] == 0) for s in recorded(*args)])
+    recorded = read_abf.samples_of
+    monkeypatch.setattr(read_abf, "samples_of", lambda *args: [s * (args[1] == 0) for s in recorded(*args)])
     with pytest.raises(RecordingError, match="its command follows a user list, which cannot be rebuilt"):
         read(data("pyABF/2020_03_02_0000.abf")).require_fit()
 
