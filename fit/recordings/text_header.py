@@ -1,15 +1,10 @@
-"""Interprets the name of a column in a text file: kind and unit of the signal, and the numbers that identify its sweep."""
+"""Interprets the name of a column in a text file: kind and unit of its signal.
+
+The name outranks the unit: a column "TTL (V)" is no voltage of the cell, and beside "Vm (mV)" a column "ch 3 (mV)" is none.
+"""
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-
-from spikefab.errors import FileError
-
-Floats = NDArray[np.float64]
 
 # unit in lower case: (kind of signal, factor that converts to ms, mV or nA)
 UNITS = {
@@ -20,7 +15,7 @@ UNITS = {
     **dict.fromkeys(("v", "volt", "volts"), ("voltage", 1000.0)),
     **dict.fromkeys(("mv", "millivolt", "millivolts"), ("voltage", 1.0)),
     **dict.fromkeys(("uv", "µv", "μv"), ("voltage", 0.001)),
-    **dict.fromkeys(("a", "amp", "ampere"), ("current", 1e9)),
+    **dict.fromkeys(("a", "amp", "amps", "ampere", "amperes"), ("current", 1e9)),
     "ma": ("current", 1e6),
     **dict.fromkeys(("ua", "µa", "μa"), ("current", 1000.0)),
     "na": ("current", 1.0),
@@ -33,89 +28,115 @@ WORDY = {"min": ("time",), "ma": ("", "current")}
 # word in a name, in lower case: kind of signal that it stands for
 WORDS = {
     **dict.fromkeys(("t", "time", "times", "zeit"), "time"),
-    **dict.fromkeys(("v", "vm", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "spannung"), "voltage"),
+    **dict.fromkeys(("v", "vm", "vmon", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "spannung"), "voltage"),
     **dict.fromkeys(("i", "im", "iinj", "inj", "injected", "current", "curr", "stim", "stimulus", "strom"), "current"),
     **dict.fromkeys(("stimulation", "command", "cmd", "iclamp", "iapp", "iext", "istim", "icmd", "imon"), "current"),
     **dict.fromkeys(("", "n", "index", "idx", "sample", "samples", "unnamed"), "index"),
 }
+# Words in the name of a signal that is not the cell's voltage or current, whatever its unit; and beginnings of such words.
+OTHER = frozenset(
+    "ttl led lfp eeg emg ecg ekg eog ecog fepsp fp pd pmt ph co temp din dout dio dig digital gpio mic cam lick bath air"
+    " flow pos speed field light event events marker markers flag hold holding reversal threshold reference ref".split()
+)
+OTHER_BEGINS = (
+    *("trig", "laser", "photo", "opto", "valve", "shutter", "camera", "pressure", "temperat", "fieldpot", "extracell"),
+    *("piezo", "whisk", "pupil", "respir", "breath", "velocit", "position", "running", "treadmill", "wheel", "microph"),
+    *("audio", "sound", "odor", "odour", "puff", "strobe", "frame", "sync", "clock", "illumin", "fluoresc", "humid"),
+    *("vacuum", "suction", "solenoid", "perfus", "lever", "reward", "galvo", "druck", "licht", "feldpot", "lightst"),
+)
+# Words and beginnings of words in the name of a trace that was computed from another one.
+DERIVED = frozenset("lp lowpass highpass bandpass norm fit fitted model sim avg average averaged mean median sd std sem".split())
+DERIVED_BEGINS = ("filt", "smooth", "detrend", "normaliz", "normalis", "zscore", "deriv", "denois", "despik", "simulat", "predict", "interp")
 PREFIX = "[fpnuµμmkMG]?"  # regular expression of a prefix of a unit, such as the k of kHz
 # Text in brackets that is a unit, but not one of UNITS: kHz, nS, uA/cm2, pA pF-1. It must not match (raw), (soma), (1/3).
 UNIT_LIKE = re.compile(rf"{PREFIX}(?:V|A|s|Hz|C|S|F|[Oo]hms?|Ω)(?:[\s.·*]+\S*[-−⁻]\S+)?|.*[^\W\d][\d²^]*\s*/.+")
 # A unit of current per area or per capacitance (uA/cm2, pA pF) at the end of a column's name that has no brackets. In such a
 # name a slash need not belong to the unit: "stim/nA" is a name, a slash and nA.
 DENSITY = re.compile(rf"(?<![^\W_]){PREFIX}A[\s_]*(?:/|per|[\s_])[\s_]*(?:[pnuµμ]F|[cmuµμ]?m\^?[2²])\s*$")
+# a voltage or current and its site in one word, such as Vpre
+SITED = re.compile(r"(?<![^\W\d_])([VvIi]m?)((?:pre|post|soma|dend|axon|cell|left|right)(?:syn\w*|rite)?)(?![^\W\d_])")
+# a word, or a number with its sign: -100 in V_-100pA
+TOKEN = re.compile(r"[^\W\d_]+|(?:(?<=[_\s(\[])-)?\d+(?:\.\d+)?")
 # a pair of round or square brackets and the text in it
 BRACKETS = re.compile(r"[\[(]\s*([^\[\]()]*?)\s*[\])]")
 
 
-@dataclass
-class Column:
-    """One column of a text file.
+@dataclass(frozen=True)
+class Meaning:
+    """What the name of a column tells.
 
-    name    header in quotes, or "column N" without a header
-    values  (T,) as they are in the file
-    kind    "time", "voltage", "current" or "index"; "" if not known
-    factor  converts the values to ms, mV or nA; None if no unit is given
-    part    number of the sweep if the sweeps are stacked below each other in the file, else None
+    kind      "time", "voltage", "current" or "index"; "other" for a signal that is not the cell's; "" if not known
+    factor    converts the values to ms, mV or nA; None if no unit is given
+    measures  kind of signal that has this unit, "" without a unit
+    named     whether a word of the name tells the kind, and not only the unit
+    derived   whether the trace was computed from another one (filtered, a model's, a mean)
+    fault     why the unit cannot be, as the end of a sentence about the column; "" if it can
     """
 
-    name: str
-    values: Floats
     kind: str
-    factor: float | None
-    part: int | None = None
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """The numbers in the header, which may identify the sweep: 76 in V_76_mV, -100 in V_-100pA."""
-        found = re.findall(r"(?:(?<=[_\s(\[])-)?\d+(?:\.\d+)?", self.name) if self.name.startswith('"') else []
-        return (*found, *([] if self.part is None else [str(self.part)]))
-
-    @property
-    def unit(self) -> str:
-        """The unit of the values as they are in the file, "" if it is not known."""
-        named = {"voltage": ("V", "mV", "uV"), "current": ("A", "mA", "uA", "nA", "pA")}.get(self.kind, ())
-        return next((u for u in named if UNITS[u.lower()][1] == self.factor), "")
+    factor: float | None = None
+    measures: str = ""
+    named: bool = False
+    derived: bool = False
+    fault: str = ""
 
 
-def listed(columns: list[Column]) -> str:
-    """The names of the columns as text; of more than four, only the first two and the last."""
-    names = list(dict.fromkeys(c.name for c in columns))
-    return ", ".join(names if len(names) <= 4 else [*names[:2], "…", names[-1]])
+NOTHING = Meaning("")
 
 
-def from_header(path: Path, name: str) -> tuple[str, float | None]:
-    """Kind of a column and factor to ms, mV or nA, from the name of the column; ("", None) if the name tells nothing.
+def tokens(name: str) -> list[str]:
+    """The words (in lower case) and numbers of a name without its unit; fieldPotential and Vpre are two words each."""
+    split = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", " ", _unit(name)[1])
+    return TOKEN.findall(SITED.sub(r"\1 \2", split).lower())
 
-    Raises FileError if a time, voltage or current has an unknown unit or one of another kind: a guess might scale the
-    values wrongly.
+
+def words(name: str) -> list[str]:
+    """The words among the tokens of a name."""
+    return [token for token in tokens(name) if not token[-1].isdigit()]
+
+
+def meaning(name: str) -> Meaning:
+    """Kind and unit of a column, from its name.
+
+    A time, voltage or current with an unknown unit or one of another kind has a fault: a guess might scale it wrongly.
     """
     whole = name.strip().lower()
     if whole in WORDS:  # a column called V is a voltage, but not necessarily in volts
-        return WORDS[whole], None
+        return Meaning(WORDS[whole], named=True)
     if re.match(r"d[vi][\s/_]*dt", whole):
-        return "", None
+        return NOTHING
     unit, rest, bracketed = _unit(name)
-    kind = next((WORDS[w] for w in re.split(r"[\W_\d]+", rest.lower()) if w and w in WORDS), "")
+    plain = [w for w in re.split(r"[\W_\d]+", rest.lower()) if w]
+    split = words(name)
+    every = {*plain, *split}
+    unit_kind, factor = UNITS.get(unit.lower(), ("", None))
+    if any(w in OTHER or w.startswith(OTHER_BEGINS) for w in every):
+        return Meaning("other", factor, unit_kind)
+    derived = any(w in DERIVED or w.startswith(DERIVED_BEGINS) for w in {*every, *re.split(r"[\W_\d]+", whole)})
+    kind = next((WORDS[w] for w in (*plain, *(w for w in split if len(w) > 1)) if w in WORDS), "")
     if not unit or kind == "index":
-        return kind, None
+        return Meaning(kind, named=bool(kind), derived=derived)
     if unit.lower() not in UNITS:
         if not kind:
-            return "", None
-        raise FileError(
-            f"{path}: column {name} is in {unit}: the {kind} must be in {ACCEPTED[kind]}; convert it and correct its"
-            " header."
-        )
-    unit_kind, factor = UNITS[unit.lower()]
+            return NOTHING
+        fault = f"is in {unit}: the {kind} must be in {ACCEPTED[kind]}; convert it and correct its header"
+        return Meaning(kind, named=True, derived=derived, fault=fault)
     if not bracketed and kind not in WORDY.get(unit.lower(), (kind,)):
-        return kind, None
+        return Meaning(kind, named=bool(kind), derived=derived)
     if not kind and unit.lower() in ("v", "a") and not bracketed:
-        return unit_kind, None  # soma.V is a voltage; its unit is not known
+        return Meaning(unit_kind, named=True, derived=derived)  # soma.V is a voltage; its unit is not known
     if kind in ("", unit_kind):
-        return unit_kind, factor
+        return Meaning(unit_kind, factor, unit_kind, bool(kind), derived)
     if len(unit) == 1 and not bracketed:
-        return kind, None  # the s of V_s stands for soma, not for seconds
-    raise FileError(f"{path}: column {name} is called a {kind} but is in {unit}; correct its header.")
+        return Meaning(kind, named=True, derived=derived)  # the s of V_s stands for soma, not for seconds
+    fault = f"is called a {kind} but is in {unit}; correct its header"
+    return Meaning(kind, factor, unit_kind, True, derived, fault)
+
+
+def is_unit(cell: str) -> bool:
+    """Whether a cell of a header is only a unit, with or without brackets."""
+    bare = re.sub(r"^[\[(]\s*|\s*[\])]$", "", cell.strip())
+    return bare.lower() in UNITS or bool(bare and UNIT_LIKE.fullmatch(bare))
 
 
 def _unit(name: str) -> tuple[str, str, bool]:

@@ -1,9 +1,8 @@
-"""Reads text as a table of numbers: finds delimiter, decimal sign and header; errors name the line that is at fault."""
+"""Reads text as a table of numbers: finds its header, and tables whose lines are the sweeps; errors name the line at fault."""
 
-import contextlib
-import csv
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,63 +10,41 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError
 
-FIRST = 1000  # number of lines of data that are examined for a decimal comma
+from .text_header import is_unit, meaning
+from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, parse
+
+# Numbers of a line that is a sweep, at least; and how many times more than there are lines.
+WIDE, WIDER = 100, 5
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table of numbers from a file.
 
-    values  (T, columns)
-    names   one per column; empty if there is no header
-    lines   (T,) number of the line in the file, for each row of values
+    values   (T, columns); NaN only at the end of columns, where they are padded
+    names    one per column; empty if there is no header
+    lines    (T,) number of the line in the file, for each row of values
+    step     ms between samples, as the header of an exported file says; None if it says nothing
+    program  that exported the file, "" if none is known: its columns are channels, and its sweeps are tables of their own
+    across   whether each line of the file is a column of the table
+    notes    notices of what was guessed
     """
 
     path: Path
     values: NDArray[np.float64]
     names: list[str]
-    lines: list[int]
+    lines: Sequence[int]
+    step: float | None = None
+    program: str = ""
+    across: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def at(self, k: int) -> str:
+        """The place in the file of row k."""
+        return f"number {k + 1} of its lines" if self.across else f"line {self.lines[k]}"
 
 
-def read_table(path: Path) -> Table:
-    """The numbers in a text file, separated by commas, semicolons, tabs or white space.
-
-    Raises FileError, with the number of the bad line, if the file is not a table of numbers.
-    """
-    text = _text(path)
-    rows = [(k, line.strip(" \r\n")) for k, line in enumerate(text.split("\n"), 1) if line and not line.isspace()]
-    rows = _after_atf_header(path, rows)
-    start = next((k for k, (_, line) in enumerate(rows) if _is_data(line)), None)
-    if start is None:
-        raise FileError(f"{path} holds no line of numbers.")
-    first = rows[start][1]
-    delimiter = _delimiter(first)
-    if delimiter and first.endswith(delimiter):
-        rows = [(k, line.removesuffix(delimiter)) for k, line in rows]
-    if "#" in text or "%" in text:
-        rows = rows[:start] + [row for row in rows[start:] if not row[1].startswith(("#", "%"))]
-    comma = _has_decimal_comma([line for _, line in rows[start : start + FIRST]], delimiter)
-    data = [_with_points(line, delimiter) if comma else line for _, line in rows[start:]]
-    lines = [k for k, _ in rows[start:]]
-    try:
-        values = np.loadtxt(data, delimiter=delimiter, ndmin=2, quotechar='"', comments=None, dtype=np.float64)
-    except ValueError:
-        raise FileError(_first_fault(path, data, lines, delimiter)) from None
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, column = bad[0]
-        raise FileError(
-            f"{path}, line {lines[row]}: the value in column {column + 1} is not a number (NaN or infinite)."
-        )
-    for number, line in rows[:start]:
-        cells = _cells(line, delimiter)
-        if len(cells) == values.shape[1] and _is_number(cells[0]):
-            raise FileError(f"{path}, line {number}: text among numbers ({line[:40]}).")
-    names = _names([line for _, line in rows[:start]], delimiter, values.shape[1])
-    return Table(path, values, names, lines)
-
-
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Raises FileError if it is not text."""
     raw = path.read_bytes()
     marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -78,6 +55,40 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise FileError(f"{path} is not text: it cannot be read as a table of numbers.")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def numbered(text: str) -> list[tuple[int, str]]:
+    """The lines of a text that are not blank, with their numbers."""
+    return [(k, line.strip(" \r\n")) for k, line in enumerate(text.split("\n"), 1) if line and not line.isspace()]
+
+
+def read_table(path: Path, text: str) -> Table:
+    """The numbers in a text, separated by commas, semicolons, tabs or white space.
+
+    Raises FileError, with the number of the bad line, if the text is not a table of numbers.
+    """
+    rows = _after_atf_header(path, numbered(text))
+    start = next((k for k, (_, line) in enumerate(rows) if is_data(line)), None)
+    if start is None:
+        return _labelled(path, rows)
+    first = rows[start][1]
+    delimiter = delimiter_of(first)
+    if delimiter and first.endswith(delimiter):
+        rows = [(k, line.removesuffix(delimiter)) for k, line in rows]
+    if "#" in text or "%" in text:
+        rows = rows[:start] + [row for row in rows[start:] if not row[1].startswith(("#", "%"))]
+    notes: list[str] = []
+    # A line of data that counts its own cells is a header: 0,1,2,3 or, above an index, ",0,1,2,3".
+    counter = cells(first, delimiter)
+    filled = [cell for cell in counter if cell]
+    counts = len(filled) > 3 and start + 1 < len(rows) and filled == [str(k) for k in range(len(filled))]
+    start += counts
+    values = parse(path, rows[start:], delimiter, notes)
+    if _is_wide(values):
+        values = values[:, 1:] if counts and not counter[0] else values
+        return _of_rows(path, values, [], notes)
+    names = counter if counts else _names(path, rows[:start], delimiter, values.shape[1])
+    return Table(path, values, names, [k for k, _ in rows[start:]], notes=notes)
 
 
 def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -92,88 +103,115 @@ def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int
     return [row for row in rows if row[0] > rows[1][0] + int(counts[0])]
 
 
-def _delimiter(line: str) -> str | None:
-    """The delimiter in a line of data; None stands for white space."""
-    for delimiter in (";", "\t"):
-        if delimiter in line:
-            return delimiter
-    # Commas separate columns only if all the text between them is numbers: in "0,1 -70,052" they are decimal signs.
-    cells = [cell.replace(",", ".") for cell in _cells(line, ",") if cell] if "," in line else []
-    return "," if cells and all(map(_is_number, cells)) else None
+def _is_wide(values: NDArray[np.float64]) -> bool:
+    """Whether the lines of the file are signals: a few lines of many numbers each."""
+    return values.shape[1] >= max(WIDE, WIDER * len(values))
 
 
-def _has_decimal_comma(lines: list[str], delimiter: str | None) -> bool:
-    """Whether the decimal sign is a comma: there is a comma in some number and a point in none."""
-    if any("." in line for line in lines):
-        return False
-    if delimiter == ",":
-        return any("," in quoted for line in lines for quoted in re.findall(r'"[^"]*"', line))
-    return any("," in line for line in lines)
+def _of_rows(path: Path, values: NDArray[np.float64], names: list[str], notes: list[str]) -> Table:
+    """The table in which each line of the file is a column."""
+    notes.append(f"each line of the file is taken as a signal: {len(values)} lines of {values.shape[1]} numbers")
+    return Table(path, values.T, names, range(values.shape[1]), across=True, notes=notes)
 
 
-def _with_points(line: str, delimiter: str | None) -> str:
-    """The line with decimal points in place of decimal commas."""
-    if delimiter == ",":
-        return re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(",", "."), line)
-    return line.replace(",", ".")
+def _labelled(path: Path, rows: Rows) -> Table:
+    """The table of a text whose lines are signals that begin with a name. Raises FileError if there are no numbers."""
+    for delimiter in (",", ";", "\t", None):
+        split = [line.split(delimiter, 1) for _, line in rows]
+        if all(len(parts) == 2 and is_data(parts[1]) for parts in split):
+            names = [parts[0].strip().strip('"').strip() for parts in split]
+            data = [(k, parts[1]) for (k, _), parts in zip(rows, split, strict=True)]
+            notes: list[str] = []
+            values = parse(path, data, delimiter_of(data[0][1]), notes)
+            if _is_wide(values):
+                return _of_rows(path, values, names, notes)
+    raise FileError(f"{path} holds no line of numbers.")
 
 
-def _cells(line: str, delimiter: str | None) -> list[str]:
-    """The fields of a line without quotes and white space around them."""
-    cells = line.split(delimiter)
-    if delimiter and '"' in line:
-        with contextlib.suppress(csv.Error):  # raised for a quote that is never closed
-            cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-    return [cell.strip().strip('"').strip() for cell in cells]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_data(line: str) -> bool:
-    """Whether every field of the line is a number."""
-    delimiter = _delimiter(line)
-    if _has_decimal_comma([line], delimiter):
-        line = _with_points(line, delimiter)
-    cells = [cell for cell in _cells(line, delimiter) if cell]
-    return bool(cells) and all(map(_is_number, cells))
-
-
-def _names(header: list[str], delimiter: str | None, columns: int) -> list[str]:
+def _names(path: Path, header: Rows, delimiter: str | None, columns: int) -> list[str]:
     """One name per column from the lines above the data; empty if they are no header.
 
-    The names may be on one line, or on several lines that are joined (names, then units), or on a line each.
+    The names are on the last line that has as many cells as there are columns, with units from a line beside it; or on a
+    line each. What stands above are remarks, unless the names alone do not tell the columns apart.
     """
-    header = [re.sub(r"^[#%]+\s*", "", line) for line in header]
-    found = []
-    for line in header:
-        cells = _cells(line, delimiter)
-        if delimiter is None and len(cells) != columns:
-            cells = _cells(re.sub(r"\s+(?=[\[(])", "", line), delimiter)  # "V (mV)" is a single name
-        if len(cells) == columns:
-            found.append(cells)
-    if found:
-        return [" ".join(cell for cell in cells if cell) for cells in zip(*found, strict=True)]
-    if len(header) == columns:
-        return [line.strip().strip('"').strip() for line in header]
+    found: list[tuple[int, list[str]]] = []
+    for number, line in header:
+        split = _header_cells(re.sub(r"^[#%]+\s*", "", line), delimiter, columns)
+        if split and any(re.search(r"[^\W\d_]", cell) for cell in split):
+            found.append((number, split))
+    last = [re.sub(r"^[#%]+\s*", "", line).strip().strip('"').strip() for _, line in header[-columns:]]
+    alone = not found and len(header) == columns
+    if columns > 1 and len(last) == columns and (alone or all(meaning(line).kind for line in last)):
+        return last
+    if not found:
+        _require_text(path, header, delimiter, columns)
+        return []
+    chosen = _chosen(found, columns)
+    _require_text(path, [row for row in header if row[0] > found[chosen][0]], delimiter, columns)
+    names = found[chosen][1]
+    if chosen and _are_units(names):
+        names = _with_units(found[chosen - 1][1], names)
+        chosen -= 1
+    elif chosen and _are_units(found[chosen - 1][1]):
+        names = _with_units(names, found[chosen - 1][1])
+        chosen -= 1
+    for above in range(chosen - 1, -1, -1):
+        if len(set(names)) == columns:
+            break
+        joined = [" ".join(pair).strip() for pair in zip(_filled(found[above][1]), names, strict=True)]
+        if len(set(joined)) > len(set(names)):
+            names = joined
+    return names
+
+
+def _header_cells(line: str, delimiter: str | None, columns: int) -> list[str]:
+    """The cells of a line of a header if there is one for each column, else []."""
+    tries = [cells(line, delimiter)]
+    if delimiter is None:
+        tries.append(cells(re.sub(r"\s+(?=[\[(])", "", line), None))  # "V (mV)" is a single name
+    tries += [cells(line, other) for other in (",", ";", "\t") if other != delimiter and other in line]
+    for split in tries:
+        while len(split) > columns and not split[-1]:
+            split = split[:-1]
+        if len(split) == columns:
+            return split
     return []
 
 
-def _first_fault(path: Path, data: list[str], lines: list[int], delimiter: str | None) -> str:
-    """The message that tells the first line which is not like the others, or not of numbers."""
-    width = len(_cells(data[0], delimiter))
-    for number, line in zip(lines, data, strict=True):
-        cells = _cells(line, delimiter)
-        if len(cells) != width:
-            return f"{path}, line {number}: {len(cells)} values where the lines above have {width}."
-        for column, cell in enumerate(cells, 1):
-            if not cell:
-                return f"{path}, line {number}: column {column} is empty (columns must have the same length)."
-            if not _is_number(cell):
-                return f"{path}, line {number}: {cell[:40]!r} is not a number."
-    return f"{path} is not an even table of numbers."
+def _chosen(found: list[tuple[int, list[str]]], columns: int) -> int:
+    """Which line of the header has the names: the last, unless only a line above tells what half of the columns are."""
+
+    def told(k: int) -> int:
+        return sum(meaning(cell).kind not in ("", "index") for cell in found[k][1])
+
+    last = len(found) - 1
+    if told(last):
+        return last
+    return next((k for k in range(last, -1, -1) if 2 * told(k) >= columns), last)
+
+
+def _are_units(split: list[str]) -> bool:
+    """Whether a line of a header has only units; a dash stands for none."""
+    return all(is_unit(cell) for cell in split if re.search(r"\w", cell))
+
+
+def _with_units(names: list[str], units: list[str]) -> list[str]:
+    """The names, each with its unit in brackets."""
+    bare = [re.sub(r"^[\[(]\s*|\s*[\])]$", "", unit) for unit in units]
+    return [f"{name} ({unit})" if name and unit else name or unit for name, unit in zip(names, bare, strict=True)]
+
+
+def _filled(group: list[str]) -> list[str]:
+    """A line that names groups of columns, with each name repeated over the empty cells that follow it."""
+    out: list[str] = []
+    for cell in group:
+        out.append(cell or (out[-1] if out else ""))
+    return out
+
+
+def _require_text(path: Path, rows: Rows, delimiter: str | None, columns: int) -> None:
+    """Raise FileError if a line between the names and the data begins with a number: it is data that is spoilt."""
+    for number, line in rows:
+        split = cells(line, delimiter)
+        if len(split) == columns and is_number(split[0]):
+            raise FileError(f"{path}, line {number}: text among numbers ({line[:40]}).")

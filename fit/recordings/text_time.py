@@ -6,8 +6,13 @@ import numpy as np
 
 from spikefab.errors import Advice, FileError, UsageError
 
-from .text_header import Column, Floats
+from .text_column import Column, Floats
 from .text_table import Table
+
+SLOWEST = 10.0  # ms: a longer sample step is not one of a neuron's recording
+FASTEST = 1e-4  # ms: the same of a shorter step
+EVEN = 0.2  # share of the median step by which a step of an even time may differ from it
+MOST = 0.8  # share of even steps above which an uneven time is a fault, and below which it is a simulator's variable step
 
 
 def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Column]:
@@ -18,28 +23,28 @@ def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Col
     known = [c for kind in ("time", "index") for c in columns if c.kind == kind]
     if not any(c.kind or increases(c.values) for c in columns):
         # No header and no column that increases evenly: a column that increases evenly several times over is the time.
-        known = [c for c in columns if _parts(c.values) > 1]
+        known = [c for c in columns if _parts(c.values) > 1] or [c for c in columns[:1] if _is_clock(columns)]
     if not known:
         return columns
     clock = known[0]
     parts = _parts(clock.values)
     if parts < 2:
         again = _restart(clock.values)
-        if again is not None and clock.kind == "time":
+        if again is not None and clock.kind != "index":
             raise FileError(
-                f"{table.path}: the time starts again at line {table.lines[again]}: sweeps belong side by side, a column"
-                " each."
+                f"{table.path}: the time starts again at {table.at(again)}: sweeps belong side by side, a column each."
             )
         return columns
     n = len(clock.values) // parts
-    notes.append(f"the time starts again at line {table.lines[n]}: taken as {parts} sweeps of {n} samples")
+    notes.append(f"the time starts again at {table.at(n)}: taken as {parts} sweeps of {n} samples")
     cut: list[Column] = []
     for c in columns:
-        rows = c.values.reshape(parts, n)
+        padding = (0, max(0, parts * n - len(c.values)))
+        rows = np.pad(c.values, padding, constant_values=np.nan)[: parts * n].reshape(parts, n)
         if c is clock or c.kind in ("time", "index"):
             cut.append(replace(c, values=rows[0]))
         else:
-            cut += [replace(c, values=row, part=k) for k, row in enumerate(rows)]
+            cut += [replace(c, values=row[np.isfinite(row)], part=k) for k, row in enumerate(rows)]
     return cut
 
 
@@ -59,7 +64,7 @@ def _restart(values: Floats) -> int | None:
     typical = np.median(steps) if len(steps) else 0.0
     for k in np.flatnonzero(steps < 0) + 1:
         again = abs(values[k] - values[0]) <= 0.5 * typical
-        if again and k < len(steps) and abs(steps[k] - typical) <= 0.2 * typical:
+        if again and k < len(steps) and min(abs(steps[k] - typical) / typical, abs(steps[k] / steps[0] - 1)) <= 0.2:
             return int(k)
     return None
 
@@ -67,41 +72,59 @@ def _restart(values: Floats) -> int | None:
 def time_step(table: Table, columns: list[Column], dt: float | None, notes: list[str]) -> float:
     """The sample step in ms. Sets the kind of the columns that are a time or an index.
 
-    Raises FileError if the times are uneven (with the line number), UsageError if there is neither a time nor dt.
+    Samples of a simulator with a variable step are interpolated at even steps. Raises FileError if the times are uneven
+    otherwise (with the line number), UsageError if there is neither a time nor dt.
     """
     named = [c for c in columns if c.kind == "time"]
-    for c in [] if named else columns:
+    sound = [c for c in named if not c.means.fault]
+    if named and not sound:
+        raise FileError(f"{table.path}: column {named[0].title} {named[0].means.fault}.")
+    for c in [] if sound else columns:
         # If no header names the time, a column that increases evenly is the time, or the index if it increases by ones.
         if c.kind in ("", "index") and increases(c.values):
             counts = np.all(np.diff(c.values) == 1)
             c.kind = "index" if counts else "time"
             if not counts:
-                named.append(c)
-    if not named:
-        if dt is None:
+                sound.append(c)
+    if not sound and columns and columns[0].kind == "" and _is_clock(columns):
+        columns[0].kind = "time"
+        sound.append(columns[0])
+    hint = table.step if table.step is not None and FASTEST < table.step < SLOWEST else None
+    if not sound:
+        if dt is None and hint is None:
             counted = any(c.kind == "index" for c in columns)
             why = "only counts its samples" if counted else "has no time column"
             raise UsageError(f"{table.path} {why}: ", Advice.GIVE_DT, ".")
-        return float(dt)
-    steps = {_even_step(table, c, dt, notes) for c in named}
-    if len(steps) > 1:
-        raise FileError(
-            f"{table.path} has sweeps of different time steps: {', '.join(f'{s:g} ms' for s in sorted(steps))}."
-        )
-    step = steps.pop()
+        step = float(dt if hint is None else hint)  # type: ignore[arg-type]
+    else:
+        steps = {_step_of(table, c, columns, dt if dt is not None else hint, notes) for c in sound}
+        if len(steps) > 1:
+            raise FileError(
+                f"{table.path} has sweeps of different time steps: {', '.join(f'{s:g} ms' for s in sorted(steps))}."
+            )
+        step = steps.pop()
+        if hint is not None and not np.isclose(step, hint, rtol=0.02):
+            raise FileError(
+                f"{table.path}: its times go on by {step:g} ms, but its header gives a sample step of {hint:g} ms."
+            )
     if dt is not None and not np.isclose(dt, step, rtol=1e-3):
         notes.append(f"{step:g} ms is the time step of the file itself")
     return step
 
 
-def _even_step(table: Table, column: Column, dt: float | None, notes: list[str]) -> float:
-    """The step, ms, of a time column. Raises FileError, with the line number, if the times do not increase evenly."""
+def _step_of(table: Table, column: Column, columns: list[Column], dt: float | None, notes: list[str]) -> float:
+    """The step, ms, of a time column; if its steps vary, that to which all columns are resampled here.
+
+    Raises FileError, with the line number, if the times do not increase.
+    """
     t = column.values
     if len(t) < 2:
         raise FileError(f"{table.path} holds a single sample.")
     steps = np.diff(t)
     typical = float(np.median(steps))
-    uneven = np.flatnonzero(np.abs(steps - typical) > 0.2 * abs(typical)) if typical > 0 else np.array([0])
+    uneven = np.flatnonzero(np.abs(steps - typical) > EVEN * abs(typical)) if typical > 0 else np.array([0])
+    if len(uneven) and _varies(t):
+        return _resampled(column, columns, dt, notes)
     if not len(uneven):
         drift = np.abs(t - t[0] - np.arange(len(t)) * (t[-1] - t[0]) / (len(t) - 1))
         uneven = np.flatnonzero(drift[1:] > 0.5 * typical)
@@ -110,9 +133,7 @@ def _even_step(table: Table, column: Column, dt: float | None, notes: list[str])
             return _given_step(table, column, dt, notes)
         k = int(uneven[0])
         where = f"where its step is {typical:g}; time steps must be even" if typical > 0 else "and does not increase"
-        raise FileError(
-            f"{table.path}, line {table.lines[k + 1]}: the time goes from {t[k]:g} to {t[k + 1]:g} {where}."
-        )
+        raise FileError(f"{table.path}, {table.at(k + 1)}: the time goes from {t[k]:g} to {t[k + 1]:g} {where}.")
     step = (t[-1] - t[0]) / (len(t) - 1)
     factor = column.factor
     if factor is None:
@@ -120,12 +141,58 @@ def _even_step(table: Table, column: Column, dt: float | None, notes: list[str])
         factor = 1e3 if step < 1.5e-3 else 1.0 if step <= 1.0 else 1e-3
         unit = {1e3: "s", 1.0: "ms", 1e-3: "µs"}[factor]
         notes.append(f"{column.name} has no unit: taken as time in {unit}, a step of {step * factor:g} ms")
-    if not 1e-4 < step * factor < 10:
+    if not FASTEST < step * factor < SLOWEST:
         raise FileError(
             f"{table.path} has a time step of {step * factor:g} ms: the unit of {column.name} must be wrong."
         )
     # The mean step is more exact than a single printed time, but not to the 16 digits of a float: keep six.
     return float(f"{step * factor:.6g}")
+
+
+def _is_clock(columns: list[Column]) -> bool:
+    """Whether the first of several columns may be an uneven time, without a name: it increases nearly everywhere, as no signal does.
+
+    It may start again: a sweep that follows below the other.
+    """
+    values = columns[0].values
+    steps = np.diff(values)
+    if len(columns) < 2 or len(steps) < 10 or values[0] < 0:
+        return False
+    back = np.flatnonzero(steps < 0)
+    again = np.all(values[back + 1] <= values[0] + 0.01 * np.ptp(values))
+    return bool(again and len(back) < 0.1 * len(steps) and np.mean(steps > 0) > 0.9)
+
+
+def _varies(t: Floats) -> bool:
+    """Whether times are those of a simulator with a variable step: they never go back, and few of their steps are alike."""
+    steps = np.diff(t)
+    even = np.mean(np.abs(steps - np.median(steps)) <= EVEN * np.median(steps))
+    return len(steps) > 10 and bool(np.all(steps >= 0) and np.mean(steps > 0) > 0.5 and even < MOST) and not _coarse(t)
+
+
+def _resampled(column: Column, columns: list[Column], dt: float | None, notes: list[str]) -> float:
+    """Interpolate all columns of a table at even times; the new step in ms, which is dt if it is given."""
+    t, factor = column.values, column.factor
+    said = ""
+    if factor is None:
+        # a simulation lasts from some 50 ms to 20 s
+        factor = 1e3 if t[-1] - t[0] < 20 else 1.0
+        said = f" (taken as {'s' if factor > 1 else 'ms'})"
+    steps = np.diff(t) * factor
+    # the shortest steps are those of the spikes: one in ten of the positive steps is shorter
+    fine = float(np.percentile(steps[steps > 0], 10))
+    step = dt if dt is not None else next((s for s in (0.1, 0.05, 0.025) if s <= fine), 0.02)
+    # Of two samples at one time, the second is what holds from then on.
+    last = np.append(np.diff(t) > 0, True)
+    even = t[0] + np.arange(int((t[-1] - t[0]) * factor / step + 1e-6) + 1) * step / factor
+    for c in columns:
+        if c.kind != "time" and len(c.values) == len(t):
+            c.values = np.interp(even, t[last], c.values[last])
+    notes.append(
+        f"{column.name} is a time{said} with steps of {steps.min():.3g} to {steps.max():.3g} ms: resampled to steps of"
+        f" {step:g} ms"
+    )
+    return float(step)
 
 
 def _coarse(t: Floats) -> bool:
@@ -166,7 +233,8 @@ def _given_step(table: Table, column: Column, dt: float | None, notes: list[str]
             f"{table.path} does not have a time step of {dt:g} ms: its {len(t)} samples cover {covered:g} ms, not"
             f" {expected:g}."
         )
-    notes.append(f"{column.name} is printed with too few digits: the time step is the given one, {dt:g} ms")
+    whose = "that of the header" if dt == table.step else "the given one"
+    notes.append(f"{column.name} is printed with too few digits: the time step is {whose}, {dt:g} ms")
     return float(dt)
 
 
