@@ -42,7 +42,13 @@ class Format:
 
 
 FORMATS = (
-    Format((".csv", ".tsv", ".txt", ".asc", ".dat", ".atf"), "text", text.read_csv, ("dt",), text.read_current),
+    Format(
+        (".csv", ".tsv", ".txt", ".asc", ".dat", ".atf", ".lvm"),
+        "text",
+        text.read_csv,
+        ("dt", "voltage_channel", "current_channel", "units"),
+        text.read_current,
+    ),
     Format((".abf",), "ABF", abf.read_abf, ("voltage_channel", "current_channel", "units"), abf.read_current),
     Format((".nwb",), "NWB", nwb.read_nwb, ("electrode",)),
 )
@@ -73,13 +79,14 @@ def read(
     sweeps: str | Sequence[int] | None = None,
     spike_prominence: float | None = None,
 ) -> Recording:
-    """Read a recording from a file. The suffix tells the format: csv, tsv, txt, asc, dat and atf (text), abf (Axon 1 and 2),
-    nwb (1 and 2), a suffix that an installed package has registered in the entry points `spikefab.readers`, or one that
+    """Read a recording from a file. The suffix tells the format: csv, tsv, txt, asc, dat, atf and lvm (text), abf (Axon 1
+    and 2), nwb (1 and 2), a suffix that an installed package has registered in the entry points `spikefab.readers`, or one that
     neo knows.
 
     dt               ms between samples, for a text file without a time column or with times of too few digits
     current          another file, with the injected current: one for all sweeps, or one for each; as long as the voltage
-    voltage_channel  the channel with the membrane's voltage: its number (0, 1, ...) or its name
+    voltage_channel  the channel (ABF) or column (text) with the membrane's voltage: its number (0, 1, ...) or its name; of
+                     text also a part of the name, or several with commas
     current_channel  the channel that recorded the injected current, likewise
     units            units of voltage and current of the numbers in the file, "mV,pA" or one of them (",pA"), if the file
                      names none or wrong ones; the second also holds for the file `current`

@@ -1,5 +1,6 @@
 """One column of a text file: its values, and what is known of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,14 +12,15 @@ from .text_header import NOTHING, TOKEN, UNITS, WORDS, Meaning, tokens
 Floats = NDArray[np.float64]
 
 # A number that directly follows one of these words counts cells or channels, and not sweeps.
-SITES = frozenset(
-    "cell neuron electrode elec pipette headstage hs amp amplifier channel ch chan adc ai probe site roi patch vmon imon mon"
-    " unit soma dend dendrite axon apical basal compartment comp".split()
+SITES = re.compile(
+    r"cell|neuron|elec|electrode|pipette|headstage|hs|amp|amplifier|ch|chan|channel|adc|ai|probe|site|roi|patch|unit"
+    r"|[vi]?mon|soma|dend|dendrite|axon|apical|basal|comp|compartment"
 )
-SWEEPS = frozenset("sweep trial trace rep repeat repetition episode run segment step".split())
+# A letter that directly follows one of these words is that of a sweep.
+SWEEPS = re.compile(r"sweep|trial|trace|rep|repeat|repetition|episode|run|segment|step")
 
 
-@dataclass
+@dataclass(eq=False)
 class Column:
     """One column of a text file.
 
@@ -30,6 +32,7 @@ class Column:
     factor  converts the values to ms, mV or nA; None if no unit is given
     part    number of the sweep if the sweeps are stacked below each other in the file, else None
     channel whether columns side by side are channels of a program, and not sweeps
+    rows    number of rows of its table, with those in which only other columns go on
     """
 
     name: str
@@ -40,6 +43,7 @@ class Column:
     factor: float | None = field(default=None, kw_only=True)
     part: int | None = field(default=None, kw_only=True)
     channel: bool = field(default=False, kw_only=True)
+    rows: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         self.kind = self.kind or self.means.kind
@@ -67,8 +71,8 @@ class Column:
         found: list[str] = []
         before = ""
         for token in tokens(self.title):
-            counts = token[-1].isdigit() or (len(token) == 1 and before in SWEEPS)
-            if (not counts or before in SITES) and WORDS.get(token) != "voltage":
+            counts = token[-1].isdigit() or (len(token) == 1 and SWEEPS.fullmatch(before))
+            if (not counts or SITES.fullmatch(before)) and WORDS.get(token) != "voltage":
                 found.append(token)
             before = token
         return tuple(found)
@@ -82,7 +86,7 @@ class Column:
     def unit(self) -> str:
         """The unit of the values as they are in the file, "" if it is not known."""
         named = {"voltage": ("V", "mV", "uV"), "current": ("A", "mA", "uA", "nA", "pA")}.get(self.kind, ())
-        return next((u for u in named if UNITS[u.lower()][1] == self.factor), "")
+        return next((u for u in named if UNITS[u.lower()][1] == abs(self.factor or 0.0)), "")
 
 
 def listed(columns: Sequence[Column]) -> str:

@@ -84,10 +84,13 @@ def _labchart(path: Path, text: str) -> list[Table]:
         said = fresh if "ChannelTitle" in fresh else {**said, **fresh}
         data = [(k, re.sub(r"\t?#.*$", "", line)) for k, line in rows]
         data = [(k, line) for k, line in data if line.strip()]
+        if not data:
+            continue
         width = len(cells(data[0][1].removesuffix("\t"), "\t"))
-        titles = [cell.strip().strip('"') for cell in said.get("ChannelTitle", [""] * len(said.get("Range", [])))]
-        while titles and len(titles) > 1 and (not titles[-1] or len(titles) > width):
+        titles = [cell.strip().strip('"') for cell in said.get("ChannelTitle", [])]
+        while titles and not titles[-1]:
             titles.pop()
+        titles = titles[:width] or [""] * len([cell for cell in said.get("Range", []) if cell.strip()])
         before = max(0, width - (len(titles) or width - 1))
         timed = before == 1 and is_number(cells(data[0][1], "\t")[0].replace(",", "."))
         names = [_with_unit(title or f"channel {k}", _labchart_unit(said, k)) for k, title in enumerate(titles)]
@@ -114,7 +117,8 @@ def _interval(text: str) -> float | None:
     """A sample interval such as "1.0000E-04 s" in ms, None if there is none."""
     found = re.match(r"\s*([-+\d.,eE]+)\s*(\S+)", text)
     unit = UNITS.get(found[2].lower(), ("", 0.0)) if found else ("", 0.0)
-    return float(found[1].replace(",", ".")) * unit[1] if found and unit[0] == "time" else None
+    number = found[1].replace(",", ".") if found else ""
+    return float(number) * unit[1] if is_number(number) and unit[0] == "time" else None
 
 
 def _labview(path: Path, text: str) -> list[Table]:
@@ -175,7 +179,7 @@ def _with_unit(name: str, unit: str) -> str:
 # beginning of a line that tells the program -> reader of its text
 PROGRAMS: dict[str, Callable[[Path, str], list[Table]]] = {
     r"\ALabVIEW Measurement": _labview,
-    r"^(?:Interval|ExcelDateTime|ChannelTitle|TimeFormat)=": _labchart,
-    r"^\s*\"(?:INFORMATION|SUMMARY|CHANNEL)\"": spike2,
+    r"^(?:Interval|ExcelDateTime|ChannelTitle|TimeFormat)= *\t": _labchart,
+    r"^\s*\"(?:INFORMATION|SUMMARY)\"\s*$|^\s*\"CHANNEL\"[\t,]": spike2,
     r"^\s*\"?(?:Series|Sweep|Trace)_\d|^\s*\"Index\"\s*[,;\t]\s*\"Time\s*\[": _heka,
 }

@@ -28,25 +28,26 @@ WORDY = {"min": ("time",), "ma": ("", "current")}
 # word in a name, in lower case: kind of signal that it stands for
 WORDS = {
     **dict.fromkeys(("t", "time", "times", "zeit"), "time"),
-    **dict.fromkeys(("v", "vm", "vmon", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "spannung"), "voltage"),
+    **dict.fromkeys(
+        ("v", "vm", "vmon", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "spannung"), "voltage"
+    ),
     **dict.fromkeys(("i", "im", "iinj", "inj", "injected", "current", "curr", "stim", "stimulus", "strom"), "current"),
     **dict.fromkeys(("stimulation", "command", "cmd", "iclamp", "iapp", "iext", "istim", "icmd", "imon"), "current"),
     **dict.fromkeys(("", "n", "index", "idx", "sample", "samples", "unnamed"), "index"),
 }
-# Words in the name of a signal that is not the cell's voltage or current, whatever its unit; and beginnings of such words.
-OTHER = frozenset(
-    "ttl led lfp eeg emg ecg ekg eog ecog fepsp fp pd pmt ph co temp din dout dio dig digital gpio mic cam lick bath air"
-    " flow pos speed field light event events marker markers flag hold holding reversal threshold reference ref".split()
+# A word in the name of a signal that is not the cell's voltage or current, whatever its unit.
+OTHER = re.compile(
+    r"ttl|led|lfp|eeg|emg|ecg|ekg|eog|ecog|fepsp|fp|pd|pmt|ph|co|temp|din|dout|dio|dig|digital|gpio|mic|cam|lick|bath|air"
+    r"|flow|pos|speed|field|light|events?|markers?|flag|hold|holding|reversal|threshold|ref"
+    r"|(?:trig|laser|photo|opto|valve|shutter|camera|pressure|temperat|fieldpot|extracell|piezo|whisk|pupil|respir|breath"
+    r"|velocit|position|running|treadmill|wheel|microph|audio|sound|odou?r|puff|strobe|frame|sync|clock|illumin|fluoresc"
+    r"|humid|vacuum|suction|solenoid|perfus|lever|reward|galvo|druck|licht|feldpot|lightst|referenc)\w*"
 )
-OTHER_BEGINS = (
-    *("trig", "laser", "photo", "opto", "valve", "shutter", "camera", "pressure", "temperat", "fieldpot", "extracell"),
-    *("piezo", "whisk", "pupil", "respir", "breath", "velocit", "position", "running", "treadmill", "wheel", "microph"),
-    *("audio", "sound", "odor", "odour", "puff", "strobe", "frame", "sync", "clock", "illumin", "fluoresc", "humid"),
-    *("vacuum", "suction", "solenoid", "perfus", "lever", "reward", "galvo", "druck", "licht", "feldpot", "lightst"),
+# A word in the name of a trace that was computed from another one.
+DERIVED = re.compile(
+    r"lp|lowpass|highpass|bandpass|norm|fit|fitted|model|sim|avg|averaged?|mean|median|sd|std|sem"
+    r"|(?:filt|smooth|detrend|normali[sz]|zscore|deriv|denois|despik|simulat|predict|interp)\w*"
 )
-# Words and beginnings of words in the name of a trace that was computed from another one.
-DERIVED = frozenset("lp lowpass highpass bandpass norm fit fitted model sim avg average averaged mean median sd std sem".split())
-DERIVED_BEGINS = ("filt", "smooth", "detrend", "normaliz", "normalis", "zscore", "deriv", "denois", "despik", "simulat", "predict", "interp")
 PREFIX = "[fpnuµμmkMG]?"  # regular expression of a prefix of a unit, such as the k of kHz
 # Text in brackets that is a unit, but not one of UNITS: kHz, nS, uA/cm2, pA pF-1. It must not match (raw), (soma), (1/3).
 UNIT_LIKE = re.compile(rf"{PREFIX}(?:V|A|s|Hz|C|S|F|[Oo]hms?|Ω)(?:[\s.·*]+\S*[-−⁻]\S+)?|.*[^\W\d][\d²^]*\s*/.+")
@@ -57,6 +58,8 @@ DENSITY = re.compile(rf"(?<![^\W_]){PREFIX}A[\s_]*(?:/|per|[\s_])[\s_]*(?:[pnuµ
 SITED = re.compile(r"(?<![^\W\d_])([VvIi]m?)((?:pre|post|soma|dend|axon|cell|left|right)(?:syn\w*|rite)?)(?![^\W\d_])")
 # a word, or a number with its sign: -100 in V_-100pA
 TOKEN = re.compile(r"[^\W\d_]+|(?:(?<=[_\s(\[])-)?\d+(?:\.\d+)?")
+# A number with a unit is no name: 10 V in a remark, or -100 pA above the voltage that it evoked.
+QUANTITY = re.compile(r"[-+]?\d[\d.,]*\s*[^\W\d]*")
 # a pair of round or square brackets and the text in it
 BRACKETS = re.compile(r"[\[(]\s*([^\[\]()]*?)\s*[\])]")
 
@@ -103,16 +106,16 @@ def meaning(name: str) -> Meaning:
     whole = name.strip().lower()
     if whole in WORDS:  # a column called V is a voltage, but not necessarily in volts
         return Meaning(WORDS[whole], named=True)
-    if re.match(r"d[vi][\s/_]*dt", whole):
+    if re.match(r"d[vi][\s/_]*dt", whole) or QUANTITY.fullmatch(whole):
         return NOTHING
     unit, rest, bracketed = _unit(name)
     plain = [w for w in re.split(r"[\W_\d]+", rest.lower()) if w]
     split = words(name)
     every = {*plain, *split}
     unit_kind, factor = UNITS.get(unit.lower(), ("", None))
-    if any(w in OTHER or w.startswith(OTHER_BEGINS) for w in every):
+    if any(map(OTHER.fullmatch, every)):
         return Meaning("other", factor, unit_kind)
-    derived = any(w in DERIVED or w.startswith(DERIVED_BEGINS) for w in {*every, *re.split(r"[\W_\d]+", whole)})
+    derived = any(map(DERIVED.fullmatch, {*every, *re.split(r"[\W_\d]+", whole)}))
     kind = next((WORDS[w] for w in (*plain, *(w for w in split if len(w) > 1)) if w in WORDS), "")
     if not unit or kind == "index":
         return Meaning(kind, named=bool(kind), derived=derived)

@@ -61,7 +61,9 @@ def spike2(path: Path, text: str) -> list[Table]:
         _describe(channel, about)
         if channel.sampled:
             step = _step(path, channel, start[1])
-            stretches.setdefault(current, []).append(_Stretch(start[0], step, _numbers(path, samples, start[2]), start[2]))
+            stretches.setdefault(current, []).append(
+                _Stretch(start[0], step, _numbers(path, samples, start[2]), start[2])
+            )
 
     for number, line in numbered(text):
         if not line.lstrip().startswith('"'):

@@ -75,19 +75,24 @@ def read_table(path: Path, text: str) -> Table:
     delimiter = delimiter_of(first)
     if delimiter and first.endswith(delimiter):
         rows = [(k, line.removesuffix(delimiter)) for k, line in rows]
+        first = first.removesuffix(delimiter)
     if "#" in text or "%" in text:
         rows = rows[:start] + [row for row in rows[start:] if not row[1].startswith(("#", "%"))]
     notes: list[str] = []
-    # A line of data that counts its own cells is a header: 0,1,2,3 or, above an index, ",0,1,2,3".
+    columns = len(cells(first, delimiter))
+    # A last column that is named but empty has been cut with the delimiters at the ends of the lines.
+    names = (
+        _names(path, rows[:start], delimiter, columns) or _names(path, rows[:start], delimiter, columns + 1)[:columns]
+    )
+    # Without names, a first line that counts its own cells is a header: 0,1,2,3 or, above an index, ",0,1,2,3".
     counter = cells(first, delimiter)
     filled = [cell for cell in counter if cell]
     counts = len(filled) > 3 and start + 1 < len(rows) and filled == [str(k) for k in range(len(filled))]
-    start += counts
+    if counts and not names:
+        names, start = counter, start + 1
     values = parse(path, rows[start:], delimiter, notes)
     if _is_wide(values):
-        values = values[:, 1:] if counts and not counter[0] else values
-        return _of_rows(path, values, [], notes)
-    names = counter if counts else _names(path, rows[:start], delimiter, values.shape[1])
+        return _of_rows(path, values[:, 1:] if counts and not counter[0] else values, [], notes)
     return Table(path, values, names, [k for k, _ in rows[start:]], notes=notes)
 
 
@@ -149,7 +154,7 @@ def _names(path: Path, header: Rows, delimiter: str | None, columns: int) -> lis
     chosen = _chosen(found, columns)
     _require_text(path, [row for row in header if row[0] > found[chosen][0]], delimiter, columns)
     names = found[chosen][1]
-    if chosen and _are_units(names):
+    if chosen and _are_units(names) and _are_names(found[chosen - 1][1], names):
         names = _with_units(found[chosen - 1][1], names)
         chosen -= 1
     elif chosen and _are_units(found[chosen - 1][1]):
@@ -169,13 +174,13 @@ def _header_cells(line: str, delimiter: str | None, columns: int) -> list[str]:
     tries = [cells(line, delimiter)]
     if delimiter is None:
         tries.append(cells(re.sub(r"\s+(?=[\[(])", "", line), None))  # "V (mV)" is a single name
-    tries += [cells(line, other) for other in (",", ";", "\t") if other != delimiter and other in line]
     for split in tries:
         while len(split) > columns and not split[-1]:
             split = split[:-1]
         if len(split) == columns:
             return split
-    return []
+    others = [cells(line, other) for other in (",", ";", "\t") if other != delimiter and other in line]
+    return next((split for split in others if len(split) == columns and all(meaning(cell).kind for cell in split)), [])
 
 
 def _chosen(found: list[tuple[int, list[str]]], columns: int) -> int:
@@ -193,6 +198,13 @@ def _chosen(found: list[tuple[int, list[str]]], columns: int) -> int:
 def _are_units(split: list[str]) -> bool:
     """Whether a line of a header has only units; a dash stands for none."""
     return all(is_unit(cell) for cell in split if re.search(r"\w", cell))
+
+
+def _are_names(split: list[str], units: list[str]) -> bool:
+    """Whether a line above a line of units has the names, and not a remark: no date, no quantity, no other unit."""
+    if any(re.search(r"\d[-/.:]\d|^[-+]?\d+\s*[^\W\d]", cell) for cell in split):
+        return False
+    return not any(meaning(name).fault for name in _with_units(split, units))
 
 
 def _with_units(names: list[str], units: list[str]) -> list[str]:

@@ -11,8 +11,11 @@ from .text_table import Table
 
 SLOWEST = 10.0  # ms: a longer sample step is not one of a neuron's recording
 FASTEST = 1e-4  # ms: the same of a shorter step
+MANY = 1e8  # samples: more than this are not interpolated
 EVEN = 0.2  # share of the median step by which a step of an even time may differ from it
-MOST = 0.8  # share of even steps above which an uneven time is a fault, and below which it is a simulator's variable step
+MOST = (
+    0.8  # share of even steps above which an uneven time is a fault, and below which it is a simulator's variable step
+)
 
 
 def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Column]:
@@ -44,7 +47,7 @@ def unstacked(table: Table, columns: list[Column], notes: list[str]) -> list[Col
         if c is clock or c.kind in ("time", "index"):
             cut.append(replace(c, values=rows[0]))
         else:
-            cut += [replace(c, values=row[np.isfinite(row)], part=k) for k, row in enumerate(rows)]
+            cut += [replace(c, values=row[np.isfinite(row)], part=k, rows=n) for k, row in enumerate(rows)]
     return cut
 
 
@@ -94,6 +97,7 @@ def time_step(table: Table, columns: list[Column], dt: float | None, notes: list
         if dt is None and hint is None:
             counted = any(c.kind == "index" for c in columns)
             why = "only counts its samples" if counted else "has no time column"
+            why = "seems to have a sweep in each line, and no times" if table.across else why
             raise UsageError(f"{table.path} {why}: ", Advice.GIVE_DT, ".")
         step = float(dt if hint is None else hint)  # type: ignore[arg-type]
     else:
@@ -124,7 +128,7 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
     typical = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - typical) > EVEN * abs(typical)) if typical > 0 else np.array([0])
     if len(uneven) and _varies(t):
-        return _resampled(column, columns, dt, notes)
+        return _resampled(table, column, columns, dt, notes)
     if not len(uneven):
         drift = np.abs(t - t[0] - np.arange(len(t)) * (t[-1] - t[0]) / (len(t) - 1))
         uneven = np.flatnonzero(drift[1:] > 0.5 * typical)
@@ -149,10 +153,15 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
     return float(f"{step * factor:.6g}")
 
 
-def _is_clock(columns: list[Column]) -> bool:
-    """Whether the first of several columns may be an uneven time, without a name: it increases nearly everywhere, as no signal does.
+def is_time(columns: list[Column]) -> bool:
+    """Whether the first of several columns may be a time without a name, even or not."""
+    return increases(columns[0].values) or _is_clock(columns)
 
-    It may start again: a sweep that follows below the other.
+
+def _is_clock(columns: list[Column]) -> bool:
+    """Whether the first of several columns may be an uneven time without a name: it increases nearly everywhere.
+
+    No signal does. The time may start again: a sweep that follows below the other.
     """
     values = columns[0].values
     steps = np.diff(values)
@@ -170,7 +179,7 @@ def _varies(t: Floats) -> bool:
     return len(steps) > 10 and bool(np.all(steps >= 0) and np.mean(steps > 0) > 0.5 and even < MOST) and not _coarse(t)
 
 
-def _resampled(column: Column, columns: list[Column], dt: float | None, notes: list[str]) -> float:
+def _resampled(table: Table, column: Column, columns: list[Column], dt: float | None, notes: list[str]) -> float:
     """Interpolate all columns of a table at even times; the new step in ms, which is dt if it is given."""
     t, factor = column.values, column.factor
     said = ""
@@ -182,6 +191,8 @@ def _resampled(column: Column, columns: list[Column], dt: float | None, notes: l
     # the shortest steps are those of the spikes: one in ten of the positive steps is shorter
     fine = float(np.percentile(steps[steps > 0], 10))
     step = dt if dt is not None else next((s for s in (0.1, 0.05, 0.025) if s <= fine), 0.02)
+    if (t[-1] - t[0]) * factor / step > MANY:
+        raise FileError(f"{table.path} covers {(t[-1] - t[0]) * factor:g} ms: the unit of {column.name} must be wrong.")
     # Of two samples at one time, the second is what holds from then on.
     last = np.append(np.diff(t) > 0, True)
     even = t[0] + np.arange(int((t[-1] - t[0]) * factor / step + 1e-6) + 1) * step / factor

@@ -25,6 +25,8 @@ class Advice(Enum):
     CURRENT_TAKES = "{current} takes"
     VOLTAGE_CHANNEL_IS_FOR = "{voltage_channel} is for"
     CURRENT_CHANNEL_IS_FOR = "{current_channel} is for"
+    CHOOSE_VOLTAGE = "choose those of one with {voltage_channel=NAME}"
+    CHOOSE_CURRENT = "choose with {current_channel=NAME}"
     UNITS_IS_FOR = "{units} is for"
     ELECTRODE_IS_FOR = "{electrode} is for"
     RELABEL = "; if one holds the membrane's voltage, say so with {voltage_channel=N} and {units=mV}"

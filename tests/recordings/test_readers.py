@@ -279,8 +279,8 @@ def test_bad_abf_is_refused(tmp_path):
         (tmp_path / "cut.abf").write_bytes(whole[:size])
         with pytest.raises(FileError, match="truncated or damaged"):
             read(tmp_path / "cut.abf")
-    with pytest.raises(UsageError, match="is for ABF files"):
-        read(write(tmp_path / "a.csv", table(T, V)), current_channel=1)
+    with pytest.raises(UsageError, match="is for text and ABF files"):
+        read(write(tmp_path / "a.nwb", "no file"), current_channel=1)
 
 
 def test_noise_named_abf_is_refused(tmp_path):
