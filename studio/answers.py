@@ -37,6 +37,7 @@ class Recording(Same):
     dt: float
     units: str
     current_origin: str
+    electrode_resistance: float  # MOhm
     sweeps: list[Sweep]
     notes: list[str]
     warnings: list[str]

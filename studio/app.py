@@ -239,7 +239,7 @@ class Studio:
         return _json(found | commands.features(content))
 
     def _told(self, content: dict[str, Any]) -> dict[str, Any]:
-        return {"reading_options": []} | content | commands.info(content)
+        return {"reading_options": [], "electrode_resistance": 0.0} | content | commands.info(content)
 
     # -- models and boards -------------------------------------------------------------------------------------------
 

@@ -170,11 +170,12 @@ def measure(recording: Recording, spikes: Sequence[Spikes]) -> Measured:
         return Measured(e_l, r, tau, drive, None, None, None, None, None, 0.0, seen, jump)
     waits, resets = [], []
     for sweep, found in zip(recording.sweeps, spikes, strict=True):
-        ends = [*found.onset_index[1:], len(sweep.voltage) - 1][: len(found)]
+        v = recording.compensated(sweep)
+        ends = [*found.onset_index[1:], len(v) - 1][: len(found)]
         for time, peak, end in zip(found.time, found.peak_index, ends, strict=True):
-            stop = _repolarised(sweep.voltage[: end + 1], int(peak), dt)
+            stop = _repolarised(v[: end + 1], int(peak), dt)
             waits.append(stop * dt - time)
-            resets.append(float(sweep.voltage[stop]))
+            resets.append(float(v[stop]))
     shortest = float(np.percentile(intervals, 2)) / 2 if len(intervals) else np.inf
     t_ref = float(np.clip(np.median(waits), 0, min(T_REF_MOST, shortest)))
 

@@ -1,7 +1,7 @@
 """What is found in each sweep before features are computed: its spikes, its stimulus window and the size of its step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,13 @@ class Observed:
 
 
 def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[Observed]:
-    """Spikes, stimulus window and current step of each sweep. `trains` are other spikes than those of the recording."""
+    """Spikes, stimulus window and current step of each sweep. `trains` are other spikes than those of the recording.
+
+    The voltages are those without an electrode that was not compensated.
+    """
     sweeps = []
-    for sweep, spikes in zip(recording.sweeps, recording.spikes() if trains is None else trains, strict=True):
+    for raw, spikes in zip(recording.sweeps, recording.spikes() if trains is None else trains, strict=True):
+        sweep = replace(raw, voltage=recording.compensated(raw))
         window = _window(sweep, spikes, recording.dt)
         step = _amplitude(sweep, window, recording.dt)
         pulse = window[1] - window[0] < PULSE

@@ -110,8 +110,10 @@ def _bridge(sweeps: Sequence[Sweep], spikes: Sequence[Spikes]) -> float | None:
     for sweep, s in zip(sweeps, spikes, strict=True):
         if sweep.current is not None and len(s):
             # Medians over each sweep, because within a sweep adaptation moves all three voltages.
-            values = (sweep.current[s.onset_index], s.onset_voltage, s.peak_voltage, s.trough_voltage)
-            points.append([float(np.median(x)) for x in values])
+            v = [
+                sweep.voltage[at] for at in (s.onset_index, s.peak_index, s.trough_index)
+            ]  # with that of the electrode
+            points.append([float(np.median(x)) for x in (sweep.current[s.onset_index], *v)])
     if len(points) < 3:
         return None
     current, *voltages = np.array(points).T

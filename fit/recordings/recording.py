@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from spikefab.errors import Advice, RecordingError, UsageError
 
+from .electrode import compensated, electrode_resistance, rough_resistance
 from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
 from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
@@ -100,9 +101,22 @@ class Recording:
         )
 
     def spikes(self) -> tuple[Spikes, ...]:
-        """The spikes of each sweep. They are sought once; a resampled recording has those of the original."""
+        """The spikes of each sweep. They are sought once; a resampled recording has those of the original.
+
+        They are sought in the voltage without that of the electrode, see `compensated`, and their voltages are of it.
+        """
         assert self._known is not None
-        return self._known.spikes
+        return self._known.found[1]
+
+    @property
+    def electrode_resistance(self) -> float:
+        """MOhm: the resistance of the electrode that was not compensated, as the recording shows it; 0.0 if it shows none."""
+        assert self._known is not None
+        return self._known.found[0]
+
+    def compensated(self, sweep: Sweep) -> Floats:
+        """The voltage (T,) mV of one of the sweeps without the voltage across an electrode that was not compensated."""
+        return compensated(sweep, self.dt, self.electrode_resistance)
 
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
@@ -190,13 +204,24 @@ class _Known:
         )
 
     @cached_property
-    def spikes(self) -> tuple[Spikes, ...]:
-        if self._parent is None:
-            return tuple(find_spikes(s.voltage, self._dt, self._prominence) for s in self._sweeps)
-        found = self._parent.spikes()
+    def found(self) -> tuple[float, tuple[Spikes, ...]]:
+        """The resistance of the electrode, MOhm, and the spikes of each sweep."""
+        if self._parent is not None:
+            found = self._parent.spikes()
+            moved = tuple(
+                found[place].moved(self._parent.dt, self._dt, len(sweep.voltage))
+                for place, sweep in zip(self._places, self._sweeps, strict=True)
+            )
+            return self._parent.electrode_resistance, moved
+        # The electrode is measured away from spikes, and through an electrode noise looks like spikes: so first roughly.
+        rough = rough_resistance(self._sweeps, self._dt)
+        spikes = self._sought(rough)
+        resistance = electrode_resistance(self._sweeps, self._dt, spikes)
+        return resistance, spikes if resistance == rough else self._sought(resistance)
+
+    def _sought(self, resistance: float) -> tuple[Spikes, ...]:
         return tuple(
-            found[place].moved(self._parent.dt, self._dt, len(sweep.voltage))
-            for place, sweep in zip(self._places, self._sweeps, strict=True)
+            find_spikes(compensated(s, self._dt, resistance), self._dt, self._prominence) for s in self._sweeps
         )
 
 

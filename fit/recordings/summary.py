@@ -40,6 +40,7 @@ def describe(recording: Recording) -> dict[str, Any]:
         "dt": recording.dt,
         "units": recording.units,
         "spike_prominence": recording.spike_prominence,
+        "electrode_resistance": recording.electrode_resistance,
         "current_origin": recording.current_origin,
         "sweeps": sweeps,
         "notes": list(recording.notes),

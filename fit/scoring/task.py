@@ -10,6 +10,7 @@ import numpy as np
 
 from spikefab.errors import RecordingError
 from spikefab.fit.features.measured import Measured, measure
+from spikefab.fit.recordings.electrode import electrode_sentence
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes, spike_mask
 from spikefab.fit.recordings.stimuli import is_noise, stimuli
@@ -80,11 +81,8 @@ class Task:
         if not parts.held_out and not dealt:
             notes.append(f"{parts.how}.")
         measured = measure(seen, [spikes[k] for k in train])
-        if measured.jump >= 1:
-            notes.append(
-                f"The voltage follows the current at once by {measured.jump:.0f} MOhm: the electrode was not compensated,"
-                " and no model follows it there."
-            )
+        if recording.electrode_resistance:
+            notes.append(f"{electrode_sentence(recording.electrode_resistance)}; no model follows it there.")
         task = cls(
             resampled,
             recording,

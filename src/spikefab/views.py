@@ -40,6 +40,10 @@ def info(args: Namespace, screen: Screen) -> int:
     )
     screen.say(f"units in the file: {recording.units}")
     screen.say(f"current: {recording.current_origin}")
+    if recording.electrode_resistance:
+        screen.say(
+            f"electrode: {recording.electrode_resistance:.0f} MOhm, not compensated; spikes are sought without it"
+        )
     screen.table(
         "",
         ("sweep", "name", "duration ms", "stimulus ms", "current nA", "before", "voltage mV", "rest mV", "spikes"),

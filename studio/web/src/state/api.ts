@@ -27,6 +27,7 @@ export interface Recording extends Same {
   dt: number;
   units: string;
   current_origin: string;
+  electrode_resistance: number; // MOhm
   sweeps: Sweep[];
   notes: string[];
   warnings: string[];

@@ -39,6 +39,9 @@ export function showFacts(box: HTMLElement, r: Recording): void {
     ["time step", `${short(r.dt)} ms`],
     ["units", r.units || "–"],
     ["current from", r.current_origin || "–"],
+    ...(r.electrode_resistance
+      ? ([["electrode", `${short(r.electrode_resistance, 2)} MOhm, not compensated`]] as [string, string][])
+      : []),
     ["length", `${short(Math.max(...r.sweeps.map((s) => s.duration)), 4)} ms a sweep`],
   ];
   set(

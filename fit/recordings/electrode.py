@@ -1,0 +1,228 @@
+"""The resistance of an electrode that was not compensated, from the recording itself.
+
+Such an electrode adds a voltage that follows the injected current at once, while the voltage of a membrane follows it slowly,
+as a sum of exponentials. So the voltage is regressed on the current at the same moment and on the responses of membranes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from .spikes import Spikes
+from .stimuli import is_noise
+from .sweep import NEGLIGIBLE, QUIET, Floats, Sweep, denoise, samples
+
+BIN = 0.1  # ms: faster samples are averaged over bins of this length
+EARLY = 0.2  # ms by which the voltage may be ahead of a recorded current, whose filter may be slower
+LATE = 0.4  # ms after a step of the current in which the electrode follows; its capacitive transients are over by then
+TAUS = np.geomspace(0.4, 80, 10)  # time constants, ms, of the exponentials that a membrane's response is composed of
+# Time constant, ms, of the high-pass filter on voltage and current. Slower changes of the voltage have many other reasons.
+SLOW = 3.0
+AFTER = 15.0  # ms after the onset of a spike that are left out
+AFTER_FAST = 4.0  # the same, ms, for a cell that fires so fast that less than ENOUGH would be left
+ENOUGH = 0.2  # least share of the samples that must be left
+BEFORE = 2.0  # ms before the onset of a spike that are left out
+WIDTH = 3.0  # ms after the peak of a spike, in which it is over
+NEAR = 15.0  # ms after a step of the current in which the voltage tells something about the electrode
+STEP = 0.02  # share of the range of a current by which a step changes it at least, from one bin to the next
+MOST = 100_000  # number of bins of all sweeps that are looked at
+BLOCKS = 20  # number of blocks of the data, each of which is left out in turn for the standard error
+LEAST = 2.0  # MOhm: a smaller resistance is not distinguished from none
+SURE = 3.0  # least number of standard errors that the resistance is above 0
+VISIBLE = 5.0  # mV by which the electrode must answer the largest change of the current to be mistaken for spikes
+
+
+def compensated(sweep: Sweep, dt: float, resistance: float) -> Floats:
+    """The voltage (T,) mV of a sweep without that across an electrode of this resistance, MOhm.
+
+    The electrode's voltage is counted from the current before the stimulus; if there is no such part, from the median of the
+    current.
+    """
+    if sweep.current is None or not resistance:
+        return sweep.voltage
+    quiet = sweep.window is not None and sweep.window[0] >= QUIET
+    base = np.median(sweep.current[: samples(sweep.window[0], dt)] if quiet and sweep.window else sweep.current)
+    return sweep.voltage - resistance * (sweep.current - base)
+
+
+def electrode_sentence(resistance: float) -> str:
+    """What a user is told of an electrode with this resistance, MOhm: a sentence without its full stop."""
+    return (
+        f"The voltage follows the current at once by {resistance:.0f} MOhm: the electrode was not compensated, and spikes are"
+        " sought without its voltage"
+    )
+
+
+def rough_resistance(sweeps: Sequence[Sweep], dt: float) -> float:
+    """An estimate of the resistance, MOhm, for which no spikes need be known; 0.0 if it cannot be mistaken for spikes.
+
+    Changes of the voltage are regressed on the changes of the current at that moment, one bin before and one behind, and on
+    the current itself. Changes that are far from the line (spikes) are then left out, again and again.
+    """
+    parts = _parts(sweeps, dt)
+    x, y = [np.empty((0, 4))], [np.empty(0)]
+    for part in parts:
+        change = np.pad(np.diff(part.current), 1)
+        x.append(np.stack([change[:-2], change[1:-1], change[2:], part.current[:-1] - part.current.mean()], axis=1))
+        y.append(np.diff(part.voltage))
+    rows, dv = np.concatenate(x), np.concatenate(y)
+    largest = float(np.max(np.abs(rows[:, 1]), initial=0.0))
+    if largest == 0:
+        return 0.0
+    found = np.zeros(4)
+    kept = slice(None)
+    for _ in range(4):
+        x_, y_ = rows[kept], dv[kept]
+        found = np.linalg.lstsq(x_.T @ x_, x_.T @ y_, rcond=1e-12)[0]
+        off = np.abs(dv - rows @ found)
+        kept = off <= 4 * 1.4826 * float(np.median(off[kept])) + 1e-9
+    resistance = float(found[:3].sum())
+    return resistance if resistance * largest >= VISIBLE else 0.0
+
+
+def electrode_resistance(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes]) -> float:
+    """The resistance, MOhm, through which the voltage of these sweeps follows their current at once; 0.0 if none is seen.
+
+    spikes  those of each sweep. The voltage near them is left out: it tells nothing about the electrode, and the current that
+            some amplifiers record carries an image of each spike
+
+    Each bin of the current from LATE before to EARLY after a moment has a coefficient of its own. Their sum is the resistance:
+    a jump that some filter has blurred counts as a whole, and a capacitive transient, which leaves nothing behind, not at all.
+    Exponentials have coefficients of at least 0. Unless the stimulus is noise, a running median removes the noise of a
+    recorded current, which would make the resistance too small; steps it leaves as they are.
+    """
+    parts = _parts(sweeps, dt, spikes)
+    if not parts:
+        return 0.0
+    step = parts[0].step
+    noise = is_noise(sweeps, dt)
+    taps = range(-samples(EARLY, step), samples(LATE, step) + 1)
+    for after in (AFTER, AFTER_FAST):
+        clear = [part.clear(after) for part in parts]
+        if np.mean(np.concatenate(clear)) >= ENOUGH:
+            break
+    found = [part.rows(taps, kept, noise) for part, kept in zip(parts, clear, strict=True)]
+    x, y = (np.concatenate([pair[k] for pair in found]) for k in (0, 1))
+    if len(y) < 4 * x.shape[1]:
+        return 0.0
+    ends = np.linspace(0, len(y), BLOCKS + 1).astype(int)
+    blocks = [slice(a, b) for a, b in pairwise(ends)]
+    squares = np.array([x[b].T @ x[b] for b in blocks])
+    products = np.array([x[b].T @ y[b] for b in blocks])
+    whole, right = squares.sum(axis=0), products.sum(axis=0)
+    resistance, used = _solve(whole, right, len(taps))
+    whole, right, squares, products = whole[used][:, used], right[used], squares[:, used][:, :, used], products[:, used]
+    without = [
+        float(np.sum(np.linalg.lstsq(whole - a, right - b, rcond=1e-9)[0][: len(taps)]))
+        for a, b in zip(squares, products, strict=True)
+    ]
+    error = float(np.sqrt(BLOCKS - 1) * np.std(without))
+    return resistance if resistance >= max(LEAST, SURE * error) else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Voltage (n,) mV and current (n,) nA of a part of a sweep, averaged over bins, and the bins of its spikes.
+
+    step    ms, length of a bin
+    onsets  (k,) bins in which the spikes in and around this part begin; peaks: in which they are highest
+    """
+
+    voltage: Floats
+    current: Floats
+    step: float
+    onsets: np.ndarray
+    peaks: np.ndarray
+
+    def clear(self, after: float) -> np.ndarray:
+        """(n,) bool: whether a bin is not near a spike, which lasts until `after` ms after its onset."""
+        clear = np.ones(len(self.voltage), dtype=bool)
+        for onset in self.onsets:
+            clear[max(0, onset - samples(BEFORE, self.step)) : max(0, onset + samples(after, self.step))] = False
+        return clear
+
+    def rows(self, taps: range, kept: np.ndarray, noise: bool) -> tuple[Floats, Floats]:
+        """The rows of the regression, (m, taps and TAUS) nA, and their voltages, (m,) mV: of bins in `kept`, after steps."""
+        from scipy.signal import lfilter
+
+        i, least = self.current, 0.0
+        if not noise:
+            i, left = denoise(self._without_spikes(self.current), self.step)
+            least = max(STEP * np.ptp(i), 6 * left)
+        n = len(i)
+        steps = np.flatnonzero(np.abs(np.diff(i, prepend=i[:1])) > max(least, NEGLIGIBLE))
+        near = np.zeros(n + 1, dtype=np.int64)
+        np.add.at(near, np.maximum(steps - samples(NEAR / 3, self.step), 0), 1)
+        np.add.at(near, np.minimum(steps + samples(NEAR, self.step), n), -1)
+        used = kept & (np.cumsum(near[:n]) > 0)
+        used[: taps.stop] = False
+        used[n + taps.start :] = False
+        y, u = _high_pass(self._without_spikes(self.voltage), self.step), _high_pass(i, self.step)
+        at = np.flatnonzero(used)
+        columns = [u[at - k] for k in taps]
+        for tau in TAUS:
+            k = -np.expm1(-self.step / tau)
+            columns.append(lfilter([0, k], [1, k - 1], u)[at])
+        return np.stack(columns, axis=1), y[at]
+
+    def _without_spikes(self, trace: Floats) -> Floats:
+        """A trace with a straight line in place of each spike, so that the filter does not spread the spikes."""
+        v = trace.copy()
+        for onset, peak in zip(self.onsets, self.peaks, strict=True):
+            a, b = max(0, onset - samples(BEFORE / 2, self.step)), min(len(v) - 1, peak + samples(WIDTH, self.step))
+            if a < b:
+                v[a:b] = np.linspace(v[a], trace[b], b - a, endpoint=False)
+        return v
+
+
+def _parts(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes] | None = None) -> list[_Part]:
+    """A part of each sweep whose current changes, averaged over bins: of long sweeps, what follows the first change."""
+    size = max(1, int(BIN / dt + 1e-6))
+    known = [(k, s.voltage, s.current) for k, s in enumerate(sweeps) if s.current is not None and np.ptp(s.current) > 0]
+    parts = []
+    for k, voltage, current in known:
+        most = max(MOST // len(known), round(100.0 / (dt * size))) * size
+        start = 0
+        if len(voltage) > most:
+            away = np.abs(current - current[0]) > STEP * np.ptp(current)
+            start = max(0, min(int(np.argmax(away)) - samples(2 * NEAR, dt), len(voltage) - most))
+        n = min(most, len(voltage) - start) // size
+        if n < 2:
+            continue
+        v, i = (a[start : start + n * size].reshape(n, size).mean(axis=1) for a in (voltage, current))
+        onsets = np.empty(0, np.int64) if spikes is None else (spikes[k].onset_index - start) // size
+        peaks = np.empty(0, np.int64) if spikes is None else (spikes[k].peak_index - start) // size
+        inside = (onsets > -samples(AFTER, dt * size)) & (onsets < n)
+        parts.append(_Part(v, i, dt * size, onsets[inside], peaks[inside]))
+    return parts
+
+
+def _high_pass(x: Floats, step: float) -> Floats:
+    from scipy.signal import lfilter
+
+    k = np.exp(-step / SLOW)
+    return lfilter([k, -k], [1, -k], x - x[0])
+
+
+def _solve(squares: Floats, products: Floats, free: int) -> tuple[float, np.ndarray]:
+    """Solve a least-squares problem whose coefficients are at least 0 but for the first `free` ones, which may be anything.
+
+    squares, products  (n, n) and (n,): the normal equations
+
+    Returns the sum of the first `free` coefficients, and which coefficients (n,) are not held at 0.
+    """
+    from scipy.optimize import nnls
+
+    scale = np.sqrt(np.diag(squares))
+    scale[scale == 0] = 1.0
+    a = squares / scale[:, None] / scale + 1e-9 * np.eye(len(scale))
+    b = products / scale
+    # Without the free coefficients (Schur complement), the problem is one of coefficients of at least 0 only.
+    solved = np.linalg.solve(a[:free, :free], np.column_stack([a[:free, free:], b[:free]]))
+    rest = a[free:, free:] - a[free:, :free] @ solved[:, :-1]
+    triangle = np.linalg.cholesky((rest + rest.T) / 2 + 1e-12 * np.eye(len(rest)))
+    membrane = nnls(triangle.T, np.linalg.solve(triangle, b[free:] - a[free:, :free] @ solved[:, -1]), maxiter=1000)[0]
+    total = float(np.sum((solved[:, -1] - solved[:, :-1] @ membrane) / scale[:free]))
+    return total, np.concatenate([np.ones(free, dtype=bool), membrane > 0])
