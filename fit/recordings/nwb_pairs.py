@@ -2,14 +2,22 @@
 
 In NWB 2, responses (`CurrentClampSeries`) are in /acquisition and stimuli (`CurrentClampStimulusSeries`) in
 /stimulus/presentation. They are paired by the table of intracellular recordings, or else by their sweep numbers, or else by
-the numbers in their names. In NWB 1, the groups /epochs/Sweep_N pair them. This module reads no samples.
+the numbers in their names. In NWB 1, the groups /epochs/Sweep_N pair them. This module reads no samples, only times.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+
+from spikefab.errors import FileError
+
+from .nwb_file import address, follow, load
+from .sweep import Floats
 
 # a unit of voltage or current: prefix, name or symbol
 UNIT = re.compile(r"(milli|micro|nano|pico|[mµμunp])?(volts?|v|amperes?|amps?|a)")
@@ -44,6 +52,38 @@ class Series:
         """ "V" if the unit is one of voltage, "A" if it is one of current, else ""."""
         return si(self.unit)[0]
 
+    @property
+    def size(self) -> int:
+        """The number of samples."""
+        return int(self.group["data"].size)
+
+    @property
+    def rate(self) -> float | None:
+        """Samples in a second, or None if the series has timestamps instead."""
+        start = self.group.get("starting_time")
+        return float(np.ravel(start.attrs["rate"])[0]) if start is not None and "rate" in start.attrs else None
+
+    @property
+    def begins(self) -> float:
+        """The time of the first sample, s, if the series has a rate; 0 if the file does not say."""
+        start = float(np.ravel(self.group["starting_time"][()])[0])
+        return start if np.isfinite(start) else 0.0
+
+    @cached_property
+    def timestamps(self) -> Floats | None:
+        """The time of each sample, (T,) s, or None if the series has a rate instead, or neither."""
+        stamps, why = follow(self.group, "timestamps")
+        if self.rate is not None or (stamps is None and not why):
+            return None
+        if why:
+            raise FileError(f"{self.group.file.filename}: {why}.")
+        times = np.asarray(load(stamps), dtype=np.float64)
+        if len(times) != self.size:
+            raise FileError(
+                f"{self.group.file.filename}: {self.name} has {self.size} samples but {len(times)} timestamps."
+            )
+        return times
+
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
@@ -52,6 +92,11 @@ class Stretch:
     series: Series
     start: int = 0
     count: int | None = None
+
+    @property
+    def stop(self) -> int:
+        """The position after its last sample."""
+        return self.series.size if self.count is None else min(self.series.size, self.start + self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,35 +131,41 @@ def numbers(name: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", name))
 
 
-def address(item: Any) -> int:
-    """The address of an HDF5 object in the file: an object with several names has only one address."""
-    import h5py
-
-    return int(h5py.h5o.get_info(item.id).addr)
-
-
-def find_series(file: Any) -> tuple[list[Series], list[Series]]:
-    """All time series in /acquisition, and all in /stimulus/presentation, each sorted by name."""
+def find_series(file: Any) -> tuple[list[Series], list[Series], list[list[str]]]:
+    """All time series in /acquisition, and all in /stimulus/presentation, each sorted by name; and for each of the two
+    places, a sentence for every link there that leads to nothing.
+    """
     known = {address(g): name for name, g in file.get(ICEPHYS, {}).items() if hasattr(g, "keys")}
     in_table = _sweep_table(file)
-    found = []
+    found, missing = [], []
     for place in ("acquisition", "stimulus/presentation"):
-        groups = sorted(_groups(file.get(place)), key=lambda g: natural(g.name))
+        parent: Any = file
+        lost: list[str] = []
+        for name in place.split("/"):
+            parent, why = follow(parent, name) if parent is not None else (None, "")
+            lost += [why] if why else []
+        groups = sorted(_groups(parent, set(), lost), key=lambda g: natural(g.name))
         found.append([_series(g, known, in_table) for g in groups])
-    return found[0], found[1]
+        missing.append(lost)
+    return found[0], found[1], missing
 
 
-def _groups(parent: Any) -> Iterator[Any]:
-    """All groups below `parent` that have data."""
-    for item in [] if parent is None else parent.values():
-        if hasattr(item, "keys"):
-            if hasattr(item.get("data"), "shape"):
+def _groups(parent: Any, seen: set[Any], missing: list[str]) -> Iterator[Any]:
+    """All groups below `parent` that have data, each once although it may have several names."""
+    for name in [] if parent is None else parent:
+        item, why = follow(parent, name)
+        if item is not None and hasattr(item, "keys") and address(item) not in seen:
+            seen.add(address(item))
+            data, why = follow(item, "data")
+            if hasattr(data, "shape"):
                 yield item
-            else:
-                yield from _groups(item)
+            elif not why:
+                yield from _groups(item, seen, missing)
+        if why:
+            missing.append(why)
 
 
-def _series(group: Any, electrodes: dict[int, str], in_table: dict[int, int]) -> Series:
+def _series(group: Any, electrodes: dict[Any, str], in_table: dict[Any, int]) -> Series:
     """The series of a group, given the electrodes' names and the sweep numbers of the sweep table, both by address."""
     ancestry = group.attrs.get("ancestry", ())  # NWB 1 lists the types: TimeSeries, ..., CurrentClampSeries
     kind = text(ancestry[-1]) if len(ancestry) else text(group.attrs.get("neurodata_type", "TimeSeries"))
@@ -126,13 +177,13 @@ def _series(group: Any, electrodes: dict[int, str], in_table: dict[int, int]) ->
     return Series(group, kind, None if number is None else int(number), electrode)
 
 
-def _sweep_table(file: Any) -> dict[int, int]:
+def _sweep_table(file: Any) -> dict[Any, int]:
     """The sweep number of each series (by address) in the sweep table, which files before NWB 2.4 have."""
     table = file.get(f"{ICEPHYS}/sweep_table")
     if table is None or not {"series", "sweep_number"} <= set(table):
         return {}
-    refs, sweeps = table["series"][()], table["sweep_number"][()]
-    ends = table["series_index"][()] if "series_index" in table else range(1, len(refs) + 1)
+    refs, sweeps = load(table["series"]), load(table["sweep_number"])
+    ends = load(table["series_index"]) if "series_index" in table else range(1, len(refs) + 1)
     starts = [0, *ends][:-1]
     return {
         address(file[ref]): int(number)
@@ -162,36 +213,65 @@ def _epoch(part: Any, number: int) -> Stretch | None:
     return Stretch(Series(series.group, series.kind, number, series.electrode), start or 0, count)
 
 
-def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series]) -> list[Pair]:
-    """The pairs in the table of intracellular recordings; an empty list if there is no such table."""
+def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series], notes: list[str]) -> list[Pair]:
+    """The pairs in the table of intracellular recordings, one a row; an empty list if there is no such table.
+
+    Rows that repeat the samples of another row are left out, with a notice. Raises FileError if a row is not within its
+    series.
+    """
     table = file.get(f"{ICEPHYS}/intracellular_recordings")
     if table is None or "responses/response" not in table:
         return []
-    by_address = {address(s.group): s for s in (*responses, *stimuli)}
+    known = {address(s.group): s for s in (*responses, *stimuli)}
+    left = _column(file, table, "responses/response", known)
+    right = _column(file, table, "stimuli/stimulus", known)
+    templates = _column(file, table, "stimuli/stimulus_template", known)
+    pairs: dict[Any, Pair] = {}
+    repeated = 0
+    for k, response in enumerate(left):
+        if response is None or response.series not in responses or response.stop - response.start < 2:
+            continue
+        stimulus, template = (column[k] if k < len(column) else None for column in (right, templates))
+        how = "paired by the intracellular tables of the file" if stimulus else "the template that the tables name"
+        if stimulus is None and template is None:
+            how = "its intracellular tables name no stimulus"
+        key = (response.series, response.start, response.stop)
+        repeated += key in pairs
+        if key not in pairs or (pairs[key].stimulus is None and (stimulus or template)):
+            pairs[key] = Pair(response, stimulus or template, how)
+    if repeated:
+        notes.append(f"{repeated} of {len(left)} rows of the intracellular tables repeat another row: read once")
+    return list(pairs.values())
 
-    def stretches(column: str) -> list[Stretch | None]:
-        rows = table[column][()] if column in table else []
-        found = []
-        for row in rows:
-            start, count = int(row["idx_start"]), int(row["count"])
-            # a row without a series has -1 as start and count, and a reference without meaning
-            series = by_address.get(address(file[row["timeseries"]])) if start >= 0 and row["timeseries"] else None
-            found.append(None if series is None else Stretch(series, start, count if count >= 0 else None))
-        return found
 
-    left, right = stretches("responses/response"), stretches("stimuli/stimulus")
-    right += [None] * (len(left) - len(right))
-    return [
-        Pair(
-            r, s, "paired by the intracellular tables of the file" if s else "its intracellular tables name no stimulus"
-        )
-        for r, s in zip(left, right, strict=False)
-        if r is not None and r.series in responses
-    ]
+def _column(file: Any, table: Any, name: str, known: dict[Any, Series]) -> list[Stretch | None]:
+    """The stretch of a series in each row of a column of the table of intracellular recordings."""
+    found: list[Stretch | None] = []
+    for k, row in enumerate(load(table[name]) if name in table else ()):
+        start, count = int(row["idx_start"]), int(row["count"])
+        # a row without a series has -1 as start and count, and a reference without meaning
+        group = file[row["timeseries"]] if start >= 0 and row["timeseries"] else None
+        if group is None or not hasattr(group.get("data"), "shape"):
+            found.append(None)
+            continue
+        where = address(group)
+        if where not in known:
+            known[where] = _series(group, {}, {})
+        series = known[where]
+        if start + max(count, 0) > series.size:
+            raise FileError(
+                f"{file.filename}: row {k} of its intracellular tables names samples {start} to {start + count} of"
+                f" {series.name}, which has {series.size}: the file was not written to its end, or the table is wrong."
+            )
+        found.append(Stretch(series, start, count if count >= 0 else None))
+    return found
 
 
-def pair_by_number_or_name(responses: list[Series], stimuli: list[Series]) -> list[Pair]:
-    """Pair each response with the stimulus of the same sweep number (and electrode), else with the same numbers in the name."""
+def pair_by_number_or_name(responses: list[Series], stimuli: list[Series], without: str) -> list[Pair]:
+    """Pair each response with the stimulus of the same sweep number (and electrode), else with the same numbers in the name.
+
+    without  why there are no stimuli, if there are none
+    """
 
     def key_of_sweep(s: Series) -> Any:
         return None if s.number is None else (s.number, s.electrode)
@@ -203,7 +283,7 @@ def pair_by_number_or_name(responses: list[Series], stimuli: list[Series]) -> li
         ("name", lambda s: numbers(s.name) or None),
     ]
     if not stimuli:
-        return [Pair(Stretch(r), None, "the file holds no stimulus") for r in responses]
+        return [Pair(Stretch(r), None, without) for r in responses]
     for word, key in keys:
         left, right = Counter(map(key, responses)), Counter(map(key, stimuli))
         # A key that two responses share cannot identify a sweep (if all sweep numbers are 0, say): try the next key.

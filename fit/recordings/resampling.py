@@ -33,16 +33,17 @@ def _resample_slowly(v: Floats, old: float, new: float, n: int) -> Floats:
     return CubicSpline(np.arange(len(v)) * old, smooth)(np.minimum(np.arange(n) * new, (len(v) - 1) * old))
 
 
-def resample_current(i: Floats, old: float, new: float, n: int) -> Floats:
-    """n samples at steps of `new` ms of a current (T,) nA with steps of `old` ms.
+def resample_current(i: Floats, old: float, new: float, n: int, begin: float = 0.0) -> Floats:
+    """n samples at steps of `new` ms of a current (T,) nA with steps of `old` ms, from `begin` ms after its start on.
 
     Each is the mean of the current that flowed during its step, so that the total charge stays the same.
     """
     ratio = new / old
     step = round(ratio)
-    if step > 1 and abs(ratio - step) < 1e-9 and n * step <= len(i):
+    begin = 0.0 if abs(begin) < 1e-6 * old else begin
+    if not begin and step > 1 and abs(ratio - step) < 1e-9 and n * step <= len(i):
         return i[: n * step].reshape(n, step).mean(axis=1)
-    edges = np.minimum(np.arange(n + 1) * ratio, len(i))
+    edges = np.minimum(begin / old + np.arange(n + 1) * ratio, len(i))
     charge = np.interp(edges, np.arange(len(i) + 1), np.concatenate(([0.0], np.cumsum(i))))
     # The last step may end after the data: its mean is over the part that has data.
     return np.diff(charge) / np.diff(edges)
