@@ -8,8 +8,7 @@ one cell with one sample step.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from spikefab.errors import Advice, FileError, Sentence, UsageError
 
 from . import nwb_clock as clock
 from . import nwb_pairs as nwb
+from .channels import Units
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
 from .nwb_units import attribute, plausible, values
@@ -42,8 +42,33 @@ class _Trace:
     dt: float
 
 
-def read_nwb(path: Path, electrode: str | None = None) -> Recording:
+@dataclass(frozen=True)
+class _Reading:
+    """What is needed all along while a file is read: its path, the units that the user gave, and the notices so far."""
+
+    path: Path
+    units: Units
+    notes: list[str]
+    laid: clock.Laid = field(default_factory=clock.Laid)
+
+    def voltage(self, stretch: nwb.Stretch) -> Floats:
+        """The samples of a response, (T,) mV."""
+        return values(self.path, stretch, "V", self.units.voltage)
+
+    def current(self, stretch: nwb.Stretch) -> Floats:
+        """The samples of a stimulus, (T,) nA."""
+        return values(self.path, stretch, "A", self.units.current)
+
+    def is_volts(self, series: nwb.Series) -> bool:
+        """Whether a stimulus is in volts, and the user does not say otherwise."""
+        return series.measures == "V" and not self.units.current
+
+
+def read_nwb(path: Path, electrode: str | None = None, units: Units | None = None) -> Recording:
     """The current-clamp recording of one electrode in an NWB file; by default, of the electrode that was stimulated most.
+
+    units  of the numbers in the file, if it gives them wrongly: of data x conversion, or of the data alone if the conversion is
+           a power of 1000
 
     A sweep is a series, a row (start, count) of the intracellular tables, or a part of a long series between two pauses. Its
     current is what the stimulus was at the time of the response, 0 where a stimulus ends at 0 or is a pulse; a sweep is cut
@@ -55,46 +80,50 @@ def read_nwb(path: Path, electrode: str | None = None) -> Recording:
     or an HDF5 filter is missing; RecordingError if no cell can have such a voltage; UsageError if there is no electrode of
     the given name.
     """
+    reading = _Reading(path, units or Units(), [])
     with opened(path) as file:
-        notes: list[str] = []
-        pairs = _pairs(path, file, notes)
-        pairs = _one_cell(path, pairs, notes) if electrode is None else _of_electrode(path, pairs, electrode, notes)
-        pairs = _sweeps(file, pairs, notes)
-        traces = _one_step(path, _with_current(_traces(path, pairs, notes), notes), notes)
-        return _recording(path, traces, notes)
+        pairs = _pairs(reading, file)
+        pairs = _one_cell(reading, pairs) if electrode is None else _of_electrode(reading, pairs, electrode)
+        pairs = _sweeps(file, pairs, reading.notes)
+        traces = _one_step(reading, _with_current(_traces(reading, pairs), reading.notes))
+        return _recording(reading, traces)
 
 
-def _recording(path: Path, traces: list[_Trace], notes: list[str]) -> Recording:
+def _recording(reading: _Reading, traces: list[_Trace]) -> Recording:
     """The recording made of sweeps that all have the same sample step."""
-    response = traces[0].pair.response.series
-    stimuli = [t.pair.stimulus.series for t in traces if t.pair.stimulus]
-    voltages = plausible(path, [t.voltage for t in traces], [t.pair.response.series for t in traces], "V", notes)
-    currents: list[Floats | None] = [t.current for t in traces]
-    known = [k for k, t in enumerate(traces) if t.current is not None and t.pair.stimulus]
-    scaled = plausible(
-        path, [x for t in traces if t.pair.stimulus and (x := t.current) is not None], stimuli, "A", notes
-    )
-    for k, current in zip(known, scaled, strict=True):
-        currents[k] = current
+    path, told, notes = reading.path, reading.units, reading.notes
+    stimulated = [k for k, t in enumerate(traces) if t.current is not None and t.pair.stimulus]
+    responses = [t.pair.response.series for t in traces]
+    stimuli = [s.series for k in stimulated if (s := traces[k].pair.stimulus)]
+    voltages = [t.voltage for t in traces]
+    currents = [t.current for t in traces]
+    if not told.voltage:
+        voltages = plausible(path, voltages, responses, "V", notes)
+    if not told.current:
+        known = [i for k in stimulated if (i := currents[k]) is not None]
+        for k, i in zip(stimulated, plausible(path, known, stimuli, "A", notes), strict=True):
+            currents[k] = i
     dt = traces[0].dt
     sweeps = tuple(make_sweep(v, i, dt, t.name) for v, i, t in zip(voltages, currents, traces, strict=True))
     hows = " and ".join(dict.fromkeys(t.pair.how for t in traces))
     origin = f"stimulus series, {hows}" if stimuli else hows
-    units = ", ".join(f"{s.unit or 'no unit'} x {attribute(s, 'conversion', 1.0):g}" for s in [response, *stimuli[:1]])
+    in_file = [(responses[0], told.voltage), *((s, told.current) for s in stimuli[:1])]
+    units = ", ".join(u or f"{s.unit or 'no unit'} x {attribute(s, 'conversion', 1.0):g}" for s, u in in_file)
     return Recording(sweeps, dt, str(path), None, origin, tuple(dict.fromkeys(notes)), units)
 
 
-def _pairs(path: Path, file: Any, notes: list[str]) -> list[nwb.Pair]:
+def _pairs(reading: _Reading, file: Any) -> list[nwb.Pair]:
     """The responses in current clamp with their stimuli."""
+    notes = reading.notes
     pairs = nwb.pair_by_epoch(file)
     if pairs:
-        keep = _responses(path, [p.response.series for p in pairs], [], notes)
+        keep = _responses(reading, [p.response.series for p in pairs], [])
         return [p for p in pairs if p.response.series in keep]
     acquired, presented, (lost, lost_stimuli) = nwb.find_series(file)
-    responses = _responses(path, acquired, lost, notes)
+    responses = _responses(reading, acquired, lost)
     stimuli = [s for s in presented if _has_type(s, "CurrentClampStimulusSeries", "CurrentClampSeries", *PLAIN)]
     # a stimulus in volts beside stimuli in amperes is not the current: it is a trigger or drives a light
-    stimuli = [s for s in stimuli if s.measures != "V"] or stimuli
+    stimuli = [s for s in stimuli if not reading.is_volts(s)] or stimuli
     notes += [f"left out: {why}" for why in (*lost, *lost_stimuli)]
     pairs = nwb.pair_by_table(file, responses, stimuli, notes)
     found = {id(p.response.series) for p in pairs}
@@ -126,17 +155,18 @@ def _has_type(series: nwb.Series, *kinds: str) -> bool:
     return series.kind in kinds or any(series.kind.endswith(kind) for kind in kinds if kind not in PLAIN)
 
 
-def _responses(path: Path, acquired: list[nwb.Series], lost: list[str], notes: list[str]) -> list[nwb.Series]:
+def _responses(reading: _Reading, acquired: list[nwb.Series], lost: list[str]) -> list[nwb.Series]:
     """The series that recorded a voltage in current clamp. Raises FileError if there is none.
 
     lost  sentences on links to series that lead to nothing
     """
+    path, told = reading.path, reading.units.voltage
     typed = [s for s in acquired if _has_type(s, "CurrentClampSeries", "IZeroClampSeries")]
     clamped = [s for s in acquired if _has_type(s, "VoltageClampSeries")]
     # Series whose type does not say the clamp are used only if no others are there, and only if they are in volts.
     plain = [s for s in acquired if _has_type(s, *PLAIN) and not clamped]
-    in_amps = [s for s in typed or plain if s.measures == "A"]
-    responses = [s for s in typed if s.measures != "A"] or [s for s in plain if s.measures == "V"]
+    in_amps = [s for s in typed or plain if s.measures == "A" and not (told and typed)]
+    responses = [s for s in typed if s.measures != "A" or told] or [s for s in plain if s.measures == "V"]
     if not responses:
         if lost:
             raise FileError(f"{path} holds no current clamp that can be read: {lost[0]}.")
@@ -151,12 +181,13 @@ def _responses(path: Path, acquired: list[nwb.Series], lost: list[str], notes: l
         raise FileError(f"{path} holds no current-clamp recording" + (f", only {kinds}." if kinds else "."))
     for series, what in ((clamped, "in voltage clamp"), (in_amps if typed else [], "in a unit of current")):
         if series:
-            notes.append(f"left out, being {what}: {listed([s.name for s in series])}")
+            reading.notes.append(f"left out, being {what}: {listed([s.name for s in series])}")
     return responses
 
 
-def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]) -> list[nwb.Pair]:
+def _of_electrode(reading: _Reading, pairs: list[nwb.Pair], name: str) -> list[nwb.Pair]:
     """The sweeps of the electrode of this name. Raises UsageError, with the names of all electrodes, if there are none."""
+    path = reading.path
     there = list(dict.fromkeys(p.response.series.electrode for p in pairs))
     if not any(there):
         raise UsageError(f"{path} names no electrodes: ", Advice.NO_ELECTRODE, ".")
@@ -165,33 +196,33 @@ def _of_electrode(path: Path, pairs: list[nwb.Pair], name: str, notes: list[str]
             f"{path} has no electrode {name!r} in current clamp, but {', '.join(there_is or 'none' for there_is in there)}."
         )
     if len(there) > 1:
-        notes.append(f"of {len(there)} electrodes, {name} is used, as asked")
+        reading.notes.append(f"of {len(there)} electrodes, {name} is used, as asked")
     return [p for p in pairs if p.response.series.electrode == name]
 
 
-def _one_cell(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
+def _one_cell(reading: _Reading, pairs: list[nwb.Pair]) -> list[nwb.Pair]:
     """The sweeps of the electrode with the most stimuli that are not zero; if several have as many, with the most sweeps."""
     count = Counter(p.response.series.electrode for p in pairs)
     if len(count) < 2:
         return pairs
     numbers = {p.response.series.number for p in pairs}
     if max(count.values()) == 1 and None not in numbers and len(numbers) == len(pairs):
-        notes.append(f"each of the {len(pairs)} sweeps names an electrode of its own: taken as one cell")
+        reading.notes.append(f"each of the {len(pairs)} sweeps names an electrode of its own: taken as one cell")
         return pairs
     stimuli = Counter(p.response.series.electrode for p in pairs if p.stimulus)
     # Stimuli of zeros do not count: amplifiers write them for each electrode that they do not drive.
-    driven = Counter(p.response.series.electrode for p in pairs if p.stimulus and _drives(path, p.stimulus))
+    driven = Counter(p.response.series.electrode for p in pairs if p.stimulus and _drives(reading, p.stimulus))
     best = max(count, key=lambda name: (driven[name], stimuli[name], count[name]))
     others = ", ".join(f"{name or 'none'} ({n} sweeps)" for name, n in count.items() if name != best)
     used = f"of {len(count)} electrodes, {best or 'none'} is used; left out: {others}"
-    notes.append(Sentence(used, Advice.OTHER_ELECTRODE))
+    reading.notes.append(Sentence(used, Advice.OTHER_ELECTRODE))
     return [p for p in pairs if p.response.series.electrode == best]
 
 
-def _drives(path: Path, stimulus: nwb.Stretch) -> bool:
+def _drives(reading: _Reading, stimulus: nwb.Stretch) -> bool:
     """Whether a stimulus is not all zero. One that cannot be read counts as driving: the error is then raised later."""
     try:
-        return bool(np.any(np.nan_to_num(values(path, stimulus))))
+        return bool(np.any(np.nan_to_num(reading.current(stimulus))))
     except FileError:
         return True
 
@@ -221,54 +252,49 @@ def _with_current(traces: list[_Trace], notes: list[str]) -> list[_Trace]:
     return [t for t in traces if t.current is not None]
 
 
-def _traces(path: Path, pairs: list[nwb.Pair], notes: list[str]) -> list[_Trace]:
+def _traces(reading: _Reading, pairs: list[nwb.Pair]) -> list[_Trace]:
     """The sweeps of pairs of series, with notices on how the stimuli were laid over their responses."""
-    spans = {
-        k: clock.span(path, pair.response) for k, pair in enumerate(pairs) if pair.response.stop - pair.response.start
-    }
-    timed = [(p.response, spans[k], s) for k, p in enumerate(pairs) if k in spans and (s := _of_amperes(p))]
+    path, notes = reading.path, reading.notes
+    spans = {k: clock.span(path, p.response) for k, p in enumerate(pairs) if p.response.stop > p.response.start}
+    timed = [(pairs[k].response, span, s) for k, span in spans.items() if (s := _of_amperes(reading, pairs[k]))]
     one_clock = clock.share_a_clock([(r, span, s, clock.extent(path, s)) for r, span, s in timed])
     if not one_clock:
         notes.append(
             "the times of the stimuli are not those of their responses: each is taken to begin with its response"
         )
-    laid = clock.Laid()
     traces = []
     for k, (name, pair) in enumerate(zip(_names(pairs), pairs, strict=True)):
         if k not in spans:
             notes.append(f"sweep {name} left out: it has no samples")
             continue
-        traces += _trace(path, name, pair, spans[k], None if one_clock else spans[k].begins, laid, notes)
-    notes += laid.notes()
+        traces += _trace(reading, name, pair, spans[k], None if one_clock else spans[k].begins)
+    notes += reading.laid.notes()
     return traces
 
 
-def _of_amperes(pair: nwb.Pair) -> nwb.Stretch | None:
+def _of_amperes(reading: _Reading, pair: nwb.Pair) -> nwb.Stretch | None:
     """The stimulus of a pair if it is a current with samples."""
     stimulus = pair.stimulus
-    if stimulus is None or stimulus.series.measures == "V" or _has_type(pair.response.series, "IZeroClampSeries"):
+    if stimulus is None or reading.is_volts(stimulus.series) or _has_type(pair.response.series, "IZeroClampSeries"):
         return None
-    return stimulus if stimulus.stop - stimulus.start > 0 else None
+    return stimulus if stimulus.stop > stimulus.start else None
 
 
-def _trace(
-    path: Path, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None, laid: clock.Laid, notes: list[str]
-) -> list[_Trace]:
+def _trace(reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None) -> list[_Trace]:
     """The sweep of a pair of series, cut to the samples for which voltage and current are known.
 
     span    of the response
     begins  the time, s, at which the stimulus begins; None: that of the file
-    laid    where notices on laying stimuli over responses are collected
 
     The result is a list of one sweep, or an empty list if there are no samples.
     """
-    dt = span.step
-    v = values(path, pair.response)
+    dt, notes = span.step, reading.notes
+    v = reading.voltage(pair.response)
     finite = np.flatnonzero(np.isfinite(v))
     if not len(finite):
         notes.append(f"sweep {name} left out: it has no samples")
         return []
-    i, pair = _current(path, name, pair, span, begins, laid)
+    i, pair = _current(reading, name, pair, span, begins)
     first, last = int(finite[0]), int(finite[-1]) + 1
     last -= _zeros_at_end(v[:last], dt)
     if i is not None:
@@ -280,7 +306,7 @@ def _trace(
     for what, samples in (("voltage", v), ("current", i)):
         bad = np.flatnonzero(~np.isfinite(samples if samples is not None else 0.0))
         if len(bad):
-            raise FileError(f"{path}: the {what} of sweep {name} is not a number at sample {first + bad[0]}.")
+            raise FileError(f"{reading.path}: the {what} of sweep {name} is not a number at sample {first + bad[0]}.")
     bias = pair.response.series.group.get("bias_current")
     held = 0.0 if bias is None else float(bias[()]) * nwb.si(nwb.text(bias.attrs.get("unit", "A")))[1] * 1e9
     if np.isfinite(held) and held:
@@ -290,7 +316,7 @@ def _trace(
 
 
 def _current(
-    path: Path, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None, laid: clock.Laid
+    reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None
 ) -> tuple[Floats | None, nwb.Pair]:
     """(current (T,) nA of a sweep or None, the pair, which says why there is none)."""
     if _has_type(pair.response.series, "IZeroClampSeries"):
@@ -298,11 +324,11 @@ def _current(
     if pair.stimulus is None:
         return None, pair
     stimulus = pair.stimulus.series
-    if stimulus.measures == "V":
+    if reading.is_volts(stimulus):
         return None, nwb.Pair(pair.response, None, f"its stimulus {stimulus.name} is in {stimulus.unit}, no current")
     current = None
-    if _of_amperes(pair):
-        current = clock.lay(path, name, span, pair.stimulus, begins, partial(values, path), laid)
+    if _of_amperes(reading, pair):
+        current = clock.lay(reading.path, name, span, pair.stimulus, begins, reading.current, reading.laid)
     if current is not None and np.any(np.isfinite(current)):
         return current, pair
     return None, nwb.Pair(pair.response, None, "its stimulus has no samples at its time")
@@ -314,15 +340,17 @@ def _zeros_at_end(v: Floats, dt: float) -> int:
     return zeros if zeros * dt >= PADDING and np.percentile(v[: len(v) - zeros], 20) < -20 else 0
 
 
-def _one_step(path: Path, traces: list[_Trace], notes: list[str]) -> list[_Trace]:
+def _one_step(reading: _Reading, traces: list[_Trace]) -> list[_Trace]:
     """The sweeps with the most frequent sample step, with a notice for the others."""
     if not traces:
-        raise FileError(f"{path} holds no samples of a voltage.")
+        raise FileError(f"{reading.path} holds no samples of a voltage.")
     count = Counter(t.dt for t in traces)
     step = max(count, key=lambda dt: (count[dt], -dt))
     for other in sorted({t.dt for t in traces if not _same(t.dt, step)}):
         names = [t.name for t in traces if t.dt == other]
-        notes.append(f"{listed_sweeps(names)} left out: a time step of {other:g} ms, where most have {step:g} ms")
+        reading.notes.append(
+            f"{listed_sweeps(names)} left out: a time step of {other:g} ms, where most have {step:g} ms"
+        )
     return [replace(t, dt=step) for t in traces if _same(t.dt, step)]
 
 

@@ -72,7 +72,7 @@ class Laid:
                 )
         if self.covers:
             names = listed_sweeps([name for name, *_ in self.covers])
-            ms, begin = (_range([row[k] for row in self.covers]) for k in (1, 2))
+            ms, begin = _range([ms for _, ms, _ in self.covers]), _range([begin for *_, begin in self.covers])
             said.append(
                 f"the stimulus of {names} covers {ms} ms of its response, from {begin} ms on: taken as 0 outside"
             )

@@ -5,7 +5,6 @@ Here, each becomes a sentence that names what is missing and where it should be.
 """
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -27,7 +26,7 @@ IN_HDF5PLUGIN = {307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32
 def opened(path: Path) -> Iterator[Any]:
     """The open HDF5 file. What h5py raises while the file is open becomes a FileError."""
     with contextlib.suppress(Exception):  # its import makes its filters known to HDF5; a broken one is as good as none
-        importlib.import_module("hdf5plugin")
+        import hdf5plugin  # noqa: F401
     import h5py
 
     try:
@@ -35,7 +34,7 @@ def opened(path: Path) -> Iterator[Any]:
     except OSError as error:
         if "signature" in str(error):
             raise FileError(f"{path} is named .nwb but is not an HDF5 file, as NWB files are.") from None
-        if "lock" in str(error) or "already open" in str(error):
+        if "unable to lock" in str(error) or "already open" in str(error):
             raise FileError(f"{path} is open for writing in another program, or was not closed after it.") from None
         raise FileError(f"{path} is truncated or damaged: HDF5 cannot open it.") from None
     with file:
@@ -107,13 +106,27 @@ def load(dataset: Any, start: int = 0, stop: int | None = None) -> NDArray[Any]:
 
 def _missing_source(dataset: Any) -> str:
     """Which file with samples of a dataset is missing, as the end of a sentence; "" if none is."""
-    names = [name for name, *_ in dataset.external or ()]
-    if dataset.is_virtual:
-        names += [s.file_name for s in dataset.virtual_sources() if s.file_name != "."]
-    for name in names:
-        if "%" not in name and _beside(dataset, name) is None:  # with %b, it stands for many files
+    sources = [(s.file_name, s.dset_name) for s in dataset.virtual_sources()] if dataset.is_virtual else []
+    for name, part in [*((name, "") for name, *_ in dataset.external or ()), *sources]:
+        if name == "." or "%" in name:  # the file itself; %b stands for the numbers of many files
+            continue
+        found = _beside(dataset, name)
+        if found is None:
             return f"is in the file {name}, which is missing: put it beside the recording"
+        if part and not _has(found, part):
+            return f"is {part} of the file {name}, which has no such part or is damaged"
     return ""
+
+
+def _has(file: Path, part: str) -> bool:
+    """Whether a file is HDF5 and has a part of this name."""
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as linked:
+            return part in linked
+    except OSError:
+        return False
 
 
 def _missing_filter(dataset: Any) -> str:

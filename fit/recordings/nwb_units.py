@@ -11,6 +11,7 @@ import numpy as np
 
 from spikefab.errors import FileError, RecordingError
 
+from .channels import AMPS, VOLTS
 from .nwb_file import load
 from .nwb_pairs import Series, Stretch, si
 from .sweep import Floats
@@ -22,8 +23,12 @@ CORRECTED = {"V": (20.0, 250.0), "A": (2e-3, 50.0)}
 WORD, SI, OURS = {"V": "voltage", "A": "current"}, {"V": "volts", "A": "amperes"}, {"V": "mV", "A": "nA"}
 
 
-def values(path: Path, stretch: Stretch) -> Floats:
-    """The samples of a stretch, (T,) in mV or nA: data x conversion + offset of the file, converted from the file's unit."""
+def values(path: Path, stretch: Stretch, kind: str, told: str = "") -> Floats:
+    """The samples of a stretch, (T,) in mV (`kind` "V") or nA ("A"): data x conversion + offset, converted from its unit.
+
+    told  the unit that the user says its numbers have, which overrules that of the file, and a conversion that is no more
+          than a change of unit
+    """
     series = stretch.series
     data = series.group["data"]
     if sum(n > 1 for n in data.shape) > 1:
@@ -32,15 +37,23 @@ def values(path: Path, stretch: Stretch) -> Floats:
     conversion, offset = attribute(series, "conversion", 1.0), attribute(series, "offset", 0.0)
     if not np.isfinite(conversion) or conversion == 0 or not np.isfinite(offset):
         raise FileError(f"{path}: {series.name} has a conversion of {conversion:g} and an offset of {offset:g}.")
+    if told:
+        if _changes_unit(conversion):
+            conversion, offset = 1.0, offset / conversion
+        factor = (VOLTS if kind == "V" else AMPS)[told.lstrip("-")] * (-1 if told.startswith("-") else 1)
+        return (numbers * conversion + offset) * factor
     # a series without a unit is in that of the schema, volts or amperes
-    kind, factor = si(series.unit)
-    current = kind == "A" or (not kind and "Stimulus" in series.kind)
-    return (numbers * conversion + offset) * factor * (1e9 if current else 1e3)
+    return (numbers * conversion + offset) * si(series.unit)[1] * (1e3 if kind == "V" else 1e9)
 
 
 def attribute(series: Series, name: str, otherwise: float) -> float:
     """A number among the attributes of the data of a series; `otherwise` if it is absent."""
     return float(np.ravel(series.group["data"].attrs.get(name, otherwise))[0])
+
+
+def _changes_unit(conversion: float) -> bool:
+    """Whether a conversion is a power of 1000, as from mV to V, and so not the gain of a converter."""
+    return bool(abs(np.log10(abs(conversion)) / 3 % 1 - 0.5) > 0.499)
 
 
 def plausible(
@@ -113,10 +126,12 @@ def _readings(unit: str, conversion: float, raw: float, kind: str) -> dict[float
     """
     factor = si(unit)[1]
     readings = {factor: f"data x conversion taken as {SI[kind]}"}
-    if conversion != 1 and abs(np.log10(abs(conversion)) / 3 % 1 - 0.5) > 0.499:
+    if conversion != 1 and _changes_unit(conversion):
         readings.setdefault(conversion, f"the data taken as {unit or SI[kind]}, without the conversion")
         readings.setdefault(conversion * factor, f"the data taken as {SI[kind]}, without the conversion")
         name, scale = _usual(raw / abs(conversion), unit, kind)
         readings.setdefault(conversion / scale, f"the data taken as {name}, without the conversion")
-    # factors that differ by rounding only are one: the first reading of them is kept
-    return {1 / float(f"{divisor:.6g}"): how for divisor, how in reversed(readings.items())}
+    scales: dict[float, str] = {}
+    for divisor, how in readings.items():
+        scales.setdefault(1 / float(f"{divisor:.6g}"), how)  # those that differ by rounding only are one
+    return scales

@@ -50,7 +50,7 @@ FORMATS = (
         text.read_current,
     ),
     Format((".abf",), "ABF", abf.read_abf, ("voltage_channel", "current_channel", "units"), abf.read_current),
-    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode",)),
+    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode", "units")),
 )
 # option of `read` that only some formats have -> how a message to a user who gives it with another file begins. The step dt
 # may be given with any file, because the files of a folder have different formats.
