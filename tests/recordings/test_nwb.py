@@ -306,7 +306,7 @@ def test_files_that_are_no_nwb(tmp_path, nwb):
         file["x"] = 1.0
     with pytest.raises(FileError, match="HDF5 file but not NWB"):
         read(tmp_path / "other.nwb")
-    with pytest.raises(UsageError, match="is for ABF files"):
+    with pytest.raises(UsageError, match="is for text and ABF files"):
         read(nwb(lambda put: pair(put, 0)), current_channel=0)
 
 
