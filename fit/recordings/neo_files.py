@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError
 
+from .channels import factor
 from .recording import Recording
 from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
+
+IGOR = (".ibw",)  # suffix of files of a single Igor wave
 
 
 def is_installed() -> bool:
@@ -63,6 +66,20 @@ def read_neo(path: Path) -> Recording:
     return Recording(made, dt, str(path), None, origin, notes, "as neo scales them")
 
 
+def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
+    """The currents (T,) nA in a file that neo knows: the first channel in amperes of each segment, and their step in ms.
+
+    `unit`, if given, is that of the numbers, which neo then takes for amperes. Raises FileError if there is no current.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [channels["A"][0] for channels in _segments(path) if channels["A"]]
+    if not found:
+        raise FileError(f"{path} holds no current.")
+    scale = factor(unit) * 1e-9 if unit else 1.0
+    return [i * scale for _, _, i in found], found[0][1], ()
+
+
 def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
     """The channels of each segment: under "V" and "A", a list of (name, sample step in ms, samples (T,) in mV or nA)."""
     import neo
@@ -79,10 +96,22 @@ def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
         )
     try:
         blocks = kinds[0](str(path)).read()
-        return [_channels(segment) for block in blocks for segment in block.segments]
+        segments = [_channels(segment) for block in blocks for segment in block.segments]
+        return [sweep for channels in segments for sweep in _columns(channels)] if path.suffix in IGOR else segments
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise FileError(
+            f"{path} cannot be read without the package {package}, which neo needs for {path.suffix}:"
+            f" pip install {package} adds it."
+        ) from None
     except Exception as error:  # a damaged file may make neo's readers raise any exception
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise FileError(f"{path} cannot be read by neo ({type(error).__name__}: {first}).") from None
+
+
+def _columns(channels: dict[str, list[tuple[str, float, Floats]]]) -> list[dict[str, list[tuple[str, float, Floats]]]]:
+    """The sweeps in one wave of Igor, whose columns are sweeps, while neo takes them for channels."""
+    return [{"V": [], "A": [], kind: [found]} for kind, all_found in channels.items() for found in all_found]
 
 
 def _channels(segment: Any) -> dict[str, list[tuple[str, float, Floats]]]:

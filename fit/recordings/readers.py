@@ -183,9 +183,10 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
         return _foreign(entry, file)
     if neo_files.is_installed():
         return neo_files.read_neo(file)
+    adds = "reads waves of Igor, with neo and igor2" if suffix in neo_files.IGOR else "adds what neo knows"
     raise FileError(
         f"{file} cannot be read by this version: it reads {_kinds(KNOWN)}, not {suffix or 'files without suffix'};"
-        " pip install spikefab[neo] adds what neo knows."
+        f" pip install spikefab[neo] {adds}."
     )
 
 
@@ -232,11 +233,15 @@ def _require(file: Path) -> None:
 def _with_current(recording: Recording, file: Path, unit: str) -> Recording:
     """The recording with the current of another file in place of its own; `unit` is that of its numbers, "" if not given."""
     _require(file)
-    format = _format(file.suffix.lower())
-    if format is None or format.read_current is None:
+    suffix = file.suffix.lower()
+    format = _format(suffix)
+    read_current = format.read_current if format is not None else None
+    if suffix in neo_files.IGOR and neo_files.is_installed():
+        read_current = neo_files.read_current  # Igor has voltage and current in files of their own
+    if read_current is None:
         kinds = _kinds([suffix for format in FORMATS if format.read_current for suffix in format.suffixes])
         raise FileError(f"{file} cannot be read as a current: ", Advice.CURRENT_TAKES, f" {kinds}.")
-    currents, step, notes = format.read_current(file, recording.dt, unit)
+    currents, step, notes = read_current(file, recording.dt, unit)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
     sweeps = recording.sweeps

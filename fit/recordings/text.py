@@ -49,6 +49,7 @@ def read_csv(
     notes: list[str] = []
     tables = _tables(path)
     columns, step = _signals(path, tables, dt, ("voltage", "current"), notes)
+    assert step is not None
     sure: list[Column] = []
     for kind, choice in (("voltage", voltage_channel), ("current", current_channel)):
         if choice is not None:
@@ -106,7 +107,8 @@ def _tables(path: Path) -> list[Table]:
 
 def _columns(table: Table, part: int | None, notes: list[str]) -> list[Column]:
     """The columns of a table without padding, with kind and unit as far as the header tells them."""
-    columns, empty = [], []
+    columns: list[Column] = []
+    empty: list[Column] = []
     padded = not np.isfinite(table.values).all()
     for k in range(table.values.shape[1]):
         name = table.names[k] if table.names else ""

@@ -81,7 +81,8 @@ def parse(path: Path, rows: Rows, delimiter: str | None, notes: list[str]) -> ND
         faults = np.argwhere((below & ~finite) | np.isinf(values))
         if len(faults):
             row, column = faults[0]
-            raise FileError(_gap(path, *rows[row], int(column), delimiter))
+            number, line = rows[row]
+            raise FileError(_gap(path, number, line, int(column), delimiter))
     return values
 
 

@@ -75,7 +75,7 @@ def currents_of(chosen: list[Column], voltages: list[Column], currents: list[Col
 
 def _alike(voltage: Column, voltages: list[Column], currents: list[Column]) -> list[Column]:
     """The currents whose names have all that distinguishes the name of a voltage from those of the others."""
-    apart = set(voltage.tags) - set.intersection(*(set(c.tags) for c in voltages))
+    apart = {tag for tag in voltage.tags if not all(tag in c.tags for c in voltages)}
     return [i for i in currents if apart and apart <= set(i.tags)]
 
 

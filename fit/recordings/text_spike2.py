@@ -138,7 +138,7 @@ def _tables(path: Path, channels: dict[str, _Channel], stretches: dict[str, list
     tables = []
     for k, lead in enumerate(stretches[leader]):
         columns = [lead.values]
-        times = lead.start + np.arange(len(lead.values)) * lead.step
+        times: Floats = lead.start + np.arange(len(lead.values)) * np.float64(lead.step)
         for channel, found in stretches.items():
             if channel != leader:
                 columns.append(_at(times, lead, found, k, len(found) == len(stretches[leader])))

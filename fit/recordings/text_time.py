@@ -85,13 +85,13 @@ def time_step(table: Table, columns: list[Column], dt: float | None, notes: list
     for c in [] if sound else columns:
         # If no header names the time, a column that increases evenly is the time, or the index if it increases by ones.
         if c.kind in ("", "index") and increases(c.values):
-            counts = np.all(np.diff(c.values) == 1)
-            c.kind = "index" if counts else "time"
-            if not counts:
+            c.kind = "index" if _counts(c.values) else "time"
+            if c.kind == "time":
                 sound.append(c)
-    if not sound and columns and columns[0].kind == "" and _is_clock(columns):
-        columns[0].kind = "time"
-        sound.append(columns[0])
+    rest = [c for c in columns if not _counts(c.values)]
+    if not sound and rest and rest[0].kind in ("", "index") and _is_clock(rest):
+        rest[0].kind = "time"
+        sound.append(rest[0])
     hint = table.step if table.step is not None and FASTEST < table.step < SLOWEST else None
     if not sound:
         if dt is None and hint is None:
@@ -169,7 +169,13 @@ def _is_clock(columns: list[Column]) -> bool:
         return False
     back = np.flatnonzero(steps < 0)
     again = np.all(values[back + 1] <= values[0] + 0.01 * np.ptp(values))
-    return bool(again and len(back) < 0.1 * len(steps) and np.mean(steps > 0) > 0.9)
+    climbs = np.mean(steps > 0) > 0.9 or _coarse(values)
+    return bool(again and climbs and len(back) < 0.1 * len(steps))
+
+
+def _counts(values: Floats) -> bool:
+    """Whether a column only counts its samples."""
+    return bool(np.all(np.diff(values) == 1))
 
 
 def _varies(t: Floats) -> bool:

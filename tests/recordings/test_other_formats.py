@@ -1,5 +1,8 @@
 """Formats beyond spikefab's own: readers of other packages, neo, and what is said without them."""
 
+import struct
+import sys
+
 import numpy as np
 import pytest
 
@@ -123,3 +126,42 @@ def test_what_neo_cannot_read(tmp_path):
         with pytest.raises(FileError, match=sentence) as caught:
             read(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def wave(path, values, unit, step=1e-4):
+    """An Igor binary wave, version 5, of float32: (T,) or, with a column each, (T, sweeps)."""
+    values = np.asarray(values, dtype="<f4")
+    shape = [*values.shape, 0, 0, 0][:4]
+    about = struct.pack("<3I i 2h 6x h 32s 2I 4i", 0, 0, 0, values.size, 2, 0, 1, b"ch0", 0, 0, *shape)
+    about += struct.pack("<8d 4s 16s", step, 1, 1, 1, 0, 0, 0, 0, unit.encode(), b"s").ljust(320 - len(about), b"\0")
+    data = values.tobytes(order="F")
+
+    def head(checksum):
+        return struct.pack("<hH 15i", 5, checksum, len(about) + len(data), *[0] * 14)
+
+    check = -sum(struct.unpack("<192H", head(0) + about)) & 0xFFFF  # the sum of all words of the header is 0
+    path.write_bytes(head(check) + about + data)
+    return path
+
+
+def test_waves_of_igor(tmp_path):
+    pytest.importorskip("igor2")
+    volts = np.stack((V, V - 5), axis=1) / 1e3
+    recording = read(wave(tmp_path / "v.ibw", volts, "V"), current=wave(tmp_path / "i.ibw", I * 1e-9, "A"))
+    assert recording.dt == 0.1
+    assert len(recording.sweeps) == 2
+    np.testing.assert_allclose(recording.sweeps[1].voltage, V - 5, atol=1e-4)
+    np.testing.assert_allclose(recording.sweeps[1].current, I, atol=1e-6)
+
+
+def test_what_a_wave_of_igor_needs_is_named(tmp_path, monkeypatch):
+    path = wave(tmp_path / "v.ibw", V / 1e3, "V")
+    if read_neo.is_installed():
+        monkeypatch.setitem(sys.modules, "igor2", None)
+        with pytest.raises(FileError, match=r"without the package igor2, .*: pip install igor2 adds it\."):
+            read(path)
+    monkeypatch.setattr(read_neo, "is_installed", lambda: False)
+    with pytest.raises(
+        FileError, match=r"not \.ibw; pip install spikefab\[neo\] reads waves of Igor, with neo and igor2\."
+    ):
+        read(path)
