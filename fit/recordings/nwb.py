@@ -21,6 +21,7 @@ from . import nwb_pairs as nwb
 from .channels import Units
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
+from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
 from .nwb_units import attribute, plausible, values
 from .recording import Recording
 from .sweep import Floats, make_sweep
@@ -35,7 +36,7 @@ PLAIN = ("TimeSeries", "PatchClampSeries")  # types of series that do not say wh
 class _Trace:
     """One sweep while it is being read: the pair of series, name, voltage (T,) mV, current (T,) nA or None, dt ms."""
 
-    pair: nwb.Pair
+    pair: Pair
     name: str
     voltage: Floats
     current: Floats | None
@@ -51,15 +52,15 @@ class _Reading:
     notes: list[str]
     laid: clock.Laid = field(default_factory=clock.Laid)
 
-    def voltage(self, stretch: nwb.Stretch) -> Floats:
+    def voltage(self, stretch: Stretch) -> Floats:
         """The samples of a response, (T,) mV."""
         return values(self.path, stretch, "V", self.units.voltage)
 
-    def current(self, stretch: nwb.Stretch) -> Floats:
+    def current(self, stretch: Stretch) -> Floats:
         """The samples of a stimulus, (T,) nA."""
         return values(self.path, stretch, "A", self.units.current)
 
-    def is_volts(self, series: nwb.Series) -> bool:
+    def is_volts(self, series: Series) -> bool:
         """Whether a stimulus is in volts, and the user does not say otherwise."""
         return series.measures == "V" and not self.units.current
 
@@ -82,9 +83,9 @@ def read_nwb(path: Path, electrode: str | None = None, units: Units | None = Non
     """
     reading = _Reading(path, units or Units(), [])
     with opened(path) as file:
-        pairs = _pairs(reading, file)
+        pairs, stimuli = _pairs(reading, file)
         pairs = _one_cell(reading, pairs) if electrode is None else _of_electrode(reading, pairs, electrode)
-        pairs = _sweeps(file, pairs, reading.notes)
+        pairs = _sweeps(reading, file, pairs, stimuli)
         traces = _one_step(reading, _with_current(_traces(reading, pairs), reading.notes))
         return _recording(reading, traces)
 
@@ -112,13 +113,13 @@ def _recording(reading: _Reading, traces: list[_Trace]) -> Recording:
     return Recording(sweeps, dt, str(path), None, origin, tuple(dict.fromkeys(notes)), units)
 
 
-def _pairs(reading: _Reading, file: Any) -> list[nwb.Pair]:
-    """The responses in current clamp with their stimuli."""
+def _pairs(reading: _Reading, file: Any) -> tuple[list[Pair], list[Series]]:
+    """(the responses in current clamp with their stimuli, all stimuli)."""
     notes = reading.notes
     pairs = nwb.pair_by_epoch(file)
     if pairs:
         keep = _responses(reading, [p.response.series for p in pairs], [])
-        return [p for p in pairs if p.response.series in keep]
+        return [p for p in pairs if p.response.series in keep], []
     acquired, presented, (lost, lost_stimuli) = nwb.find_series(file)
     responses = _responses(reading, acquired, lost)
     stimuli = [s for s in presented if _has_type(s, "CurrentClampStimulusSeries", "CurrentClampSeries", *PLAIN)]
@@ -130,32 +131,34 @@ def _pairs(reading: _Reading, file: Any) -> list[nwb.Pair]:
     rest = [s for s in responses if id(s) not in found]
     if rest:
         pairs += nwb.pair_by_number_or_name(rest, stimuli, (lost_stimuli or ["the file holds no stimulus"])[0])
-    return pairs
+    return pairs, stimuli
 
 
-def _sweeps(file: Any, pairs: list[nwb.Pair], notes: list[str]) -> list[nwb.Pair]:
+def _sweeps(reading: _Reading, file: Any, pairs: list[Pair], stimuli: list[Series]) -> list[Pair]:
     """One pair for each sweep, in the order of the sweeps: series that hold several are cut, unless a table says the sweeps."""
     intervals = clock.intervals_of(file)
     sweeps = []
     for pair in pairs:
         parts, why = clock.cut(pair, intervals) if pair.response.count is None else ([pair], "")
         sweeps += parts
-        notes += [why] if why else []
+        reading.notes.extend([why] if why else [])
+    if stimuli and all(pair.how == nwb.UNPAIRED for pair in sweeps):
+        sweeps = clock.pair_by_time(reading.path, sweeps, stimuli)
     numbered = all(p.response.series.number is not None for p in sweeps)
 
-    def order(pair: nwb.Pair) -> Any:
+    def order(pair: Pair) -> Any:
         series = pair.response.series
-        return (series.number if numbered else 0, nwb.natural(series.name), pair.response.start)
+        return (series.number if numbered else 0, natural(series.name), pair.response.start)
 
     return sorted(sweeps, key=order)
 
 
-def _has_type(series: nwb.Series, *kinds: str) -> bool:
+def _has_type(series: Series, *kinds: str) -> bool:
     """Whether the type of a series is one of `kinds`, or ends in one: extensions of NWB put a word in front of the type."""
     return series.kind in kinds or any(series.kind.endswith(kind) for kind in kinds if kind not in PLAIN)
 
 
-def _responses(reading: _Reading, acquired: list[nwb.Series], lost: list[str]) -> list[nwb.Series]:
+def _responses(reading: _Reading, acquired: list[Series], lost: list[str]) -> list[Series]:
     """The series that recorded a voltage in current clamp. Raises FileError if there is none.
 
     lost  sentences on links to series that lead to nothing
@@ -185,7 +188,7 @@ def _responses(reading: _Reading, acquired: list[nwb.Series], lost: list[str]) -
     return responses
 
 
-def _of_electrode(reading: _Reading, pairs: list[nwb.Pair], name: str) -> list[nwb.Pair]:
+def _of_electrode(reading: _Reading, pairs: list[Pair], name: str) -> list[Pair]:
     """The sweeps of the electrode of this name. Raises UsageError, with the names of all electrodes, if there are none."""
     path = reading.path
     there = list(dict.fromkeys(p.response.series.electrode for p in pairs))
@@ -200,7 +203,7 @@ def _of_electrode(reading: _Reading, pairs: list[nwb.Pair], name: str) -> list[n
     return [p for p in pairs if p.response.series.electrode == name]
 
 
-def _one_cell(reading: _Reading, pairs: list[nwb.Pair]) -> list[nwb.Pair]:
+def _one_cell(reading: _Reading, pairs: list[Pair]) -> list[Pair]:
     """The sweeps of the electrode with the most stimuli that are not zero; if several have as many, with the most sweeps."""
     count = Counter(p.response.series.electrode for p in pairs)
     if len(count) < 2:
@@ -219,7 +222,7 @@ def _one_cell(reading: _Reading, pairs: list[nwb.Pair]) -> list[nwb.Pair]:
     return [p for p in pairs if p.response.series.electrode == best]
 
 
-def _drives(reading: _Reading, stimulus: nwb.Stretch) -> bool:
+def _drives(reading: _Reading, stimulus: Stretch) -> bool:
     """Whether a stimulus is not all zero. One that cannot be read counts as driving: the error is then raised later."""
     try:
         return bool(np.any(np.nan_to_num(reading.current(stimulus))))
@@ -227,12 +230,12 @@ def _drives(reading: _Reading, stimulus: nwb.Stretch) -> bool:
         return True
 
 
-def _names(pairs: list[nwb.Pair]) -> list[str]:
+def _names(pairs: list[Pair]) -> list[str]:
     """A short name for each sweep: its number, else a number or name that only its series has, else its position."""
     series = [p.response.series for p in pairs]
-    tries: list[Callable[[nwb.Series], str]] = [
+    tries: list[Callable[[Series], str]] = [
         lambda s: "" if s.number is None else str(s.number),
-        lambda s: str(nwb.numbers(s.name)[-1]) if nwb.numbers(s.name) else "",
+        lambda s: str(numbers(s.name)[-1]) if numbers(s.name) else "",
         lambda s: s.name,
     ]
     for make in tries:
@@ -252,7 +255,7 @@ def _with_current(traces: list[_Trace], notes: list[str]) -> list[_Trace]:
     return [t for t in traces if t.current is not None]
 
 
-def _traces(reading: _Reading, pairs: list[nwb.Pair]) -> list[_Trace]:
+def _traces(reading: _Reading, pairs: list[Pair]) -> list[_Trace]:
     """The sweeps of pairs of series, with notices on how the stimuli were laid over their responses."""
     path, notes = reading.path, reading.notes
     spans = {k: clock.span(path, p.response) for k, p in enumerate(pairs) if p.response.stop > p.response.start}
@@ -272,7 +275,7 @@ def _traces(reading: _Reading, pairs: list[nwb.Pair]) -> list[_Trace]:
     return traces
 
 
-def _of_amperes(reading: _Reading, pair: nwb.Pair) -> nwb.Stretch | None:
+def _of_amperes(reading: _Reading, pair: Pair) -> Stretch | None:
     """The stimulus of a pair if it is a current with samples."""
     stimulus = pair.stimulus
     if stimulus is None or reading.is_volts(stimulus.series) or _has_type(pair.response.series, "IZeroClampSeries"):
@@ -280,7 +283,7 @@ def _of_amperes(reading: _Reading, pair: nwb.Pair) -> nwb.Stretch | None:
     return stimulus if stimulus.stop > stimulus.start else None
 
 
-def _trace(reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None) -> list[_Trace]:
+def _trace(reading: _Reading, name: str, pair: Pair, span: clock.Span, begins: float | None) -> list[_Trace]:
     """The sweep of a pair of series, cut to the samples for which voltage and current are known.
 
     span    of the response
@@ -308,7 +311,7 @@ def _trace(reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begin
         if len(bad):
             raise FileError(f"{reading.path}: the {what} of sweep {name} is not a number at sample {first + bad[0]}.")
     bias = pair.response.series.group.get("bias_current")
-    held = 0.0 if bias is None else float(bias[()]) * nwb.si(nwb.text(bias.attrs.get("unit", "A")))[1] * 1e9
+    held = 0.0 if bias is None else float(bias[()]) * si(text(bias.attrs.get("unit", "A")))[1] * 1e9
     if np.isfinite(held) and held:
         # In the files of some rigs, the stimulus includes the bias current already: it is not added, but a notice tells it.
         notes.append(f"a bias current of {held:g} nA is on record; the current is the stimulus without it")
@@ -316,22 +319,22 @@ def _trace(reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begin
 
 
 def _current(
-    reading: _Reading, name: str, pair: nwb.Pair, span: clock.Span, begins: float | None
-) -> tuple[Floats | None, nwb.Pair]:
+    reading: _Reading, name: str, pair: Pair, span: clock.Span, begins: float | None
+) -> tuple[Floats | None, Pair]:
     """(current (T,) nA of a sweep or None, the pair, which says why there is none)."""
     if _has_type(pair.response.series, "IZeroClampSeries"):
-        return np.zeros(span.count), nwb.Pair(pair.response, None, "a clamp at zero current")
+        return np.zeros(span.count), Pair(pair.response, None, "a clamp at zero current")
     if pair.stimulus is None:
         return None, pair
     stimulus = pair.stimulus.series
     if reading.is_volts(stimulus):
-        return None, nwb.Pair(pair.response, None, f"its stimulus {stimulus.name} is in {stimulus.unit}, no current")
+        return None, Pair(pair.response, None, f"its stimulus {stimulus.name} is in {stimulus.unit}, no current")
     current = None
     if _of_amperes(reading, pair):
         current = clock.lay(reading.path, name, span, pair.stimulus, begins, reading.current, reading.laid)
     if current is not None and np.any(np.isfinite(current)):
         return current, pair
-    return None, nwb.Pair(pair.response, None, "its stimulus has no samples at its time")
+    return None, Pair(pair.response, None, "its stimulus has no samples at its time")
 
 
 def _zeros_at_end(v: Floats, dt: float) -> int:

@@ -15,13 +15,10 @@ import numpy as np
 from spikefab.errors import FileError
 
 from .nwb_file import load
-from .nwb_pairs import Pair, Series, Stretch
+from .nwb_series import Pair, Series, Stretch, uneven_steps
 from .resampling import resample_current
 from .sweep import NEGLIGIBLE, Floats, samples
 
-UNEVEN = 0.2  # share of the sample step by which the time between two samples may differ from it
-PAUSE = 5.0  # sample steps: a shorter gap in the timestamps is a loss of samples, not the pause between two sweeps
-SAME_LENGTH = 2  # samples by which the lengths of sweeps may differ that are of one length
 LEVEL = 0.01  # share of the largest current: a smaller difference between two levels counts as none
 EDGE = 1.0  # ms at an end of a stimulus whose median is the level there
 
@@ -103,7 +100,7 @@ def span(path: Path, stretch: Stretch) -> Span:
         begins = series.begins + start / rate if rate > 0 else 0.0
     elif stamps is not None and stop - start > 1:
         t = stamps[start:stop]
-        uneven = _uneven(t)
+        uneven = uneven_steps(t)
         if len(uneven):
             k, typical = int(uneven[0]), float(np.median(np.diff(t))) * 1e3
             ms = t * 1e3
@@ -120,13 +117,6 @@ def span(path: Path, stretch: Stretch) -> Span:
     if not 1e-4 < step < 10:
         raise FileError(f"{path}: {series.name} has a time step of {step:g} ms, which no recording of a cell has.")
     return Span(begins, stop - start, float(f"{step:.9g}"))
-
-
-def _uneven(t: Floats) -> Any:
-    """The samples after which the time (T,) goes on by another step than the usual one."""
-    steps = np.diff(t)
-    typical = float(np.median(steps))
-    return np.flatnonzero(~(np.abs(steps - typical) <= UNEVEN * abs(typical)))
 
 
 def _even_step(t: Floats) -> float:
@@ -148,7 +138,7 @@ def cut(pair: Pair, intervals: Floats | None) -> tuple[list[Pair], str]:
     several `intervals` (N, 2) s, the table of sweeps of the file, is cut into these.
     """
     response, stimulus = pair.response, pair.stimulus
-    rows = _between_pauses(response.series)
+    rows = response.series.between_pauses
     why = f"{response.series.name} has {len(rows) - 1} pauses in its timestamps"
     if len(rows) < 2 and intervals is not None:
         rows = _in_intervals(response.series, intervals)
@@ -158,34 +148,13 @@ def cut(pair: Pair, intervals: Floats | None) -> tuple[list[Pair], str]:
     parts = [Stretch(response.series, start, count) for start, count in rows]
     stimuli: list[Stretch | None] = [stimulus] * len(parts)  # of which `lay` takes the samples at the time of the sweep
     if stimulus is not None:
-        theirs = _between_pauses(stimulus.series)
+        theirs = stimulus.series.between_pauses
         if len(theirs) < 2 and stimulus.series.size == response.series.size:
             theirs = rows  # as long as the response: its samples are those of the response
         if len(theirs) == len(rows):
             stimuli = [Stretch(stimulus.series, start, count) for start, count in theirs]
     pairs = [replace(pair, response=r, stimulus=s) for r, s in zip(parts, stimuli, strict=True)]
     return pairs, f"{why}: cut into {len(rows)} sweeps"
-
-
-def _between_pauses(series: Series) -> list[tuple[int, int]]:
-    """(start, count) of the sweeps in a series with pauses in its timestamps; an empty list if it is no such series.
-
-    Every length must occur twice, but for a last sweep that is shorter: a series of which samples were lost has runs of all
-    lengths, and is no series of sweeps.
-    """
-    t = series.timestamps
-    if t is None or len(t) < 4:
-        return []
-    breaks = _uneven(t)
-    steps = np.diff(t)
-    edges = np.concatenate(([0], breaks + 1, [len(t)]))
-    lengths = np.diff(edges)
-    if not len(breaks) or not np.all(np.abs(steps[breaks]) >= PAUSE * np.median(steps)):
-        return []
-    twice = [int(np.sum(np.abs(lengths - n) <= SAME_LENGTH)) > 1 for n in lengths]
-    if not all(twice[:-1]) or not (twice[-1] or lengths[-1] <= np.max(lengths)) or np.min(lengths) < 2:
-        return []
-    return [(int(start), int(n)) for start, n in zip(edges[:-1], lengths, strict=True)]
 
 
 def _in_intervals(series: Series, intervals: Floats) -> list[tuple[int, int]]:
@@ -211,6 +180,25 @@ def intervals_of(file: Any) -> Floats | None:
         return None
     rows = np.stack([np.asarray(load(table[name]), dtype=np.float64) for name in ("start_time", "stop_time")], axis=1)
     return np.unique(rows, axis=0)
+
+
+def pair_by_time(path: Path, pairs: list[Pair], stimuli: list[Series]) -> list[Pair]:
+    """The pairs; one without a stimulus is given the stimulus that was there at its time, if it is the only one of its
+    electrode.
+    """
+    times = [(s, extent(path, Stretch(s))) for s in stimuli if s.size > 1]
+    found = []
+    for pair in pairs:
+        response = pair.response
+        if pair.stimulus is None and times and response.stop - response.start > 1:
+            there = span(path, response)
+            own = [row for row in times if row[0].electrode == response.series.electrode] or times
+            least = min(there.count * there.step, *(e.count * e.step for _, e in own)) / 2e3
+            during = [s for s, e in own if min(e.ends, there.ends) - max(e.begins, there.begins) > least]
+            if len(during) == 1:
+                pair = replace(pair, stimulus=Stretch(during[0]), how="paired by time")
+        found.append(pair)
+    return found
 
 
 def share_a_clock(pairs: Sequence[tuple[Stretch, Span, Stretch, Span]]) -> bool:
@@ -317,7 +305,7 @@ def _fill(i: Floats, covered: Any, head: float, tail: float, edge: int) -> bool:
 
 def _parts(stimulus: Stretch) -> list[Stretch]:
     """The stretch, or its parts if it is a whole series with pauses."""
-    rows = _between_pauses(stimulus.series) if stimulus.count is None and not stimulus.start else []
+    rows = stimulus.series.between_pauses if stimulus.count is None and not stimulus.start else []
     return [Stretch(stimulus.series, start, count) for start, count in rows] or [stimulus]
 
 

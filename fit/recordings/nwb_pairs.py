@@ -2,133 +2,21 @@
 
 In NWB 2, responses (`CurrentClampSeries`) are in /acquisition and stimuli (`CurrentClampStimulusSeries`) in
 /stimulus/presentation. They are paired by the table of intracellular recordings, or else by their sweep numbers, or else by
-the numbers in their names. In NWB 1, the groups /epochs/Sweep_N pair them. This module reads no samples, only times.
+the numbers in their names. In NWB 1, the groups /epochs/Sweep_N pair them.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from spikefab.errors import FileError
 
 from .nwb_file import address, follow, load
-from .sweep import Floats
+from .nwb_series import Pair, Series, Stretch, natural, numbers, text
 
-# a unit of voltage or current: prefix, name or symbol
-UNIT = re.compile(r"(milli|micro|nano|pico|[mµμunp])?(volts?|v|amperes?|amps?|a)")
-# prefix of a unit: its factor
-PREFIX = {"milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12}
-PREFIX |= {"m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12}
 ICEPHYS = "general/intracellular_ephys"  # path of the group with the electrodes and the tables that pair series
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """One time series: its HDF5 group, type, sweep number (None if not given) and electrode ("" if not known)."""
-
-    group: Any
-    kind: str
-    number: int | None
-    electrode: str
-
-    @property
-    def name(self) -> str:
-        """The last part of the path of the group."""
-        return str(self.group.name).rpartition("/")[2]
-
-    @property
-    def unit(self) -> str:
-        """The unit as the file writes it, "" if the file has none."""
-        data = self.group.get("data")
-        return "" if data is None else text(data.attrs.get("unit", "")).strip()
-
-    @property
-    def measures(self) -> str:
-        """ "V" if the unit is one of voltage, "A" if it is one of current, else ""."""
-        return si(self.unit)[0]
-
-    @property
-    def size(self) -> int:
-        """The number of samples."""
-        return int(self.group["data"].size)
-
-    @property
-    def rate(self) -> float | None:
-        """Samples in a second, or None if the series has timestamps instead."""
-        start = self.group.get("starting_time")
-        return float(np.ravel(start.attrs["rate"])[0]) if start is not None and "rate" in start.attrs else None
-
-    @property
-    def begins(self) -> float:
-        """The time of the first sample, s, if the series has a rate; 0 if the file does not say."""
-        start = float(np.ravel(self.group["starting_time"][()])[0])
-        return start if np.isfinite(start) else 0.0
-
-    @cached_property
-    def timestamps(self) -> Floats | None:
-        """The time of each sample, (T,) s, or None if the series has a rate instead, or neither."""
-        stamps, why = follow(self.group, "timestamps")
-        if self.rate is not None or (stamps is None and not why):
-            return None
-        if why:
-            raise FileError(f"{self.group.file.filename}: {why}.")
-        times = np.asarray(load(stamps), dtype=np.float64)
-        if len(times) != self.size:
-            raise FileError(
-                f"{self.group.file.filename}: {self.name} has {self.size} samples but {len(times)} timestamps."
-            )
-        return times
-
-
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """A part of a series: `count` samples from `start` on; None means all samples to the end."""
-
-    series: Series
-    start: int = 0
-    count: int | None = None
-
-    @property
-    def stop(self) -> int:
-        """The position after its last sample."""
-        return self.series.size if self.count is None else min(self.series.size, self.start + self.count)
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A response and its stimulus. `how` says in words how they were paired, or why the stimulus is None."""
-
-    response: Stretch
-    stimulus: Stretch | None
-    how: str
-
-
-def text(value: Any) -> str:
-    """A string attribute or string scalar as str: h5py returns it as bytes, as str or as an array of one of them."""
-    if hasattr(value, "ravel"):
-        value = value.ravel()[0] if value.size else ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def si(unit: str) -> tuple[str, float]:
-    """("V" or "A", factor to volts or amperes) of a unit such as mV, volts or picoamperes; ("", 1) for any other."""
-    match = UNIT.fullmatch(unit.strip().lower())
-    return (match[2][0].upper(), PREFIX.get(match[1] or "", 1.0)) if match else ("", 1.0)
-
-
-def natural(name: str) -> list[Any]:
-    """A sort key that compares the numbers in names as numbers: Sweep_2 comes before Sweep_10."""
-    return [int(part) if k % 2 else part for k, part in enumerate(re.split(r"([0-9]+)", name))]
-
-
-def numbers(name: str) -> tuple[int, ...]:
-    """All whole numbers in a name."""
-    return tuple(int(part) for part in re.findall(r"[0-9]+", name))
+UNPAIRED = "nothing tells which stimulus belongs to which sweep"
 
 
 def find_series(file: Any) -> tuple[list[Series], list[Series], list[list[str]]]:
@@ -293,7 +181,7 @@ def pair_by_number_or_name(responses: list[Series], stimuli: list[Series], witho
         return [_keyed(r, by_key.get(key(r)), right[key(r)], word) for r in responses]
     if len(stimuli) == 1:
         return [Pair(Stretch(r), Stretch(stimuli[0]), "the only one of the file") for r in responses]
-    return [Pair(Stretch(r), None, "nothing tells which stimulus belongs to which sweep") for r in responses]
+    return [Pair(Stretch(r), None, UNPAIRED) for r in responses]
 
 
 def _keyed(response: Series, stimulus: Series | None, count: int, word: str) -> Pair:

@@ -13,7 +13,7 @@ from spikefab.errors import FileError, RecordingError
 
 from .channels import AMPS, VOLTS
 from .nwb_file import load
-from .nwb_pairs import Series, Stretch, si
+from .nwb_series import Series, Stretch, si
 from .sweep import Floats
 
 # mV and nA: if no sample is as large as the first, or one is as large as the second, the unit in the file must be wrong

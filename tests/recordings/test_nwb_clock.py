@@ -287,6 +287,45 @@ def test_pauses_in_the_timestamps_part_sweeps(nwb):
         check(sweep, V + k, I)
 
 
+def test_a_time_that_starts_again_parts_sweeps(nwb):
+    def build(put):
+        for path, values, unit, kind in (
+            (R, np.concatenate([V + k for k in range(4)]) / 1e3, "volts", RESPONSE),
+            (S, np.concatenate([k * I for k in range(4)]) / 1e9, "amperes", STIMULUS),
+        ):
+            put(path, values, unit, kind, timestamps=np.tile(T, 4) / 1e3)
+
+    check_sweeps(read(nwb(build)))
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_series_that_only_their_times_pair(nwb, long):
+    """Stimuli of other names, one more than there are responses; the responses in one series or in three."""
+
+    def build(put):
+        t = [b + T / 1e3 for b in ONSETS]
+        if long:
+            put(R, np.tile(V, 3) / 1e3, "volts", RESPONSE, timestamps=np.concatenate(t))
+        for k, begins in enumerate(ONSETS):
+            if not long:
+                put(f"acquisition/{'abc'[k]}", V / 1e3, "volts", RESPONSE, begins=begins)
+            put(f"stimulus/presentation/{'zyx'[k]}", (k + 1) * PULSE / 1e9, "amperes", STIMULUS, begins=begins)
+        put("stimulus/presentation/w", 9 * PULSE / 1e9, "amperes", STIMULUS, begins=50.0)
+
+    recording = read(nwb(build))
+    for k, sweep in enumerate(recording.sweeps):
+        check(sweep, V, (k + 1) * PULSE)
+    assert "paired by time" in recording.current_origin
+
+    def same_time(put):
+        for k in "abc":
+            put(f"acquisition/{k}", V / 1e3, "volts", RESPONSE)
+        for k in "zyx":
+            put(f"stimulus/presentation/{k}", I / 1e9, "amperes", STIMULUS)
+
+    assert "nothing tells which stimulus belongs to which sweep" in read(nwb(same_time)).current_origin
+
+
 @pytest.mark.parametrize(
     "times",
     [
