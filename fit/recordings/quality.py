@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spikefab.errors import Advice, Sentence
+
+from .small_peaks import recurring_peaks
 from .spikes import Spikes, spike_mask
 from .stimuli import stimuli
 from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
@@ -25,10 +28,13 @@ DRIFT_REST = 3.0  # mV: a smaller change of the voltage before the stimulus is n
 HELD = 0.01
 
 
-def quality_warnings(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes]) -> tuple[str, ...]:
+def quality_warnings(
+    sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes], resistance: float = 0.0
+) -> tuple[str, ...]:
     """The warnings about a recording with sample step dt (ms): one sentence each, none for a good recording.
 
-    spikes  the spikes of each sweep
+    spikes      the spikes of each sweep
+    resistance  MOhm, of an electrode that was not compensated
     """
     if not sweeps:
         return ()
@@ -49,7 +55,7 @@ def quality_warnings(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes
     if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
         found.append("The voltage does not change: nothing of a cell can be seen.")
     elif not any(len(s) for s in spikes):
-        found.append("There are no spikes: only the passive membrane can be fitted.")
+        found.append(_no_spikes(recurring_peaks(sweeps, dt, resistance)))
     for end, sign in (("above", 1.0), ("below", -1.0)):
         level = _clipped([sign * sweep.voltage for sweep in sweeps], dt)
         if level is not None:
@@ -79,6 +85,18 @@ def quality_warnings(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes
     if share > 0.5:
         found.append(f"Spikes cover {share:.0%} of the trace: little voltage is left between them to compare.")
     return tuple(found)
+
+
+def _no_spikes(height: float | None) -> str:
+    """A warning that there are no spikes; `height`, mV, is that of the peaks that recur all the same, or None."""
+    if height is None:
+        return "There are no spikes: only the passive membrane can be fitted."
+    least = f", such as {0.6 * height:.0f}."
+    return Sentence(
+        f"There are no spikes, but peaks of {height:.0f} mV recur: are these spikes? Then ",
+        Advice.SMALLER_SPIKES,
+        least,
+    )
 
 
 def _noise(v: Floats) -> float:

@@ -178,7 +178,8 @@ class Recording:
 
         trains  other spikes of each sweep than those of `spikes`
         """
-        return quality_warnings(self.sweeps, self.dt, self.spikes() if trains is None else trains)
+        spikes = self.spikes() if trains is None else trains
+        return quality_warnings(self.sweeps, self.dt, spikes, self.electrode_resistance)
 
 
 class _Known:
