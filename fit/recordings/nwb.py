@@ -116,9 +116,10 @@ def _recording(reading: _Reading, traces: list[_Trace]) -> Recording:
 def _pairs(reading: _Reading, file: Any) -> tuple[list[Pair], list[Series]]:
     """(the responses in current clamp with their stimuli, all stimuli)."""
     notes = reading.notes
-    pairs = nwb.pair_by_epoch(file)
-    if pairs:
-        keep = _responses(reading, [p.response.series for p in pairs], [])
+    pairs, lost = nwb.pair_by_epoch(file)
+    if pairs or lost:
+        notes += [f"left out: {why}" for why in lost]
+        keep = _responses(reading, [p.response.series for p in pairs], lost)
         return [p for p in pairs if p.response.series in keep], []
     acquired, presented, (lost, lost_stimuli) = nwb.find_series(file)
     responses = _responses(reading, acquired, lost)

@@ -52,6 +52,9 @@ class Laid:
     covers: list[tuple[str, float, float]] = field(
         default_factory=list
     )  # ms of the response and from where on, 0 outside
+    as_long: list[str] = field(
+        default_factory=list
+    )  # of which the stimulus is as long as the response, at another time
     brought: dict[tuple[float, float], list[str]] = field(default_factory=dict)  # (old, new) step in ms: sweeps
 
     def notes(self) -> list[str]:
@@ -72,6 +75,11 @@ class Laid:
             ms, begin = _range([ms for _, ms, _ in self.covers]), _range([begin for *_, begin in self.covers])
             said.append(
                 f"the stimulus of {names} covers {ms} ms of its response, from {begin} ms on: taken as 0 outside"
+            )
+        if self.as_long:
+            names = listed_sweeps(self.as_long)
+            said.append(
+                f"the stimulus of {names} is as long as its response but begins at another time: check both times"
             )
         return said
 
@@ -255,6 +263,8 @@ def lay(
         covered[at : at + len(i)] = True
     known = np.flatnonzero(covered)
     lag = (parts[0][1].begins + shift - response.begins) * 1e3
+    if len(known) and abs(lag) > dt / 2 and len(parts) == 1 and abs(parts[0][1].count * parts[0][1].step / dt - n) < 1:
+        laid.as_long.append(name)
     if len(known) and len(known) < n and _fill(out, covered, *_levels(parts, values), samples(EDGE, dt)):
         laid.covers.append((name, len(known) * dt, known[0] * dt))
     elif len(known) and abs(lag) > dt / 2:

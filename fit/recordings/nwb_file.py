@@ -21,6 +21,9 @@ FILTERS |= {32019: "JPEG", 32020: "VBZ", 32024: "SZ3", 32026: "Blosc2", 32028: "
 # numbers of the filters in the package hdf5plugin
 IN_HDF5PLUGIN = {307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32026, 32028}
 
+# errors that h5py, or arithmetic with what it returns, may raise if a file is damaged
+DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError, ArithmeticError)
+
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
@@ -44,8 +47,7 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
         except SpikefabError:
             raise
-        # a damaged file may make h5py raise any of these
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        except DAMAGE as error:
             first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
             raise FileError(f"{path} is damaged or no NWB as it should be ({type(error).__name__}: {first}).") from None
 

@@ -58,7 +58,7 @@ def _series(group: Any, electrodes: dict[Any, str], in_table: dict[Any, int]) ->
     ancestry = group.attrs.get("ancestry", ())  # NWB 1 lists the types: TimeSeries, ..., CurrentClampSeries
     kind = text(ancestry[-1]) if len(ancestry) else text(group.attrs.get("neurodata_type", "TimeSeries"))
     number = group.attrs.get("sweep_number", in_table.get(address(group)))
-    link = group.get("electrode")
+    link, _ = follow(group, "electrode")
     electrode = "" if link is None else electrodes.get(address(link), str(link.name))
     if "electrode_name" in group:
         electrode = text(group["electrode_name"][()])
@@ -80,25 +80,38 @@ def _sweep_table(file: Any) -> dict[Any, int]:
     }
 
 
-def pair_by_epoch(file: Any) -> list[Pair]:
-    """The pairs that the groups /epochs/Sweep_N of NWB 1 name; an empty list if there are no such groups."""
-    pairs = []
-    epochs = file.get("epochs", {})
-    for name in sorted((n for n in epochs if re.fullmatch(r"(?i)sweep_?[0-9]+", n)), key=natural):
-        stretches = [_epoch(epochs[name].get(part), numbers(name)[0]) for part in ("response", "stimulus")]
-        if stretches[0] is not None:
-            why = "paired by the epochs of the file" if stretches[1] else "its epoch names no stimulus"
-            pairs.append(Pair(stretches[0], stretches[1], why))
-    return pairs
+def pair_by_epoch(file: Any) -> tuple[list[Pair], list[str]]:
+    """(the pairs that the groups /epochs/Sweep_N of NWB 1 name, none if there are no such groups; a sentence for every link
+    in them that leads to nothing).
+    """
+    pairs, lost = [], []
+    epochs, why = follow(file, "epochs")
+    lost += [why] if why else []
+    for name in sorted((n for n in epochs or () if re.fullmatch(r"(?i)sweep_?[0-9]+", n)), key=natural):
+        response, no_response = _epoch(epochs[name], "response")
+        stimulus, no_stimulus = _epoch(epochs[name], "stimulus")
+        if response is not None:
+            why = no_stimulus or "its epoch names no stimulus"
+            pairs.append(Pair(response, stimulus, "paired by the epochs of the file" if stimulus else why))
+        elif no_response:
+            lost.append(no_response)
+    return pairs, lost
 
 
-def _epoch(part: Any, number: int) -> Stretch | None:
-    """The response or the stimulus that an epoch names, or None."""
-    if part is None or part.get("timeseries") is None or "data" not in part["timeseries"]:
-        return None
-    series = _series(part["timeseries"], {}, {})
+def _epoch(epoch: Any, name: str) -> tuple[Stretch | None, str]:
+    """(the response or the stimulus that an epoch names or None, why its link leads to nothing or "")."""
+    item, why = epoch, ""
+    for part in (name, "timeseries", "data"):
+        if item is not None and hasattr(item, "keys"):
+            group = item
+            item, why = follow(item, part)
+    if item is None or not hasattr(item, "shape"):
+        return None, why
+    series = _series(group, {}, {})
+    part = epoch[name]
     start, count = (int(part[key][()]) if key in part else None for key in ("idx_start", "count"))
-    return Stretch(Series(series.group, series.kind, number, series.electrode), start or 0, count)
+    number = numbers(epoch.name)[-1]
+    return Stretch(Series(series.group, series.kind, number, series.electrode), start or 0, count), ""
 
 
 def pair_by_table(file: Any, responses: list[Series], stimuli: list[Series], notes: list[str]) -> list[Pair]:

@@ -72,6 +72,7 @@ def test_a_stimulus_is_laid_over_its_response_by_time(nwb, begins, lasts, step, 
         np.testing.assert_allclose(sweep.current, (k + 1) * PULSE[:known], atol=1e-9)
     said = " ".join(recording.notes)
     assert ("10 ms before" in said) == ((begins < 0 and begins + lasts >= 100) or known < N)
+    assert ("check both times" in said) == (lasts == 100)
     assert ("0 outside" in said) == (known == N and (begins > 0 or begins + lasts < 100))
     assert ("cut from 100" in said) == (known < N)
 

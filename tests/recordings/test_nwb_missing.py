@@ -196,6 +196,47 @@ def test_what_is_missing_beside_other_sweeps_is_said(nwb):
         recording.require_fit()
 
 
+def epochs(put, *sweeps):
+    """Sweeps as NWB 1 has them: an epoch links to the series of its response and of its stimulus."""
+    for k, (response, stimulus) in enumerate(sweeps):
+        put.file[f"epochs/Sweep_{k}/response/timeseries"] = response
+        put.file[f"epochs/Sweep_{k}/stimulus/timeseries"] = stimulus
+
+
+def test_a_missing_file_of_an_epoch_is_named(nwb, tmp_path):
+    here = h5py.SoftLink(f"/{R}"), h5py.SoftLink(f"/{S}")
+    raw = h5py.ExternalLink("raw.h5", "/r"), h5py.ExternalLink("raw.h5", "/s")
+
+    def whole(put):
+        pair(put, 0)
+        epochs(put, here, raw, (here[0], raw[1]))
+
+    path = nwb(whole)
+    recording = read(path)
+    check(recording.sweeps[0])
+    assert len(recording.sweeps) == 1
+    place, missing = (
+        "epochs/Sweep_{}/{}/timeseries",
+        " is in the file raw.h5, which is missing: put it beside the recording",
+    )
+    assert f"left out: {place.format(1, 'response')}{missing}" in recording.notes
+    assert f"sweep 2 left out: {place.format(2, 'stimulus')}{missing}" in recording.notes
+    with pytest.raises(FileError, match=r"epochs/Sweep_0/response/timeseries is in the file raw\.h5, which is missing"):
+        read(nwb(lambda put: epochs(put, raw)))
+    raw_file(tmp_path)
+    check(read(nwb(lambda put: epochs(put, raw))).sweeps[0])
+
+
+def test_an_electrode_that_is_not_there(nwb):
+    def build(put):
+        pair(put, 0)
+        for path in (R, S):
+            del put.file[f"{path}/electrode"]
+            put.file[f"{path}/electrode"] = h5py.SoftLink(f"/{path}/electrode")
+
+    check(read(nwb(build)).sweeps[0])
+
+
 # Samples in other files
 
 

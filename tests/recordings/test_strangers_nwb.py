@@ -19,7 +19,11 @@ pytestmark = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the 
     [
         ("stim_early", (100.0, 500.0), "begins 100 ms before its response"),
         ("stim_early_timestamps", (100.0, 500.0), "begins 100 ms before its response"),
-        ("stim_late_same_len", (200.0, 600.0), "covers 500 ms of its response, from 100 ms on: taken as 0 outside"),
+        (
+            "stim_late_same_len",
+            (200.0, 600.0),
+            "is as long as its response but begins at another time: check both times",
+        ),
         ("neuroconv_concat", (100.0, 500.0), ""),
         ("double_conv", (100.0, 500.0), "taken as volts"),
     ],
