@@ -46,8 +46,16 @@ def make(folder: Path, cells: int) -> None:
         header = ",".join(
             ["t_ms", *(f"{name}{s}_{unit}" for s in range(4) for name, unit in (("V", "mV"), ("I", "nA")))]
         )
-        np.savetxt(folder / f"cell{k:03d}.csv", np.column_stack(columns), "%.5g", ",", header=header, comments="")
-    (folder / "broken.csv").write_text("t_ms,V_mV,I_nA\n0,high,0\n")
+        np.savetxt(
+            folder / f"cell{k:03d}.csv",
+            np.column_stack(columns),
+            "%.5g",
+            ",",
+            header=header,
+            comments="",
+            encoding="utf-8",
+        )
+    (folder / "broken.csv").write_text("t_ms,V_mV,I_nA\n0,high,0\n", encoding="utf-8")
 
 
 def fires(neuron: LIFNeuron, current: float) -> bool:
@@ -72,7 +80,7 @@ def finished(out: Path) -> int:
 def workers(pid: int) -> list[int]:
     """The processes of a run, without multiprocessing's own helper."""
     found = []
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()):
         try:
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
@@ -126,12 +134,12 @@ def full_disk(run: list[str], out: Path, sizes: list[int]) -> dict:
     if able:
         aside = out.with_name("aside")
         script = f"{small} && {shlex.join(run)}; code=$?; cp -r {shlex.quote(str(out))} {shlex.quote(str(aside))}; exit $code"
-        ran = subprocess.run([*isolated, script], capture_output=True, text=True, check=False)
+        ran = subprocess.run([*isolated, script], capture_output=True, text=True, encoding="utf-8", check=False)
         shutil.copytree(aside, out, dirs_exist_ok=True)
     else:
         # the limit of file sizes in blocks of 512 bytes
         script = f"ulimit -f {sorted(sizes)[len(sizes) // 2] // 512}; exec {shlex.join(run)}"
-        ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, encoding="utf-8", check=False)
     told = ran.stderr.strip().splitlines()[-1].replace(str(out), "OUT")
     return {"by": "tmpfs" if able else "limit", "status": ran.returncode, "told": told}
 

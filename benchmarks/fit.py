@@ -33,7 +33,7 @@ def script(path: Path, seed: int, evaluations: int) -> dict[str, Any]:
     """What the script prints: it runs by itself, as a user's would."""
     command = [sys.executable, "-m", "benchmarks.afternoon", str(path), "--seed", str(seed)]
     command += ["--evaluations", str(evaluations)]
-    done = subprocess.run(command, cwd=running.ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=running.ROOT, check=True, capture_output=True, text=True, encoding="utf-8")
     return json.loads(done.stdout)
 
 

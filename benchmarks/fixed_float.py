@@ -59,7 +59,7 @@ Scores = dict[str, dict[str, float]]
 def code() -> str:
     """Of all that decides what a search finds: a row is kept as long as none of it changes."""
     root = Path(fitting.__file__).parents[1]
-    said = [(root / f"{name}.py").read_text() for name in DECIDES]
+    said = [(root / f"{name}.py").read_text(encoding="utf-8") for name in DECIDES]
     for model in MODELS.values():
         for choice in model.tried:
             said += datapath(model.variant(**choice), WORD, DT).trace.lines()
@@ -251,7 +251,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="write the page from what OUTPUT has, and run nothing")
     options = parser.parse_args()
     if options.page:
-        running.write(options.page, page(json.loads(options.output.read_text()), options.budget))
+        running.write(options.page, page(json.loads(options.output.read_text(encoding="utf-8")), options.budget))
         return 0
     settings = {"word": WORD, "dt": DT, "gates": {"same_codes": SAME_CODES, "search": SEARCH}, "files": RECORDINGS}
     key = ("recording", "model", "seed", "budget")

@@ -162,7 +162,7 @@ def peer(name: str, python: str, work: Work, target: str) -> dict[str, Any]:
             **work.physical(),
         )
         command = [python, "-m", "benchmarks.peers", name, str(path), "--target", target]
-        done = subprocess.run(command, cwd=running.ROOT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=running.ROOT, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         print(f"{name} failed on {work.dp.model.__name__}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return {"steps_per_s": None, "spikes": None, "how": None}

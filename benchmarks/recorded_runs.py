@@ -43,7 +43,9 @@ COMPARED = {".json", ".v", ".html", ".npz", ".txt", ".png"}
 def spikefab(folder: Path, *words: str) -> str:
     """What a command prints on both streams, with its exit code."""
     command = [sys.executable, "-m", "spikefab", *words]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
     return f"== {' '.join(words[:1])}\n{done.stdout}rc {done.returncode}\n"
 
 
@@ -58,15 +60,15 @@ def record(folder: Path) -> None:
         for rank in range(1, len(MODELS) + 1):
             spikefab(folder, "export", name, "--rank", str(rank), "--to", "verilog", "--out", f"v/{name}-{rank}")
     for model in MODELS:
-        (folder / f"{model}.json").write_text(spikefab(folder, "models", model, "--json"))
+        (folder / f"{model}.json").write_text(spikefab(folder, "models", model, "--json"), encoding="utf-8")
         for word in WORDS:
             spikefab(folder, "export", model, "--word", str(word), "--to", "verilog", "--out", f"v/{model}-{word}")
     for name, words in VERIFIED.items():
-        (folder / f"{name}.txt").write_text(spikefab(folder, "verify", *words.split(), "--json"))
+        (folder / f"{name}.txt").write_text(spikefab(folder, "verify", *words.split(), "--json"), encoding="utf-8")
     read = []
     for path in sorted(p for suffix in SUFFIXES for p in data.glob(f"*/*.{suffix}")):
         read += [f"{path.relative_to(data)}\n{spikefab(folder, c, str(path), '--json')}" for c in ("info", "features")]
-    (folder / "reading.txt").write_text("".join(read))
+    (folder / "reading.txt").write_text("".join(read), encoding="utf-8")
 
 
 def digests(folder: Path) -> dict[str, str]:

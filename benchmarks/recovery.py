@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="write the page from what OUT.json has, and run nothing")
     options = parser.parse_args()
     if options.page:
-        running.write(options.page, page(json.loads(options.output.read_text())))
+        running.write(options.page, page(json.loads(options.output.read_text(encoding="utf-8"))))
         return 0
     draws, budget = (range(2), 2000) if options.quick else (options.draws, options.budget)
     settings = {"models": len(CELLS), "budget": budget, "dt": DT, "noise": NOISE, "word": WORD, "seed": 0}

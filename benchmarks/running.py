@@ -45,7 +45,7 @@ def data() -> Path:
 
 def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     return {"cpus": os.cpu_count(), "processor": name}
 
@@ -65,7 +65,7 @@ def write(path: Path, content: str | Mapping[str, Any]) -> None:
     text = content if isinstance(content, str) else json.dumps(content, indent=1, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(text)
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 
@@ -96,7 +96,7 @@ class Rows:
     def _read(self) -> list[Row]:
         if not self.path.exists():
             return []
-        before = json.loads(self.path.read_text())
+        before = json.loads(self.path.read_text(encoding="utf-8"))
         if before.get("settings", self.about.get("settings")) != self.about.get("settings"):
             sys.exit(
                 f"{self.path} has rows of other settings, {before['settings']}: move it away, or name another file."

@@ -120,16 +120,16 @@ class _Flow:
         plan = self.board.platform().prepare(Top(self.neuron, self.board), name="top", emit_src=False)
         for file in ("top.il", f"top.{self.board.family.constraints}"):
             content = plan.files[file]
-            (self.folder / file).write_text(content if isinstance(content, str) else content.decode())
+            (self.folder / file).write_text(content if isinstance(content, str) else content.decode(), encoding="utf-8")
         self.tell("elaborate", "done", f"{(self.folder / 'top.il').stat().st_size:,} bytes of RTLIL")
 
     def synthesise(self) -> None:
         self.tell("synthesise", "start", f"yosys {self.found['yosys'].version}")
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
-        self.netlist = json.loads((self.folder / "top.json").read_text())
+        self.netlist = json.loads((self.folder / "top.json").read_text(encoding="utf-8"))
         expose_multipliers(self.netlist)
-        (self.folder / "top.json").write_text(json.dumps(self.netlist))
+        (self.folder / "top.json").write_text(json.dumps(self.netlist), encoding="utf-8")
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
 
     def place_and_route(self, seed: int, floorplan: bool = False) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class _Flow:
         except tools.ToolFailed as error:
             self._check_fit(error.log)
             raise
-        report = json.loads((self.folder / "report.json").read_text())
+        report = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
         reached = reached_mhz(report, self.netlist)
         self.tell(step, "done", f"{reached:.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
         return report
@@ -169,7 +169,9 @@ class _Flow:
         family = self.board.family
         words = {family.cell: "cells", family.multiplier: "multipliers", family.block_ram: "block RAMs"}
         words["TRELLIS_FF"] = "registers"  # on an ECP5, nextpnr counts registers and look-up tables separately
-        counted = re.findall(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(), re.MULTILINE)
+        counted = re.findall(
+            r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
+        )
         over = [(kind, int(used), int(there)) for kind, used, there in counted if int(used) > int(there)]
         if not over:
             return

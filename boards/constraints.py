@@ -42,7 +42,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) == 2 else "constraints")
     folder.mkdir(parents=True, exist_ok=True)
     for board in BOARDS.values():
-        (folder / file_name(board)).write_text(constraints(board))
+        (folder / file_name(board)).write_text(constraints(board), encoding="utf-8")
         print(folder / file_name(board))
 
 

@@ -282,7 +282,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     files = texts()
     for name, text in files.items():
-        (FOLDER / name).write_text(text)
+        (FOLDER / name).write_text(text, encoding="utf-8")
     for name, model in MODELS.items():
         plot(model, FOLDER / f"{name}.png")
     for path in FOLDER.iterdir():

@@ -25,9 +25,9 @@ def notebook(page: str) -> dict[str, Any]:
 
 
 def text() -> str:
-    return json.dumps(notebook(PAGE.read_text()), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(notebook(PAGE.read_text(encoding="utf-8")), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     NOTEBOOK.parent.mkdir(exist_ok=True)
-    NOTEBOOK.write_text(text())
+    NOTEBOOK.write_text(text(), encoding="utf-8")

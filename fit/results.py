@@ -123,7 +123,7 @@ class FitResults(list[FitResult]):
         path = path / "result.json" if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(path.suffix + ".part")
-        part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         part.replace(path)
         return path
 
@@ -138,7 +138,7 @@ class FitResults(list[FitResult]):
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]

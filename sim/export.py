@@ -33,5 +33,5 @@ def export_verilog(
     }
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
-        (folder / file).write_text(text)
+        (folder / file).write_text(text, encoding="utf-8")
     return [folder / file for file in texts]

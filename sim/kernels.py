@@ -79,7 +79,7 @@ def load(name: str, source: str) -> ModuleType:
     # Write the file under another name and rename it when it is complete: another process may read it, or this one be killed.
     if not path.exists():
         part = path.with_name(f".{name}.{os.getpid()}.part")
-        part.write_text(source)
+        part.write_text(source, encoding="utf-8")
         part.replace(path)
     spec = importlib.util.spec_from_file_location(f"spikefab_kernel_{name}", path)
     assert spec is not None and spec.loader is not None

@@ -18,7 +18,7 @@ import find_libpython
 import numpy as np
 
 from spikefab.errors import ToolError, UsageError
-from spikefab.toolchain.cache import cache_dir
+from spikefab.toolchain.cache import cache_dir, plain_folder
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
 TOP = "dut"  # name of the top module of every design that is simulated
@@ -61,9 +61,9 @@ def build(
         progress(f"compiling the design for {simulator}, once")
     folder.mkdir(parents=True, exist_ok=True)
     log = built.with_suffix(".log")
-    with tempfile.TemporaryDirectory(prefix=f"{built.name}-", dir=folder) as scratch:
+    with plain_folder() as scratch:
         source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
-        source.write_text(rtlil_to_verilog(rtlil))
+        source.write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
         options = {
             "sources": [str(source)],
             "hdl_toplevel": TOP,
@@ -95,12 +95,16 @@ def _digest(*parts: str) -> str:
 
 
 def _keep(made: Path, place: Path) -> None:
-    """Move a finished folder to its final place."""
+    """Copy a finished folder to its final place, under another name first: a half-made one is never seen there."""
+    part = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
     try:
-        made.rename(place)
+        shutil.copytree(made, part / "whole")
+        (part / "whole").rename(place)
     except OSError:  # another process was faster: its folder is just as good
         if not place.exists():
             raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -137,7 +141,7 @@ def _run(simulator: str, method: str, options: Mapping[str, object], env: Mappin
     # With this variable, cocotb's runner would take itself for a part of a pytest run and behave differently.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
     command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])]
-    with log.open("w") as output:
+    with log.open("wb") as output:
         # A new process group: when the user interrupts, its compilers and simulators are ended together with it.
         process = subprocess.Popen(
             command,

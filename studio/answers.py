@@ -50,6 +50,7 @@ class Feature(TypedDict):
     label: str
     name: str
     unit: str
+    definition: str
     value: float | None
 
 

@@ -110,7 +110,7 @@ class Studio:
                 "The Studio's page is not built: run make studio in the checkout (it needs node), or install a release."
             )
             return HTMLResponse(f"<!doctype html><title>spikefab Studio</title><p>{text}</p>", 503)
-        return HTMLResponse(index.read_text().replace("{{token}}", self.token))
+        return HTMLResponse(index.read_text(encoding="utf-8").replace("{{token}}", self.token))
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -68,7 +68,7 @@ def thumbnail(name: str) -> dict[str, list[float]]:
     digest = hashlib.sha256(inspect.getsource(model).encode() + b"1").hexdigest()[:16]
     path = cache_dir("studio") / f"{name}-{digest}.json"
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         pass
     dp = datapath(model)
@@ -83,7 +83,7 @@ def thumbnail(name: str) -> dict[str, list[float]]:
             break
     v = rows[-1][0]
     found = {"v": _thin(v), "i": _thin(levels[len(rows) - 1] * inside)}
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 

@@ -230,7 +230,7 @@ class Jobs:
             raise UsageError(f"This job is {state} already.")
         if state == becomes:
             return self.describe(key)
-        (folder / "stop").write_text(how)
+        (folder / "stop").write_text(how, encoding="utf-8")
         if self._alive(key):
             self._signal(folder, signal.SIGTERM)
             deadline = time.monotonic() + PATIENCE
@@ -248,7 +248,7 @@ class Jobs:
     def _signal(self, folder: Path, number: signal.Signals) -> None:
         """Send a signal to the worker and the processes that it has started, which are one process group."""
         with suppress(ValueError, ProcessLookupError):  # the worker has not started yet, or has just ended
-            os.killpg(int((folder / "lock").read_text()), number)
+            os.killpg(int((folder / "lock").read_text(encoding="utf-8")), number)
 
 
 def _asked(folder: Path) -> dict[str, Any] | None:

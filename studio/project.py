@@ -38,7 +38,7 @@ class Project:
                 raise UsageError(f"{folder} is not empty and no project of the Studio: choose another folder.")
             for name in ("recordings", "jobs"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / MARK).open("a+")
+            self._lock = (self.folder / MARK).open("a+", encoding="utf-8")
         except OSError as error:
             raise FileError(f"{folder} cannot be a project: {error.strerror}.") from None
         try:
@@ -159,7 +159,7 @@ def shown_name(given: str) -> str:
 def load(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None if there is no file or it is damaged."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
@@ -168,5 +168,5 @@ def load(path: Path) -> dict[str, Any] | None:
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write an object as JSON. The file is complete or not written at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
-    part.write_text(json.dumps(content, allow_nan=False) + "\n")
+    part.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)

@@ -74,7 +74,7 @@ class Readers:
 
 def main() -> None:
     """The main function of a process: reads requests from stdin, one per line, and writes an answer to stdout for each."""
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
     import spikefab.fit.recordings.readers
     import spikefab.fit.recordings.recording  # noqa: F401

@@ -194,12 +194,13 @@ def window_features(
 
 
 def _feature(name: str, value: float) -> dict[str, Any]:
-    from spikefab.fit.features.extract import NAMES, UNITS
+    from spikefab.fit.features.definitions import feature
 
-    label = NAMES.get(name, name.replace("_", " "))
+    known = feature(name)
     return {
         "name": name,
-        "label": label,
-        "unit": UNITS.get(name, ""),
+        "label": known.label,
+        "unit": known.unit,
+        "definition": known.definition,
         "value": float(value) if np.isfinite(value) else None,
     }

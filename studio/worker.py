@@ -25,7 +25,7 @@ CHUNK = 16_384  # characters of a log in one event, at most
 
 
 def main(folder: Path) -> int:
-    with (folder / "lock").open("a+") as lock:
+    with (folder / "lock").open("a+", encoding="utf-8") as lock:
         for _ in range(ATTEMPTS):  # try again, because the server takes the lock for a moment to test it
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,7 +79,7 @@ class _Work:
 
     def _asked(self) -> str:
         path = self.folder / "stop"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def _stop(self, *_: object) -> None:
         if self._asked() == "pause":

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikefab.errors import UsageError
 from spikefab.fit.recordings.recording import Recording
-from spikefab.fit.recordings.spikes import Spikes
+from spikefab.fit.recordings.spikes import TROUGH_WINDOW, Spikes
 from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.recordings.sweep import baseline_current
 
@@ -19,53 +19,10 @@ from .observed import Observed, observe
 
 Floats = NDArray[np.float64]
 
-# our name of a feature: eFEL's name; eFEL gives one value per spike, or one per sweep
-PER_SPIKE = {
-    "ap_height": "AP_amplitude",
-    "ap_width": "spike_half_width",
-    "ap_threshold": "AP_begin_voltage",
-    "ahp_depth": "AHP_depth",
-}
 BASE = "voltage_base"  # eFEL's name of the resting potential
 RESISTANCE = "ohmic_input_resistance_vb_ssse"  # eFEL's name of the input resistance
 SAG = "sag_ratio1"  # eFEL's name of the sag ratio
-# our name of a feature: what tables and reports call it (other features: their own name)
-NAMES = {
-    "spike_count": "spikes",
-    "isi_cv": "CV of the intervals",
-    "adaptation_ratio": "last interval / first",
-    "ap_height": "spike height",
-    "ap_width": "spike width at half height",
-    "ap_threshold": "spike onset",
-    "ahp_depth": "after-hyperpolarisation",
-    "v_rest": "resting potential",
-    "tau_m": "membrane time constant",
-    "fi_slope": "slope of the f-I curve",
-    "noise": "fluctuating stimulus (1: yes)",
-    "constant": "firing sweeps under a step",
-    "bursts": "pauses among the intervals",
-    "block": "sweeps that end in a block",
-    "rebound": "rebound after inhibition",
-    "resonance": "impedance, peak / 1 Hz",
-    "oscillation": "subthreshold rhythm, rms",
-}
-# unit of each feature that has one; the others are counts, shares and ratios
-UNITS = {
-    "step": "nA",
-    "firing_rate": "Hz",
-    "peak_rate": "Hz",
-    "fi_slope": "Hz/nA",
-    "rheobase": "nA",
-    "latency": "ms",
-    "ap_height": "mV",
-    "ap_width": "ms",
-    "ap_threshold": "mV",
-    "ahp_depth": "mV",
-    "v_rest": "mV",
-    "input_resistance": "MOhm",
-    "tau_m": "ms",
-    "oscillation": "mV",
-}
+AFTER = 100.0  # ms after a spike in which its trough is sought under a steady stimulus
 FEWEST = 50  # samples of a stimulus window for eFEL to be called: its `time_constant` crashes the process with 25
 # eFEL's two features for the membrane time constant; the second is used if a sweep ends with its stimulus.
 TAUS = ("decay_time_constant_after_stim", "time_constant")
@@ -81,25 +38,8 @@ def extract_features(
     current  nA, of the same shape as the voltage, or (T,) for all sweeps
     extra    further features by eFEL's names; each result is the mean of all values that eFEL returns
 
-    The time window of the stimulus is found in the current, or in the voltage if there is no current. The features:
-
-    * spike_count: number of spikes in all sweeps, as `find_spikes` counts them
-    * firing_rate: Hz, number of spikes within the stimulus windows of the sweeps that fire, divided by the length of these
-      windows (the window of a pulse shorter than 10 ms lasts from its start to the end of the sweep)
-    * isi_cv: standard deviation of the interspike intervals divided by their mean; mean over sweeps with at least 3 spikes
-    * adaptation_ratio: last interval divided by the first, mean over the same sweeps: 1 is regular, above 1 adapts
-    * rheobase: nA above the baseline, the lowest current at which a sweep fires
-    * latency: ms from the start of the stimulus to the first spike, median over sweeps
-    * ap_height: mV, eFEL's AP_amplitude (from our own spike onset if eFEL finds none), median over spikes
-    * ap_width: ms, eFEL's spike_half_width, median over spikes
-    * ap_threshold: mV, eFEL's AP_begin_voltage (or our own spike onset), median over spikes
-    * ahp_depth: mV, eFEL's AHP_depth (lowest voltage after the spike minus the resting voltage), median over spikes
-    * v_rest: mV, eFEL's voltage_base (voltage before the stimulus), median over sweeps; if the stimulus starts with the
-      sweep, the 20th percentile of the voltage
-    * input_resistance: MOhm, eFEL's ohmic_input_resistance_vb_ssse, median over the hyperpolarised sweeps, or, if there
-      are none, over the sweeps without spikes
-    * tau_m: ms, eFEL's decay_time_constant_after_stim, else its time_constant, median over the same sweeps
-    * sag_ratio: eFEL's sag_ratio1 of the most hyperpolarised sweep: 0 without a sag
+    The time window of the stimulus is found in the current, or in the voltage if there is no current. `definitions` and
+    docs/features.md say what each feature is. One sweep has no rheobase: that takes several.
 
     Raises UsageError for a name that eFEL does not have, and everything that Recording.from_arrays raises.
     """
@@ -112,11 +52,7 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
     trains  the spikes of each sweep if they are known already; pass them for a resampled recording, because resampling
             may lose narrow spikes
 
-    These are the features of `extract_features` and those that need all sweeps together, or the stimulus:
-
-    * peak_rate: Hz, firing rate of the sweep that fires fastest
-    * fi_slope: Hz per nA, slope of a straight line through the f-I curve of the sweeps that fire (at least two currents)
-    * noise, constant, bursts, block, rebound, resonance, oscillation: see `indications`
+    These are the features of `extract_features` and those that need all sweeps together, or the stimulus, see `definitions`.
     """
     seen = _see(recording, (), trains)
     rates = [_rate(o) for o in seen.sweeps]
@@ -136,8 +72,8 @@ def recording_features(recording: Recording, trains: Sequence[Spikes] | None = N
 def sweep_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> list[dict[str, float]]:
     """The features of `extract_features` for each sweep alone, preceded by `step`.
 
-    `step` is the current step in nA above the baseline, nan if the stimulus is not a step. The rheobase of a single sweep
-    is its own step if the sweep fires.
+    `step` is the current step in nA above the baseline, nan if the stimulus is not a step. The rheobase of every sweep is nan:
+    it takes several sweeps.
     """
     seen = _see(recording, (), trains)
     found = []
@@ -184,7 +120,7 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
     if unknown:
         raise UsageError(f"eFEL has no feature called {', '.join(unknown)}: see efel.get_feature_names().")
     sweeps = observe(recording, trains)
-    names = [*PER_SPIKE.values(), BASE, RESISTANCE, SAG, *TAUS, *extra]
+    names = [BASE, RESISTANCE, SAG, *TAUS, *extra]
     return _Seen(sweeps, _efel(sweeps, recording.dt, names), recording.dt, is_noise(recording.sweeps, recording.dt))
 
 
@@ -193,15 +129,7 @@ def _features(seen: _Seen, extra: Sequence[str] = ()) -> dict[str, float]:
     sweeps, values = seen.sweeps, seen.values
     features = _trains(sweeps)
     features["rheobase"] = _rheobase(seen)
-    fired = [(v, o.spikes) for v, o in zip(values, sweeps, strict=True) if len(o.spikes)]
-    for ours, name in PER_SPIKE.items():
-        features[ours] = _median(_pooled([v for v, _ in fired], name))
-    if fired:  # eFEL finds no onset in a spike of only a few samples: our own onset takes its place
-        own = {
-            "ap_height": np.concatenate([s.peak_voltage - s.onset_voltage for _, s in fired]),
-            "ap_threshold": np.concatenate([s.onset_voltage for _, s in fired]),
-        }
-        features |= {name: _median(v) for name, v in own.items() if np.isnan(features[name])}
+    features |= _shape(sweeps, seen.dt)
     rests = _pooled(values, BASE)
     # If the stimulus starts with the sweep: a low percentile of the voltage, where the cell is when it does not fire.
     features["v_rest"] = _median(rests if len(rests) else [np.percentile(o.sweep.voltage, 20) for o in sweeps])
@@ -232,20 +160,69 @@ def _trains(sweeps: list[Observed]) -> dict[str, float]:
     }
 
 
-def _rheobase(seen: _Seen) -> float:
-    """nA above the baseline: the lowest step at which the cell fires, or a ramp's current at the first spike.
+def _shape(sweeps: list[Observed], dt: float) -> dict[str, float]:
+    """The features of the shape of a spike: its height, width, onset, and the trough after it."""
+    spikes = [o.spikes for o in sweeps]
+    none = np.empty(0)
+    return {
+        "ap_height": _median(np.concatenate([none, *(s.peak_voltage - s.onset_voltage for s in spikes)])),
+        "ap_width": _median(np.concatenate([none, *(_widths(o, dt) for o in sweeps)])),
+        "ap_threshold": _median(np.concatenate([none, *(s.onset_voltage for s in spikes)])),
+        "ahp_depth": _median(np.concatenate([none, *(_troughs(o, dt) for o in sweeps)])),
+    }
 
-    nan if the stimulus is noise, or no sweep fires.
+
+def _widths(o: Observed, dt: float) -> Floats:
+    """Time, ms, that each spike of a sweep spends above the middle between onset and peak; none if the sweep ends before."""
+    v, found = o.sweep.voltage, []
+    for time, peak, half in zip(o.spikes.time, o.spikes.peak_index, o.spikes.half_voltage, strict=True):
+        below = np.flatnonzero(v[peak:] < half)
+        if len(below):
+            k = int(peak + below[0])
+            found.append((k - (half - v[k]) / (v[k - 1] - v[k])) * dt - time)
+    return np.array(found, dtype=np.float64)
+
+
+def _troughs(o: Observed, dt: float) -> Floats:
+    """Onset minus trough, mV, of each spike of a sweep.
+
+    The trough is sought until the next spike, or AFTER ms after the peak, or until the stimulus starts or ends: the voltage that
+    falls back to rest is no trough of the spike. A spike so close to an edge that nothing is seen of its trough is left out.
     """
-    if seen.noise:
-        return float("nan")
+    s, v = o.spikes, o.sweep.voltage
+    steady = (o.step is not None or o.sweep.current is None) and not o.pulse
+    reach = AFTER if steady else TROUGH_WINDOW  # later minima are due to a stimulus that fluctuates
+    edges = [round(edge / dt) for edge in o.window] + [len(v)]
     found = []
+    following = np.append(s.peak_index[1:], len(v) + 1)[: len(s)]  # the last spike has none within the sweep
+    for onset, peak, after in zip(s.onset_voltage, s.peak_index, following, strict=True):
+        edge = min(k for k in edges if k > peak)
+        stop = min(int(after), int(peak) + round(reach / dt) + 1, edge)
+        if after <= stop or stop - peak >= TROUGH_WINDOW / dt:
+            found.append(onset - float(np.min(v[peak:stop])))
+    return np.array(found, dtype=np.float64)
+
+
+def _rheobase(seen: _Seen) -> float:
+    """nA above the baseline: the weakest step at which the cell fires, or a ramp's current at the first spike.
+
+    nan if this does not bound the current at which the cell begins to fire: of one sweep or without a weaker step that leaves
+    the cell silent, of a cell that fires by itself, and for noise and pulses.
+    """
+    if seen.noise or len(seen.sweeps) < 2:
+        return float("nan")
+    fires, silent, ramps = [], [], []
     for o in seen.sweeps:
+        if o.sweep.current is None or o.pulse:
+            continue
         onsets = [k for k in o.spikes.onset_index if o.window[0] <= k * seen.dt <= o.window[1]]
-        if onsets and o.sweep.current is not None:
-            ramp = float(o.sweep.current[onsets[0]]) - baseline_current(o.sweep, seen.dt)
-            found.append(ramp if o.step is None else o.step)
-    return min(found, default=float("nan"))
+        if o.step is not None:
+            (fires if onsets else silent).append(o.step)
+        elif onsets:
+            ramps.append(float(o.sweep.current[onsets[0]]) - baseline_current(o.sweep, seen.dt))
+    lowest = min(fires + ramps, default=float("nan"))
+    bounded = lowest in ramps or any(step < lowest for step in silent)
+    return lowest if bounded and lowest > 0 else float("nan")
 
 
 def _passive(seen: _Seen) -> dict[str, float]:

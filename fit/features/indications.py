@@ -21,20 +21,7 @@ REPEATS = 0.4
 
 
 def indications(observed: list[Observed], dt: float, noise: bool) -> dict[str, float]:
-    """One float per feature; nan if the recording cannot show it. dt in ms.
-
-    * noise: 1 if the stimulus fluctuates all the time, else 0
-    * constant: share of the sweeps with at least three spikes whose stimulus is a current step; if it is low, the interspike
-      intervals reflect the stimulus rather than the cell
-    * bursts: share, 0..1, of the intervals that are at least twice as long as both neighbours, over all sweeps: 0 in regular
-      and in adapting spike trains, one half in trains of doublets
-    * block: share of the firing sweeps in which the cell stops firing during the step while its voltage stays above the
-      spike threshold (depolarisation block)
-    * rebound: share of the hyperpolarising steps with a spike within 300 ms after their end
-    * resonance: largest impedance within 1..60 Hz divided by the impedance at 1 Hz, from a fluctuating or oscillating
-      current that evokes no spikes; 1 for a passive membrane
-    * oscillation: mV, root mean square of a subthreshold rhythm of 4..100 Hz under a constant current; 0 without one
-    """
+    """One float per feature, see `definitions`; nan if the recording cannot show it. dt in ms."""
     return {
         "noise": float(noise),
         "constant": _constant(observed),

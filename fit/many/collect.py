@@ -33,7 +33,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         write_json(out / "table.json", table)
         text = _csv(rows)
-        write_whole(out / "table.csv", lambda scratch: scratch.write_text(text))
+        write_whole(out / "table.csv", lambda scratch: scratch.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}.") from None
     return table
@@ -47,7 +47,7 @@ def _listed(out: Path) -> dict[tuple[str, str], str | None]:
         raise FileError(f"{out} is no folder of spikefab fit-many.")
     for path in shards:
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
             run = content["run"]
             for file in content["files"]:
                 listed.setdefault((run, file), None)
@@ -76,7 +76,7 @@ def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
     except (FileError, IndexError):
         pass
     try:
-        content = json.loads(error_file(out, key).read_text())
+        content = json.loads(error_file(out, key).read_text(encoding="utf-8"))
         row |= {"state": "failed", "error": content["error"], "exit_code": content["exit_code"]}
     except (OSError, ValueError, KeyError, TypeError):
         pass  # neither a valid result nor a valid error file: the recording is still to be fitted

@@ -170,7 +170,7 @@ def _unwritten(error: OSError) -> dict[str, Any]:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that is either complete or not there."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_whole(path, lambda scratch: scratch.write_text(text))
+    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -56,7 +56,7 @@ def described_neuron(path: Path) -> "Neuron":
     from spikefab.hw.models import every_model
 
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         model = every_model()[content["model"]].variant(**content["settings"])
         return model(**{name: content[name] for name in ("codes", "word", "dt", "i_span")})
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -84,7 +84,7 @@ class OutputFolder:
 
         def write(folder: Path) -> None:
             results.save(folder / "result.json")
-            (folder / "timings.json").write_text(json.dumps(timings, indent=1) + "\n")
+            (folder / "timings.json").write_text(json.dumps(timings, indent=1) + "\n", encoding="utf-8")
             save_traces(results, folder / "traces.npz")
             plot_ranking(results, folder / "ranking.png")
             plot_best(results, folder / "best.png")
@@ -143,7 +143,7 @@ def save_traces(results: "FitResults", path: Path) -> None:
 def _is_a_fit(folder: Path) -> bool:
     """Whether the folder has a `result.json` that a fit wrote."""
     try:
-        content = json.loads((folder / "result.json").read_text())
+        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and {"schema", "results", "settings"} <= set(content)

@@ -46,6 +46,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; min-width: 0
 .bar i, .key i { background: var(--c); } .bar i { height: 100%; }
 .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; vertical-align: -.05rem; }
 .good { color: var(--good); } .warn { color: var(--warn); }
+abbr { text-decoration: underline dotted var(--soft); text-underline-offset: .2em; cursor: help; }
 details { margin: .4rem 0; } summary { cursor: pointer; padding: .25rem 0; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .88em; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem; overflow-x: auto; }
@@ -70,6 +71,11 @@ def tag(name: str, *content: object, css: str = "") -> Markup:
     """An HTML element with content and CSS class; content that is no `Markup` is escaped."""
     classes = f' class="{html.escape(css)}"' if css else ""
     return Markup(f"<{name}{classes}>{''.join(map(text, content))}</{name}>")
+
+
+def hint(label: object, explanation: str) -> Markup:
+    """A text with an explanation that a pointer over it shows."""
+    return Markup(f'<abbr title="{html.escape(explanation)}">{text(label)}</abbr>')
 
 
 def join(parts: Iterable[object]) -> Markup:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab.errors import FileError, UsageError
-from spikefab.fit.features.extract import NAMES, UNITS
+from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring import scores
 
 from . import figures
 from .again import fit_command, fit_python
-from .html import Markup, bar, definitions, figure, join, key, page, table, tag
+from .html import Markup, bar, definitions, figure, hint, join, key, page, table, tag
 from .plots import shared, shares, terms
 
 if TYPE_CHECKING:
@@ -115,14 +115,16 @@ def _features(results: "FitResults") -> list[Markup]:
     for name, value in found.items():
         if math.isfinite(value):
             digits = 0 if name in ("spike_count", "noise") else 3 if abs(value) < 1 else 2
-            rows.append((NAMES.get(name, name.replace("_", " ")), UNITS.get(name, ""), f"{value:.{digits}f}"))
+            known = feature(name)
+            rows.append((hint(known.label, known.definition), known.unit, f"{value:.{digits}f}"))
     half = -(-len(rows) // 2)
     ranked = [r.model_name for r in results]
     advised = []
     for name, reason in results.recommended:
         place = f"came {ordinal(ranked.index(name) + 1)}. " if name in ranked else ""
         advised.append(tag("li", tag("b", f"{name.removesuffix('Neuron')}: ", place), reason))
-    unknown = [NAMES.get(n, n.replace("_", " ")) for n, x in found.items() if not math.isfinite(x)]
+    unknown = [feature(name).label for name, x in found.items() if not math.isfinite(x)]
+    meanings = definitions((feature(name).label, feature(name).definition) for name in found)
     heads = ("feature", "unit", "value")
     return [
         tag("h2", "What the cell does"),
@@ -132,6 +134,7 @@ def _features(results: "FitResults") -> list[Markup]:
             css="grid",
         ),
         tag("p", f"Not shown by this recording: {', '.join(unknown)}.", css="soft") if unknown else Markup(""),
+        tag("details", tag("summary", "What these features are"), meanings),
         tag("h3", "Recommended from these features, before the fit"),
         tag("ol", *advised),
         tag("p", tag("b", "What came of it: "), results.outcome or "nothing was recommended."),

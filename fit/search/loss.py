@@ -105,7 +105,7 @@ class Loss:
         """A hash of everything that determines the loss: task, engine, and the source of the code that computes it."""
         task = self.task
         said = [repr((self.engine.dp.readout, task.flat, task.clip, task.noise, task.dt))]
-        said += [Path(str(module)).read_text() for module in (__file__, scores.__file__)]
+        said += [Path(str(module)).read_text(encoding="utf-8") for module in (__file__, scores.__file__)]
         found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
         for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
             found.update(np.ascontiguousarray(x).tobytes())

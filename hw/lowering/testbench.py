@@ -7,10 +7,10 @@ from .verilog import Design, module_name
 TEMPLATE = """\
 // {module}_tb: drives {module} with {steps} input samples and holds each result against the exact reference.
 //
+// It prints one line that starts with PASS or FAIL, and its exit status is 0 or not 0.
+//
 //   $ iverilog -o tb {module}_tb.v {module}.v && vvp tb
 //   $ verilator --binary --top-module {module}_tb {module}_tb.v {module}.v && obj_dir/V{module}_tb
-/* verilator lint_off WIDTH */
-`timescale 1ns/1ps
 module {module}_tb;
   localparam STEPS = {steps};
   reg clk, rst, i_valid;
@@ -24,7 +24,10 @@ module {module}_tb;
 
   {module} dut (
     {connections},
-    .cfg_valid(1'b0), .cfg_ready(), .cfg_addr({address_bits}'d0), .cfg_data({code_bits}'d0)
+    /* verilator lint_off PINCONNECTEMPTY */  // No register is written, so that nothing waits for this port.
+    .cfg_ready(),
+    /* verilator lint_on PINCONNECTEMPTY */
+    .cfg_valid(1'b0), .cfg_addr({address_bits}'d0), .cfg_data({code_bits}'d0)
   );
 
   always #5 clk = ~clk;
@@ -52,10 +55,16 @@ module {module}_tb;
         end
       end
     end
-    if (waited >= 1000) $display("FAIL: no answer at step %0d of %0d", step - 1, STEPS);
-    else if (mismatches != 0) $display("FAIL: %0d of %0d steps differ", mismatches, STEPS);
-    else $display("PASS: %0d steps, 0 mismatches", STEPS);
-    $finish;
+    if (waited >= 1000) begin
+      $display("FAIL: no answer at step %0d of %0d", step - 1, STEPS);
+      $fatal(0);
+    end else if (mismatches != 0) begin
+      $display("FAIL: %0d of %0d steps differ", mismatches, STEPS);
+      $fatal(0);
+    end else begin
+      $display("PASS: %0d steps, 0 mismatches", STEPS);
+      $finish;
+    end
   end
 
   task load;
@@ -82,7 +91,7 @@ def testbench(
     spikes   spike, 0 or 1, in each step
     states   codes of the states, in the order of the registers, after each step
 
-    The testbench prints one line that starts with PASS or FAIL.
+    The testbench prints one line that starts with PASS or FAIL; after FAIL, its exit status is not 0.
     """
     dp, module = neuron.datapath, module_name(neuron, name)
     outputs = [("o_v", dp.readout.width), ("o_spike", 1), *((f"state_{s}", q.width) for s, q in dp.states.items())]

@@ -40,9 +40,7 @@ def to_rtlil(neuron: Design, name: str | None = None) -> str:
 
 def to_verilog(neuron: Design, name: str | None = None) -> str:
     """The neuron as a Verilog module. A comment at the top documents ports and registers."""
-    # In a clock without a case, the operand registers of a multiplier keep their values. This is intended and no latch.
-    lint = "/* verilator lint_off CASEINCOMPLETE */\n"
-    return _header(neuron, module_name(neuron, name)) + lint + rtlil_to_verilog(to_rtlil(neuron, name))
+    return _header(neuron, module_name(neuron, name)) + rtlil_to_verilog(to_rtlil(neuron, name))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError, on_command_line, worded
+from spikefab.terminal import prepare
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it: 128 plus the number of SIGINT
 
@@ -44,6 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A user's mistake is one sentence on stderr."""
+    prepare()
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -96,7 +98,7 @@ def _log(argv: Sequence[str] | None) -> Path:
     path = cache_dir("logs") / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     command = " ".join(sys.argv if argv is None else ["spikefab", *argv])
     head = f"spikefab {__version__}, Python {platform.python_version()}, {platform.platform()}\n{command}\n\n"
-    path.write_text(head + traceback.format_exc())
+    path.write_text(head + traceback.format_exc(), encoding="utf-8")
     return path
 
 
@@ -135,6 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--picture", type=Path, metavar="OUT.png", help="draw all sweeps: voltage above current")
     c = command("features", "views:features", "Show the features of a recording")
     _add_recording(c)
+    _add_definitions(c)
     c = command("models", "views:models", "List the models, or show one")
     c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron, or file.py:Class")
     c.add_argument("--draw", type=Path, metavar="FILE", help="write the data flow of NAME at word 18 as SVG")
@@ -191,6 +194,21 @@ def _add_flags(parser: _Parser, fit: bool, **helps: str) -> None:
         add_reading(parser, **helps)
         if fit:
             add_fit(parser)
+
+    parser.rest = rest
+
+
+def _add_definitions(parser: _Parser) -> None:
+    """Let the help of `features` say what each feature is."""
+    before = parser.rest
+
+    def rest(parser: _Parser) -> None:
+        from spikefab.fit.features.definitions import as_text
+
+        if before is not None:
+            before(parser)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = as_text()
 
     parser.rest = rest
 

@@ -29,6 +29,11 @@ class Screen:
         self.out = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, **plain)
         self.err = Console(file=sys.stderr, width=None if sys.stderr.isatty() else PIPED_WIDTH, **plain)
 
+    @property
+    def live(self) -> bool:
+        """Whether standard error is a terminal on which a line can be drawn again, which one with TERM=dumb cannot."""
+        return self.err.is_terminal and not self.err.is_dumb_terminal
+
     def say(self, text: str = "") -> None:
         """Print a line for people, unless the output is JSON. Long lines are not folded: commands and paths can be copied."""
         if not self.as_json:
@@ -53,7 +58,10 @@ class Screen:
 
         if title:
             self.heading(title)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        # the same lines in ASCII: rich would draw a grid where the encoding is not UTF
+        lines = str(box.SIMPLE_HEAD).replace("─", "-")
+        plain = not self.out.encoding.lower().startswith("utf")
+        table = Table(box=box.Box(lines, ascii=True) if plain else box.SIMPLE_HEAD, pad_edge=False)
         for k, name in enumerate(columns):
             table.add_column(name, justify="left" if k < left else "right")
         for row in rows:
@@ -70,7 +78,7 @@ class Screen:
     @contextmanager
     def fitting(self) -> Iterator[Callable[[str, int, int, float], None]]:
         """Show the progress of a fit. Yields a function to call with (model, evaluations, budget, best loss so far)."""
-        if not self.err.is_terminal:
+        if not self.live:
             plain = _PlainFit(self)
             try:
                 yield plain
@@ -153,7 +161,7 @@ class Steps:
         """Start a new step; the step before it counts as done."""
         self.leave("done")
         self.name, self.began = name, time.monotonic()
-        if self.screen.err.is_terminal:
+        if self.screen.live:
             self._status = self.screen.err.status(name)
             self._status.start()
 

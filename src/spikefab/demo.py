@@ -151,7 +151,7 @@ def hodgkin_huxley(amplitude: float) -> tuple[Any, Any, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def _short(path: Path) -> str:

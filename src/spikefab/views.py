@@ -74,7 +74,8 @@ def info(args: Namespace, screen: Screen) -> int:
 
 def features(args: Namespace, screen: Screen) -> int:
     """`spikefab features`: show the features of a recording and the models recommended for it."""
-    from spikefab.fit.features.extract import UNITS, f_i_curve, recording_features, sweep_features
+    from spikefab.fit.features.definitions import FEATURES
+    from spikefab.fit.features.extract import f_i_curve, recording_features, sweep_features
     from spikefab.fit.features.recommend import recommend
 
     recording = _read(args)
@@ -98,7 +99,7 @@ def features(args: Namespace, screen: Screen) -> int:
             for s, x in zip(recording.sweeps, single, strict=True)
         ],
     )
-    rows = [(name, UNITS.get(name, ""), number(x, 0 if name == "spike_count" else 3)) for name, x in found.items()]
+    rows = [(name, FEATURES[name].unit, number(x, 0 if name == "spike_count" else 3)) for name, x in found.items()]
     title = f"{recording.source}: features of {len(recording.sweeps)} sweeps"
     screen.table(title, ("feature", "unit", "value"), rows, left=2)
     screen.heading("Recommended from these features (a fit leaves no model out)")
@@ -154,7 +155,7 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
     if drawing is not None:
         try:
-            drawing.write_text(draw(datapath(model, facts.WORD)))
+            drawing.write_text(draw(datapath(model, facts.WORD)), encoding="utf-8")
         except OSError as error:
             raise FileError(f"{drawing} cannot be written: {error.strerror}.") from None
     doc = facts.doc(model)

@@ -48,9 +48,8 @@ def test_each_sweep(membrane, steps):
     recording = of(membrane, steps([0.1, 0.2, 0.3], DT))
     silent, weak, strong = sweep_features(recording)
     assert (silent["spike_count"], silent["firing_rate"]) == (0, 0)
-    assert math.isnan(silent["rheobase"])
+    assert all(math.isnan(s["rheobase"]) for s in (silent, weak, strong))
     assert [s["step"] for s in (silent, weak, strong)] == pytest.approx([0.1, 0.2, 0.3])
-    assert weak["rheobase"] == pytest.approx(0.2)
     assert strong["firing_rate"] > weak["firing_rate"] > 0
     assert recording_features(recording)["rheobase"] == pytest.approx(0.2)
 

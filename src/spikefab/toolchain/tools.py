@@ -120,7 +120,7 @@ def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice
     if not tool.compiled and notice is not None:
         notice(f"compiling {tool.name} for this machine, once")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as output:
+    with log.open("wb") as output:
         status = subprocess.run(
             [*tool.command, *args], cwd=cwd, env={**os.environ, **tool.env},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -140,15 +140,30 @@ def yosys(script: str, *, cwd: Path, log: Path) -> None:
     run(require_tool("yosys"), passes, cwd=cwd, log=log)
 
 
+# What `verilator -Wall` says of Verilog that yosys wrote, and why it is no fault. WIDTH and UNUSED stand for the finer names that
+# newer versions give them (WIDTHEXPAND, UNUSEDSIGNAL), because older versions refuse a name that they do not know.
+WAIVERS = {
+    "CASEINCOMPLETE": "A register keeps its value in the clocks without a case: a default above each case sets it.",
+    "UNUSED": "Sums and products grow exactly, and a saturation then drops the upper bits.",
+    "WIDTH": "Constants in comparisons are written as short as possible; Verilog extends them with their sign.",
+}
+
+
+# A register with its initial value, as yosys declares it, but for the one that yosys adds to start `always @*` blocks. Verilator
+# warns of an initial value in a declaration, not of one in an `initial` statement, which means the same.
+INITIALISED = re.compile(r"^( *reg (?:signed )?(?:\[\d+:\d+\] )?)(?!\\\$auto\$)(\S+ ?) = (\S+);$", re.MULTILINE)
+
+
 def rtlil_to_verilog(rtlil: str) -> str:
     """Translate a design from RTLIL (the language of yosys) to Verilog that Icarus 11 and Verilator 5 can read.
 
-    The options of yosys are chosen so that `always` blocks stay readable and memories keep their initial content.
+    The options of yosys are chosen so that `always` blocks stay readable and memories keep their initial content. Verilator
+    has nothing to say about it with `-Wall` but for WAIVERS, which stand in the text.
     """
     attributes = " ".join(f"-remove {name}" for name in ("generator", "src", "amaranth.hierarchy", "amaranth.decoding"))
     with tempfile.TemporaryDirectory(prefix="spikefab-") as folder:
         cwd = Path(folder)
-        (cwd / "in.il").write_text(rtlil)
+        (cwd / "in.il").write_text(rtlil, encoding="utf-8")
         script = f"""
             read_rtlil in.il
             proc -nomux -norom
@@ -161,9 +176,11 @@ def rtlil_to_verilog(rtlil: str) -> str:
             yosys(script, cwd=cwd, log=cwd / "log")
         except ToolFailed as error:  # without the name of its log, which is deleted with the folder
             raise ToolError(f"yosys cannot write the design as Verilog: {error.reason}") from None
-        # Width warnings are off: Amaranth writes constants in comparisons as short as possible, and Verilog extends them
-        # correctly. The first line of the file is dropped: it names the machine that yosys was compiled on.
-        return "/* verilator lint_off WIDTH */\n" + (cwd / "out.v").read_text().partition("\n")[2].lstrip("\n")
+        # The first line of the file is dropped: it names the machine that yosys was compiled on.
+        text = (cwd / "out.v").read_text(encoding="utf-8").partition("\n")[2].strip("\n")
+    off = [f"/* verilator lint_off {name} */  // {why}" for name, why in WAIVERS.items()]
+    on = [f"/* verilator lint_on {name} */" for name in WAIVERS]
+    return "\n".join([*off, INITIALISED.sub(r"\1\2;\n  initial \2 = \3;", text), *on]) + "\n"
 
 
 def simulator_env(simulator: str) -> dict[str, str]:
@@ -219,15 +236,19 @@ def _native_version(path: str) -> str:
     """Version of a native tool: the first number with a point in its output, or an empty string."""
     option = "-V" if Path(path).name in ("iverilog", "vvp") else "--version"
     try:
-        done = subprocess.run([path, option], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        done = subprocess.run([path, option], capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+    found = re.search(r"\d+\.\d+(\.\d+)?", (done.stdout + done.stderr).decode("utf-8", "replace"))
     return found.group() if found else ""
 
 
 def _last_error(log: Path, status: int) -> str:
     """The last error message in a tool's log as a sentence; if there is none, the exit status."""
-    errors = [line for line in log.read_text(errors="replace").splitlines() if re.match(r"\s*(%?Error|ERROR)\b", line)]
+    errors = [
+        line
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if re.match(r"\s*(%?Error|ERROR)\b", line)
+    ]
     text = re.sub(r"^\s*(%?Error|ERROR)[^:]*:\s*", "", errors[-1]) if errors else f"it ended with status {status}"
     return text.rstrip(".") + "."

@@ -39,6 +39,7 @@ export interface Feature {
   label: string;
   name: string;
   unit: string;
+  definition: string;
   value: number | null;
 }
 export interface Features extends Same {

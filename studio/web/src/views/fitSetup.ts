@@ -7,10 +7,10 @@ import { get, post } from "../state/server";
 import { keep, session } from "../state/session";
 import { on } from "../state/topics";
 import { check, choices, field, h, number, read, select, set } from "../ui/elements";
-import { short } from "../ui/format";
 import { act, complain } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
+import { FEATURE_COLUMNS } from "./featureColumns";
 
 const HELD: [string, string, string][] = [
   [
@@ -56,14 +56,7 @@ export class FitSetup {
   private of: string | null = null;
 
   constructor(private readonly begun: (j: Job) => void) {
-    this.features = new Table<Feature>(
-      [
-        { head: "feature", value: (f) => f.label, left: true },
-        { head: "value", value: (f) => f.value, show: (f) => short(f.value, 4) },
-        { head: "unit", value: (f) => f.unit, left: true },
-      ],
-      { id: "fit-features", label: "Features of the recording", key: (f) => f.name },
-    );
+    this.features = new Table<Feature>(FEATURE_COLUMNS, { id: "fit-features", label: "Features of the recording", key: (f) => f.name });
     const group = new Group("f-I curve", "nA");
     this.curve = new Plot(group, {
       id: "f-i",

@@ -11,10 +11,11 @@ import { keep, session } from "../state/session";
 import { emit, on } from "../state/topics";
 import { forget, under, whole } from "../state/traces";
 import { button, check, choices, h, select, set } from "../ui/elements";
-import { fix, plural, short } from "../ui/format";
+import { fix, plural } from "../ui/format";
 import { act, complain, tell } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
+import { FEATURE_COLUMNS } from "./featureColumns";
 import { refused } from "./importing";
 import { noRecording, showFacts } from "./recordingFacts";
 
@@ -79,14 +80,7 @@ export class TraceView {
       (w) => void this.release(w),
     );
     this.handles.attach();
-    this.features = new Table<Feature>(
-      [
-        { head: "feature", value: (f) => f.label, left: true },
-        { head: "value", value: (f) => f.value, show: (f) => short(f.value, 4) },
-        { head: "unit", value: (f) => f.unit, left: true },
-      ],
-      { id: "features", label: "Features of the sweep", key: (f) => f.name },
-    );
+    this.features = new Table<Feature>(FEATURE_COLUMNS, { id: "features", label: "Features of the sweep", key: (f) => f.name });
     this.setWindow = button("measure", "Measure", () => {
       const s = sweep();
       const w = this.handles.window ?? (s ? ([0.1 * s.duration, 0.9 * s.duration] as [number, number]) : null);
