@@ -18,7 +18,7 @@ import find_libpython
 import numpy as np
 
 from spikefab.errors import ToolError, UsageError
-from spikefab.toolchain.cache import cache_dir, plain_folder
+from spikefab.toolchain.cache import cache_dir, plain_place
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
 TOP = "dut"  # name of the top module of every design that is simulated
@@ -61,7 +61,7 @@ def build(
         progress(f"compiling the design for {simulator}, once")
     folder.mkdir(parents=True, exist_ok=True)
     log = built.with_suffix(".log")
-    with plain_folder() as scratch:
+    with tempfile.TemporaryDirectory(prefix="spikefab-", dir=plain_place()) as scratch:
         source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
         source.write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
         options = {

@@ -6,7 +6,6 @@ import pty
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from spikefab.terminal import prepare, stand_in

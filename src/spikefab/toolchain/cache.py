@@ -16,11 +16,9 @@ def cache_dir(kind: str) -> Path:
     return path
 
 
-def plain_folder() -> "tempfile.TemporaryDirectory[str]":
-    """A temporary folder for tools such as `make`, which take a space or another sign of a path for their own."""
+def plain_place() -> str:
+    """A folder for temporary files whose path suits `make` and yosys, which take a space or a quote in it for their own."""
     for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if re.fullmatch(r"[\w./+-]+", place, re.ASCII) and os.access(place, os.W_OK):
-            return tempfile.TemporaryDirectory(prefix="spikefab-", dir=place)
-    raise ToolError(
-        f"make needs a folder for temporary files without spaces in its path: set TMPDIR, now {tempfile.gettempdir()}."
-    )
+            return place
+    raise ToolError(f"make and yosys need a TMPDIR without spaces in its path: it is {tempfile.gettempdir()}.")

@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spikefab.errors import ToolError
 
-from .cache import cache_dir
+from .cache import cache_dir, plain_place
 
 Notice = Callable[[str], None]  # called with a sentence for the user
 
@@ -137,7 +137,7 @@ _PYOSYS = "import sys; from pyosys import libyosys as ys; d = ys.Design(); [d.ru
 def yosys(script: str, *, cwd: Path, log: Path) -> None:
     """Run a yosys script, one command per line, in its own process. File names in the script are relative to `cwd`."""
     passes = [line.strip() for line in script.splitlines() if line.strip()]
-    run(require_tool("yosys"), passes, cwd=cwd, log=log)
+    run(replace(require_tool("yosys"), env={"TMPDIR": plain_place()}), passes, cwd=cwd, log=log)
 
 
 # What `verilator -Wall` says of Verilog that yosys wrote, and why it is no fault. WIDTH and UNUSED stand for the finer names that
