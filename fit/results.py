@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikefab.delegates import delegate
-from spikefab.errors import FileError
+from spikefab.errors import FileError, readable
 from spikefab.fit.features.recommend import outcome, recommend
 from spikefab.hw.models import resolve_models
 
@@ -167,16 +167,16 @@ def _about(task: "Task") -> dict[str, Any]:
     """The entry `input` of `result.json`: what was fitted."""
     recording = task.recording
     return {
-        "source": Path(recording.source).name,
+        "source": readable(Path(recording.source).name),
         "sha256": recording.sha256,
         "sweeps": len(recording.sweeps),
         "dt": recording.dt,
         "reading": _reading(recording.source, task.recorded.reading),
-        "current_origin": recording.current_origin,
+        "current_origin": readable(recording.current_origin),
         "i_span": task.i_span,
         "split": task.split.how,
         "held_out": sorted({p.sweep for p in task.split.held_out} | {k for fold in task.folds for k in fold}),
-        "notes": list(task.notes),
+        "notes": [readable(note) for note in task.notes],
     }
 
 

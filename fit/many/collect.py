@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spikefab.errors import FileError
+from spikefab.errors import FileError, readable
 
 from .jobs import SCHEMA, error_file, result_file, write_json, write_whole
 
@@ -32,7 +32,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
     table = {"schema": SCHEMA, **count, "cells": rows}
     try:
         write_json(out / "table.json", table)
-        text = _csv(rows)
+        text = readable(_csv(rows))
         write_whole(out / "table.csv", lambda scratch: scratch.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}.") from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefab.errors import readable
 from spikefab.fit.recordings.recording import Recording
 
 from .plots import STYLE, new_figure
@@ -51,7 +52,7 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
             grid[1, 0].set_ylabel("current (nA)")
         _legend(figure, grid[0, 0], len(sweeps))
         count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
-        grid[0, 0].set_title(f"{Path(recording.source).name}: {count}, dt {dt:g} ms")
+        grid[0, 0].set_title(f"{readable(Path(recording.source).name)}: {count}, dt {dt:g} ms")
         for ax, (start, stop) in zip(grid[0, 1:], spans[1:], strict=True):
             ax.set_title(f"closer: {start:.0f} to {stop:.0f} ms")
         figure.savefig(path, dpi=130)

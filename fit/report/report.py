@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikefab.errors import FileError, UsageError
+from spikefab.errors import FileError, UsageError, readable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring import scores
@@ -32,7 +32,7 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
     path = Path(path)
     if not results:
         raise UsageError("there are no results to report.")
-    content = report(results)
+    content = readable(report(results))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")

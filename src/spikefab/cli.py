@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spikefab import __version__
-from spikefab.errors import SpikefabError, UsageError, on_command_line, worded
+from spikefab.errors import SpikefabError, UsageError, on_command_line, readable, worded
 from spikefab.terminal import prepare
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it: 128 plus the number of SIGINT
@@ -98,7 +98,7 @@ def _log(argv: Sequence[str] | None) -> Path:
     path = cache_dir("logs") / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     command = " ".join(sys.argv if argv is None else ["spikefab", *argv])
     head = f"spikefab {__version__}, Python {platform.python_version()}, {platform.platform()}\n{command}\n\n"
-    path.write_text(head + traceback.format_exc(), encoding="utf-8")
+    path.write_text(readable(head + traceback.format_exc()), encoding="utf-8")
     return path
 
 

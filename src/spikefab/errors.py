@@ -11,6 +11,16 @@ from enum import Enum
 from typing import Any, Self
 
 
+def readable(text: str) -> str:
+    """A text as UTF-8 can hold it: the same text, or with U+FFFD for the bytes of a file name that are no UTF-8.
+
+    Python keeps bytes that it cannot decode as surrogates. In a locale without UTF-8, most of them are UTF-8 after all.
+    """
+    if not any("\ud800" <= sign <= "\udfff" for sign in text):
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class Advice(Enum):
     """What a user can do about an error or a notice. Each interface (Python, command line, Studio) has its own words for it.
 

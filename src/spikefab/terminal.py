@@ -5,6 +5,8 @@ import sys
 import unicodedata
 import warnings
 
+from .errors import readable
+
 # Signs of units, mathematics, tables and progress, and what stands for each where it cannot be shown.
 STAND_INS = {
     "\u2126": "Ohm", "\u03a9": "Ohm", "\u00b5": "u", "\u03bc": "u", "°": " deg", "±": "+-", "×": "x", "·": "*", "÷": "/", "−": "-",
@@ -28,9 +30,7 @@ LINES = {
 
 def stand_in(text: str) -> str:
     """The text in ASCII: units and signs by their names, letters without their accents, anything else as "?"."""
-    # Bytes of a file name that the locale could not decode: most are UTF-8 all the same.
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(map(_one, text))
+    return "".join(map(_one, readable(text)))
 
 
 def _one(sign: str) -> str:

@@ -49,6 +49,9 @@ class Chain(wiring.Component):
         return m
 
 
+STRANGE = 'o u\'t "µ" $x'  # name of a folder that make, a shell and yosys would take apart
+
+
 def names(folder):
     return {path.name for path in folder.iterdir()}
 
@@ -59,14 +62,14 @@ def one_sentence(error):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_builds_a_bitstream_and_its_report(board, tmp_path):
-    said = []
-    report = build(LIFNeuron(word=16), board, tmp_path / "out", progress=lambda *event: said.append(event))
+    said, out = [], tmp_path / STRANGE
+    report = build(LIFNeuron(word=16), board, out, progress=lambda *event: said.append(event))
     entry = get_board(board)
     bitstream = f"LIFNeuron-16-{board}.{entry.family.bitstream}"
-    assert names(tmp_path) == {"out"}
-    assert names(tmp_path / "out") == {*LOGS, "pack.log", bitstream}
-    assert (tmp_path / "out" / bitstream).stat().st_size > 50_000
-    assert report.bitstream == str(tmp_path / "out" / bitstream)
+    assert names(tmp_path) == {STRANGE}
+    assert names(out) == {*LOGS, "pack.log", bitstream}
+    assert (out / bitstream).stat().st_size > 50_000
+    assert report.bitstream == str(out / bitstream)
 
     keys = "board model word cells multipliers block_rams mhz clock_mhz interval latency neurons bitstream"
     assert list(json.loads(json.dumps(report.as_dict()))) == keys.split()

@@ -1,7 +1,9 @@
 """Finding tools, and what a missing, old or failing one says."""
 
 import importlib.util
+import os
 import subprocess
+import tempfile
 
 import pytest
 from amaranth import Module, Signal, signed
@@ -67,6 +69,22 @@ def test_an_error_of_yosys_is_told_in_its_words(tmp_path):
     with pytest.raises(tools.ToolFailed, match=r"yosys stopped: .*absent.il.*The log is .*log\.$") as error:
         tools.yosys("read_rtlil absent.il", cwd=tmp_path, log=tmp_path / "log")
     assert "absent.il" in error.value.log.read_text()
+
+
+def test_yosys_works_where_temporary_files_have_a_space_in_their_path(tmp_path, monkeypatch):
+    """Its abc opened half of the path."""
+    (tmp_path / "t mp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t mp"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t mp"))
+    (tmp_path / "and.v").write_text("module top(input a, b, output c); assign c = a & ~b; endmodule", encoding="utf-8")
+    tools.yosys("read_verilog and.v\nsynth_ice40 -top top", cwd=tmp_path, log=tmp_path / "log")
+
+
+def test_no_place_for_temporary_files_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/with space")
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    with pytest.raises(ToolError, match=r"TMPDIR without spaces in its path: it is /with space\.$"):
+        tools.plain_place()
 
 
 def test_an_unknown_simulator_is_a_mistake_of_ours():

@@ -1,6 +1,7 @@
 """The terminal gets what it can show, in any locale, and files are UTF-8 all the same."""
 
 import io
+import json
 import os
 import pty
 import subprocess
@@ -32,6 +33,9 @@ def test_what_stands_for_what(text, plain):
     assert stand_in(text) == plain
 
 
+NAME = "Zelle 1 'µ' Größe – Ω 細胞.csv"
+
+
 @pytest.fixture
 def streams(monkeypatch):
     """Standard output and error of an encoding, made as Python makes them; returns the bytes written so far."""
@@ -57,7 +61,7 @@ def test_a_sign_is_replaced_only_where_the_encoding_lacks_it(streams, encoding):
 @pytest.fixture
 def strange(recording, tmp_path):
     """The recording under a name with spaces, quotes and signs of several alphabets."""
-    path = tmp_path / "Zelle 1 'µ' Größe – Ω 細胞.csv"
+    path = tmp_path / NAME
     path.write_bytes(recording.read_bytes())
     return path
 
@@ -81,12 +85,15 @@ def test_no_command_fails_for_an_encoding(streams, strange, encoding, tmp_path):
 def test_a_fit_in_the_bare_locale(strange, tmp_path):
     """One process, because the locale is that of a process: names, report, result and picture."""
     out = tmp_path / "Ergebnis µ Ω"
+    strange = strange.rename(os.fsdecode(os.fsencode(strange.parent) + b"/alt_\xe9_" + os.fsencode(strange.name)))  # Latin-1
     command = [sys.executable, "-m", "spikefab", "fit", strange, "--models", "lif", "--budget", "96", "--out", out]
     done = subprocess.run(command, env=os.environ | BARE, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
     assert done.stdout.isascii()
     report = (out / "report.html").read_text(encoding="utf-8")
-    assert strange.name.replace("'", "&#x27;") in report
+    assert f"alt_\ufffd_{NAME}".replace("'", "&#x27;") in report
+    source = json.loads((out / "result.json").read_text(encoding="utf-8"))["input"]["source"]
+    assert source == f"alt_\ufffd_{NAME}"
     again = subprocess.run(
         [sys.executable, "-m", "spikefab", "export", out, "--to", "verilog", "--out", out / "rtl 1"],
         env=os.environ | BARE, capture_output=True, check=False,
