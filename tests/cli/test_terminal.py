@@ -85,7 +85,9 @@ def test_no_command_fails_for_an_encoding(streams, strange, encoding, tmp_path):
 def test_a_fit_in_the_bare_locale(strange, tmp_path):
     """One process, because the locale is that of a process: names, report, result and picture."""
     out = tmp_path / "Ergebnis µ Ω"
-    strange = strange.rename(os.fsdecode(os.fsencode(strange.parent) + b"/alt_\xe9_" + os.fsencode(strange.name)))  # Latin-1
+    strange = strange.rename(
+        os.fsdecode(os.fsencode(strange.parent) + b"/alt_\xe9_" + os.fsencode(strange.name))
+    )  # Latin-1
     command = [sys.executable, "-m", "spikefab", "fit", strange, "--models", "lif", "--budget", "96", "--out", out]
     done = subprocess.run(command, env=os.environ | BARE, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")

@@ -24,7 +24,8 @@ def made(times, amplitude=0.2, start=50.0, stop=250.0, trough=TROUGH, length=300
     """A step to a plateau of -50 mV, with spikes of known onset, peak, width and trough at `times`."""
     t = np.arange(round(length / DT)) * DT
     inside = (t >= start) & (t < stop)
-    v = np.where(inside, -50.0, REST)
+    charge = np.where(t < stop, 1 - np.exp(-np.maximum(t - start, 0) / 5), np.exp(-np.maximum(t - stop, 0) / 5))
+    v = REST + 15 * charge  # a membrane that charges: a jump with the current would be an electrode
     for time in times:
         x, y = np.array([(-3.0, -50.0), (0.0, ONSET), (0.5, PEAK), (1.5, trough), (15.0, -50.0)]).T
         here = (t >= time - 3) & (t <= min(time + 15, stop))
