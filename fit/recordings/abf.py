@@ -15,13 +15,14 @@ import numpy as np
 from spikefab.errors import Advice, FileError, Sentence, UsageError
 
 from .abf_command import command_of
-from .abf_file import Floats, open_abf, protocol_of, samples_of, step_of
+from .abf_file import Floats, in_current_clamp, open_abf, protocol_of, samples_of, step_of
 from .abf_stimulus import NotKnownError, file_name
 from .agreement import agreement
-from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, plain
+from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, is_unit, plain
 from .recording import Recording
 from .sweep import make_sweep
 
+CURRENTS = {*AMPS} - {"mA"}  # units of a current that a cell receives; mA go to a nerve
 FOLLOWS = 0.3  # agreement with a current from which a voltage counts as following it
 CLEARLY = 0.5  # agreement from which a current is taken that has no other reason to be taken
 BETTER = 0.2  # by which the agreement of another current must be larger for it to be taken instead
@@ -116,9 +117,9 @@ def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], fl
     """
     abf = open_abf(path)
     told = [plain(u) for u in abf.adcUnits]
-    channel = next((c for c, u in enumerate(told) if u in AMPS), 0)
+    channel = next((c for c, u in enumerate(told) if u in CURRENTS), 0)
     unit = unit or told[channel]
-    notes = () if unit.removeprefix("-") in AMPS else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
+    notes = () if is_unit(unit, AMPS) else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
     return samples_of(abf, channel, factor("pA" if notes else unit)), step_of(abf), notes
 
 
@@ -161,15 +162,17 @@ def _voltages(file: _File) -> list[int]:
     if not found:
         listed = ", ".join(told)
         kind = f"is a voltage-clamp recording (it holds {listed}): only current clamp can be read"
-        if not any(unit in AMPS for unit in told):
+        if not any(unit in CURRENTS for unit in told):
             kind = f"holds no voltage: its channels are in {listed}"
+        elif any(in_current_clamp(file.abf)):
+            kind = f"is labelled as a voltage-clamp recording (it holds {listed}), though its amplifier was in current clamp"
         raise FileError(f"{file.path} {kind}", Advice.RELABEL, ".")
     return found
 
 
 def _recorded(file: _File) -> list[Candidate]:
     """The channels that may have recorded the current: the one that the user chose, or all in a unit of current that change."""
-    channels = [c for c, unit in enumerate(file.told) if unit in AMPS] if file.current is None else [file.current]
+    channels = [c for c, unit in enumerate(file.told) if unit in CURRENTS] if file.current is None else [file.current]
     found = []
     for c in channels:
         unit = file.units.current or (file.told[c] if file.told[c] in AMPS else "pA")
@@ -193,7 +196,7 @@ def _commands(file: _File, lengths: list[int]) -> tuple[list[Candidate], list[li
     reasons: dict[int | None, str] = {None: "its command is in no unit, not in pA"}
     for output in protocol.outputs:
         unit = file.units.current or output.unit
-        in_amps = unit.removeprefix("-") in AMPS
+        in_amps = is_unit(unit, CURRENTS)
         if not in_amps:
             reasons[output.number] = f"its command is in {unit or 'no unit'}, not in pA"
         if not in_amps and unit not in VOLTS:

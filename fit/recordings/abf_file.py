@@ -26,6 +26,7 @@ SHORTEST = 20.0  # length of a sweep, ms, below which the file is taken to be da
 # its place.
 ABF1_HEADER = 6144
 EPISODIC = 5  # operation mode in which outputs play a protocol
+CURRENT_CLAMP = 1  # mode of an amplifier
 HELD = 1e6  # larger holding levels are no numbers of a header
 
 
@@ -132,6 +133,8 @@ def step_of(abf: Any) -> float:
     """The sample step, ms, from the header, because pyabf rounds the sampling rate to whole Hz."""
     if abf.abfVersion["major"] == 1:
         step = float(abf._headerV1.fADCSampleInterval) * abf.channelCount / 1e3
+        if _changes_step(abf):
+            raise FileError(f"{abf.abfFilePath} changes its sample step within each sweep: that cannot be read.")
     else:
         step = float(abf._protocolSection.fADCSequenceInterval) / 1e3
     # A step or length like this comes from a damaged header. Many short sweeps also keep pyabf busy for very long.
@@ -139,6 +142,28 @@ def step_of(abf: Any) -> float:
         sweeps = f"{abf.sweepCount} sweeps of {abf.sweepPointCount} samples"
         raise FileError(f"{abf.abfFilePath} is damaged or no recording of a cell: {sweeps}, {step:g} ms apart.")
     return round(step, 9)
+
+
+def _changes_step(abf: Any) -> bool:
+    """Whether old programs recorded the end of each sweep with another sample step."""
+    with open(abf.abfFilePath, "rb") as stream:
+        header = stream.read(200)
+    (second,), (change,) = struct.unpack_from("f", header, 126), struct.unpack_from("i", header, 194)
+    return 0 < second != abf._headerV1.fADCSampleInterval and 0 < change < abf._headerV1.lNumSamplesPerEpisode
+
+
+def in_current_clamp(abf: Any) -> list[bool]:
+    """Whether the amplifier of each channel told pCLAMP, by its telegraph, that it was in current clamp."""
+    if abf.abfVersion["major"] == 2:
+        told = list(zip(abf._adcSection.nTelegraphEnable, abf._adcSection.nTelegraphMode, strict=True))
+    elif abf._headerV1.lDataSectionPtr * 512 < ABF1_HEADER:
+        told = []
+    else:
+        header = abf._headerV1
+        told = [
+            (header.nTelegraphEnable[c], header.nTelegraphMode[c]) for c in header.nADCSamplingSeq[: abf.channelCount]
+        ]
+    return [bool(enabled) and mode == CURRENT_CLAMP for enabled, mode in told]
 
 
 def samples_of(abf: Any, channel: int, factor: float = 1.0) -> list[Floats]:
@@ -193,13 +218,15 @@ def _protocol1(header: bytes) -> Protocol:
                 )
                 epochs.append(Epoch(kind, level, level_step, duration, duration_step, period, width))
         user_list = at("h", 3360, n) or at("h", 3368, n)
-        train, leak = (at("h", 3260, n), at("h", 4456, n)) if n < 2 else (0, 0)
+        train, leak, ltp = (at("h", byte, n) if n < 2 else 0 for byte in (3260, 4456, 5816))
+        ltp, added, first = ltp if at("h", 5814) else 0, _holding(at("f", 5298, n)), at("h", 162)
         m = min(n, 1)
         outputs.append(
             Output(
                 n, text(1306 + 10 * n, 10), plain(text(1346 + 8 * n, 8)), _holding(at("f", 1394, n)), _plays(plays),
                 bool(at("h", 2304, m)) and n < 2, tuple(e for e in epochs if e.kind), text(2736 + 256 * m, 256),
-                at("f", 2708, m), at("f", 2716, m), at("i", 2724, m), at("h", 2732, m), _obstacles(user_list, train, leak),
+                at("f", 2708, m), at("f", 2716, m), at("i", 2724, m), at("h", 2732, m),
+                _obstacles(user_list, train, leak, ltp, added, first),
             )
         )  # fmt: skip
     return Protocol(tuple(outputs), at("h", 8) == EPISODIC, at("i", 146), bool(at("h", 5876)))
@@ -228,7 +255,12 @@ def _protocol2(abf: Any) -> Protocol:
                 number, strings[dac.lDACChannelNameIndex[n]].strip(), plain(strings[dac.lDACChannelUnitsIndex[n]]),
                 _holding(dac.fDACHoldingLevel[n]), _plays(plays), bool(dac.nInterEpisodeLevel[n]), tuple(epochs),
                 strings[dac.lDACFilePathIndex[n]], dac.fDACFileScale[n], dac.fDACFileOffset[n], dac.lDACFileEpisodeNum[n],
-                dac.nDACFileADCNum[n], _obstacles(bool(lists), dac.nConditEnable[n], dac.nLeakSubtractType[n]),
+                dac.nDACFileADCNum[n],
+                _obstacles(
+                    bool(lists), dac.nConditEnable[n], dac.nLeakSubtractType[n],
+                    general.nLTPType and dac.nLTPUsageOfDAC[n], _holding(dac.fInstrumentHoldingLevel[n]),
+                    general.nFirstEpisodeInRun,
+                ),
             )
         )  # fmt: skip
     episodic = general.nOperationMode == EPISODIC
@@ -245,11 +277,14 @@ def _plays(source: int) -> str:
     return {0: "nothing", 1: "epochs", 2: "file"}.get(source, f"source {source}")
 
 
-def _obstacles(user_list: Any, train: Any, leak: Any) -> tuple[str, ...]:
-    """Parts of a protocol that are not rebuilt."""
+def _obstacles(user_list: Any, train: Any, leak: Any, ltp: Any, added: float, first: int) -> tuple[str, ...]:
+    """Parts of a protocol that are not rebuilt. `added` is a level of the amplifier, `first` the number of the first episode."""
     found = [
         (user_list, "follows a user list"),
         (train, "follows a conditioning train"),
         (leak, "was played again for leak subtraction (P/N)"),
+        (ltp, "is that of an LTP protocol"),
+        (abs(added) > 1e-9, f"was added to a holding level of the amplifier ({added:g})"),
+        (first > 1, f"begins with episode {first}"),
     ]
     return tuple(clause for there, clause in found if there)

@@ -1,18 +1,21 @@
 """Which channels of a file are voltage and current, and in which units their numbers are, as a user says it to `read`."""
 
+import re
+from collections.abc import Container
 from typing import NamedTuple
 
 from spikefab.errors import UsageError
 
 VOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3}  # unit of a voltage: factor to mV
 AMPS = {"A": 1e9, "mA": 1e6, "uA": 1e3, "nA": 1.0, "pA": 1e-3}  # unit of a current: factor to nA
+SCALED = re.compile(r"(-?(?:\d+\.?\d*(?:e-?\d+)?|\.\d+)?)\s*([a-zA-Z]+)")  # a unit, and what it is multiplied by
 MICRO = str.maketrans("µμ", "uu")  # the micro sign and the Greek letter
 
 
 class Units(NamedTuple):
     """Units of the numbers in a file, which overrule those that the file names; "" where the file's own holds.
 
-    A minus in front (-nA) turns the sign of the numbers around.
+    A minus in front (-nA) turns the sign of the numbers around, a number scales them (0.05mV: in twentieths of a mV).
     """
 
     voltage: str = ""
@@ -25,8 +28,8 @@ AS_NAMED = Units()  # those that the file names
 def parse_units(text: str) -> Units:
     """The units in a text such as "mV,pA" (voltage, then current), "mV" or ",-pA". Raises UsageError for any other text."""
     voltage, _, current = (plain(part) for part in str(text).partition(","))
-    known = voltage.removeprefix("-") in ("", *VOLTS) and current.removeprefix("-") in ("", *AMPS)
-    if not known or not (voltage + current).strip("-"):
+    known = (not voltage or is_unit(voltage, VOLTS)) and (not current or is_unit(current, AMPS))
+    if not known or not voltage + current:
         raise UsageError(
             f"units are those of voltage and current, such as mV,pA or ,nA, not {text!r}:"
             f" a voltage is in {', '.join(VOLTS)}, a current in {', '.join(AMPS)}."
@@ -34,10 +37,18 @@ def parse_units(text: str) -> Units:
     return Units(voltage, current)
 
 
+def is_unit(unit: str, known: Container[str]) -> bool:
+    """Whether this is one of the known units, with or without a number or a minus in front of it."""
+    scaled = SCALED.fullmatch(unit)
+    return scaled is not None and scaled[2] in known and 0 < abs(factor(unit)) < float("inf")
+
+
 def factor(unit: str) -> float:
-    """What converts numbers in a unit of voltage or current to mV or nA; a unit with a minus in front turns them around."""
-    known = (VOLTS | AMPS)[unit.removeprefix("-")]
-    return -known if unit.startswith("-") else known
+    """What converts numbers in a unit of voltage or current to mV or nA."""
+    scaled = SCALED.fullmatch(unit)
+    assert scaled is not None
+    scale = {"": 1.0, "-": -1.0}.get(scaled[1])
+    return (VOLTS | AMPS)[scaled[2]] * (float(scaled[1]) if scale is None else scale)
 
 
 def parse_channel(given: int | str, what: str = "channel") -> int | str:

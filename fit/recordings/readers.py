@@ -13,7 +13,7 @@ import numpy as np
 from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 
 from . import abf, neo_files, nwb, text
-from .channels import parse_channel, parse_units
+from .channels import AS_NAMED, parse_channel, parse_units
 from .recording import Recording
 from .spikes import prominence_of
 from .sweep import Floats, make_sweep
@@ -118,13 +118,14 @@ def read(
         "spike_prominence": None if spike_prominence is None else prominence,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    options = given if units is None else {**given, "units": parse_units(units)}
+    parsed = AS_NAMED if units is None else parse_units(units)
+    options = given if units is None else {**given, "units": parsed}
     _refuse_other(file, suffix, options)
     recording = _read(file, suffix, options)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     recording = replace(recording, sha256=digest, spike_prominence=prominence)
     if current is not None:
-        recording = _with_current(recording, Path(current), "" if units is None else options["units"].current)
+        recording = _with_current(recording, Path(current), parsed.current)
     if chosen is not None:
         recording = _chosen(recording, chosen)
     return replace(recording, reading=given)

@@ -56,6 +56,30 @@ def test_a_time_step_is_asked_for(page, tmp_path):
     assert "0.25" in page.inner_text("#facts")
 
 
+def test_a_recording_is_read_otherwise(page, tmp_path, cell):
+    voltage, current = cell(0.3)
+    path = tmp_path / "two.csv"
+    rows = zip(voltage, voltage - 10, current, strict=True)
+    path.write_text(
+        "\n".join(
+            ["t_ms,V1_mV,V2_mV,I_nA", *(f"{k * 0.1:.1f},{a:.3f},{b:.3f},{i}" for k, (a, b, i) in enumerate(rows))]
+        )
+    )
+    take(page, path)
+    page.click("#read-otherwise summary")
+    page.fill("#again-voltage-channel", "V9")
+    page.click("#read-again")
+    page.wait_for_selector("#facts .bad:not([hidden]) >> text=V9")
+    page.fill("#again-voltage-channel", "V2_mV")
+    page.fill("#again-units", "mV,pA")
+    page.click("#read-again")
+    page.wait_for_selector("#facts >> text=mV, pA")
+    page.click("#panel-trace .same summary")
+    same = page.inner_text("#panel-trace .same")
+    assert "--voltage-channel V2_mV --units mV,pA" in same and "units='mV,pA'" in same
+    assert page.input_value("#again-voltage-channel") == "V2_mV"
+
+
 def test_a_voltage_alone_is_seen_and_overlaid_and_not_fitted(page, tmp_path, cell):
     voltage, _ = cell(0.3)
     path = tmp_path / "only.csv"

@@ -13,7 +13,9 @@ FIELDS = {
     "keeps": ("h", 2304), "kind": ("h", 2308), "level": ("f", 2348), "level_step": ("f", 2428), "duration": ("i", 2508),
     "duration_step": ("i", 2588), "period": ("i", 2136), "width": ("i", 2216), "scale": ("f", 2708), "offset": ("f", 2716),
     "episode": ("i", 2724), "channel": ("h", 2732), "train": ("h", 3260), "user_list": ("h", 3360), "leak": ("h", 4456),
-    "alternates": ("h", 5876),
+    "alternates": ("h", 5876), "second_step": ("f", 126), "clock_change": ("i", 194), "first": ("h", 162),
+    "ltp": ("h", 5814), "ltp_use": ("h", 5816), "added": ("f", 5298), "telegraph": ("h", 4512), "additional": ("f", 4576),
+    "amplifier": ("h", 4768),
 }  # fmt: skip
 
 

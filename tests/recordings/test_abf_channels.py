@@ -149,6 +149,24 @@ def test_a_channel_that_is_labelled_wrongly(tmp_path):
         read(path, units="pA")
 
 
+def test_a_wrong_label_has_a_wrong_scale_too(tmp_path):
+    """In current clamp, a telegraph of voltage clamp gives pA, at .5 mV a pA where it is 10 mV a mV."""
+    path = file(tmp_path, ("IN 0", "pA", [v * 20 for v in VM]), telegraph=1, additional=1.0, amplifier=1)
+    with pytest.raises(FileError, match=r"\(it holds pA\), though its amplifier was in current clamp; .* units=mV"):
+        read(path)
+    recording = read(path, units="0.05mV")
+    np.testing.assert_allclose(recording.sweeps[3].voltage, VM[3], atol=0.05)
+    assert recording.units == "0.05mV, pA" and recording.reading == {"units": "0.05mV"}
+    for wrong in ("0mV", "mVmV", "1e999mV", "--1mV", "mV,2", "mV,mA,pA"):
+        with pytest.raises(UsageError, match="such as mV,pA"):
+            read(path, units=wrong)
+
+
+def test_a_current_to_a_nerve_is_no_current_to_the_cell(tmp_path):
+    recording = read(file(tmp_path, ("Vm", "mV", VM), ("isolator", "mA", [np.roll(i, 300) / 50 for i in STEPS])))
+    assert recording.current_origin == "command of DAC 0 (Cmd 0)"
+
+
 def test_units_of_the_current(tmp_path):
     path = file(tmp_path, ("Vm", "mV", VM), outputs=("mV", "mV", "mV", "mV"))
     assert read(path).current_origin == "its command is in mV, not in pA"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikefab.errors import RecordingError
+from spikefab.errors import FileError, RecordingError
 from spikefab.fit.recordings.readers import read
 
 from .abf_files import write_abf, write_atf
@@ -118,6 +118,9 @@ def test_epochs_that_shrink(path):
         ({"kind": [1, 3]}, "a train of pulses of 0 samples every 0"),
         ({"duration": [1000, 9000]}, "its command is longer than its sweeps"),
         ({"episodes": 1}, "its protocol has 1 sweeps but the file 2"),
+        ({"ltp": 2, "ltp_use": 1}, "its command is that of an LTP protocol"),
+        ({"added": 35.0}, "its command was added to a holding level of the amplifier (35)"),
+        ({"first": 5}, "its command begins with episode 5"),
         ({"source": 3}, "source 3, which is not known"),
         ({"mode": 3}, "flat at 0 nA"),
         ({"enable": 0}, "flat at 0 nA"),
@@ -126,6 +129,14 @@ def test_epochs_that_shrink(path):
 )
 def test_what_is_not_rebuilt(path, fields, why):
     assert why in reason(path, 2, **STEP | fields)
+
+
+def test_a_sample_step_that_changes(path):
+    write_abf(path, [("Vm", "mV", voltages())], second_step=500.0, clock_change=3000)
+    with pytest.raises(FileError, match="changes its sample step within each sweep"):
+        read(path)
+    write_abf(path, [("Vm", "mV", voltages())], second_step=100.0, clock_change=3000)
+    assert read(path).dt == 0.1
 
 
 # Stimulus files

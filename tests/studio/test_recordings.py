@@ -179,6 +179,33 @@ def test_broken_files_of_a_project_are_passed_over(tmp_path, recording):
     project.close()
 
 
+def test_a_recording_is_read_again(studio):
+    """With other channels and units; what is not given any more is forgotten, and a current from a file is kept."""
+    time = np.arange(3000) * 0.1
+    voltages = [-65 + 5 * np.sin(time / 30), -75 + 5 * np.sin(time / 20)]
+    text = "\n".join(
+        ["t_ms,V1_mV,V2_mV", *(",".join(f"{x:.4f}" for x in row) for row in zip(time, *voltages, strict=True))]
+    )
+    made = studio.upload("two.csv", text.encode()).json()
+    assert {"voltage_channel", "current_channel", "units"} <= {*made["reading_options"]} and made["options"] == {}
+    where = f"/api/recordings/{made['id']}"
+    current = "\n".join(["I_pA", *(str(x) for x in np.where(time > 100, 50, 0))])
+    studio._good(studio.http.post(f"{where}/current", params={"name": "i.csv"}, content=current.encode()))
+    chosen = studio._good(studio.http.post(f"{where}/reading", params={"voltage_channel": "V2_mV", "units": "mV,nA"}))
+    assert chosen["id"] == made["id"] and len(chosen["sweeps"]) == 1
+    assert chosen["options"] == {"current": "i.csv", "voltage_channel": "V2_mV", "units": "mV,nA"}
+    assert chosen["command"].endswith(
+        "--current recordings/" + made["id"] + "/current/i.csv --voltage-channel V2_mV --units mV,nA"
+    )
+    np.testing.assert_allclose(
+        trace(studio, made["id"], sweep=0)[3], [voltages[1], np.where(time > 100, 50, 0)], atol=1e-3
+    )
+    assert "V9" in studio.refused(studio.http.post(f"{where}/reading", params={"voltage_channel": "V9"}))
+    assert studio.get(where.removesuffix(made["id"]) + made["id"] + "/features")
+    plain = studio._good(studio.http.post(f"{where}/reading"))
+    assert plain["options"] == {"current": "i.csv"} and len(plain["sweeps"]) == 2
+
+
 @pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
 def test_the_current_from_a_channel(studio):
     """Of an ABF that recorded it beside the voltage."""
