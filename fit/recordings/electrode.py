@@ -62,21 +62,20 @@ def rough_resistance(sweeps: Sequence[Sweep], dt: float) -> float:
     the current itself. Changes that are far from the line (spikes) are then left out, again and again.
     """
     parts = _parts(sweeps, dt)
-    x, y = [np.empty((0, 4))], [np.empty(0)]
+    x, y = [np.empty((4, 0))], [np.empty(0)]
     for part in parts:
         change = np.pad(np.diff(part.current), 1)
-        x.append(np.stack([change[:-2], change[1:-1], change[2:], part.current[:-1] - part.current.mean()], axis=1))
+        x.append(np.stack([change[:-2], change[1:-1], change[2:], part.current[:-1] - part.current.mean()]))
         y.append(np.diff(part.voltage))
-    rows, dv = np.concatenate(x), np.concatenate(y)
-    largest = float(np.max(np.abs(rows[:, 1]), initial=0.0))
+    rows, dv = np.concatenate(x, axis=1), np.concatenate(y)
+    largest = float(np.max(np.abs(rows[1]), initial=0.0))
     if largest == 0:
         return 0.0
     found = np.zeros(4)
     kept = slice(None)
     for _ in range(4):
-        x_, y_ = rows[kept], dv[kept]
-        found = np.linalg.lstsq(x_.T @ x_, x_.T @ y_, rcond=1e-12)[0]
-        off = np.abs(dv - rows @ found)
+        found = np.linalg.lstsq(*_products(rows[:, kept], dv[kept]), rcond=1e-12)[0]
+        off = np.abs(dv - np.einsum("kt,k->t", rows, found))
         kept = off <= 4 * 1.4826 * float(np.median(off[kept])) + 1e-9
     resistance = float(found[:3].sum())
     return resistance if resistance * largest >= VISIBLE else 0.0
@@ -103,14 +102,13 @@ def electrode_resistance(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Sp
         clear = [part.clear(after) for part in parts]
         if np.mean(np.concatenate(clear)) >= ENOUGH:
             break
-    found = [part.rows(taps, kept, noise) for part, kept in zip(parts, clear, strict=True)]
-    x, y = (np.concatenate([pair[k] for pair in found]) for k in (0, 1))
-    if len(y) < 4 * x.shape[1]:
+    found = [part.regressors(taps, kept, noise) for part, kept in zip(parts, clear, strict=True)]
+    x, y = np.concatenate([a for a, _ in found], axis=1), np.concatenate([b for _, b in found])
+    if len(y) < 4 * len(x):
         return 0.0
     ends = np.linspace(0, len(y), BLOCKS + 1).astype(int)
-    blocks = [slice(a, b) for a, b in pairwise(ends)]
-    squares = np.array([x[b].T @ x[b] for b in blocks])
-    products = np.array([x[b].T @ y[b] for b in blocks])
+    blocks = [_products(x[:, a:b], y[a:b]) for a, b in pairwise(ends)]
+    squares, products = (np.array([block[k] for block in blocks]) for k in (0, 1))
     whole, right = squares.sum(axis=0), products.sum(axis=0)
     resistance, used = _solve(whole, right, len(taps))
     whole, right, squares, products = whole[used][:, used], right[used], squares[:, used][:, :, used], products[:, used]
@@ -143,8 +141,8 @@ class _Part:
             clear[max(0, onset - samples(BEFORE, self.step)) : max(0, onset + samples(after, self.step))] = False
         return clear
 
-    def rows(self, taps: range, kept: np.ndarray, noise: bool) -> tuple[Floats, Floats]:
-        """The rows of the regression, (m, taps and TAUS) nA, and their voltages, (m,) mV: of bins in `kept`, after steps."""
+    def regressors(self, taps: range, kept: np.ndarray, noise: bool) -> tuple[Floats, Floats]:
+        """The regressors (taps and TAUS, m) nA and the voltage (m,) mV of the bins in `kept` that follow a step."""
         from scipy.signal import lfilter
 
         i, least = self.current, 0.0
@@ -165,7 +163,7 @@ class _Part:
         for tau in TAUS:
             k = -np.expm1(-self.step / tau)
             columns.append(lfilter([0, k], [1, k - 1], u)[at])
-        return np.stack(columns, axis=1), y[at]
+        return np.stack(columns), y[at]
 
     def _without_spikes(self, trace: Floats) -> Floats:
         """A trace with a straight line in place of each spike, so that the filter does not spread the spikes."""
@@ -204,6 +202,14 @@ def _high_pass(x: Floats, step: float) -> Floats:
 
     k = np.exp(-step / SLOW)
     return lfilter([k, -k], [1, -k], x - x[0])
+
+
+def _products(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The normal equations, (n, n) and (n,), of a regression of y (m,) on n regressors (n, m).
+
+    Not by a matrix product, which many threads would compute: slower for such shapes, and different in the last bits.
+    """
+    return np.einsum("it,jt->ij", x, x), np.einsum("it,t->i", x, y)
 
 
 def _solve(squares: Floats, products: Floats, free: int) -> tuple[float, np.ndarray]:

@@ -98,10 +98,10 @@ def find_spikes(voltage: ArrayLike, dt: float, prominence: float = PROMINENCE) -
         peaks = peaks[peak_prominences(v, peaks, wlen=window)[0] >= prominence]
     # Row j holds the samples from peak j - back to just before peak j; none is before the start of the sweep.
     before = np.maximum(peaks[:, None] + np.arange(-back, 0), 0)
-    slope = _slope(v, dt)
     rises = v[peaks] - v[before].min(axis=1, initial=np.inf) >= rise
-    keep = rises & (slope[before] >= steep).any(axis=1)
-    peaks, before = peaks[keep], before[keep]
+    slopes = _slope(v, dt, before)
+    keep = rises & (slopes >= steep).any(axis=1)
+    peaks, before, slopes = peaks[keep], before[keep], slopes[keep]
 
     bounds = np.append(peaks, len(v))
     onset, trough, time = np.empty_like(peaks), np.empty_like(peaks), np.empty(len(peaks))
@@ -111,8 +111,9 @@ def find_spikes(voltage: ArrayLike, dt: float, prominence: float = PROMINENCE) -
         # Search after the last trough: else, the onset of a doublet's second spike is found on the first spike's upstroke.
         start = max(earliest, before[j][0])
         # Search back from the steepest sample, because before the upstroke noise alone may reach 10 V/s over 0.2 ms.
-        steepest = start + np.argmax(slope[start:peak])
-        gentle = np.flatnonzero(slope[start:steepest] < steep)
+        slope = slopes[j][start - peak :]  # from start to just before the peak
+        steepest = int(np.argmax(slope))
+        gentle = np.flatnonzero(slope[:steepest] < steep)
         onset[j] = start + gentle[-1] + 1 if len(gentle) else start
         half = (v[onset[j]] + v[peak]) / 2
         below = onset[j] + np.flatnonzero(v[onset[j] : peak] < half)
@@ -140,10 +141,12 @@ def spike_mask(spike_times: NDArray[np.float64], n: int, dt: float) -> tuple[NDA
     return mask, float(mask.mean()) if n else 0.0
 
 
-def _slope(v: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
-    """The slope (V(t + 0.2 ms) - V(t)) / 0.2 ms at every sample, (T,) V/s.
+def _slope(v: NDArray[np.float64], dt: float, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The slope (V(t + 0.2 ms) - V(t)) / 0.2 ms at the samples `at`, V/s.
 
     V(t + 0.2 ms) is interpolated, because 0.2 ms need not be a whole number of samples.
     """
-    t = np.arange(len(v), dtype=np.float64)
-    return (np.interp(t + SLOPE_STEP / dt, t, v) - v) / SLOPE_STEP if len(v) else v
+    later = at + SLOPE_STEP / dt
+    first = np.minimum(later.astype(np.int64), len(v) - 1)
+    second = np.minimum(first + 1, len(v) - 1)
+    return (v[first] + (v[second] - v[first]) * (later - first) - v[at]) / SLOPE_STEP
