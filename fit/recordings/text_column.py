@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 # A number that directly follows one of these words counts cells or channels, and not sweeps.
 SITES = re.compile(
-    r"cell|neuron|elec|electrode|pipette|headstage|hs|amp|amplifier|ch|chan|channel|adc|ai|probe|site|roi|patch|unit"
+    r"cell|neuron|in|ain|input|elec|electrode|pipette|headstage|hs|amp|amplifier|ch|chan|channel|adc|ai|probe|site|roi|patch|unit"
     r"|[vi]?mon|soma|dend|dendrite|axon|apical|basal|comp|compartment"
 )
 # A letter that directly follows one of these words is that of a sweep.
@@ -76,6 +76,11 @@ class Column:
                 found.append(token)
             before = token
         return tuple(found)
+
+    @property
+    def sweep(self) -> tuple[str, ...]:
+        """What the header tells of the sweep: its numbers and letters that do not belong to the site."""
+        return tuple(t for t in tokens(self.title) if t not in self.site and WORDS.get(t) != "voltage")
 
     @property
     def tags(self) -> list[str]:

@@ -27,10 +27,12 @@ ACCEPTED = {"time": "s, ms, us or min", "voltage": "V, mV or uV", "current": "A,
 WORDY = {"min": ("time",), "ma": ("", "current")}
 # word in a name, in lower case: kind of signal that it stands for
 WORDS = {
-    **dict.fromkeys(("t", "time", "times", "zeit"), "time"),
+    **dict.fromkeys(("t", "time", "times", "zeit", "temps", "tiempo"), "time"),
     **dict.fromkeys(
         ("v", "vm", "vmon", "vmem", "vsoma", "voltage", "volt", "potential", "membrane", "spannung"), "voltage"
     ),
+    **dict.fromkeys(("membranpotential", "membranspannung", "potentiel", "voltaje"), "voltage"),
+    **dict.fromkeys(("reizstrom", "courant", "corriente"), "current"),
     **dict.fromkeys(("i", "im", "iinj", "inj", "injected", "current", "curr", "stim", "stimulus", "strom"), "current"),
     **dict.fromkeys(("stimulation", "command", "cmd", "iclamp", "iapp", "iext", "istim", "icmd", "imon"), "current"),
     **dict.fromkeys(("", "n", "index", "idx", "sample", "samples", "unnamed"), "index"),

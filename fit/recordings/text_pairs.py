@@ -48,12 +48,18 @@ def _named(columns: Sequence[Column], name: str, kind: str) -> list[Column]:
 
 
 def require_one_cell(path: Path, voltages: Sequence[Column]) -> None:
-    """Raise UsageError if the voltages are not the sweeps of one cell, with the names to choose from."""
-    sites = list(dict.fromkeys(c.site for c in voltages))
-    if len(sites) > 1:
-        firsts = [next(c for c in voltages if c.site == site) for site in sites]
+    """Raise UsageError if the voltages are not the sweeps of one cell, with the names to choose from.
+
+    Sweeps have the same name but for the number, and the same unit.
+    """
+    sites = {(c.site, c.factor): c for c in reversed(voltages)}
+    # Two names for the same sweep, such as V and Vm.
+    titles = {(c.part, c.sweep, tuple(tokens(c.title))): c for c in reversed(voltages)}
+    alike = len(titles) > len({key[:2] for key in titles})
+    if len(sites) > 1 or alike:
+        firsts = sorted((sites if len(sites) > 1 else titles).values(), key=lambda c: c.place)
         raise UsageError(
-            f"{path} holds {len(sites)} voltages side by side ({listed(firsts)}) that are not sweeps of one cell by their"
+            f"{path} holds {len(firsts)} voltages side by side ({listed(firsts)}) that are not sweeps of one cell by their"
             " names: ",
             Advice.CHOOSE_VOLTAGE,
             ".",

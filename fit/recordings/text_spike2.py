@@ -118,10 +118,13 @@ def _numbers(path: Path, samples: list[str], line: int) -> Floats:
     """The numbers (T,) of a stretch, one a line."""
     text = [sample.replace(",", ".") for sample in samples]
     try:
-        return np.array(text, dtype=np.float64)
+        values = np.array(text, dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(values))
     except ValueError:
-        bad = next((k for k, sample in enumerate(text) if not is_number(sample)), 0)
-        raise FileError(f"{path}, line {line + bad}: {samples[bad][:40]!r} is not a number.") from None
+        bad = np.array([k for k, sample in enumerate(text) if not is_number(sample)][:1])
+    if len(bad):
+        raise FileError(f"{path}, line {line + bad[0]}: {samples[bad[0]][:40]!r} is not a number.")
+    return values
 
 
 def _tables(path: Path, channels: dict[str, _Channel], stretches: dict[str, list[_Stretch]]) -> list[Table]:

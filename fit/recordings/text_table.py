@@ -97,7 +97,9 @@ def read_table(path: Path, text: str) -> Table:
 
 
 def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Drop the header of an Axon Text File except the titles of its columns; rows of other files are returned as they are."""
+    """Drop the header of an Axon Text File except the titles of its columns, and add to them the names of the signals; rows of
+    other files are returned as they are.
+    """
     if not rows or not re.match(r"ATF[\s,]+\d", rows[0][1]):
         return rows
     counts = re.findall(r"\d+", rows[1][1]) if len(rows) > 1 else []
@@ -105,7 +107,18 @@ def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int
         raise FileError(
             f"{path} is no Axon Text File as it should be: its second line is to give two numbers of lines."
         )
-    return [row for row in rows if row[0] > rows[1][0] + int(counts[0])]
+    end = rows[1][0] + int(counts[0])
+    signals = next((cells(line, "\t")[1:] for k, line in rows if k <= end and line.startswith('"Signals=')), [])
+    rows = [row for row in rows if row[0] > end]
+    titles = cells(rows[0][1], "\t") if rows else []
+    if signals and len(titles) > 1 and (len(titles) - 1) % len(signals) == 0:
+        signals *= (len(titles) - 1) // len(signals)
+        both = [(f"{name} {title}", title) for name, title in zip(signals, titles[1:], strict=True)]
+        rows[0] = (
+            rows[0][0],
+            "\t".join((titles[0], *(title if meaning(name).fault else name for name, title in both))),
+        )
+    return rows
 
 
 def _is_wide(values: NDArray[np.float64]) -> bool:

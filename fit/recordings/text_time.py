@@ -65,7 +65,7 @@ def _restart(values: Floats) -> int | None:
     """The index at which the time first jumps back to its start and goes on with the same step; None if it never does."""
     steps = np.diff(values)
     typical = np.median(steps) if len(steps) else 0.0
-    for k in np.flatnonzero(steps < 0) + 1:
+    for k in np.flatnonzero(steps < 0) + 1 if typical > 0 and steps[0] > 0 else ():
         again = abs(values[k] - values[0]) <= 0.5 * typical
         if again and k < len(steps) and min(abs(steps[k] - typical) / typical, abs(steps[k] / steps[0] - 1)) <= 0.2:
             return int(k)
@@ -194,17 +194,22 @@ def _resampled(table: Table, column: Column, columns: list[Column], dt: float | 
         factor = 1e3 if t[-1] - t[0] < 20 else 1.0
         said = f" (taken as {'s' if factor > 1 else 'ms'})"
     steps = np.diff(t) * factor
+    times = [c for c in columns if c.kind == "time"]
     # the shortest steps are those of the spikes: one in ten of the positive steps is shorter
-    fine = float(np.percentile(steps[steps > 0], 10))
+    fine = min(float(np.percentile(d[d > 0], 10)) * factor for c in times if (d := np.diff(c.values)).max() > 0)
     step = dt if dt is not None else next((s for s in (0.1, 0.05, 0.025) if s <= fine), 0.02)
     if (t[-1] - t[0]) * factor / step > MANY:
         raise FileError(f"{table.path} covers {(t[-1] - t[0]) * factor:g} ms: the unit of {column.name} must be wrong.")
     # Of two samples at one time, the second is what holds from then on.
     last = np.append(np.diff(t) > 0, True)
     even = t[0] + np.arange(int((t[-1] - t[0]) * factor / step + 1e-6) + 1) * step / factor
+    # Of several times, each is that of the columns between it and the next one.
+    end = min((c.place for c in times if c.place > column.place), default=len(columns) + 1)
     for c in columns:
-        if c.kind != "time" and len(c.values) == len(t):
-            c.values = np.interp(even, t[last], c.values[last])
+        if c.kind != "time" and (len(times) == 1 or column.place < c.place < end):
+            n = min(len(c.values), len(t))
+            c.values = np.interp(even[even <= t[n - 1]], t[:n][last[:n]], c.values[:n][last[:n]])
+            c.rows = len(even)
     notes.append(
         f"{column.name} is a time{said} with steps of {steps.min():.3g} to {steps.max():.3g} ms: resampled to steps of"
         f" {step:g} ms"

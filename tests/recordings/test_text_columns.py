@@ -174,6 +174,36 @@ def test_numbered_sweeps_stay_sweeps(write, names):
     check(read(write(f"t (ms),{names[0]},{names[1]},I (pA)", T, V, W, STEP)), (V, STEP), (W, STEP))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("IN 0 (mV)", "IN 7 (V)"),
+        ("IN 0 (mV)", "IN 2 (mV)"),
+        ("V (mV)", "Vm (mV)"),
+        ("Vm raw (mV)", "Vm (mV)"),
+        ("x (mV)", "x (V)"),
+    ],
+)
+def test_what_only_looks_like_sweeps(write, names):
+    path = write(f"t (ms),{names[0]},{names[1]},I (pA)", T, V, W, STEP)
+    with pytest.raises(UsageError, match="2 voltages side by side"):
+        read(path)
+    check(read(path, voltage_channel=names[0]), (V, STEP))
+
+
+def test_the_signals_of_an_axon_text_file(write):
+    above = 'ATF\t1.0\n3\t7\n"AcquisitionMode=Episodic"\n"SyncTimeUnits=20"\n"Signals="'
+    titles = '"Time (s)"' + "".join(f'\t"Trace #{k} (mV)"\t"Trace #{k} (pA)"\t"Trace #{k} (V)"' for k in (1, 2))
+    columns = (T / 1e3, V, STEP, AUX, W, 2 * STEP, AUX)
+    for signals in ('\t"Vm"\t"Im"\t"TTL"', '\t"Vm"\t"Im"\t"TTL"' * 2):
+        recording = read(write(f"{above}{signals}\n{titles}", *columns, name="a.atf", delimiter="\t"))
+        check(recording, (V, STEP), (W, 2 * STEP))
+        assert [s.name for s in recording.sweeps] == ["1", "2"]
+        assert "TTL Trace #1 (V)" in recording.notes[0]
+    with pytest.raises(UsageError, match="side by side"):
+        read(write(f"{above}\n{titles}", *columns, name="a.atf", delimiter="\t"))
+
+
 def test_columns_that_are_chosen(write, capsys):
     path = write("t_ms,V1_mV,V2_mV,I1_pA,I2_pA", T, V, W, STEP, 2 * STEP)
     check(read(path, voltage_channel=2), (W, 2 * STEP))
@@ -251,7 +281,7 @@ def padded(x, n):
     return np.where(np.arange(N) < n, x, np.nan)
 
 
-@pytest.mark.parametrize("empty", ["NaN", "nan", ""])
+@pytest.mark.parametrize("empty", ["NaN", "nan", "", "NA", "#N/A"])
 def test_padded_sweeps_are_cut(write, empty):
     columns = (T, V, STEP, padded(W, 320), padded(2 * STEP, 320))
     for delimiter in ",;\t":

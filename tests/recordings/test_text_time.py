@@ -65,6 +65,17 @@ def test_seconds_and_a_counter(tmp_path):
         assert recording.sweeps[0].current is None
 
 
+def test_sweeps_with_uneven_times_of_their_own(tmp_path):
+    other = simulated(seed=1)
+    n = min(len(TIMES), len(other))
+    times, others = np.append(TIMES[: n - 1], 400.0), np.append(other[: n - 1], 400.0)
+    columns = (times, voltage(times), others, voltage(others) - 5)
+    recording = read(write(tmp_path / "a.csv", *columns, header="t0_ms,V0_mV,t1_ms,V1_mV"))
+    for k, sweep in enumerate(recording.sweeps):
+        even = np.arange(len(sweep.voltage)) * recording.dt
+        np.testing.assert_allclose(sweep.voltage, voltage(even) - 5 * k, atol=0.3)
+
+
 def test_a_current_of_a_variable_step(tmp_path):
     even = np.arange(4001) * 0.1
     path = write(tmp_path / "v.csv", even, voltage(even), header="t_ms,V_mV")
