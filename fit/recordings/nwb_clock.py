@@ -46,16 +46,18 @@ class Span:
 
 @dataclass
 class Laid:
-    """What was done to lay the stimuli over their responses, collected over the sweeps: name and a number of each sweep."""
+    """What was done to lay the stimuli over their responses, collected over the sweeps, by their names.
 
-    lags: list[tuple[str, float]] = field(default_factory=list)  # ms by which the stimulus begins after its response
-    covers: list[tuple[str, float, float]] = field(
-        default_factory=list
-    )  # ms of the response and from where on, 0 outside
-    as_long: list[str] = field(
-        default_factory=list
-    )  # of which the stimulus is as long as the response, at another time
-    brought: dict[tuple[float, float], list[str]] = field(default_factory=dict)  # (old, new) step in ms: sweeps
+    lags     ms by which a stimulus begins after its response
+    covers   ms of the response that a stimulus covers, and from where on; the current is 0 outside
+    as_long  sweeps whose stimulus is as long as the response, but of another time
+    brought  sweeps whose stimulus had another sample step, by (old, new) step in ms
+    """
+
+    lags: list[tuple[str, float]] = field(default_factory=list)
+    covers: list[tuple[str, float, float]] = field(default_factory=list)
+    as_long: list[str] = field(default_factory=list)
+    brought: dict[tuple[float, float], list[str]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """The notices."""
@@ -213,7 +215,8 @@ def share_a_clock(pairs: Sequence[tuple[Stretch, Span, Stretch, Span]]) -> bool:
     """Whether the times of responses and stimuli, given as (response, its span, stimulus, its span), are of one clock.
 
     They are not where most of the stimuli that do not begin with their response do not overlap it at all; where different
-    stimuli begin at one time although their responses do not; or where both are rows of one long series without pauses that
+    stimuli begin at one time although their responses do not, or the other way round, with stimuli that do not overlap their
+    responses; or where both are rows of one long series without pauses that
     differ in length, so that the stimuli move away from their responses from row to row.
     """
     lags = np.array([s.begins - r.begins for _, r, _, s in pairs])
@@ -223,7 +226,7 @@ def share_a_clock(pairs: Sequence[tuple[Stretch, Span, Stretch, Span]]) -> bool:
         return True
     begins = {(stimulus.series, stimulus.start): (s.begins, r.begins) for _, r, stimulus, s in pairs}
     theirs, ours = (len({round(b[k], 5) for b in begins.values()}) for k in (0, 1))
-    together = 1 in (theirs, ours) and theirs != ours
+    together = (theirs == 1 < ours) or (ours == 1 < theirs and bool(np.any(apart)))
     adrift = np.ptp(lags) > pairs[0][1].step / 1e3 and all(
         stretches[0].series.rate is not None
         and all(a.series is b.series and a.stop == b.start for a, b in itertools.pairwise(stretches))

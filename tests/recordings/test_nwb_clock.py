@@ -123,11 +123,26 @@ def test_stimuli_without_the_clock_of_the_session_begin_with_their_responses(nwb
         put(S, np.concatenate([x for k in (1, 2, 3) for x in (k * I, more)]) / 1e9, "amperes", STIMULUS)
         rows(put, [((k * N, N, R), (k * (N + 50), N + 50, S)) for k in range(3)])
 
-    for build, factors in ((at_0, (1, 2, 3)), (template, (1, 1, 1)), (adrift, (1, 2, 3))):
+    def responses_at_0(put):  # only the stimuli have the clock of the session
+        for k in range(3):
+            put(f"{R}{k}", V / 1e3, "volts", RESPONSE, k)
+            put(f"{S}{k}", (k + 1) * I / 1e9, "amperes", STIMULUS, k, begins=0.08 * k)
+
+    for build, factors in ((at_0, (1, 2, 3)), (template, (1, 1, 1)), (adrift, (1, 2, 3)), (responses_at_0, (1, 2, 3))):
         recording = read(nwb(build))
         for sweep, factor in zip(recording.sweeps, factors, strict=True):
             check(sweep, V, factor * I)
         assert any("taken to begin with its response" in note for note in recording.notes)
+
+
+def test_sweeps_with_a_clock_each_may_have_pulses_at_different_times(nwb):
+    def build(put):
+        for k in range(3):
+            put(f"{R}{k}", V / 1e3, "volts", RESPONSE, k)
+            put(f"{S}{k}", np.full(100, 1e-10), "amperes", STIMULUS, k, begins=0.01 * (k + 1))
+
+    for k, sweep in enumerate(read(nwb(build)).sweeps):
+        assert sweep.window == (10.0 * (k + 1), 10.0 * (k + 2))
 
 
 def test_one_stimulus_goes_on_through_all_sweeps(nwb):
