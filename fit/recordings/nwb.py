@@ -18,7 +18,7 @@ from spikefab.errors import Advice, FileError, Sentence, UsageError
 
 from . import nwb_clock as clock
 from . import nwb_pairs as nwb
-from .channels import Units
+from .channels import AS_NAMED, Units
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
 from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
@@ -65,7 +65,7 @@ class _Reading:
         return series.measures == "V" and not self.units.current
 
 
-def read_nwb(path: Path, electrode: str | None = None, units: Units | None = None) -> Recording:
+def read_nwb(path: Path, electrode: str | None = None, units: Units = AS_NAMED) -> Recording:
     """The current-clamp recording of one electrode in an NWB file; by default, of the electrode that was stimulated most.
 
     units  of the numbers in the file, if it gives them wrongly: of data x conversion, or of the data alone if the conversion is
@@ -81,7 +81,7 @@ def read_nwb(path: Path, electrode: str | None = None, units: Units | None = Non
     or an HDF5 filter is missing; RecordingError if no cell can have such a voltage; UsageError if there is no electrode of
     the given name.
     """
-    reading = _Reading(path, units or Units(), [])
+    reading = _Reading(path, units, [])
     with opened(path) as file:
         pairs, stimuli = _pairs(reading, file)
         pairs = _one_cell(reading, pairs) if electrode is None else _of_electrode(reading, pairs, electrode)

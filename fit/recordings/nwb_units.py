@@ -11,7 +11,7 @@ import numpy as np
 
 from spikefab.errors import FileError, RecordingError
 
-from .channels import AMPS, VOLTS
+from .channels import factor
 from .nwb_file import load
 from .nwb_series import Series, Stretch, si
 from .sweep import Floats
@@ -40,8 +40,7 @@ def values(path: Path, stretch: Stretch, kind: str, told: str = "") -> Floats:
     if told:
         if _changes_unit(conversion):
             conversion, offset = 1.0, offset / conversion
-        factor = (VOLTS if kind == "V" else AMPS)[told.lstrip("-")] * (-1 if told.startswith("-") else 1)
-        return (numbers * conversion + offset) * factor
+        return (numbers * conversion + offset) * factor(told)
     # a series without a unit is in that of the schema, volts or amperes
     return (numbers * conversion + offset) * si(series.unit)[1] * (1e3 if kind == "V" else 1e9)
 
@@ -124,11 +123,11 @@ def _readings(unit: str, conversion: float, raw: float, kind: str) -> dict[float
     The conversion may have been meant to give SI from numbers in the unit, as the schema has it; or it should not have been
     applied, if it is a power of 1000 and so no gain.
     """
-    factor = si(unit)[1]
-    readings = {factor: f"data x conversion taken as {SI[kind]}"}
+    prefix = si(unit)[1]
+    readings = {prefix: f"data x conversion taken as {SI[kind]}"}
     if conversion != 1 and _changes_unit(conversion):
         readings.setdefault(conversion, f"the data taken as {unit or SI[kind]}, without the conversion")
-        readings.setdefault(conversion * factor, f"the data taken as {SI[kind]}, without the conversion")
+        readings.setdefault(conversion * prefix, f"the data taken as {SI[kind]}, without the conversion")
         name, scale = _usual(raw / abs(conversion), unit, kind)
         readings.setdefault(conversion / scale, f"the data taken as {name}, without the conversion")
     scales: dict[float, str] = {}

@@ -147,6 +147,7 @@ def test_a_series_with_a_conversion_of_its_own_is_repaired_alone(nwb):
         ((1.0, "kV", 1.0), (1e3, "A", 1.0), "mV,pA"),
         ((1e3, "volts", 1e-3), (1e-9, "amperes", 1.0), "uV"),
         ((1e-3, "volts", 1.0), (0.5, "amperes", 2.0), ",nA"),  # a conversion that is a gain is applied
+        ((20.0, "volts", 1.0), (-1e3, "amperes", 1e-12), "0.05mV,-pA"),
         ((1.0, "pA", 1.0), (1.0, "mV", 1.0), "mV,nA"),  # the file exchanges the units
     ],
 )
