@@ -5,7 +5,6 @@ current is a channel that recorded it, else the command of an output; if they di
 user's choice of channels and units overrules all of this.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,14 @@ from spikefab.errors import Advice, FileError, Sentence, UsageError
 from .abf_command import command_of
 from .abf_file import Floats, in_current_clamp, open_abf, protocol_of, samples_of, step_of
 from .abf_stimulus import NotKnownError, file_name
-from .agreement import agreement
+from .agreement import agreement, followed, likeness
 from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, is_unit, plain
 from .recording import Recording
 from .sweep import make_sweep
 
 CURRENTS = {*AMPS} - {"mA"}  # units of a current that a cell receives; mA go to a nerve
-FOLLOWS = 0.3  # agreement with a current from which a voltage counts as following it
 CLEARLY = 0.5  # agreement from which a current is taken that has no other reason to be taken
-BETTER = 0.2  # by which the agreement of another current must be larger for it to be taken instead
 SAME = 0.97  # correlation of a recorded signal with a command from which it follows the command
-CELL = (-130.0, -20.0)  # mV, between which a membrane rests
-LARGEST = 200.0  # mV, that no membrane reaches
-MEMBRANE = re.compile(r"(?:^|[^a-z])v[_ ]?m(?!on)|memb|soma", re.IGNORECASE)
-# beginnings of words in names of channels that are no membrane
-OTHERS = (
-    *("stim", "trig", "ttl", "sync", "cmd", "command", "led", "light", "laser", "photo", "opto", "shutter", "field"),
-    *("fepsp", "lfp", "eeg", "ecg", "emg", "temp", "pressure", "piez", "flow", "digi"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,18 +217,11 @@ def _membrane(
     if len(traces) == 1:
         return next(iter(traces))
 
-    def score(c: int) -> tuple[float, float]:
-        v = np.concatenate(traces[c])
-        cell = CELL[0] <= np.percentile(v, 20) <= CELL[1] and np.max(np.abs(v)) < LARGEST
-        words = re.findall("[a-z]+", file.names[c].lower())
-        named = bool(MEMBRANE.search(file.names[c])) - any(word.startswith(OTHERS) for word in words)
-        currents = [x for x in (*recorded, *commands) if x.channel != c]
-        follows = any(agreement(traces[c], x.values, file.dt) >= FOLLOWS for x in currents)
-        return 2 * cell + 1.5 * named + follows + 0.25 * (file.told[c] == "mV"), max(
-            float(np.std(x)) for x in traces[c]
-        )
+    def like(c: int) -> tuple[float, float]:
+        currents = [x.values for x in (*recorded, *commands) if x.channel != c]
+        return likeness(file.names[c], file.told[c] == "mV", traces[c], currents, file.dt)
 
-    chosen = max(traces, key=score)
+    chosen = max(traces, key=like)
     used = f"of {len(traces)} voltage channels, {file.channel(chosen)} is used"
     notes.append(Sentence(used, Advice.OTHER_VOLTAGE))
     return chosen
@@ -262,14 +244,14 @@ def _current(
     others = [c for c in (*recorded, *commands) if c is not usual]
     if not others:
         return usual
-    best = max(others, key=lambda c: agreement(v, c.values, file.dt))
-    followed = agreement(v, best.values, file.dt)
     if usual is None:
-        if followed < CLEARLY:
+        best = max(others, key=lambda c: agreement(v, c.values, file.dt))
+        if agreement(v, best.values, file.dt) < CLEARLY:
             return None
         notes.append(Sentence(f"the voltage follows the {_bare(best)}: taken as its current", Advice.OTHER_CHANNEL))
         return best
-    if followed >= FOLLOWS and followed > agreement(v, usual.values, file.dt) + BETTER:
+    best = [usual, *others][followed(v, [c.values for c in (usual, *others)], file.dt)]
+    if best is not usual:
         why = f"the voltage follows the {_bare(best)}, not the {_bare(usual)}: taken as its current"
         notes.append(Sentence(why, Advice.OTHER_CHANNEL))
         return best

@@ -1,5 +1,6 @@
 """How well a voltage follows a current, to tell which of several channels is the membrane and which the current."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,8 +8,45 @@ import numpy as np
 from .sweep import Floats, samples
 
 BIN = 4.0  # ms over which signals are reduced to one value: the median leaves spikes out
-TAUS = (0.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
+TAUS = (0.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
+# Time constants in a recording, at least: the response to noise has few independent values, which agree with a voltage by chance.
+LONG = 50
 MOST = 20_000  # number of values that are looked at; of a longer recording, sweeps in even distances
+FOLLOWS = 0.3  # agreement with a current from which a voltage counts as following it
+BETTER = 0.2  # by which the agreement of another current must be larger for it to be taken instead
+CELL = (-130.0, -20.0)  # mV, between which a membrane rests
+LARGEST = 200.0  # mV, that no membrane reaches
+MEMBRANE = re.compile(r"(?:^|[^a-z])v[_ ]?m(?!on)|memb|soma", re.IGNORECASE)
+# beginnings of words in names of channels that are no membrane
+OTHERS = (
+    *("stim", "trig", "ttl", "sync", "cmd", "command", "led", "light", "laser", "photo", "opto", "shutter", "field"),
+    *("fepsp", "lfp", "eeg", "ecg", "emg", "temp", "pressure", "piez", "flow", "digi"),
+)
+
+
+def likeness(
+    name: str, in_mv: bool, voltages: Sequence[Floats], currents: Sequence[Sequence[Floats]], dt: float
+) -> tuple[float, float]:
+    """How much a channel is like a membrane: of several voltages, the one with the largest value is taken.
+
+    name      of the channel
+    in_mv     whether the file says that it is in mV
+    voltages  (T,) mV of each sweep
+    currents  signals that may be the injected current, each (T,) for each sweep
+    """
+    v = np.concatenate(voltages)
+    cell = CELL[0] <= np.percentile(v, 20) <= CELL[1] and np.max(np.abs(v)) < LARGEST
+    words = re.findall("[a-z]+", name.lower())
+    named = bool(MEMBRANE.search(name)) - any(word.startswith(OTHERS) for word in words)
+    follows = any(agreement(voltages, i, dt) >= FOLLOWS for i in currents)
+    return 2 * cell + 1.5 * named + follows + 0.25 * in_mv, max(float(np.std(x)) for x in voltages)
+
+
+def followed(voltages: Sequence[Floats], currents: Sequence[Sequence[Floats]], dt: float) -> int:
+    """Which of several currents the voltages follow: the first, unless they follow another clearly better."""
+    values = [agreement(voltages, i, dt) for i in currents]
+    best = int(np.argmax(values))
+    return best if values[best] >= FOLLOWS and values[best] > values[0] + BETTER else 0
 
 
 def agreement(voltages: Sequence[Floats], currents: Sequence[Floats], dt: float) -> float:
@@ -24,7 +62,7 @@ def agreement(voltages: Sequence[Floats], currents: Sequence[Floats], dt: float)
         for v, i in list(zip(voltages, currents, strict=True))[::each]
     ]
     best = 0.0
-    for tau in TAUS:
+    for tau in (tau for tau in TAUS if LONG * tau <= sum(map(len, voltages)) * dt):
         responses = [_response(i, tau, width * dt) for _, i in pairs]
         for within in (False, True):
             v, x = (np.concatenate([y - within * y.mean() for y in ys]) for ys in ([v for v, _ in pairs], responses))

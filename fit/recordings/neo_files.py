@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import FileError
+from spikefab.errors import Advice, FileError, Sentence, UsageError
 
+from .agreement import followed, likeness
 from .channels import factor
 from .recording import Recording
 from .sweep import make_sweep
 
 Floats = NDArray[np.float64]
+Channel = tuple[str, float, Floats]  # name, sample step in ms, samples (T,) in mV or nA
+Channels = dict[str, list[Channel]]  # of one segment: those in volts under "V", those in amperes under "A"
 
+OPTIONS = ("voltage_channel", "current_channel")  # options of `read` that `read_neo` has
 IGOR = (".ibw",)  # suffix of files of a single Igor wave
 
 
@@ -27,12 +31,15 @@ def is_installed() -> bool:
     return find_spec("neo") is not None
 
 
-def read_neo(path: Path) -> Recording:
+def read_neo(
+    path: Path, voltage_channel: int | str | None = None, current_channel: int | str | None = None
+) -> Recording:
     """The current-clamp recording in a file of a format that neo knows; each of neo's segments is a sweep.
 
-    The voltage is the channel in volts that varies most. The current is the first channel in amperes with the same sample
-    step and length, if there is one. Raises FileError if neo cannot read the file, if the recording is in voltage clamp,
-    and if the sweeps differ in their sample step.
+    The voltage is the channel in volts that is most like a membrane, or `voltage_channel`: its name, or its number among the
+    channels in volts. The current is the first channel in amperes with the same sample step and length, unless the voltage
+    follows another, or `current_channel`, likewise. Raises FileError if neo cannot read the file, if the recording is in
+    voltage clamp, and if the sweeps differ in their sample step; UsageError if there is no such channel.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,28 +49,64 @@ def read_neo(path: Path) -> Recording:
         kind = "is a voltage-clamp recording (it holds a current only)" if in_amps else "holds no voltage"
         raise FileError(f"{path} {kind}: only current clamp can be read.")
     sweeps = [channels for channels in sweeps if channels["V"]]
-    count = min(len(channels["V"]) for channels in sweeps)
-    chosen = max(range(count), key=lambda c: max(float(np.std(channels["V"][c][2])) for channels in sweeps))
-    voltages = [channels["V"][chosen] for channels in sweeps]
+    notes: list[Any] = []
+    voltages = _membrane(path, sweeps, voltage_channel, notes)
     steps = {step for _, step, _ in voltages}
     if len(steps) > 1:
         raise FileError(f"{path} has sweeps of different time steps: {', '.join(f'{s:g} ms' for s in sorted(steps))}.")
-    notes = (f"of {count} voltage channels, {voltages[0][0]} is used",) if count > 1 else ()
-    currents = [
-        next((i for _, step, i in channels["A"] if step == v[1] and len(i) == len(v[2])), None)
+    dt = steps.pop()
+    traces = [v for _, _, v in voltages]
+    found = _currents(sweeps, voltages)
+    chosen = 0
+    if current_channel is not None:
+        chosen = _channel(path, "current", [name for name, _ in found], current_channel)
+    elif len(found) > 1 and all(np.all(np.isfinite(v)) for v in traces):
+        chosen = followed(traces, [values for _, values in found], dt)
+        notes.append(Sentence(f"of {len(found)} currents, {found[chosen][0]} is used", Advice.OTHER_CHANNEL))
+    currents: list[Any] = found[chosen][1] if found else [None] * len(traces)
+    for k, (v, i) in enumerate(zip(traces, currents, strict=True)):
+        if not np.all(np.isfinite(v)) or (i is not None and not np.all(np.isfinite(i))):
+            raise FileError(f"{path}: sweep {k} has samples that are no numbers.")
+    made = tuple(make_sweep(v, i, dt, str(k)) for k, (v, i) in enumerate(zip(traces, currents, strict=True)))
+    origin = f"recorded on {found[chosen][0]}" if found else "the file recorded none, and neo knows no command"
+    return Recording(made, dt, str(path), None, origin, tuple(notes), "as neo scales them")
+
+
+def _membrane(path: Path, sweeps: list[Channels], asked: int | str | None, notes: list[Any]) -> list[Channel]:
+    """The channel in volts of each sweep that is taken as the membrane; of several, with a notice."""
+    count = min(len(channels["V"]) for channels in sweeps)
+    names = [sweeps[0]["V"][c][0] for c in range(count)]
+    if asked is not None:
+        chosen = _channel(path, "voltage", names, asked)
+        return [channels["V"][chosen] for channels in sweeps]
+
+    def like(c: int) -> tuple[float, float]:
+        voltages = [channels["V"][c] for channels in sweeps]
+        currents = [values for _, values in _currents(sweeps, voltages)]
+        return likeness(names[c], False, [v for _, _, v in voltages], currents, voltages[0][1])
+
+    chosen = max(range(count), key=like) if count > 1 else 0
+    if count > 1:
+        notes.append(Sentence(f"of {count} voltage channels, {names[chosen]} is used", Advice.OTHER_VOLTAGE))
+    return [channels["V"][chosen] for channels in sweeps]
+
+
+def _currents(sweeps: list[Channels], voltages: list[Channel]) -> list[tuple[str, list[Floats]]]:
+    """The channels in amperes, (name, (T,) nA for each sweep), that have the sample step and the length of the voltages."""
+    fit = [
+        [(name, i) for name, step, i in channels["A"] if step == v[1] and len(i) == len(v[2])]
         for channels, v in zip(sweeps, voltages, strict=True)
     ]
-    known = all(i is not None for i in currents)
-    for k, (v, i) in enumerate(zip(voltages, currents, strict=True)):
-        if not np.all(np.isfinite(v[2])) or (i is not None and not np.all(np.isfinite(i))):
-            raise FileError(f"{path}: sweep {k} has samples that are no numbers.")
-    dt = steps.pop()
-    made = tuple(
-        make_sweep(v, i if known else None, dt, str(k))
-        for k, ((_, _, v), i) in enumerate(zip(voltages, currents, strict=True))
-    )
-    origin = f"recorded on {sweeps[0]['A'][0][0]}" if known else "the file recorded none, and neo knows no command"
-    return Recording(made, dt, str(path), None, origin, notes, "as neo scales them")
+    return [(fit[0][c][0], [found[c][1] for found in fit]) for c in range(min(map(len, fit)))]
+
+
+def _channel(path: Path, kind: str, names: list[str], given: int | str) -> int:
+    """The number, among the channels of one kind, of the one that the user named. Raises UsageError if there is none."""
+    same = [c for c, name in enumerate(names) if name.lower() == given.lower()] if isinstance(given, str) else [given]
+    if len(same) != 1 or same[0] >= len(names):
+        listed = ", ".join(f"{c} ({name})" for c, name in enumerate(names)) or "none"
+        raise UsageError(f"{path} has no {kind} {given!r}: its {kind}s are {listed}.")
+    return same[0]
 
 
 def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], float | None, tuple[str, ...]]:
@@ -80,7 +123,7 @@ def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], fl
     return [i * scale for _, _, i in found], found[0][1], ()
 
 
-def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
+def _segments(path: Path) -> list[Channels]:
     """The channels of each segment: under "V" and "A", a list of (name, sample step in ms, samples (T,) in mV or nA)."""
     import neo
 
@@ -109,14 +152,14 @@ def _segments(path: Path) -> list[dict[str, list[tuple[str, float, Floats]]]]:
         raise FileError(f"{path} cannot be read by neo ({type(error).__name__}: {first}).") from None
 
 
-def _columns(channels: dict[str, list[tuple[str, float, Floats]]]) -> list[dict[str, list[tuple[str, float, Floats]]]]:
+def _columns(channels: dict[str, list[tuple[str, float, Floats]]]) -> list[Channels]:
     """The sweeps in one wave of Igor, whose columns are sweeps, while neo takes them for channels."""
     return [{"V": [], "A": [], kind: [found]} for kind, all_found in channels.items() for found in all_found]
 
 
-def _channels(segment: Any) -> dict[str, list[tuple[str, float, Floats]]]:
+def _channels(segment: Any) -> Channels:
     """The channels of one segment, see `_segments`."""
-    found: dict[str, list[tuple[str, float, Floats]]] = {"V": [], "A": []}
+    found: Channels = {"V": [], "A": []}
     for signal in segment.analogsignals:
         for kind, unit in (("V", "mV"), ("A", "nA")):
             if signal.dimensionality.simplified != _dimension(unit):

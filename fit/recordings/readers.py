@@ -161,8 +161,10 @@ def _format(suffix: str) -> Format | None:
 
 def options_for(file: str | os.PathLike[str]) -> tuple[str, ...]:
     """The options of `read` that the format of this file has."""
-    format = _format(Path(file).suffix.lower())
-    return format.options if format is not None else ()
+    suffix = Path(file).suffix.lower()
+    if (format := _format(suffix)) is not None:
+        return format.options
+    return neo_files.OPTIONS if neo_files.is_installed() and _registered(suffix) is None else ()
 
 
 def _refuse_other(file: Path, suffix: str, options: Mapping[str, Any]) -> None:
@@ -183,7 +185,7 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
     if (entry := _registered(suffix)) is not None:
         return _foreign(entry, file)
     if neo_files.is_installed():
-        return neo_files.read_neo(file)
+        return neo_files.read_neo(file, **{name: options[name] for name in neo_files.OPTIONS if name in options})
     adds = "reads waves of Igor, with neo and igor2" if suffix in neo_files.IGOR else "adds what neo knows"
     raise FileError(
         f"{file} cannot be read by this version: it reads {_kinds(KNOWN)}, not {suffix or 'files without suffix'};"

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from spikefab.errors import FileError, RecordingError
+from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.recordings import neo_files as read_neo
 from spikefab.fit.recordings.readers import read
 
@@ -108,11 +108,31 @@ def test_neo(tmp_path):
     np.testing.assert_allclose(recording.sweeps[1].current, I, atol=1e-9)
     alone = read(written(tmp_path / "alone.mat", [([0 * V, V], "mV")]))
     np.testing.assert_allclose(alone.sweeps[0].voltage, V)
-    assert alone.notes == ("of 2 voltage channels, S0 is used",)
+    assert alone.notes == ("of 2 voltage channels, S0 is used; voltage_channel=N takes another",)
+    assert np.all(read(alone.source, voltage_channel=0).sweeps[0].voltage == 0)
     with pytest.raises(RecordingError, match="the file recorded none"):
         alone.require_fit()
     with pytest.raises(FileError, match="voltage-clamp"):
         read(written(tmp_path / "clamp.mat", [([I], "nA")]))
+
+
+def test_neo_with_several_channels(tmp_path):
+    """The membrane rests as a cell does and follows the current, whatever else varies more."""
+    pytest.importorskip("neo")
+    large = 500 * np.sin(np.arange(len(V)) / 30)
+    idle = np.random.default_rng(0).normal(0, 0.01, len(V))
+    membrane = -66 + np.cumsum(np.exp(-np.arange(1000) / 100))[np.maximum(np.arange(1000) - 201, 0)] * (I > 0) / 10
+    path = written(tmp_path / "cell.mat", [([large, membrane], "mV"), ([idle], "nA"), ([I], "nA")])
+    recording = read(path)
+    np.testing.assert_allclose(recording.sweeps[0].voltage, membrane)
+    np.testing.assert_allclose(recording.sweeps[0].current, I)
+    assert recording.current_origin == "recorded on S2" and "of 2 currents, S2 is used" in recording.notes[1]
+    for chosen in (0, "S1"):
+        np.testing.assert_allclose(read(path, current_channel=chosen).sweeps[0].current, idle)
+    with pytest.raises(UsageError, match=r"has no current 5: its currents are 0 \(S1\), 1 \(S2\)"):
+        read(path, current_channel=5)
+    with pytest.raises(UsageError, match="units is for"):
+        read(path, units="mV")
 
 
 def test_what_neo_cannot_read(tmp_path):
