@@ -1,6 +1,7 @@
 """Tables in the text that other programs export: HEKA PatchMaster, LabChart, LabVIEW; `text_spike2` has Spike2.
 
-Each of them repeats its header above every sweep. A sweep becomes a table; its columns are the channels.
+Each of them repeats its header above every sweep. A sweep becomes a table; its columns are the channels. Text of other programs
+that repeats its line of names is read likewise, but its columns need not be channels.
 """
 
 import itertools
@@ -13,9 +14,9 @@ import numpy as np
 from spikefab.errors import FileError
 
 from .text_header import UNITS
-from .text_numbers import Rows, cells, delimiter_of, is_number, parse
+from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, parse
 from .text_spike2 import spike2
-from .text_table import Table, numbered
+from .text_table import Table, numbered, read_table
 
 HEAD = 4000  # number of characters at the start of a file in which a program is recognised
 # the first character of a line that is no data: a letter (but not that of NaN), a quoted letter, an asterisk
@@ -33,7 +34,7 @@ def exported(path: Path, text: str) -> list[Table]:
             if tables := read(path, text):
                 return tables
             raise FileError(f"{path} holds no line of numbers.")
-    return []
+    return _repeated(path, text, head)
 
 
 def _blocks(rows: Rows) -> Iterator[tuple[Rows, Rows]]:
@@ -60,6 +61,22 @@ def _table(path: Path, rows: Rows, names: list[str], program: str, step: float |
     columns = values.shape[1]
     names = [*names[:columns], *(f"channel {k}" for k in range(len(names), columns))]
     return Table(path, values, names, [k for k, _ in rows], step, program, notes=notes)
+
+
+def _repeated(path: Path, text: str, head: str) -> list[Table]:
+    """The tables of a text whose line of names stands again above each sweep; none if it stands there once."""
+    rows = numbered(head)
+    first = next((k for k, (_, line) in enumerate(rows) if is_data(line)), 0)
+    names = rows[first - 1][1] if first else ""
+    if not HEADER.match(names) or text.count(f"\n{names}") + text.startswith(names) < 2:
+        return []
+    tables = []
+    for header, block in _blocks(numbered(text)):
+        above = [line for _, line in header[-2:]]
+        lines = [*(above if names in above else [names]), *(line for _, line in block)]
+        before = max(0, block[-1][0] - len(lines))  # empty lines, so that a message has the line of the file
+        tables.append(read_table(path, "\n" * before + "\n".join(lines)))
+    return tables
 
 
 def _heka(path: Path, text: str) -> list[Table]:

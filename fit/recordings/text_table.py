@@ -13,6 +13,8 @@ from spikefab.errors import FileError
 from .text_header import is_unit, meaning
 from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, parse
 
+# a time of day, with or without a date
+CLOCK = re.compile(r"(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+)?(?<!\d)(\d{1,2}):(\d{2}):(\d{2}(?:[.,]\d+)?)Z?")
 # Numbers of a line that is a sweep, at least; and how many times more than there are lines.
 WIDE, WIDER = 100, 5
 
@@ -70,7 +72,7 @@ def read_table(path: Path, text: str) -> Table:
     rows = _after_atf_header(path, numbered(text))
     start = next((k for k, (_, line) in enumerate(rows) if is_data(line)), None)
     if start is None:
-        return _labelled(path, rows)
+        return _timed(path, rows) or _labelled(path, rows)
     first = rows[start][1]
     delimiter = delimiter_of(first)
     if delimiter and first.endswith(delimiter):
@@ -130,6 +132,21 @@ def _of_rows(path: Path, values: NDArray[np.float64], names: list[str], notes: l
     """The table in which each line of the file is a column."""
     notes.append(f"each line of the file is taken as a signal: {len(values)} lines of {values.shape[1]} numbers")
     return Table(path, values.T, names, range(values.shape[1]), across=True, notes=notes)
+
+
+def _timed(path: Path, rows: Rows) -> Table | None:
+    """The table of a text that has times of day, such as 10:21:17.0001 with or without a date, in seconds; else None."""
+
+    def seconds(match: re.Match[str]) -> str:
+        return f"{int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3].replace(',', '.')):.9f}"
+
+    text = [CLOCK.sub(seconds, line) for _, line in rows]
+    if not any(map(is_data, text)):
+        return None
+    before = ["" for _ in range(rows[0][0] - 1)]
+    table = read_table(path, "\n".join([*before, *text]))
+    table.notes.append("the times of day are read as seconds")
+    return table
 
 
 def _labelled(path: Path, rows: Rows) -> Table:

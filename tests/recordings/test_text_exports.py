@@ -357,6 +357,29 @@ def test_labview_channels_in_volts_only(write):
     np.testing.assert_allclose(recording.sweeps[0].voltage, VOLTS[0], atol=1e-3)
 
 
+# Any other program that writes its names again
+
+
+def test_names_that_stand_above_each_sweep(write):
+    rows = [lines(T, v, i, delimiter=",") for v, i in zip(VOLTS, STEPS, strict=True)]
+    for names in (["t_ms,V_mV,I_pA"], ["t,V,I", "ms,mV,pA"]):
+        path = write([*names, *rows[0], "", "sweep 2", *names, *rows[1], *names, *rows[2]])
+        check(read(path))
+    rows[1][5] = "0.5,abc,0"
+    with pytest.raises(FileError, match=f"line {N + 8}: 'abc' is not a number"):
+        read(write(["t_ms,V_mV,I_pA", *rows[0], "t_ms,V_mV,I_pA", *rows[1]]))
+
+
+@pytest.mark.parametrize(
+    "clock", ["10:21:{:07.4f}", "2018-03-15 10:21:{:07.4f}", "15/03/2018 10:21:{:07.4f}", "2018-03-15T10:21:{:.4f}Z"]
+)
+def test_times_of_day(write, clock):
+    rows = [f"{clock.format(17 + t / 1e3)},{v},{i}" for t, v, i in zip(T, VOLTS[0], STEPS[0], strict=True)]
+    recording = read(write(["Timestamp,Vm (mV),Im (pA)", *rows]))
+    check(recording, [0])
+    assert recording.notes[0] == "the times of day are read as seconds"
+
+
 # As the current of another file
 
 
