@@ -211,7 +211,9 @@ def _rheobase(seen: _Seen) -> float:
     """
     if seen.noise or len(seen.sweeps) < 2:
         return float("nan")
-    fires, silent, ramps = [], [], []
+    fires: list[float] = []
+    silent: list[float] = []
+    ramps: list[float] = []
     for o in seen.sweeps:
         if o.sweep.current is None or o.pulse:
             continue

@@ -32,6 +32,9 @@ def test_story(visit, studio, cell, tmp_path):
     page.wait_for_function("() => document.querySelector('#trace-voltage canvas')")
     page.click("#measure")
     page.wait_for_selector("#features >> text=spike onset")
+    told = page.get_attribute("#features abbr:text('rheobase')", "title")
+    assert "one sweep has no rheobase" in told
+    assert "–" in page.inner_text("#features tr[data-key=rheobase]")
 
     # the bench: a slider moves codes and redraws at once, over the recording
     page.click("#tab-models")

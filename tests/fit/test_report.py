@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from spikefab.errors import FileError, UsageError
 from spikefab.fit import fit
+from spikefab.fit.features.definitions import feature
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.report.report import flat_line, report
 from spikefab.fit.results import FitResults
@@ -171,3 +173,13 @@ def test_an_interrupted_fit_has_a_report(made):
     results.best.ideal = {"train": None, "held_out": None}
     results.interrupted = True
     assert "was interrupted" in report(results)
+
+
+def test_every_feature_shown_has_its_definition(made):
+    results = made([0.1, 0.2, 0.3])
+    text = report(results)
+    for name, value in results.features.items():
+        known = feature(name)
+        if np.isfinite(value):
+            assert f'<abbr title="{escape(known.definition)}">{escape(known.label)}</abbr>' in text
+        assert f"<dt>{escape(known.label)}</dt><dd>{escape(known.definition)}</dd>" in text

@@ -56,7 +56,11 @@ export class FitSetup {
   private of: string | null = null;
 
   constructor(private readonly begun: (j: Job) => void) {
-    this.features = new Table<Feature>(FEATURE_COLUMNS, { id: "fit-features", label: "Features of the recording", key: (f) => f.name });
+    this.features = new Table<Feature>(FEATURE_COLUMNS, {
+      id: "fit-features",
+      label: "Features of the recording",
+      key: (f) => f.name,
+    });
     const group = new Group("f-I curve", "nA");
     this.curve = new Plot(group, {
       id: "f-i",
