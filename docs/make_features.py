@@ -15,8 +15,8 @@ The stimulus window is found in the current, or in the voltage if there is no cu
 voltage level; the *onset* of a spike is where its upstroke reaches 10 V/s, and its *time* is the middle of its upstroke, between
 onset and peak. Where the recording shows an electrode whose resistance was not compensated, voltages are those without it.
 
-Any other feature of [eFEL](https://efel.readthedocs.io) passes through by its own name: `extract_features(..., extra=("AHP_depth",))`;
-it is the mean of all values that eFEL returns.
+Any other feature of [eFEL](https://efel.readthedocs.io) passes through by its own name:
+`extract_features(..., extra=("AHP_depth",))`; it is the mean of all values that eFEL returns.
 
 | feature | called | unit | definition |
 |---|---|---|---|
