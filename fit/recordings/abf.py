@@ -14,10 +14,10 @@ import numpy as np
 from spikefab.errors import Advice, FileError, Sentence, UsageError
 
 from .abf_command import command_of
-from .abf_file import Floats, in_current_clamp, open_abf, protocol_of, samples_of, step_of
+from .abf_file import Floats, in_current_clamp, labels_of, open_abf, protocol_of, samples_of, step_of
 from .abf_stimulus import NotKnownError, file_name
 from .agreement import agreement, followed, likeness
-from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, is_unit, plain
+from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, is_unit
 from .recording import Recording
 from .sweep import make_sweep
 
@@ -73,11 +73,11 @@ def read_abf(
     of another kind, truncated or in voltage clamp, and UsageError if there is no such channel.
     """
     abf = open_abf(path)
-    names = [name.strip() for name in abf.adcNames]
+    names, told = labels_of(abf)
     chosen = [None if given is None else _channel(path, names, given) for given in (voltage_channel, current_channel)]
     if chosen[0] is not None and chosen[0] == chosen[1]:
         raise UsageError(f"Channel {chosen[0]} of {path} cannot be both voltage and current.")
-    file = _File(abf, path, [plain(unit) for unit in abf.adcUnits], names, step_of(abf), units, *chosen)
+    file = _File(abf, path, told, names, step_of(abf), units, *chosen)
     traces = {c: samples_of(abf, c, factor(_volts(file, c))) for c in _voltages(file)}
     recorded = _recorded(file)
     lengths = [len(v) for v in next(iter(traces.values()))]
@@ -105,7 +105,7 @@ def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], fl
     Returns one current (T,) nA per sweep, the sample step in ms, and notices.
     """
     abf = open_abf(path)
-    told = [plain(u) for u in abf.adcUnits]
+    _, told = labels_of(abf)
     channel = next((c for c, u in enumerate(told) if u in CURRENTS), 0)
     unit = unit or told[channel]
     notes = () if is_unit(unit, AMPS) else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
@@ -271,18 +271,22 @@ def _require_current_clamp(
     """Raise FileError if a voltage and a recorded current show a voltage clamp.
 
     In voltage clamp, the voltage is a command. It moves in steps, or it is the command in mV of an output; and the current
-    relaxes. If the current moves in steps and the voltage relaxes, or if the current is a command, it is current clamp.
+    relaxes. If the current moves in steps and the voltage relaxes, or if the current is the command, it is current clamp.
     """
-    for command in of_voltage:
-        r, slope = _line(command, v)
+    for potential in of_voltage:
+        r, slope = _line(potential, v)
         if r > SAME and 0.9 < slope < 1.1:
             clause = "its voltage is the command of an output"
             break
     else:
         moves, unsteady = _steps(v, file.dt)
         clause = "its voltage moves in steps, as only a command does"
-        if not moves or any(_line(c.values, current.values)[0] > SAME for c in commands):
+        if not moves:
             return
+        for command in commands:
+            r, _ = _line(command.values, current.values)
+            if r > SAME and r > _line(command.values, v)[0]:
+                return
         if _steps(current.values, file.dt)[1] < 0.5 * unsteady:
             return
     raise FileError(f"{file.path} is a voltage-clamp recording: {clause}", Advice.IN_CURRENT_CLAMP, ".")

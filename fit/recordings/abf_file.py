@@ -144,6 +144,23 @@ def step_of(abf: Any) -> float:
     return round(step, 9)
 
 
+def labels_of(abf: Any) -> tuple[list[str], list[str]]:
+    """The names and the units of the channels. pyabf drops the micro sign of ABF 1, so that µV would become V."""
+    names, units = abf.adcNames, abf.adcUnits
+    if abf.abfVersion["major"] == 1:
+        with open(abf.abfFilePath, "rb") as stream:
+            header = stream.read(ABF1_HEADER)
+        inputs = abf._headerV1.nADCSamplingSeq[: abf.channelCount]
+        names = [_text(header, 442 + 10 * c, 10) for c in inputs]
+        units = [_text(header, 602 + 8 * c, 8) for c in inputs]
+    return [name.strip("\0 ") or "?" for name in names], [plain(unit) or "?" for unit in units]
+
+
+def _text(header: bytes, byte: int, length: int) -> str:
+    """A text in the header of ABF 1, which is padded with blanks or zeros."""
+    return header[byte : byte + length].split(b"\0")[0].decode("latin-1").strip()
+
+
 def _changes_step(abf: Any) -> bool:
     """Whether old programs recorded the end of each sweep with another sample step."""
     with open(abf.abfFilePath, "rb") as stream:
@@ -200,9 +217,6 @@ def _protocol1(header: bytes) -> Protocol:
     def at(kind: str, byte: int, index: int = 0) -> Any:
         return struct.unpack_from(kind, header, byte + index * struct.calcsize(kind))[0]
 
-    def text(byte: int, length: int) -> str:
-        return header[byte : byte + length].split(b"\0")[0].decode("latin-1").strip()
-
     outputs = []
     for n in range(4):
         plays, epochs = 0, []
@@ -223,8 +237,9 @@ def _protocol1(header: bytes) -> Protocol:
         m = min(n, 1)
         outputs.append(
             Output(
-                n, text(1306 + 10 * n, 10), plain(text(1346 + 8 * n, 8)), _holding(at("f", 1394, n)), _plays(plays),
-                bool(at("h", 2304, m)) and n < 2, tuple(e for e in epochs if e.kind), text(2736 + 256 * m, 256),
+                n, _text(header, 1306 + 10 * n, 10), plain(_text(header, 1346 + 8 * n, 8)),
+                _holding(at("f", 1394, n)), _plays(plays),
+                bool(at("h", 2304, m)) and n < 2, tuple(e for e in epochs if e.kind), _text(header, 2736 + 256 * m, 256),
                 at("f", 2708, m), at("f", 2716, m), at("i", 2724, m), at("h", 2732, m),
                 _obstacles(user_list, train, leak, ltp, added, first),
             )

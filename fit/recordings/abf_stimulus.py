@@ -5,13 +5,14 @@ never in the folder from which spikefab runs, where another file of this name ma
 the channel that the header gives are honoured.
 """
 
+import contextlib
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
 from spikefab.errors import FileError
 
-from .abf_file import Floats, Output, open_abf, samples_of, step_of
+from .abf_file import Floats, Output, labels_of, open_abf, samples_of, step_of
 from .channels import AMPS, VOLTS, plain
 
 
@@ -59,11 +60,14 @@ def played(path: Path, output: Output, lengths: list[int], step: float) -> list[
 
 def _beside(path: Path, output: Output, name: str) -> Path | None:
     """The stimulus file: beside the recording, in upper or lower case, or else where the header says, on this computer."""
-    there = [p for p in path.absolute().parent.iterdir() if p.name.lower() == name.lower() and p.is_file()]
-    if there:
-        return min(there, key=lambda p: p.name != name)
-    stored = Path(output.file.strip("\0 "))
-    return stored if stored.is_absolute() and stored.is_file() else None
+    folder, stored = path.absolute().parent, Path(output.file.strip("\0 "))
+    with contextlib.suppress(OSError):  # of a folder that may not be listed, or a path that no file can have here
+        there = [p for p in folder.iterdir() if p.name.lower() == name.lower() and p.is_file()]
+        if there:
+            return min(there, key=lambda p: p.name != name)
+        if stored.is_absolute() and stored.is_file():
+            return stored
+    return folder / name if (folder / name).is_file() else None
 
 
 def _abf(path: Path, output: Output) -> tuple[list[Floats], str, float]:
@@ -74,8 +78,7 @@ def _abf(path: Path, output: Output) -> tuple[list[Floats], str, float]:
     else:
         inputs = list(abf._adcSection.nADCNum[: abf.channelCount])
     channel = _channel(inputs, output)
-    unit = plain(abf.adcUnits[channel])
-    return samples_of(abf, channel), unit, step_of(abf)
+    return samples_of(abf, channel), labels_of(abf)[1][channel], step_of(abf)
 
 
 def _atf(path: Path, output: Output) -> tuple[list[Floats], str, float]:

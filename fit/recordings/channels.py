@@ -65,4 +65,4 @@ def parse_channel(given: int | str, what: str = "channel") -> int | str:
 
 def plain(unit: str) -> str:
     """A unit without blanks around it, and with u for micro."""
-    return unit.strip().translate(MICRO)
+    return unit.strip("\0 \t").translate(MICRO)

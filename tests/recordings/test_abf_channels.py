@@ -162,6 +162,16 @@ def test_a_wrong_label_has_a_wrong_scale_too(tmp_path):
             read(path, units=wrong)
 
 
+def test_micro_units(tmp_path):
+    """pyabf drops the micro sign, so that µV read as V."""
+    path = write_abf(
+        tmp_path / "a.abf", [("Vm", "µV", [v * 1e3 for v in VM]), ("Im", "µA", [i / 1e6 for i in STEPS])], dt=DT
+    )
+    recording = read(path)
+    np.testing.assert_allclose(recording.sweeps[3].voltage, VM[3], atol=0.05)
+    assert recording.sweeps[3].current.max() == pytest.approx(0.1, rel=1e-3) and recording.units == "uV, uA"
+
+
 def test_a_current_to_a_nerve_is_no_current_to_the_cell(tmp_path):
     recording = read(file(tmp_path, ("Vm", "mV", VM), ("isolator", "mA", [np.roll(i, 300) / 50 for i in STEPS])))
     assert recording.current_origin == "command of DAC 0 (Cmd 0)"
@@ -198,6 +208,15 @@ def clamped(steps=True):
     jump = [np.gradient(v) for v in command]
     relaxing = [np.convolve(j, np.exp(-np.arange(600) / 200))[:N] for j in jump]
     return command, [5 * (v + 70) + 60 * r + noise(1, 3) for v, r in zip(command, relaxing, strict=True)]
+
+
+def test_an_output_that_is_labelled_as_a_current(tmp_path):
+    """It is the voltage that follows it exactly: voltage clamp."""
+    command, _ = clamped()
+    ohmic = [3 * (v + 70) + noise(1, 3) for v in command]
+    fields = {"kind": [1, 1], "level": [-70, -70], "level_step": [0, 10], "duration": [1000, 2000], "holding": -70}
+    with pytest.raises(FileError, match="moves in steps"):
+        read(write_abf(tmp_path / "a.abf", [("Im", "pA", ohmic), ("Vm", "mV", command)], dt=DT, **fields))
 
 
 def test_voltage_clamp_is_refused_unless_the_user_says_otherwise(tmp_path):
