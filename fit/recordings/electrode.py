@@ -5,7 +5,7 @@ as a sum of exponentials. So the voltage is regressed on the current at the same
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,20 +31,35 @@ MOST = 100_000  # number of bins of all sweeps that are looked at
 BLOCKS = 20  # number of blocks of the data, each of which is left out in turn for the standard error
 LEAST = 2.0  # MOhm: a smaller resistance is not distinguished from none
 SURE = 3.0  # least number of standard errors that the resistance is above 0
+MAIN = 0.6  # least share of the resistance that one bin must have for its lag to count
 VISIBLE = 5.0  # mV by which the electrode must answer the largest change of the current to be mistaken for spikes
 
 
-def compensated(sweep: Sweep, dt: float, resistance: float) -> Floats:
-    """The voltage (T,) mV of a sweep without that across an electrode of this resistance, MOhm.
+@dataclass(frozen=True)
+class Electrode:
+    """An electrode that was not compensated.
 
-    The electrode's voltage is counted from the current before the stimulus; if there is no such part, from the median of the
-    current.
+    resistance  MOhm; 0.0 if none is seen
+    lag         ms by which the recorded voltage is behind the recorded current, due to filters and multiplexers: a sample or
+                two. It is 0 unless the stimulus is noise, which alone needs it
     """
-    if sweep.current is None or not resistance:
-        return sweep.voltage
-    quiet = sweep.window is not None and sweep.window[0] >= QUIET
-    base = np.median(sweep.current[: samples(sweep.window[0], dt)] if quiet and sweep.window else sweep.current)
-    return sweep.voltage - resistance * (sweep.current - base)
+
+    resistance: float = 0.0
+    lag: float = 0.0
+
+    def compensated(self, sweep: Sweep, dt: float) -> Floats:
+        """The voltage (T,) mV of a sweep without that across the electrode.
+
+        The electrode's voltage is counted from the current before the stimulus; if there is no such part, from the median of
+        the current.
+        """
+        if sweep.current is None or not self.resistance:
+            return sweep.voltage
+        n = len(sweep.current)
+        quiet = sweep.window is not None and sweep.window[0] >= QUIET
+        base = np.median(sweep.current[: samples(sweep.window[0], dt)] if quiet and sweep.window else sweep.current)
+        current = sweep.current[np.clip(np.arange(n) - round(self.lag / dt), 0, n - 1)] if self.lag else sweep.current
+        return sweep.voltage - self.resistance * (current - base)
 
 
 def electrode_sentence(resistance: float) -> str:
@@ -55,8 +70,8 @@ def electrode_sentence(resistance: float) -> str:
     )
 
 
-def rough_resistance(sweeps: Sequence[Sweep], dt: float) -> float:
-    """An estimate of the resistance, MOhm, for which no spikes need be known; 0.0 if it cannot be mistaken for spikes.
+def rough_electrode(sweeps: Sequence[Sweep], dt: float) -> Electrode:
+    """An estimate for which no spikes need be known; a resistance of 0 if it is too small to be mistaken for spikes.
 
     Changes of the voltage are regressed on the changes of the current at that moment, one bin before and one behind, and on
     the current itself. Changes that are far from the line (spikes) are then left out, again and again.
@@ -70,19 +85,19 @@ def rough_resistance(sweeps: Sequence[Sweep], dt: float) -> float:
     rows, dv = np.concatenate(x, axis=1), np.concatenate(y)
     largest = float(np.max(np.abs(rows[1]), initial=0.0))
     if largest == 0:
-        return 0.0
+        return Electrode()
     found = np.zeros(4)
     kept = slice(None)
     for _ in range(4):
         found = np.linalg.lstsq(*_products(rows[:, kept], dv[kept]), rcond=1e-12)[0]
         off = np.abs(dv - np.einsum("kt,k->t", rows, found))
         kept = off <= 4 * 1.4826 * float(np.median(off[kept])) + 1e-9
-    resistance = float(found[:3].sum())
-    return resistance if resistance * largest >= VISIBLE else 0.0
+    made = _electrode(found[2::-1], range(-1, 2), parts[0].step)
+    return made if made.resistance * largest >= VISIBLE else Electrode()
 
 
-def electrode_resistance(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes]) -> float:
-    """The resistance, MOhm, through which the voltage of these sweeps follows their current at once; 0.0 if none is seen.
+def find_electrode(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes]) -> Electrode:
+    """The electrode through which the voltage of these sweeps follows their current at once.
 
     spikes  those of each sweep. The voltage near them is left out: it tells nothing about the electrode, and the current that
             some amplifiers record carries an image of each spike
@@ -94,7 +109,7 @@ def electrode_resistance(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Sp
     """
     parts = _parts(sweeps, dt, spikes)
     if not parts:
-        return 0.0
+        return Electrode()
     step = parts[0].step
     noise = is_noise(sweeps, dt)
     taps = range(-samples(EARLY, step), samples(LATE, step) + 1)
@@ -105,19 +120,29 @@ def electrode_resistance(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Sp
     found = [part.regressors(taps, kept, noise) for part, kept in zip(parts, clear, strict=True)]
     x, y = np.concatenate([a for a, _ in found], axis=1), np.concatenate([b for _, b in found])
     if len(y) < 4 * len(x):
-        return 0.0
+        return Electrode()
     ends = np.linspace(0, len(y), BLOCKS + 1).astype(int)
     blocks = [_products(x[:, a:b], y[a:b]) for a, b in pairwise(ends)]
     squares, products = (np.array([block[k] for block in blocks]) for k in (0, 1))
     whole, right = squares.sum(axis=0), products.sum(axis=0)
-    resistance, used = _solve(whole, right, len(taps))
+    solution = _solve(whole, right, len(taps))
+    made = _electrode(solution[: len(taps)], taps, step)
+    used = (solution > 0) | (np.arange(len(solution)) < len(taps))
     whole, right, squares, products = whole[used][:, used], right[used], squares[:, used][:, :, used], products[:, used]
     without = [
         float(np.sum(np.linalg.lstsq(whole - a, right - b, rcond=1e-9)[0][: len(taps)]))
         for a, b in zip(squares, products, strict=True)
     ]
     error = float(np.sqrt(BLOCKS - 1) * np.std(without))
-    return resistance if resistance >= max(LEAST, SURE * error) else 0.0
+    if made.resistance < max(LEAST, SURE * error):
+        return Electrode()
+    return made if noise else replace(made, lag=0.0)
+
+
+def _electrode(coefficients: Floats, taps: range, step: float) -> Electrode:
+    """The electrode with these coefficients, MOhm, of the current 0 bins before the voltage (bins in `taps`), 1 bin, ..."""
+    resistance, largest = float(np.sum(coefficients)), int(np.argmax(coefficients))
+    return Electrode(resistance, taps[largest] * step if coefficients[largest] >= MAIN * resistance else 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,12 +237,10 @@ def _products(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return np.einsum("it,jt->ij", x, x), np.einsum("it,t->i", x, y)
 
 
-def _solve(squares: Floats, products: Floats, free: int) -> tuple[float, np.ndarray]:
-    """Solve a least-squares problem whose coefficients are at least 0 but for the first `free` ones, which may be anything.
+def _solve(squares: Floats, products: Floats, free: int) -> Floats:
+    """The coefficients (n,) of a least-squares problem, of which the first `free` may be anything, the others at least 0.
 
     squares, products  (n, n) and (n,): the normal equations
-
-    Returns the sum of the first `free` coefficients, and which coefficients (n,) are not held at 0.
     """
     from scipy.optimize import nnls
 
@@ -230,5 +253,4 @@ def _solve(squares: Floats, products: Floats, free: int) -> tuple[float, np.ndar
     rest = a[free:, free:] - a[free:, :free] @ solved[:, :-1]
     triangle = np.linalg.cholesky((rest + rest.T) / 2 + 1e-12 * np.eye(len(rest)))
     membrane = nnls(triangle.T, np.linalg.solve(triangle, b[free:] - a[free:, :free] @ solved[:, -1]), maxiter=1000)[0]
-    total = float(np.sum((solved[:, -1] - solved[:, :-1] @ membrane) / scale[:free]))
-    return total, np.concatenate([np.ones(free, dtype=bool), membrane > 0])
+    return np.concatenate([solved[:, -1] - solved[:, :-1] @ membrane, membrane]) / scale

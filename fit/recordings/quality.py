@@ -1,6 +1,6 @@
 """Warnings about a recording that can be fitted but may be bad: wrong units, unusual rest, no spikes, clipping, drift, ..."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,12 +29,12 @@ HELD = 0.01
 
 
 def quality_warnings(
-    sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes], resistance: float = 0.0
+    sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes], compensated: Callable[[Sweep], Floats]
 ) -> tuple[str, ...]:
     """The warnings about a recording with sample step dt (ms): one sentence each, none for a good recording.
 
-    spikes      the spikes of each sweep
-    resistance  MOhm, of an electrode that was not compensated
+    spikes       the spikes of each sweep
+    compensated  gives the voltage of a sweep without that of an electrode that was not compensated
     """
     if not sweeps:
         return ()
@@ -55,7 +55,7 @@ def quality_warnings(
     if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
         found.append("The voltage does not change: nothing of a cell can be seen.")
     elif not any(len(s) for s in spikes):
-        found.append(_no_spikes(recurring_peaks(sweeps, dt, resistance)))
+        found.append(_no_spikes(recurring_peaks(sweeps, [compensated(sweep) for sweep in sweeps], dt)))
     for end, sign in (("above", 1.0), ("below", -1.0)):
         level = _clipped([sign * sweep.voltage for sweep in sweeps], dt)
         if level is not None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from spikefab.errors import Advice, RecordingError, UsageError
 
-from .electrode import compensated, electrode_resistance, rough_resistance
+from .electrode import Electrode, find_electrode, rough_electrode
 from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
 from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
@@ -112,11 +112,12 @@ class Recording:
     def electrode_resistance(self) -> float:
         """MOhm: the resistance of the electrode that was not compensated, as the recording shows it; 0.0 if it shows none."""
         assert self._known is not None
-        return self._known.found[0]
+        return self._known.found[0].resistance
 
     def compensated(self, sweep: Sweep) -> Floats:
         """The voltage (T,) mV of one of the sweeps without the voltage across an electrode that was not compensated."""
-        return compensated(sweep, self.dt, self.electrode_resistance)
+        assert self._known is not None
+        return self._known.found[0].compensated(sweep, self.dt)
 
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
@@ -179,7 +180,7 @@ class Recording:
         trains  other spikes of each sweep than those of `spikes`
         """
         spikes = self.spikes() if trains is None else trains
-        return quality_warnings(self.sweeps, self.dt, spikes, self.electrode_resistance)
+        return quality_warnings(self.sweeps, self.dt, spikes, self.compensated)
 
 
 class _Known:
@@ -205,25 +206,24 @@ class _Known:
         )
 
     @cached_property
-    def found(self) -> tuple[float, tuple[Spikes, ...]]:
-        """The resistance of the electrode, MOhm, and the spikes of each sweep."""
+    def found(self) -> tuple[Electrode, tuple[Spikes, ...]]:
+        """The electrode, and the spikes of each sweep."""
         if self._parent is not None:
-            found = self._parent.spikes()
+            assert self._parent._known is not None
+            electrode, found = self._parent._known.found
             moved = tuple(
                 found[place].moved(self._parent.dt, self._dt, len(sweep.voltage))
                 for place, sweep in zip(self._places, self._sweeps, strict=True)
             )
-            return self._parent.electrode_resistance, moved
+            return electrode, moved
         # The electrode is measured away from spikes, and through an electrode noise looks like spikes: so first roughly.
-        rough = rough_resistance(self._sweeps, self._dt)
+        rough = rough_electrode(self._sweeps, self._dt)
         spikes = self._sought(rough)
-        resistance = electrode_resistance(self._sweeps, self._dt, spikes)
-        return resistance, spikes if resistance == rough else self._sought(resistance)
+        electrode = find_electrode(self._sweeps, self._dt, spikes)
+        return electrode, spikes if electrode == rough else self._sought(electrode)
 
-    def _sought(self, resistance: float) -> tuple[Spikes, ...]:
-        return tuple(
-            find_spikes(compensated(s, self._dt, resistance), self._dt, self._prominence) for s in self._sweeps
-        )
+    def _sought(self, electrode: Electrode) -> tuple[Spikes, ...]:
+        return tuple(find_spikes(electrode.compensated(s, self._dt), self._dt, self._prominence) for s in self._sweeps)
 
 
 def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:

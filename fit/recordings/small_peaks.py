@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .electrode import compensated
 from .spikes import find_spikes
 from .stimuli import is_noise
 from .sweep import Floats, Sweep, denoise, samples
@@ -26,10 +25,10 @@ ARTEFACT = 1.5  # ms after a step of the current in which a peak is an artefact 
 STEP = 0.05  # share of the range of the current by which a step changes it at least
 
 
-def recurring_peaks(sweeps: Sequence[Sweep], dt: float, resistance: float) -> float | None:
+def recurring_peaks(sweeps: Sequence[Sweep], voltages: Sequence[Floats], dt: float) -> float | None:
     """The median height, mV, of peaks that recur and look like small spikes, or None if there are none.
 
-    resistance  MOhm, of the electrode, see `electrode_resistance`
+    voltages  (T,) mV of each sweep, without that of an electrode
 
     They must rise and fall fast, be narrow, and stand apart in height: noise, synaptic potentials, oscillations and artefacts
     of the stimulus do not. A height is counted from the slowest ms before the upstroke.
@@ -37,7 +36,6 @@ def recurring_peaks(sweeps: Sequence[Sweep], dt: float, resistance: float) -> fl
     from scipy.ndimage import median_filter
 
     width = 2 * (samples(SMOOTH, dt) // 2) + 1
-    voltages = [compensated(sweep, dt, resistance) for sweep in sweeps]
     smooth = [median_filter(v, width, mode="nearest") for v in voltages]
     noise = is_noise(sweeps, dt)
     steps = [np.empty(0) if noise or s.current is None else _steps(s.current, dt) for s in sweeps]

@@ -137,6 +137,14 @@ def test_noise_through_an_electrode_is_no_spike(tmp_path, capsys):
     assert "MOhm, not compensated" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("dt", [0.1, 0.2])
+def test_a_voltage_that_is_a_sample_late(dt):
+    """Without the lag each jump of the noise would leave a peak of one sample."""
+    recording = made("noise", dt, 60.0, R=60, tau=8, change=late)
+    assert recording.electrode_resistance == pytest.approx(60, abs=3)
+    assert [len(s) for s in recording.spikes()] == [5, 5, 5]
+
+
 def test_a_resampled_or_selected_recording_has_the_same_electrode():
     recording = made("noise", 0.1, 30.0)
     coarse = recording.resample(0.5)
