@@ -13,7 +13,7 @@ WORDS = {
     Advice.CURRENT_TAKES: "a current comes as",
     Advice.VOLTAGE_CHANNEL_IS_FOR: "the channel of the voltage can be chosen in",
     Advice.CURRENT_CHANNEL_IS_FOR: "the channel of the current can be chosen in",
-    Advice.CHOOSE_VOLTAGE: "choose those of one under “Read it otherwise”",
+    Advice.CHOOSE_VOLTAGE: "choose one under “Read it otherwise”",
     Advice.CHOOSE_CURRENT: "choose one under “Read it otherwise”",
     Advice.UNITS_IS_FOR: "units can be given for",
     Advice.ELECTRODE_IS_FOR: "an electrode can be chosen in",

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from spikefab.errors import FileError
+from spikefab.errors import Advice, FileError
 
 from .channels import AS_NAMED, Units
 from .recording import Recording
 from .sweep import Sweep, make_sweep
 from .text_column import Column, Floats, listed
 from .text_exports import exported
-from .text_header import NOTHING, meaning
+from .text_header import NOTHING, lettered, meaning
 from .text_kinds import guess_kinds, left_out, set_aside, set_units
 from .text_pairs import Pair, currents_of, names_of, paired, pick, require_one_cell
 from .text_table import Table, read_table, text_of
@@ -64,6 +64,10 @@ def read_csv(
     signals = guess_kinds(signals, any(t.names for t in tables), notes)
     voltages, currents = ([c for c in signals if c.kind == kind] for kind in ("voltage", "current"))
     if not voltages:
+        others = [c for c in columns if c.kind == "other" and c.means.measures == "voltage"]
+        if others:
+            why = f"{path} holds no voltage of a cell by the names of its columns ({listed(others)}): "
+            raise FileError(why, Advice.CHOOSE_VOLTAGE, ", if one of them is the membrane's.")
         why = ": a current alone (voltage clamp) cannot be fitted" if currents else ""
         raise FileError(f"{path} holds no voltage, only {listed(currents or columns)}{why}.")
     asked = (voltage_channel is not None, current_channel is not None)
@@ -109,6 +113,7 @@ def _columns(table: Table, part: int | None, notes: list[str]) -> list[Column]:
     """The columns of a table without padding, with kind and unit as far as the header tells them."""
     columns: list[Column] = []
     empty: list[Column] = []
+    letters = lettered(table.names)
     padded = not np.isfinite(table.values).all()
     for k in range(table.values.shape[1]):
         name = table.names[k] if table.names else ""
@@ -116,7 +121,7 @@ def _columns(table: Table, part: int | None, notes: list[str]) -> list[Column]:
         if padded:
             known = np.flatnonzero(np.isfinite(values))
             values = values[: known[-1] + 1 if len(known) else 0]
-        means = meaning(name) if table.names else NOTHING
+        means = meaning(name, letters[k]) if table.names else NOTHING
         shown = f'"{name}"' if name else f"{'line' if table.across else 'column'} {k + 1}"
         made = Column(shown, values, k, means, part=part, channel=bool(table.program), rows=len(table.values))
         (columns if len(values) else empty).append(made)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .text_header import NOTHING, TOKEN, UNITS, WORDS, Meaning, tokens
+from .text_header import NOTHING, TOKEN, UNITS, WORDS, Meaning
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class Column:
             return tuple(self.tags)
         found: list[str] = []
         before = ""
-        for token in tokens(self.title):
+        for token in self.means.tokens:
             counts = token[-1].isdigit() or (len(token) == 1 and SWEEPS.fullmatch(before))
             if (not counts or SITES.fullmatch(before)) and WORDS.get(token) != "voltage":
                 found.append(token)
@@ -80,12 +80,12 @@ class Column:
     @property
     def sweep(self) -> tuple[str, ...]:
         """What the header tells of the sweep: its numbers and letters that do not belong to the site."""
-        return tuple(t for t in tokens(self.title) if t not in self.site and WORDS.get(t) != "voltage")
+        return tuple(t for t in self.means.tokens if t not in self.site and WORDS.get(t) != "voltage")
 
     @property
     def tags(self) -> list[str]:
         """The words and numbers of the header that are neither its unit nor a word for voltage or current."""
-        return [token for token in tokens(self.title) if token not in WORDS]
+        return [token for token in self.means.tokens if token not in WORDS]
 
     @property
     def unit(self) -> str:

@@ -4,7 +4,7 @@ The name outranks the unit: a column "TTL (V)" is no voltage of the cell, and be
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # unit in lower case: (kind of signal, factor that converts to ms, mV or nA)
 UNITS = {
@@ -45,6 +45,8 @@ OTHER = re.compile(
     r"|velocit|position|running|treadmill|wheel|microph|audio|sound|odou?r|puff|strobe|frame|sync|clock|illumin|fluoresc"
     r"|humid|vacuum|suction|solenoid|perfus|lever|reward|galvo|druck|licht|feldpot|lightst|referenc)\w*"
 )
+# Words that only the cell's own signals have: "Vm during light (mV)" is a voltage, "light (V)" is none.
+CELL = {"vm", "vmem", "vsoma", "membrane", "membranpotential", "membranspannung", "vmon", "im", "imon", "iinj"}
 # A word in the name of a trace that was computed from another one.
 DERIVED = re.compile(
     r"lp|lowpass|highpass|bandpass|norm|fit|fitted|model|sim|avg|averaged?|mean|median|sd|std|sem"
@@ -59,7 +61,7 @@ DENSITY = re.compile(rf"(?<![^\W_]){PREFIX}A[\s_]*(?:/|per|[\s_])[\s_]*(?:[pnuµ
 # a voltage or current and its site in one word, such as Vpre
 SITED = re.compile(r"(?<![^\W\d_])([VvIi]m?)((?:pre|post|soma|dend|axon|cell|left|right)(?:syn\w*|rite)?)(?![^\W\d_])")
 # a word, or a number with its sign: -100 in V_-100pA
-TOKEN = re.compile(r"[^\W\d_]+|(?:(?<=[_\s(\[])-)?\d+(?:\.\d+)?")
+TOKEN = re.compile(r"[^\W\d_]+|(?:(?:^|(?<=[_\s(\[]))-)?\d+(?:\.\d+)?")
 # A number with a unit is no name: 10 V in a remark, or -100 pA above the voltage that it evoked.
 QUANTITY = re.compile(r"[-+]?\d[\d.,]*\s*[^\W\d]*")
 # a pair of round or square brackets and the text in it
@@ -76,6 +78,7 @@ class Meaning:
     named     whether a word of the name tells the kind, and not only the unit
     derived   whether the trace was computed from another one (filtered, a model's, a mean)
     fault     why the unit cannot be, as the end of a sentence about the column; "" if it can
+    tokens    words and numbers of the name, without the unit
     """
 
     kind: str
@@ -84,6 +87,7 @@ class Meaning:
     named: bool = False
     derived: bool = False
     fault: str = ""
+    tokens: tuple[str, ...] = ()
 
 
 NOTHING = Meaning("")
@@ -100,11 +104,23 @@ def words(name: str) -> list[str]:
     return [token for token in tokens(name) if not token[-1].isdigit()]
 
 
-def meaning(name: str) -> Meaning:
-    """Kind and unit of a column, from its name.
+def lettered(names: list[str]) -> list[bool]:
+    """Which names end in a letter that tells a cell: A in Im_A beside Im_B is no unit."""
+    stems = {name.strip()[:-1] for name in names if re.search(r"(?:^|[\W_])[bB]\s*$", name)}
+    return [name.strip()[-1:] in ("a", "A") and name.strip()[:-1] in stems for name in names]
+
+
+def meaning(name: str, letter: bool = False) -> Meaning:
+    """Kind and unit of a column, from its name; if its last letter tells a cell, it is no unit.
 
     A time, voltage or current with an unknown unit or one of another kind has a fault: a guess might scale it wrongly.
     """
+    name = f"{name}_" if letter else name
+    return replace(_meaning(name), tokens=tuple(tokens(name)))
+
+
+def _meaning(name: str) -> Meaning:
+    """What a name tells but for its tokens."""
     whole = name.strip().lower()
     if whole in WORDS:  # a column called V is a voltage, but not necessarily in volts
         return Meaning(WORDS[whole], named=True)
@@ -115,7 +131,7 @@ def meaning(name: str) -> Meaning:
     split = words(name)
     every = {*plain, *split}
     unit_kind, factor = UNITS.get(unit.lower(), ("", None))
-    if any(map(OTHER.fullmatch, every)):
+    if any(map(OTHER.fullmatch, every)) and not every & CELL:
         return Meaning("other", factor, unit_kind)
     derived = any(map(DERIVED.fullmatch, {*every, *re.split(r"[\W_\d]+", whole)}))
     kind = next((WORDS[w] for w in (*plain, *(w for w in split if len(w) > 1)) if w in WORDS), "")

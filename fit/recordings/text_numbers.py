@@ -14,6 +14,8 @@ from spikefab.errors import FileError
 
 Rows = Sequence[tuple[int, str]]  # number of each line in the file, and its text
 
+# Numbers of a line that is a sweep, at least; and how many times more than there are lines.
+WIDE, WIDER = 100, 5
 FIRST = 1000  # number of lines of data that are examined for a decimal comma
 # Whole cells with thousands separators, by decimal sign: 1.000,5 and 1'000,5; 1,000.5 and 1'000.5. Spaces may separate too.
 GROUPED = {
@@ -79,14 +81,20 @@ def parse(path: Path, rows: Rows, delimiter: str | None, notes: list[str]) -> ND
         values = _unusual(path, rows, delimiter, comma, notes) if filled is None else filled
     finite = np.isfinite(values)
     if not finite.all():
-        # What is missing at the end of a column is padding; elsewhere it is a fault.
-        below = np.flip(np.logical_or.accumulate(np.flip(finite, 0)), 0)
-        faults = np.argwhere((below & ~finite) | np.isinf(values))
+        # What is missing at the end of a column, or of a line that is a sweep, is padding; elsewhere it is a fault.
+        axis = int(is_wide(values))
+        later = np.flip(np.logical_or.accumulate(np.flip(finite, axis), axis), axis)
+        faults = np.argwhere((later & ~finite) | np.isinf(values))
         if len(faults):
             row, column = faults[0]
             number, line = rows[row]
             raise FileError(_gap(path, number, line, int(column), delimiter))
     return values
+
+
+def is_wide(values: NDArray[np.float64]) -> bool:
+    """Whether the lines of a file are signals: a few lines of many numbers each."""
+    return values.shape[1] >= max(WIDE, WIDER * len(values))
 
 
 def _has_decimal_comma(lines: Sequence[str], delimiter: str | None) -> bool:
@@ -137,10 +145,12 @@ def _unusual(path: Path, rows: Rows, delimiter: str | None, comma: bool, notes: 
     Raises FileError if it is none of these.
     """
     table = [cells(line, delimiter) for _, line in rows]
-    width, widths = len(table[0]), [len(row) for row in table]
+    widths = [len(row) for row in table]
+    wide = min(widths) >= max(WIDE, WIDER * len(table))
+    width = max(widths) if wide else widths[0]
     # Where columns have ended, lines may be shorter: then at least two are, and none is longer than the one above it.
     short = next((k for k, n in enumerate(widths) if n < width), len(widths))
-    ends = short < len(widths) - 1 and all(a >= b for a, b in pairwise(widths))
+    ends = wide or (short < len(widths) - 1 and all(a >= b for a, b in pairwise(widths)))
     sign, confirmed = _decimal_sign(table, comma)
     values = np.full((len(table), width), np.nan)
     grouped = ""

@@ -43,7 +43,7 @@ def _named(columns: Sequence[Column], name: str, kind: str) -> list[Column]:
     exact = [c for c in columns if sought in (c.title.strip().lower(), c.name.lower())]
     possible = [c for c in columns if c.title and c.kind in ("", kind, "other")]
     for among in (possible, columns):  # without the unit
-        exact = exact or [c for c in among if c.title and tokens(c.title) == tokens(name)]
+        exact = exact or [c for c in among if c.title and list(c.means.tokens) == tokens(name)]
     return exact or [c for c in possible if sought and sought in c.title.lower()]
 
 
@@ -54,7 +54,7 @@ def require_one_cell(path: Path, voltages: Sequence[Column]) -> None:
     """
     sites = {(c.site, c.factor): c for c in reversed(voltages)}
     # Two names for the same sweep, such as V and Vm.
-    titles = {(c.part, c.sweep, tuple(tokens(c.title))): c for c in reversed(voltages)}
+    titles = {(c.part, c.sweep, c.means.tokens): c for c in reversed(voltages)}
     alike = len(titles) > len({key[:2] for key in titles})
     if len(sites) > 1 or alike:
         firsts = sorted((sites if len(sites) > 1 else titles).values(), key=lambda c: c.place)

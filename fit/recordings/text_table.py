@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from spikefab.errors import FileError
 
 from .text_header import is_unit, meaning
-from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, parse
+from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, is_wide, parse
 
 # a time of day, with or without a date
 CLOCK = re.compile(r"(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+)?(?<!\d)(\d{1,2}):(\d{2}):(\d{2}(?:[.,]\d+)?)Z?")
-# Numbers of a line that is a sweep, at least; and how many times more than there are lines.
-WIDE, WIDER = 100, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +91,7 @@ def read_table(path: Path, text: str) -> Table:
     if counts and not names:
         names, start = counter, start + 1
     values = parse(path, rows[start:], delimiter, notes)
-    if _is_wide(values):
+    if is_wide(values):
         return _of_rows(path, values[:, 1:] if counts and not counter[0] else values, [], notes)
     return Table(path, values, names, [k for k, _ in rows[start:]], notes=notes)
 
@@ -121,11 +119,6 @@ def _after_atf_header(path: Path, rows: list[tuple[int, str]]) -> list[tuple[int
             "\t".join((titles[0], *(title if meaning(name).fault else name for name, title in both))),
         )
     return rows
-
-
-def _is_wide(values: NDArray[np.float64]) -> bool:
-    """Whether the lines of the file are signals: a few lines of many numbers each."""
-    return values.shape[1] >= max(WIDE, WIDER * len(values))
 
 
 def _of_rows(path: Path, values: NDArray[np.float64], names: list[str], notes: list[str]) -> Table:
@@ -158,7 +151,7 @@ def _labelled(path: Path, rows: Rows) -> Table:
             data = [(k, parts[1]) for (k, _), parts in zip(rows, split, strict=True)]
             notes: list[str] = []
             values = parse(path, data, delimiter_of(data[0][1]), notes)
-            if _is_wide(values):
+            if is_wide(values):
                 return _of_rows(path, values, names, notes)
     raise FileError(f"{path} holds no line of numbers.")
 

@@ -35,7 +35,7 @@ class Advice(Enum):
     CURRENT_TAKES = "{current} takes"
     VOLTAGE_CHANNEL_IS_FOR = "{voltage_channel} is for"
     CURRENT_CHANNEL_IS_FOR = "{current_channel} is for"
-    CHOOSE_VOLTAGE = "choose those of one with {voltage_channel=NAME}"
+    CHOOSE_VOLTAGE = "choose with {voltage_channel=NAME}"
     CHOOSE_CURRENT = "choose with {current_channel=NAME}"
     UNITS_IS_FOR = "{units} is for"
     ELECTRODE_IS_FOR = "{electrode} is for"

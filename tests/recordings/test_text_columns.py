@@ -87,8 +87,11 @@ def test_an_only_voltage_is_read_though_its_name_says_filtered(write):
 
 
 def test_another_signal_alone_is_no_voltage(write):
-    with pytest.raises(FileError, match="holds no voltage"):
+    with pytest.raises(
+        FileError, match=r"holds no voltage of a cell .*\(\"LFP \(mV\)\"\): choose with voltage_channel=NAME"
+    ):
         read(write("t_ms,LFP (mV)", T, V))
+    check(read(write("t_ms,Vm during light (mV),light (V),Im_pA", T, V, AUX, STEP)), (V, STEP))
     with pytest.raises(FileError, match="holds no voltage"):
         read(write("t_ms,trigger", T, AUX))
     recording = read(write("t_ms,soma,TTL", T, V, AUX))
@@ -118,6 +121,8 @@ PAIRS = [
     ("Vpre (mV)", "Ipre (pA)", "Vpost (mV)", "Ipost (pA)", "Vpost"),
     ("V_ch0_mV", "I_ch0_pA", "V_ch1_mV", "I_ch1_pA", "ch1"),
     ("Vmon-1 (mV)", "Imon-1 (pA)", "Vmon-2 (mV)", "Imon-2 (pA)", "Vmon-2"),
+    ("Vm_A", "Im_A", "Vm_B", "Im_B", "Vm_B"),
+    ("A mV", "A pA", "B mV", "B pA", "B"),
     ("left (mV)", "left (pA)", "right (mV)", "right (pA)", "right"),
     ("headstage 1 V_mV", "headstage 1 I_pA", "headstage 2 V_mV", "headstage 2 I_pA", "headstage 2"),
 ]

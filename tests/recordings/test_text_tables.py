@@ -156,6 +156,15 @@ def test_lines_that_are_sweeps(tmp_path, delimiter):
     check(read(path, dt=0.1, current=current), (V, STEP), (W, 2 * STEP))
 
 
+def test_lines_of_different_lengths(tmp_path):
+    path = tmp_path / "rows.csv"
+    for ending in ("", "," * 80, ",NaN" * 80):
+        path.write_text(
+            "\n".join(",".join(f"{x:.6g}" for x in row) for row in (V[:320], W)).replace("\n", ending + "\n")
+        )
+        check(read(path, dt=0.1), (V[:320], None), (W, None))
+
+
 def test_lines_with_a_name_or_a_time(tmp_path):
     path = tmp_path / "rows.csv"
     for names in (("t_ms,", "V1_mV,", "V2_mV,", "I_pA,"), ("", "", "", "")):
