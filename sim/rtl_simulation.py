@@ -18,7 +18,7 @@ import find_libpython
 import numpy as np
 
 from spikefab.errors import ToolError, UsageError
-from spikefab.toolchain.cache import cache_dir, plain_place
+from spikefab.toolchain.cache import cache_dir, is_plain, plain_place
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
 TOP = "dut"  # name of the top module of every design that is simulated
@@ -30,9 +30,12 @@ LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_v
 
 # cocotb's runner changes the environment of its process and exits it on some errors: it runs in a separate process.
 _RUNNER = """
-import json, sys
+import json, pathlib, sys
+from cocotb_tools import config
 from cocotb_tools.runner import get_runner
-simulator, method, options = json.loads(sys.argv[1])
+simulator, method, options, cocotb = json.loads(sys.argv[1])
+if cocotb:
+    config.share_dir, config.libs_dir = (pathlib.Path(cocotb, name) for name in ("share", "libs"))
 getattr(get_runner(simulator), method)(**options)
 """
 
@@ -76,7 +79,10 @@ def build(
             # times in the future, so that make does not find the objects older than the makefile, which is written next
             for kept in target.iterdir():
                 os.utime(kept, (soon := time.time() + 3600, soon))
-        _run(simulator, "build", options, env, log)
+        cocotb = ""
+        if simulator == "verilator" and not is_plain(f"{env['VERILATOR_ROOT']}{cocotb_tools.config.libs_dir}"):
+            env, cocotb = _linked(Path(scratch), env)
+        _run(simulator, "build", options, env, log, cocotb)
         if simulator == "verilator" and not library.exists():
             (Path(scratch) / "library").mkdir()
             for name in LIBRARY:
@@ -87,6 +93,22 @@ def build(
         _keep(Path(scratch) / "product", built)
     log.unlink(missing_ok=True)
     return built
+
+
+def _linked(folder: Path, env: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Links in a folder with a plain path to Verilator and cocotb, for packages whose own paths `make` would take apart.
+
+    Returns the environment with which Verilator is found there, and the link to cocotb.
+    """
+    for name, target in (("verilator", env["VERILATOR_ROOT"]), ("cocotb", cocotb_tools.config.libs_dir.parent)):
+        (folder / name).symlink_to(target)
+    (folder / "bin").mkdir()
+    # in place of the package's own start, a Perl script that calls a shell without quotes
+    start = folder / "bin" / "verilator"
+    start.write_text(f'#!/bin/sh\nexec {folder}/verilator/bin/verilator_bin "$@"\n', encoding="utf-8")
+    start.chmod(0o755)
+    path = os.pathsep.join([str(folder / "bin"), env["PATH"]])
+    return {**env, "VERILATOR_ROOT": str(folder / "verilator"), "PATH": path}, str(folder / "cocotb")
 
 
 def _digest(*parts: str) -> str:
@@ -125,7 +147,12 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
         }
         files = {"SPIKEFAB_JOB": str(folder / "job.npz"), "SPIKEFAB_ANSWERS": str(folder / "answers.npz")}
         log = built.parent / f"{built.name}-run-{os.getpid()}.log"
-        _run(simulator, "test", options, {**simulator_env(simulator), **files}, log)
+        env = {**simulator_env(simulator), **files}
+        # for a simulator that was linked under another path of cocotb's libraries, which is gone
+        env["LD_LIBRARY_PATH"] = os.pathsep.join(
+            [str(cocotb_tools.config.libs_dir), *filter(None, [env.get("LD_LIBRARY_PATH")])]
+        )
+        _run(simulator, "test", options, env, log)
         if not (folder / "answers.npz").exists():
             raise ToolError(f"the simulation in {simulator} broke off: see {log}.")
         log.unlink(missing_ok=True)
@@ -133,14 +160,19 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
             return dict(answers)
 
 
-def _run(simulator: str, method: str, options: Mapping[str, object], env: Mapping[str, str], log: Path) -> None:
-    """Call a method of cocotb's runner in a separate process, its output into `log`. Raises `ToolError` if it fails."""
+def _run(
+    simulator: str, method: str, options: Mapping[str, object], env: Mapping[str, str], log: Path, cocotb: str = ""
+) -> None:
+    """Call a method of cocotb's runner in a separate process, its output into `log`. Raises `ToolError` if it fails.
+
+    cocotb  path of cocotb's package, if the runner shall use another than its own
+    """
     if find_libpython.find_libpython() is None:
         name = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
     # With this variable, cocotb's runner would take itself for a part of a pytest run and behave differently.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
-    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options])]
+    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options, cocotb])]
     with log.open("wb") as output:
         # A new process group: when the user interrupts, its compilers and simulators are ended together with it.
         process = subprocess.Popen(

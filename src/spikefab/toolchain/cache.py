@@ -16,9 +16,14 @@ def cache_dir(kind: str) -> Path:
     return path
 
 
+def is_plain(path: str | Path) -> bool:
+    """Whether a path has only signs that neither `make` nor a shell takes for its own."""
+    return re.fullmatch(r"[\w./+-]+", str(path), re.ASCII) is not None
+
+
 def plain_place() -> str:
     """A folder for temporary files whose path suits `make` and yosys, which take a space or a quote in it for their own."""
     for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if re.fullmatch(r"[\w./+-]+", place, re.ASCII) and os.access(place, os.W_OK):
+        if is_plain(place) and os.access(place, os.W_OK):
             return place
     raise ToolError(f"make and yosys need a TMPDIR without spaces in its path: it is {tempfile.gettempdir()}.")
