@@ -11,6 +11,7 @@ from typing import Any
 
 from spikefab.errors import FileError, UsageError
 from spikefab.fit.options import FitOptions
+from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
 from spikefab.hw.models import model_source
 
@@ -122,6 +123,10 @@ def _reading(reading: Mapping[str, Any] | None, dt: float | None) -> tuple[dict[
     options = {n: v for n, v in (reading or {}).items() if v is not None}
     if dt is not None:
         options.setdefault("dt", dt)
+    if "units" in options:
+        parse_units(options["units"])
+    for name in {"voltage_channel", "current_channel"} & {*options}:
+        options[name] = parse_channel(options[name])
     key = dict(options)
     for name, value in options.items():
         if name == "current" and isinstance(value, str | os.PathLike):

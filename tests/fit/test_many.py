@@ -384,6 +384,9 @@ def test_an_absent_file_is_a_failed_cell(tmp_path):
         ({"shard": (3, 2)}, UsageError, "shard 3/2 does not exist"),
         ({"jobs": 0}, UsageError, "jobs must be at least 1"),
         ({"reading": {"current": Path("absent.csv")}}, FileError, "does not exist"),
+        ({"reading": {"current": "absent.csv"}}, FileError, "does not exist"),
+        ({"reading": {"units": "mV,m"}}, UsageError, "such as mV,pA"),
+        ({"reading": {"voltage_channel": -1}}, UsageError, "a number from 0 on, or a name"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_runs(folder, tmp_path, change, error, match):
