@@ -17,6 +17,8 @@ FLAT = 0.01  # range of the voltage, mV, below which the trace shows no cell
 NOISIEST = 2.0  # noise of the voltage, mV rms, above which spikes cannot be counted reliably
 LEAST_CURRENT = 1e-3  # nA: a smaller current makes no neuron fire, so its unit is probably wrong
 LARGEST_CURRENT = 50.0  # nA: no patch electrode passes more, so its unit is probably wrong
+SMALL = 25.0  # height of a spike, mV, below which others may be too small to count as spikes
+MISSED = 1.5  # ratio of the number of small peaks that recur to the number of spikes above which spikes may be missed
 COARSEST = 0.2  # sample step, ms, above which the shape of spikes is lost
 # Slope, MOhm, of the spikes' voltages over the current, above which the bridge was not balanced. It was at most 6 in well
 # balanced recordings and 75 in an unbalanced one.
@@ -54,8 +56,8 @@ def quality_warnings(
         found.append(f"The current reaches {amplitude:.2g} nA only, though the cell fires: its unit may be another.")
     if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
         found.append("The voltage does not change: nothing of a cell can be seen.")
-    elif not any(len(s) for s in spikes):
-        found.append(_no_spikes(recurring_peaks(sweeps, [compensated(sweep) for sweep in sweeps], dt)))
+    else:
+        found += _few_spikes(sweeps, [compensated(sweep) for sweep in sweeps], dt, spikes)
     for end, sign in (("above", 1.0), ("below", -1.0)):
         level = _clipped([sign * sweep.voltage for sweep in sweeps], dt)
         if level is not None:
@@ -87,16 +89,17 @@ def quality_warnings(
     return tuple(found)
 
 
-def _no_spikes(height: float | None) -> str:
-    """A warning that there are no spikes; `height`, mV, is that of the peaks that recur all the same, or None."""
-    if height is None:
-        return "There are no spikes: only the passive membrane can be fitted."
-    least = f", such as {0.6 * height:.0f}."
-    return Sentence(
-        f"There are no spikes, but peaks of {height:.0f} mV recur: are these spikes? Then ",
-        Advice.SMALLER_SPIKES,
-        least,
-    )
+def _few_spikes(sweeps: Sequence[Sweep], voltages: list[Floats], dt: float, spikes: Sequence[Spikes]) -> list[str]:
+    """A warning if there are no spikes, or only some of many small ones; `voltages` are without that of an electrode."""
+    number = sum(map(len, spikes))
+    if number and np.median(np.concatenate([s.peak_voltage - s.onset_voltage for s in spikes])) > SMALL:
+        return []
+    peaks = recurring_peaks(sweeps, voltages, dt)
+    if peaks is None or peaks[1] <= MISSED * number:
+        return [] if number else ["There are no spikes: only the passive membrane can be fitted."]
+    height, least = f"peaks of {peaks[0]:.0f} mV recur", f", such as {0.6 * peaks[0]:.0f}."
+    counted = "There are no spikes, but" if not number else f"Of {peaks[1]} peaks only {number} count as spikes, but"
+    return [Sentence(f"{counted} {height}: are these spikes? Then ", Advice.SMALLER_SPIKES, least)]
 
 
 def _noise(v: Floats) -> float:

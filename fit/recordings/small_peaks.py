@@ -25,8 +25,8 @@ ARTEFACT = 1.5  # ms after a step of the current in which a peak is an artefact 
 STEP = 0.05  # share of the range of the current by which a step changes it at least
 
 
-def recurring_peaks(sweeps: Sequence[Sweep], voltages: Sequence[Floats], dt: float) -> float | None:
-    """The median height, mV, of peaks that recur and look like small spikes, or None if there are none.
+def recurring_peaks(sweeps: Sequence[Sweep], voltages: Sequence[Floats], dt: float) -> tuple[float, int] | None:
+    """The median height, mV, and number of peaks that recur and look like small spikes, or None if there are none.
 
     voltages  (T,) mV of each sweep, without that of an electrode
 
@@ -66,7 +66,7 @@ def recurring_peaks(sweeps: Sequence[Sweep], voltages: Sequence[Floats], dt: flo
     intervals = np.concatenate([np.diff(at) for at in found])
     widest = min(WIDEST, DUTY * float(np.median(intervals)) * dt) if len(intervals) else WIDEST
     looks = height >= LOWEST and _like_a_spike(np.median(shapes, axis=0), height, widest, dt)
-    return height if looks and few >= FEWEST and all_ - few <= few / 2 else None
+    return (height, few) if looks and few >= FEWEST and all_ - few <= few / 2 else None
 
 
 def _like_a_spike(shape: Floats, height: float, widest: float, dt: float) -> bool:

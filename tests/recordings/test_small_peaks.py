@@ -74,6 +74,17 @@ def test_small_spikes_are_asked_about_and_then_counted(shape, height, noise):
     assert len(spikes) == 6 and np.all(np.abs(spikes.peak_index * DT - TIMES) < 1)
 
 
+def test_small_spikes_of_which_only_some_count():
+    """Spikes of 18 mV under noise: some are 20 mV high by chance."""
+    v = voltage(gauss, 18, 0.8, seed=4)
+    recording = Recording.from_arrays(v, None, DT)
+    assert 0 < len(recording.spikes()[0]) < 5
+    (warning,) = [w for w in recording.warnings() if "are these spikes?" in w]
+    assert warning.startswith(f"Of 6 peaks only {len(recording.spikes()[0])} count as spikes")
+    large = Recording.from_arrays(voltage(gauss, 60, 0.8), None, DT)
+    assert len(large.spikes()[0]) == 6 and not any("spikes?" in w for w in large.warnings())
+
+
 def test_small_spikes_among_slow_things():
     v = voltage(gauss, 13, 0.3)
     rng = np.random.default_rng(1)
