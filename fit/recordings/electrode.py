@@ -30,6 +30,9 @@ STEP = 0.02  # share of the range of a current by which a step changes it at lea
 MOST = 100_000  # number of bins of all sweeps that are looked at
 BLOCKS = 20  # number of blocks of the data, each of which is left out in turn for the standard error
 LEAST = 2.0  # MOhm: a smaller resistance is not distinguished from none
+FAINT = (
+    0.3  # mV: an electrode whose voltage stays below this is none; noise that voltage and current share looks like one
+)
 SURE = 3.0  # least number of standard errors that the resistance is above 0
 MAIN = 0.6  # least share of the resistance that one bin must have for its lag to count
 VISIBLE = 5.0  # mV by which the electrode must answer the largest change of the current to be mistaken for spikes
@@ -134,7 +137,8 @@ def find_electrode(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes])
         for a, b in zip(squares, products, strict=True)
     ]
     error = float(np.sqrt(BLOCKS - 1) * np.std(without))
-    if made.resistance < max(LEAST, SURE * error):
+    span = max(float(np.ptp(np.percentile(p.current, (2, 98)) if noise else p.current)) for p in parts)
+    if made.resistance < max(LEAST, SURE * error) or made.resistance * span < FAINT:
         return Electrode()
     return made if noise else replace(made, lag=0.0)
 

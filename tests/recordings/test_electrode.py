@@ -114,6 +114,15 @@ def test_slow_stimuli_show_no_electrode():
     assert Recording.from_arrays([1.0, 2.0, 3.0], [0.0, 1.0, 0.0], dt).electrode_resistance == 0
 
 
+def test_noise_that_voltage_and_current_share_is_no_electrode():
+    """A monitor that shows a thousandth of a nA of noise, which the voltage shows too: it would be 60 MOhm."""
+    rng = np.random.default_rng(0)
+    i = rng.normal(0.015, 0.0007, 20_000)
+    v = REST + 60 * (i - 0.015) + rng.normal(0, 0.05, len(i)) + spike_shape(np.arange(len(i)) * 0.1, 700.0)
+    recording = Recording.from_arrays(v, i, 0.1)
+    assert recording.electrode_resistance == 0 and [len(s) for s in recording.spikes()] == [1]
+
+
 def test_noise_through_an_electrode_is_no_spike(tmp_path, capsys):
     """Fast noise jumps by 20 mV through 40 MOhm; the features are those of the membrane."""
     recordings = [made("noise", 0.2, true, R=60, tau=8) for true in (0.0, 40.0)]
