@@ -30,6 +30,7 @@ def fit(
     voltage: ArrayLike | None = None,
     current: ArrayLike | None = None,
     dt: float | None = None,
+    spike_prominence: float | None = None,
     options: FitOptions | None = None,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
@@ -45,6 +46,8 @@ def fit(
     current    nA, of the same shape
     dt         ms between two samples of these arrays; it is also the step of the hardware unless `step` is given. With a
                recording, which has its own sample step, dt is another name of `step`
+    spike_prominence
+               mV: least prominence of a spike in these arrays or in the file, see `read`
     models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds
                the options of a fit, see `FitOptions`
     options    the same as an object; keywords take precedence over it
@@ -64,7 +67,7 @@ def fit(
     if (recording is None) == (voltage is None):
         raise UsageError("give fit either a recording, or voltage and current.")
     if recording is None:
-        recording = _of_arrays(voltage, current, dt)
+        recording = _of_arrays(voltage, current, dt, spike_prominence)
         if options is None and asked.get("step") is None:
             asked["step"] = dt
     elif not isinstance(recording, Recording | str | Path):
@@ -75,9 +78,11 @@ def fit(
         if asked.get("step") is not None:
             raise UsageError("a recording has a sample step of its own: give step, that of the hardware, and no dt.")
         asked["step"] = dt
+    if isinstance(recording, Recording) and voltage is None and spike_prominence is not None:
+        raise UsageError("a recording has its spikes already: spike_prominence is given to spikefab.read.")
     options = FitOptions.of(options, **asked)
     if not isinstance(recording, Recording):
-        recording = read(recording)
+        recording = read(recording, spike_prominence=spike_prominence)
     task = Task.of(recording, options.step, options.held_out, options.weights, options.folds)
     for text in task.notes:
         if notice is not None:
@@ -104,12 +109,14 @@ def fit(
     return results
 
 
-def _of_arrays(voltage: ArrayLike | None, current: ArrayLike | None, dt: float | None) -> Recording:
+def _of_arrays(
+    voltage: ArrayLike | None, current: ArrayLike | None, dt: float | None, spike_prominence: float | None
+) -> Recording:
     if current is None:
         raise UsageError("fit needs the injected current (nA) beside the voltage (mV).")
     if dt is None:
         raise UsageError("fit needs dt, the ms between two samples, beside voltage and current.")
-    return Recording.from_arrays(voltage, current, dt)  # type: ignore[arg-type]
+    return Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence)  # type: ignore[arg-type]
 
 
 def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> None:

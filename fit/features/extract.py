@@ -29,7 +29,12 @@ TAUS = ("decay_time_constant_after_stim", "time_constant")
 
 
 def extract_features(
-    voltage: ArrayLike, dt: float, current: ArrayLike | None = None, *, extra: Sequence[str] = ()
+    voltage: ArrayLike,
+    dt: float,
+    current: ArrayLike | None = None,
+    *,
+    extra: Sequence[str] = (),
+    spike_prominence: float | None = None,
 ) -> dict[str, float]:
     """Features of one sweep (T,) or of several sweeps (S, T), as floats; nan if the recording does not show a feature.
 
@@ -37,13 +42,14 @@ def extract_features(
     dt       ms, the sample step of the recording
     current  nA, of the same shape as the voltage, or (T,) for all sweeps
     extra    further features by eFEL's names; each result is the mean of all values that eFEL returns
+    spike_prominence  mV: least prominence of a spike (default 20), see `find_spikes`
 
     The time window of the stimulus is found in the current, or in the voltage if there is no current. `definitions` and
     docs/features.md say what each feature is. One sweep has no rheobase: that takes several.
 
     Raises UsageError for a name that eFEL does not have, and everything that Recording.from_arrays raises.
     """
-    return _features(_see(Recording.from_arrays(voltage, current, dt), extra), extra)
+    return _features(_see(Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence), extra), extra)
 
 
 def recording_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> dict[str, float]:

@@ -36,14 +36,8 @@ def fit_python(file: str | None, reading: Mapping[str, Any] | None, options: Fit
     if file is not None and reading is not None:
         lines = ["from spikefab import fit, read", "", f"recording = {read_python(file, reading)}"]
     elif reading is not None:
-        what = f"voltage=voltage, current=current, dt={reading['dt']!r}"
-        if len(reading) > 1:  # options that `fit` itself does not take with arrays
-            given = ", ".join(f"{name}={value!r}" for name, value in reading.items())
-            lines = [
-                "from spikefab import Recording, fit",
-                "",
-                f"recording = Recording.from_arrays(voltage, current, {given})",
-            ]
-            what = "recording"
+        what = ", ".join(
+            ["voltage=voltage, current=current", *(f"{name}={value!r}" for name, value in reading.items())]
+        )
     asked = "".join(f"    {argument},\n" for argument in options.to_python())
     return "\n".join([*lines, f"results = fit({what},\n{asked})"])

@@ -9,7 +9,8 @@ import pytest
 
 from spikefab.cli import main
 from spikefab.errors import UsageError
-from spikefab.fit.features.extract import recording_features
+from spikefab.fit import fit
+from spikefab.fit.features.extract import extract_features, recording_features
 from spikefab.fit.options import FitOptions
 from spikefab.fit.recordings.readers import read
 from spikefab.fit.recordings.recording import Recording
@@ -198,8 +199,12 @@ def test_the_least_height_everywhere(tmp_path, capsys):
     assert [len(s) for s in Task.of(recording, 0.1).spikes] == [5]
     assert recording_features(recording)["spike_count"] == 5
     again = fit_python(None, recording.reading, FitOptions())
-    assert "recording = Recording.from_arrays(voltage, current, dt=0.1, spike_prominence=8.0)" in again
-    assert "fit(recording," in again
+    assert "fit(voltage=voltage, current=current, dt=0.1, spike_prominence=8.0," in again
+    arrays = {"voltage": v, "current": i, "dt": dt, "models": ["LIF"], "budget": 2}
+    assert len(fit(**arrays, spike_prominence=8).task.spikes[0]) == 5
+    assert extract_features(v, dt, i, spike_prominence=8)["spike_count"] == 5
+    with pytest.raises(UsageError, match="has its spikes already"):
+        fit(recording, spike_prominence=8)
     file = tmp_path / "small.csv"
     np.savetxt(
         file, np.stack([np.arange(len(v)) * dt, v, i], axis=1), delimiter=",", header="t_ms,V_mV,I_nA", comments=""
