@@ -40,10 +40,11 @@ def command_of(path: Path, protocol: Protocol, output: Output, lengths: list[int
     if 0 < protocol.episodes < len(lengths):
         raise NotKnownError(f"its protocol has {protocol.episodes} sweeps but the file {len(lengths)}")
     turns = [not protocol.alternates or k % 2 == output.number for k in range(len(lengths))]
-    if plays == "file":
-        commands = played(path, output, lengths, step)
-        return [c if turn else np.full(len(c), output.holding) for c, turn in zip(commands, turns, strict=True)]
-    return [_waveform(output, k, n) if turns[k] else np.full(n, output.holding) for k, n in enumerate(lengths)]
+    epochs = (_waveform(output, k, n) for k, n in enumerate(lengths))
+    commands = played(path, output, lengths, step) if plays == "file" else [*epochs]
+    if not all(np.all(np.isfinite(c)) for c in commands):
+        raise NotKnownError("its command cannot be rebuilt")
+    return [c if turn else np.full(len(c), output.holding) for c, turn in zip(commands, turns, strict=True)]
 
 
 def _waveform(output: Output, sweep: int, length: int) -> Floats:

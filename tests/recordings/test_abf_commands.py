@@ -121,6 +121,8 @@ def test_epochs_that_shrink(path):
         ({"ltp": 2, "ltp_use": 1}, "its command is that of an LTP protocol"),
         ({"added": 35.0}, "its command was added to a holding level of the amplifier (35)"),
         ({"first": 5}, "its command begins with episode 5"),
+        ({"level": [0.0, float("nan")]}, "its command cannot be rebuilt"),
+        ({"holding": float("nan")}, "its header does not hold the command"),
         ({"source": 3}, "source 3, which is not known"),
         ({"mode": 3}, "flat at 0 nA"),
         ({"enable": 0}, "flat at 0 nA"),
