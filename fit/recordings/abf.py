@@ -175,7 +175,7 @@ def _commands(file: _File, lengths: list[int]) -> tuple[list[Candidate], list[li
     """The commands that change: those in a unit of current, and those in a unit of voltage, (T,) mV for each sweep.
 
     Also why the commands of the other outputs are not known, by their numbers; for outputs that the file does not have, by
-    None.
+    None. If a command in a unit of current cannot be rebuilt, that is the reason for outputs in other units too.
     """
     protocol = protocol_of(file.abf)
     if protocol is None:
@@ -183,17 +183,21 @@ def _commands(file: _File, lengths: list[int]) -> tuple[list[Candidate], list[li
     found: list[Candidate] = []
     of_voltage: list[list[Floats]] = []
     reasons: dict[int | None, str] = {None: "its command is in no unit, not in pA"}
+    others: list[int | None] = [None]
+    blocked: list[str] = []
     for output in protocol.outputs:
         unit = file.units.current or output.unit
-        in_amps = is_unit(unit, CURRENTS)
+        in_amps = bool(file.units.current) or unit in CURRENTS
         if not in_amps:
             reasons[output.number] = f"its command is in {unit or 'no unit'}, not in pA"
+            others.append(output.number)
         if not in_amps and unit not in VOLTS:
             continue
         try:
             values = [factor(unit) * c for c in command_of(file.path, protocol, output, lengths, file.dt)]
         except NotKnownError as reason:
             reasons.setdefault(output.number, str(reason))
+            blocked += [str(reason)] if in_amps else []
             continue
         level = values[0][0]
         flat = all(np.all(i == level) for i in values)
@@ -207,7 +211,7 @@ def _commands(file: _File, lengths: list[int]) -> tuple[list[Candidate], list[li
             found.append(Candidate(values, origin, unit, output=output.number))
         else:
             of_voltage.append(values)
-    return found, of_voltage, reasons
+    return found, of_voltage, reasons | dict.fromkeys(others, blocked[0]) if blocked else reasons
 
 
 def _membrane(

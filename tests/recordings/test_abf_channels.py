@@ -131,6 +131,12 @@ def test_the_command_of_another_output(tmp_path):
     assert read(still).sweeps[0].current is None, "an output that nothing follows drives something else"
 
 
+def test_the_reason_is_that_of_the_command_in_pa(tmp_path):
+    """The voltage is channel 1, and output 1 is in mV: what matters is why output 0 is not known."""
+    path = file(tmp_path, ("temp", "C", [noise(1, 1)] * 4), ("Vm", "mV", VM), user_list=1)
+    assert read(path).current_origin == "its command follows a user list, which cannot be rebuilt"
+
+
 # Units and clamp
 
 
