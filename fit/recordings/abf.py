@@ -105,7 +105,7 @@ def read_current(path: Path, _: float, unit: str = "") -> tuple[list[Floats], fl
     Returns one current (T,) nA per sweep, the sample step in ms, and notices.
     """
     abf = open_abf(path)
-    _, told = labels_of(abf)
+    told = labels_of(abf)[1]
     channel = next((c for c, u in enumerate(told) if u in CURRENTS), 0)
     unit = unit or told[channel]
     notes = () if is_unit(unit, AMPS) else (f"ADC {channel} of {path} is in {unit}: taken as pA",)
