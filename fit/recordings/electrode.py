@@ -17,7 +17,12 @@ from .sweep import NEGLIGIBLE, QUIET, Floats, Sweep, denoise, samples
 BIN = 0.1  # ms: faster samples are averaged over bins of this length
 EARLY = 0.2  # ms by which the voltage may be ahead of a recorded current, whose filter may be slower
 LATE = 0.4  # ms after a step of the current in which the electrode follows; its capacitive transients are over by then
-TAUS = np.geomspace(0.4, 80, 10)  # time constants, ms, of the exponentials that a membrane's response is composed of
+FASTEST = 0.6  # ms: shortest time constant of the exponentials that a membrane's response is composed of
+FASTEST_BINS = 3  # the same in bins, for a coarse sample step: a faster response could not be told from a jump
+SLOWEST = 80.0  # ms: longest of these time constants
+TAUS = 10  # number of these time constants
+# time constant, ms, of the exponential with which the voltage recovers from each spike, whatever the current
+RECOVERY = 15.0
 # Time constant, ms, of the high-pass filter on voltage and current. Slower changes of the voltage have many other reasons.
 SLOW = 3.0
 AFTER = 15.0  # ms after the onset of a spike that are left out
@@ -128,9 +133,10 @@ def find_electrode(sweeps: Sequence[Sweep], dt: float, spikes: Sequence[Spikes])
     blocks = [_products(x[:, a:b], y[a:b]) for a, b in pairwise(ends)]
     squares, products = (np.array([block[k] for block in blocks]) for k in (0, 1))
     whole, right = squares.sum(axis=0), products.sum(axis=0)
-    solution = _solve(whole, right, len(taps))
+    free = len(taps) + 1  # and the recovery from spikes
+    solution = _solve(whole, right, free)
     made = _electrode(solution[: len(taps)], taps, step)
-    used = (solution > 0) | (np.arange(len(solution)) < len(taps))
+    used = (solution > 0) | (np.arange(len(solution)) < free)
     whole, right, squares, products = whole[used][:, used], right[used], squares[:, used][:, :, used], products[:, used]
     without = [
         float(np.sum(np.linalg.lstsq(whole - a, right - b, rcond=1e-9)[0][: len(taps)]))
@@ -171,7 +177,7 @@ class _Part:
         return clear
 
     def regressors(self, taps: range, kept: np.ndarray, noise: bool) -> tuple[Floats, Floats]:
-        """The regressors (taps and TAUS, m) nA and the voltage (m,) mV of the bins in `kept` that follow a step."""
+        """The regressors (taps, RECOVERY and time constants, m) and the voltage (m,) mV of the bins in `kept` that follow a step."""
         from scipy.signal import lfilter
 
         i, least = self.current, 0.0
@@ -189,7 +195,10 @@ class _Part:
         y, u = _high_pass(self._without_spikes(self.voltage), self.step), _high_pass(i, self.step)
         at = np.flatnonzero(used)
         columns = [u[at - k] for k in taps]
-        for tau in TAUS:
+        ends = np.zeros(n)
+        np.add.at(ends, np.clip(self.peaks + samples(WIDTH, self.step), 0, n - 1), 1.0)
+        columns.append(_high_pass(lfilter([1], [1, -np.exp(-self.step / RECOVERY)], ends), self.step)[at])
+        for tau in np.geomspace(max(FASTEST, FASTEST_BINS * self.step), SLOWEST, TAUS):
             k = -np.expm1(-self.step / tau)
             columns.append(lfilter([0, k], [1, k - 1], u)[at])
         return np.stack(columns), y[at]

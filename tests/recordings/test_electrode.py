@@ -181,7 +181,7 @@ def test_set_05_through_an_electrode(added):
         ("QSNMC2007/challengeA_set04_4reps.csv", 15),
         ("QSNMC2007/challengeA_set12_4reps.csv", 15),
         ("QSNMC2007/challengeB_C010302A1_IDRest.csv", 0),
-        ("pyABF/18713001.abf", 13),
+        ("pyABF/18713001.abf", 15),
         ("pyABF/190619B_0003.abf", 0),  # its bridge is off, but the voltage across it follows within a millisecond only
         ("pyABF/171116sh_0017.abf", 0),
     ],
