@@ -177,7 +177,7 @@ class _Part:
         return clear
 
     def regressors(self, taps: range, kept: np.ndarray, noise: bool) -> tuple[Floats, Floats]:
-        """The regressors (taps, RECOVERY and time constants, m) and the voltage (m,) mV of the bins in `kept` that follow a step."""
+        """The regressors (taps, recovery, time constants; m) and the voltage (m,) mV of the bins in `kept` that follow a step."""
         from scipy.signal import lfilter
 
         i, least = self.current, 0.0
