@@ -21,7 +21,7 @@ FASTEST = 0.6  # ms: shortest time constant of the exponentials that a membrane'
 FASTEST_BINS = 3  # the same in bins, for a coarse sample step: a faster response could not be told from a jump
 SLOWEST = 80.0  # ms: longest of these time constants
 TAUS = 10  # number of these time constants
-# time constant, ms, of the exponential with which the voltage recovers from each spike, whatever the current
+# Time constant, ms, of the exponential with which the voltage recovers from each spike, whatever the current
 RECOVERY = 15.0
 # Time constant, ms, of the high-pass filter on voltage and current. Slower changes of the voltage have many other reasons.
 SLOW = 3.0
@@ -35,9 +35,8 @@ STEP = 0.02  # share of the range of a current by which a step changes it at lea
 MOST = 100_000  # number of bins of all sweeps that are looked at
 BLOCKS = 20  # number of blocks of the data, each of which is left out in turn for the standard error
 LEAST = 2.0  # MOhm: a smaller resistance is not distinguished from none
-FAINT = (
-    0.3  # mV: an electrode whose voltage stays below this is none; noise that voltage and current share looks like one
-)
+# mV: a voltage across the electrode below this is ignored, because noise that voltage and current share looks like one
+FAINT = 0.3
 SURE = 3.0  # least number of standard errors that the resistance is above 0
 MAIN = 0.6  # least share of the resistance that one bin must have for its lag to count
 VISIBLE = 5.0  # mV by which the electrode must answer the largest change of the current to be mistaken for spikes
@@ -94,10 +93,11 @@ def rough_electrode(sweeps: Sequence[Sweep], dt: float) -> Electrode:
     largest = float(np.max(np.abs(rows[1]), initial=0.0))
     if largest == 0:
         return Electrode()
-    found = np.zeros(4)
-    kept = slice(None)
+    found: Floats = np.zeros(4)
+    kept: slice | np.ndarray = slice(None)
     for _ in range(4):
-        found = np.linalg.lstsq(*_products(rows[:, kept], dv[kept]), rcond=1e-12)[0]
+        solved = np.linalg.lstsq(*_products(rows[:, kept], dv[kept]), rcond=1e-12)
+        found = np.asarray(solved[0], dtype=np.float64)
         off = np.abs(dv - np.einsum("kt,k->t", rows, found))
         kept = off <= 4 * 1.4826 * float(np.median(off[kept])) + 1e-9
     made = _electrode(found[2::-1], range(-1, 2), parts[0].step)
