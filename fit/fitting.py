@@ -174,8 +174,7 @@ def _compare(results: FitResults, task: Task, judged: Mapping[str, _Judged]) -> 
     scores = []
     for result in results:
         j = judged[result.model_name]
-        each = [task.score([part], j.voltages, j.spikes) for part in j.parts]
-        scores.append([s.combined_score for s in each if s is not None])
+        scores.append(task.each_score(j.parts, j.voltages, j.spikes))
     sure = certainty(np.array(scores).reshape(len(results), -1))
     if sure is not None and len(results) > 1:
         for result, first, tied in zip(results, *sure, strict=True):

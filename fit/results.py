@@ -20,9 +20,12 @@ from .result import FitResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from spikefab.fit.scoring.scale import Scale
     from spikefab.fit.scoring.task import Task
 
-SCHEMA = 2  # version of the layout of result.json, see docs/result.md; version 2 added features and recommended
+# Version of the layout of result.json, see docs/result.md. Version 2 added features and recommended; version 3 scale, and in
+# the scores voltage, pattern, timing_weight and timing_term.
+SCHEMA = 3
 
 
 class FitResults(list[FitResult]):
@@ -72,6 +75,15 @@ class FitResults(list[FitResult]):
         return recording_features(self.task.recorded)
 
     @cached_property
+    def scale(self) -> "Scale | None":
+        """Floor and ceiling of the scores by which the models are ranked; None for results from a file without them."""
+        if self.task is None:
+            return None
+        from spikefab.fit.scoring.scale import scale
+
+        return scale(self.task)
+
+    @cached_property
     def recommended(self) -> list[tuple[str, str]]:
         """The models recommended for these features, as (name, reason); see `recommend`."""
         return recommend(self.features) if self.features else []
@@ -87,6 +99,7 @@ class FitResults(list[FitResult]):
             "schema": SCHEMA,
             "results": [r.to_dict() for r in self],
             "input": self.input,
+            "scale": None if self.scale is None else self.scale.to_dict(),
             "features": {name: x if math.isfinite(x) else None for name, x in self.features.items()},
             "recommended": {
                 "models": [{"model": name, "reason": reason} for name, reason in self.recommended],
@@ -133,6 +146,8 @@ class FitResults(list[FitResult]):
 
         `models`: classes, or `file.py:Class`, of a user's own models. No file is run because a result names it.
         """
+        from spikefab.fit.scoring.scale import Scale
+
         if models is not None:
             resolve_models(models)
         path = Path(path)
@@ -142,7 +157,8 @@ class FitResults(list[FitResult]):
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]
-            # files of schema 1 have none of the following
+            # files of schema 1 have none of the following, files of schema 2 no scale
+            results.scale = Scale.from_dict(content["scale"]) if content.get("scale") else None
             results.ended_early = content.get("ended_early", [])
             features = content.get("features", {})
             results.features = {name: math.nan if x is None else x for name, x in features.items()}

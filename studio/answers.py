@@ -157,8 +157,28 @@ class SimulateRequest(TypedDict):
     ideal: NotRequired[bool]
 
 
+class Level(TypedDict):
+    score: float
+    voltage: float | None
+    timing: float
+    count: float
+
+
+class Scale(TypedDict):
+    floor: Level
+    ceiling: Level | None
+    ceiling_from: Literal["neighbours", "repeats"] | None
+    chance_timing: float
+    neighbour_timing: float | None
+    interpolated_timing: float | None
+    repeat_timing: float | None
+    timing_weight: float
+
+
 class Score(TypedDict):
     combined_score: float | None
+    voltage: float | None
+    timing_term: float
     masked_rmse: float | None
     timing: float | None
     count: float | None
@@ -179,6 +199,8 @@ class SimulationHead(Same):
     data_spikes: NotRequired[list[float] | None]
     i_span: float
     score: Score | None
+    scale: NotRequired[Scale | None]
+    scale_sentences: NotRequired[list[str]]
 
 
 JobState = Literal["running", "paused", "done", "cancelled", "failed", "stopped"]
@@ -219,6 +241,8 @@ class Row(TypedDict):
     combined_score: float | None
     training: float | None
     float64: float | None
+    voltage: NotRequired[float | None]  # missing, as timing_term, in fits of earlier versions
+    timing_term: NotRequired[float]
     timing: float | None
     count: float | None
     masked_rmse: float | None
@@ -241,6 +265,8 @@ class Ranking(TypedDict):
     outcome: str
     ended_early: list[str]
     validated: bool
+    scale: NotRequired[Scale | None]
+    scale_sentences: NotRequired[list[str]]
 
 
 class Better(TypedDict):

@@ -6,10 +6,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from spikefab.errors import UsageError
+from spikefab.fit.scoring.scale import Scale, scale, timing_sentence
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.space import start
@@ -25,7 +27,17 @@ from .recordings import recording_of, sweep_of
 
 KEPT = 4  # number of recordings that are kept ready for simulation
 LONGEST = 2_000_000  # steps of a simulation, at most
-SCORES = ("combined_score", "masked_rmse", "timing", "count", "gamma", "spikes_model", "spikes_data")
+SCORES = (
+    "combined_score",
+    "voltage",
+    "timing_term",
+    "masked_rmse",
+    "timing",
+    "count",
+    "gamma",
+    "spikes_model",
+    "spikes_data",
+)
 
 
 class Bench:
@@ -34,6 +46,7 @@ class Bench:
     def __init__(self, project: Project):
         self.project = project
         self._tasks: OrderedDict[tuple[str, str, float], Task] = OrderedDict()
+        self._scales: WeakKeyDictionary[Task, dict[int, Scale]] = WeakKeyDictionary()  # task -> sweep -> scale
         self._lock = threading.Lock()
 
     def parameters(self, model: type[Neuron], word: int, dt: float, key: str | None) -> dict[str, Any]:
@@ -147,6 +160,7 @@ class Bench:
             scores = task.score([Part(sweep, 0, len(voltage))], {sweep: voltage}, {sweep: spikes})  # type: ignore[arg-type]
             assert scores is not None
             content["score"] = {name: getattr(scores, name) for name in SCORES}
+            content |= self._between(task, sweep)
         named = dict(zip(dp.coefficients, map(int, codes), strict=True))
         state = dict(zip(dp.states, map(int, initial[0]), strict=True))
         chosen = "".join(f", {name}={value!r}" for name, value in dp.model.chosen.items())
@@ -171,6 +185,13 @@ class Bench:
         return b"".join(
             [len(head).to_bytes(4, "little"), head, *(np.asarray(a, dtype="<f4").tobytes() for a in arrays.values())]
         )
+
+    def _between(self, task: Task, sweep: int) -> dict[str, Any]:
+        """Floor and ceiling of the scores of a sweep, and what is said of them."""
+        known = self._scales.setdefault(task, {})
+        if sweep not in known:
+            known[sweep] = scale(task, [Part(sweep, 0, len(task.recording.sweeps[sweep].voltage))])
+        return {"scale": known[sweep].to_dict(), "scale_sentences": [s for s in [timing_sentence(known[sweep])] if s]}
 
     def _task(self, key: str, dt: float) -> Task:
         """The task of scoring all sweeps of a recording, resampled to dt ms. The last KEPT tasks are cached."""

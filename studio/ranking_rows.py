@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from spikefab.fit.report.scale_words import scale_sentences
+
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
 
-SCORES = ("timing", "count", "masked_rmse", "gamma", "spikes_model", "spikes_data")
+SCORES = ("voltage", "timing_term", "timing", "count", "masked_rmse", "gamma", "spikes_model", "spikes_data")
 
 
 def ranking(results: "FitResults") -> dict[str, Any]:
@@ -17,6 +19,8 @@ def ranking(results: "FitResults") -> dict[str, Any]:
         "ended_early": results.ended_early,
         "interrupted": results.interrupted,
         "validated": results.best.validated,
+        "scale": None if results.scale is None else results.scale.to_dict(),
+        "scale_sentences": scale_sentences(results),
     }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbf9; --card: #ffffff; --ink: #16181d; --soft: #5b6270; --line: #d9dce3;
   --shade: #e8ecf2; --first: #c73a4f; --second: #2f7fb8; --third: #b87a08; --voltage: #30638e; --times: #d99a2b;
-  --count: #8d96a3; --good: #1d7a46; --warn: #9a5b00; }
+  --count: #8d96a3; --good: #1d7a46; --warn: #9a5b00; --ceiling: #8fcbaa; --floor: #c9ccd3; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14161a; --card: #1c1f25; --ink: #e8eaee; --soft: #a2a9b6;
   --line: #363b45; --shade: #2a3039; --first: #ff7084; --second: #63b3ea; --third: #eab44c; --voltage: #5b93c4;
-  --times: #e3ae51; --count: #7c8694; --good: #63c98f; --warn: #e9b15a; } }
+  --times: #e3ae51; --count: #7c8694; --good: #63c98f; --warn: #e9b15a; --ceiling: #2f6b4b; --floor: #4a505c; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -42,15 +42,23 @@ td.wrap { white-space: normal; min-width: 12rem; text-align: left; }
 tr.limit td { color: var(--soft); font-style: italic; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: .5rem 0; font-size: .95rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
-.bar { display: flex; width: 11rem; height: .8rem; margin-top: .3rem; background: var(--shade); }
+.bar { display: flex; width: 8.5rem; height: .8rem; margin-top: .3rem; background: var(--shade); }
 .bar i, .key i { background: var(--c); } .bar i { height: 100%; }
 .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; vertical-align: -.05rem; }
+.scale { width: 100%; max-width: 52rem; } .scale :is(th, td):nth-child(2) { width: 50%; min-width: 7rem; }
+.line { position: relative; height: 1rem; margin: .2rem 0 .2rem .4rem; background: var(--shade); border-radius: 3px; }
+.line .ceiling { position: absolute; inset: 0 auto 0 0; background: var(--ceiling); border-right: 2px solid var(--good); }
+.line .floor { position: absolute; inset: 0 0 0 auto; background: var(--floor); border-left: 2px solid var(--soft); }
+.line b { position: absolute; top: .1rem; width: .8rem; height: .8rem; margin-left: -.4rem; border-radius: 50%;
+  background: var(--c); border: 2px solid var(--card); }
+.marks { max-width: none; } .marks .key i:first-child { margin-left: 0; }
 .good { color: var(--good); } .warn { color: var(--warn); }
 abbr { text-decoration: underline dotted var(--soft); text-underline-offset: .2em; cursor: help; }
 details { margin: .4rem 0; } summary { cursor: pointer; padding: .25rem 0; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .88em; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem; overflow-x: auto; }
 @media (max-width: 600px) { main { padding: 1rem .9rem 3rem; } dl { column-gap: .75rem; } .bar { width: 4.5rem; }
+  .scale :is(th, td) { padding-right: .4rem; } .scale :is(th, td):nth-child(2) { width: auto; min-width: 5.2rem; }
   h1 { font-size: 1.3rem; } }
 @media print { details > * { display: block; } figure, tr { break-inside: avoid; } }
 """
@@ -83,10 +91,12 @@ def join(parts: Iterable[object]) -> Markup:
     return Markup("\n".join(map(text, parts)))
 
 
-def table(columns: Sequence[object], rows: Iterable[Sequence[object]], left: int = 1, limits: int = 0) -> Markup:
+def table(
+    columns: Sequence[object], rows: Iterable[Sequence[object]], left: int = 1, limits: int = 0, css: str = ""
+) -> Markup:
     """An HTML table. The first `left` (1 or 2) columns are text, the others numbers; the last `limits` rows look different.
 
-    A table that is too wide for the page scrolls.
+    css: another class of the table. A table that is too wide for the page scrolls.
     """
     rows = list(rows)
     head = tag("tr", *(tag("th", c) for c in columns))
@@ -94,9 +104,9 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], left: int
     for k, row in enumerate(rows):
         cells = [c if isinstance(c, Markup) and c.startswith("<td") else tag("td", c) for c in row]
         body.append(tag("tr", *cells, css="limit" if k >= len(rows) - limits else ""))
-    return Markup(
-        f'<div class="scroll"><table class="t{left}"><thead>{head}</thead><tbody>{join(body)}</tbody></table></div>'
-    )
+    classes = f"t{left} {css}".strip()
+    whole = f'<table class="{classes}"><thead>{head}</thead><tbody>{join(body)}</tbody></table>'
+    return Markup(f'<div class="scroll">{whole}</div>')
 
 
 def definitions(pairs: Iterable[tuple[object, object]]) -> Markup:

@@ -9,6 +9,7 @@ import numpy as np
 from spikefab.errors import UsageError
 from spikefab.fit.recordings.stimuli import stimuli
 from spikefab.fit.scoring.rules import WEIGHTS
+from spikefab.fit.scoring.scale import Level
 from spikefab.fit.scoring.scores import Scores
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 CUT = 1.5  # largest score on the axis of the ranking; a score of 1 is that of a useless model
 DATA = "black"  # colour of the recording
 MODEL = "#d1495b"  # colour of the best model
-TERMS = (("voltage", "#30638e"), ("spike times", "#edae49"), ("spike count", "#8d96a3"))  # terms of the score: colour
+TERMS = (("voltage", "#30638e"), ("timing", "#edae49"), ("spike count", "#8d96a3"))  # terms of the score: colour
+FLOOR, CEILING = "#5b6270", "#1d7a46"  # colours of the marks of floor and ceiling, see `Scale`
 MOST = 4  # number of sweeps that are drawn, at most
 LONGEST = 1200.0  # ms of a sweep with spikes that are drawn, at most
 CROWD = 25  # number of spikes to draw of a sweep with many: more could not be told apart
@@ -108,17 +110,24 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     validated = all(r.validated for r in results)
     train = [r.train.combined_score for r in results]
     largest = float(np.nanmax([*left, *ideal, *(train if validated else [])]))
+    if results.scale is not None:
+        largest = max(largest, results.scale.floor.score)
     # a mark on an end of the axis is drawn whole; a score far above 1 (a useless model) is cut off, with its mark
     marks: dict[str, Any] = {"linestyle": "none", "clip_on": largest > CUT, "zorder": 3}
     ax.plot(ideal, rows, "|", color=DATA, markersize=20, markeredgewidth=1.8, label="in float64", **marks)
+    scale = results.scale
+    if scale is not None:
+        ax.axvline(scale.floor.score, color=FLOOR, linewidth=1.2, linestyle="--", label="floor", zorder=0)
+        if scale.ceiling is not None:
+            ax.axvline(scale.ceiling.score, color=CEILING, linewidth=1.8, label="ceiling")
     if validated:
         ax.plot(train, rows, "o", color="white", markeredgecolor=DATA, markersize=7, label="training", **marks)
     ax.set_yticks(rows, [f"{k}. {r.model_name.removesuffix('Neuron')}" for k, r in enumerate(results, 1)])
     ax.set_ylim(len(results) - 0.5, -0.5)
     ax.set_xlim(0, 1.12 * min(CUT, largest))  # leaves room for the number at the end of the longest bar
     basis = "held-out score" if validated else "training score (not validated)"
-    ax.set_xlabel(f"{basis}: 0 is perfect; {shared(results)} of voltage, spike times and spike count")
-    figure.legend(loc="outside upper center", ncols=5, frameon=False)
+    ax.set_xlabel(f"{basis}: 0 is perfect; {shared(results)} of voltage, timing and spike count")
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
 
 
 def draw_best(figure: "FigureBase", results: "FitResults") -> None:
@@ -176,8 +185,13 @@ def shared(results: "FitResults") -> str:
 
 def terms(scores: Scores, share: tuple[float, float, float]) -> tuple[float, float, float]:
     """What voltage, timing and count each contribute to the combined score, which is their sum."""
-    timing, count = share[1] * scores.timing, share[2] * scores.count
-    return max(0.0, scores.combined_score - timing - count), timing, count
+    return level_terms(Level.of(scores), share)
+
+
+def level_terms(level: Level, share: tuple[float, float, float]) -> tuple[float, float, float]:
+    """What voltage, timing and count each contribute to the score of a level, which is their sum."""
+    timing, count = share[1] * level.timing, share[2] * level.count
+    return max(0.0, level.score - timing - count), timing, count
 
 
 def _title(best: "FitResult") -> str:

@@ -9,19 +9,20 @@ import numpy as np
 from spikefab.errors import FileError, UsageError, readable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
-from spikefab.fit.scoring import scores
+from spikefab.fit.scoring.scale import Level
 
 from . import figures
 from .again import fit_command, fit_python
 from .html import Markup, bar, definitions, figure, hint, join, key, page, table, tag
-from .plots import shared, shares, terms
+from .plots import level_terms, shared, shares
+from .scale_picture import PARTS, scale_picture
+from .scale_words import levels, scale_sentences
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
     from spikefab.fit.scoring.scores import Scores
-    from spikefab.fit.scoring.task import Task
 
-TERMS = (("voltage", "voltage"), ("spike times", "times"), ("spike count", "count"))
+TERMS = (("voltage", "voltage"), ("timing", "times"), ("spike count", "count"))
 
 
 def write_report(results: "FitResults", path: str | Path) -> Path:
@@ -63,7 +64,7 @@ def _head(results: "FitResults", source: str) -> Markup:
     ideal = best.judged_ideal
     tiles = [
         (_short(best), "best model"),
-        (_number(best.combined_score), f"score on {on}: 0 is perfect, a flat line has about 1"),
+        (_number(best.combined_score), f"score on {on}: 0 is perfect{_between(results)}"),
         (f"{s.spikes_model} / {s.spikes_data}", "spikes of the model / of the recording, same data"),
         (_number(s.masked_rmse, 1, " mV"), "voltage error outside spikes"),
         (f"{best.word} bits", f"{_number(best.combined_score)} in fixed point, {_number(_score(ideal))} in float64"),
@@ -75,6 +76,15 @@ def _head(results: "FitResults", source: str) -> Markup:
             tag("div", *(tag("div", tag("b", a), tag("span", b), css="tile") for a, b in tiles), css="tiles"),
         ]
     )
+
+
+def _between(results: "FitResults") -> str:
+    """Floor and ceiling for the tile of the score."""
+    scale = results.scale
+    if scale is None:
+        return ", a flat line has about 1"
+    ceiling = "" if scale.ceiling is None else f", the cell itself has {scale.ceiling.score:.2f}"
+    return f"{ceiling}, the floor is {scale.floor.score:.2f}"
 
 
 def _unvalidated() -> Markup:
@@ -142,48 +152,36 @@ def _features(results: "FitResults") -> list[Markup]:
 
 
 def _ranking(results: "FitResults") -> list[Markup]:
-    validated = results.best.validated
-    flat = flat_line(results.task) if results.task is not None else None
-    wanted = {name for name, _ in results.recommended}
-    floor = None if flat is None else flat["held_out"] or flat["train"]
-    judged = [r.judged for r in results] + ([floor] if floor else [])
-    full = max(1.0, *(min(1.5, s.combined_score) for s in judged))
-    # scores that exist only for noise stimuli and repeats
-    more = [
-        (name, heading)
-        for name, heading in (("gamma", "gamma"), ("gamma_over_R", "gamma/R"))
-        if any(getattr(r.judged, name) is not None for r in results)
-    ]
-    columns = ["", "model", "", "score", "training", "float64", "timing", "count", "masked rmse mV", "timing ms"]
+    wanted, marks = {name for name, _ in results.recommended}, levels(results.scale)
+    bars = [*(r.combined_score for r in results), *(level.score for _, level in marks)]
+    full = max(1.0, *(min(1.5, x) for x in bars))
+    more = _more(results)
     rows: list[list[object]] = []
     for rank, r in enumerate(results, 1):
-        s, ideal = r.judged, r.judged_ideal
-        pieces = [
-            (x * min(1.0, full / max(r.combined_score, 1e-9)), name)
-            for x, (_, name) in zip(terms(s, shares(results)), TERMS, strict=True)
-        ]
+        s = r.judged
         rows.append(
             [
                 f"{rank}.",
                 _short(r) + (" ★" if r.model_name in wanted else ""),
-                bar(pieces, full),
+                _bar(results, Level.of(s), full),
                 tag("b", _number(r.combined_score)),
                 _number(r.train.combined_score),
-                _number(_score(ideal)),
-                *_columns(s),
+                _number(_score(r.judged_ideal)),
+                *_parts(Level.of(s)),
+                _number(s.masked_rmse, 1),
+                _number(s.spike_timing_error, 1),
                 *(_number(getattr(s, name), 2) for name, _ in more),
                 f"{s.spikes_model}/{s.spikes_data}",
             ]
         )
-    if floor is not None and flat is not None:
-        train = _score(flat["train"])
-        pieces = list(zip(terms(floor, shares(results)), (name for _, name in TERMS), strict=True))
-        values = [_number(floor.combined_score), _number(train), "", *_columns(floor)]
-        blanks = ["" for _ in more]
-        rows.append(["", "flat line (floor)", bar(pieces, full), *values, *blanks, f"0/{floor.spikes_data}"])
-    on = "held-out data" if validated else "the data they were fitted to (not validated)"
+    for label, level in marks:
+        row = ["", label, _bar(results, level, full), _number(level.score), "", "", *_parts(level), "", ""]
+        rows.append([*row, *("" for _ in more), ""])
+    on = "held-out data" if results.best.validated else "the data they were fitted to (not validated)"
     fitted = len(results.evaluations)
     kept = "" if fitted <= len(results) else f" The first {len(results)} of {fitted} fitted models."
+    columns = ["", "model", "", "score", "training", "float64", *(name for _, name in PARTS[1:])]
+    columns += ["masked mV", "timing ms", *(heading for _, heading in more), "spikes"]
     return [
         tag("h2", "Ranking"),
         tag(
@@ -191,48 +189,30 @@ def _ranking(results: "FitResults") -> list[Markup]:
             f"Ranked by the score on {on}: {shared(results)} of three errors, 0 is perfect.{kept} ★ had been recommended.",
             key(TERMS),
         ),
-        table([*columns, *(heading for _, heading in more), "spikes"], rows, 2, limits=int(floor is not None)),
-        tag("p", "Floor: ", _floor(floor), " Ceiling: ", _ceiling(results.best.judged), css="soft"),
+        table(columns, rows, 2, limits=len(marks)),
+        tag("h3", "How good is that?"),
+        *scale_picture(results),
+        *(tag("p", sentence, css="" if k == 0 else "soft") for k, sentence in enumerate(scale_sentences(results))),
     ]
 
 
-def _columns(s: "Scores") -> list[str]:
-    return [
-        _number(s.timing),
-        _number(s.count),
-        _number(s.masked_rmse, 1),
-        _number(s.spike_timing_error, 1),
-    ]
+def _more(results: "FitResults") -> list[tuple[str, str]]:
+    """Scores that exist only for some recordings, with their headings: for noise and repeats, or where a pattern counts."""
+    names = [("gamma", "gamma"), ("gamma_over_R", "gamma/R")]
+    if results.best.judged.timing_weight < 1:
+        names += [("timing", "spike times"), ("pattern", "pattern")]
+    return [(n, heading) for n, heading in names if any(getattr(r.judged, n) is not None for r in results)]
 
 
-def flat_line(task: "Task") -> "dict[str, Scores | None]":
-    """The scores of the best constant voltage without spikes. A model that scores worse is of no use."""
-    outside = [np.minimum(task.part_voltage(p)[~task.part_mask(p)], task.clip) for p in task.split.train]
-    pooled = np.concatenate(outside)
-    level = float(np.mean(pooled)) if len(pooled) else task.clip
-    voltage = [np.full(len(s.voltage), level) for s in task.recording.sweeps]
-    spikes = [np.empty(0) for _ in voltage]
-    parts = task.split
-    return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}
+def _bar(results: "FitResults", level: Level, full: float) -> Markup:
+    """A bar of the three terms of a score; one that is too long for `full` is cut."""
+    cut = min(1.0, full / max(level.score, 1e-9))
+    pieces = zip(level_terms(level, shares(results)), TERMS, strict=True)
+    return bar([(x * cut, name) for x, (_, name) in pieces], full)
 
 
-def _floor(flat: "Scores | None") -> str:
-    """What a flat line reaches, of its scores on the data that the models are judged on."""
-    if flat is None:
-        return "a flat line has about 1."
-    return f"a flat line without spikes has {flat.combined_score:.3f}; a model above it is worse than none."
-
-
-def _ceiling(s: "Scores") -> str:
-    """How well repeats of the cell itself agree, in words; it is a limit for every model."""
-    found = []
-    if s.repeat_rmse is not None:
-        found.append(f"repeats of the neuron itself differ by {s.repeat_rmse:.2f} mV outside spikes")
-    if s.reliability is not None:
-        r = s.reliability
-        weak = "" if r >= scores.PREDICTABLE else f", below {scores.PREDICTABLE:g}: its spikes are not predictable"
-        found.append(f"its spikes repeat with a reliability R of {r:.2f} (within {scores.DELTA:g} ms){weak}")
-    return f"{'; '.join(found)}." if found else "unknown, as no stimulus was repeated."
+def _parts(level: Level) -> list[str]:
+    return [_number(level.voltage), _number(level.timing), _number(level.count)]
 
 
 def _traces(results: "FitResults") -> list[Markup]:

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from spikefab.errors import ToolError
 
+from .scale_words import levels, scale_sentences
+
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
 
 # columns of the ranking: name of the score, heading, number of decimals
 COLUMNS = (
-    ("timing", "timing", 3),
+    ("voltage", "voltage", 3),
+    ("timing_term", "timing", 3),
     ("count", "count", 3),
     ("masked_rmse", "masked rmse mV", 2),
     ("spike_timing_error", "spike timing ms", 2),
@@ -29,7 +32,7 @@ def ranking_text(results: "FitResults") -> str:
     for row in table:
         cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([*lines, _basis(results), *results.notes])
+    return "\n".join([*lines, *scale_sentences(results), _basis(results), *results.notes])
 
 
 def ranking_html(results: "FitResults") -> str:
@@ -37,7 +40,8 @@ def ranking_html(results: "FitResults") -> str:
     if not results:
         return "<p>no results</p>"
     head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
-    notes = "".join(f"<p>{html.escape(text)}</p>" for text in (_basis(results), *results.notes))
+    said = *scale_sentences(results), _basis(results), *results.notes
+    notes = "".join(f"<p>{html.escape(text)}</p>" for text in said)
     rows = "".join(f"<tr>{''.join(f'<td>{html.escape(x)}</td>' for x in row)}</tr>" for row in _rows(results))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
@@ -58,7 +62,10 @@ def ranking_frame(results: "FitResults") -> Any:
                 "train_score": r.train.combined_score,
                 "ideal_score": None if ideal is None else ideal.combined_score,
                 "validated": r.validated,
+                "voltage": s.voltage,
                 "timing": s.timing,
+                "pattern": s.pattern,
+                "timing_term": s.timing_term,
                 "count": s.count,
                 "masked_rmse_mV": s.masked_rmse,
                 "rmse_mV": r.rmse,
@@ -79,6 +86,9 @@ def _rows(results: "FitResults") -> list[tuple[str, ...]]:
         scores = (r.combined_score, r.train.combined_score, None if ideal is None else ideal.combined_score)
         values = [*(_text(x, 3) for x in scores), *(_text(getattr(s, name), digits) for name, _, digits in COLUMNS)]
         rows.append((f"{rank}.", r.model_name, *values, f"{s.spikes_model}/{s.spikes_data}"))
+    for label, level in levels(results.scale):
+        values = [_text(x, 3) for x in (level.score, None, None, level.voltage, level.timing, level.count)]
+        rows.append(("", label, *(x.replace("-", "") for x in values), *("" for _ in COLUMNS[3:]), ""))
     return rows
 
 

@@ -5,7 +5,7 @@ A number that is not defined for the given data is None, never NaN.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numba
@@ -35,7 +35,8 @@ class Scores:
 
     rmse, masked_rmse, flat_rmse and repeat_rmse are in mV, spike_timing_error is in ms; spikes_data and spikes_model are
     numbers of spikes; the others have no unit. reliability, gamma_over_R and repeat_rmse compare with repeats of a stimulus.
-    None means that a score is not defined for these sweeps.
+    combined_score is the weighted mean of voltage, timing_term and count. The timing term is `timing_weight` x timing, and
+    the rest of it pattern. None means that a score is not defined for these sweeps.
     """
 
     rmse: float
@@ -51,6 +52,14 @@ class Scores:
     spikes_model: int
     gamma_over_R: float | None = None
     repeat_rmse: float | None = None
+    voltage: float | None = None
+    pattern: float | None = None
+    timing_weight: float = 1.0
+    timing_term: float = -1.0  # it becomes `timing` if it is not given
+
+    def __post_init__(self) -> None:
+        if self.timing_term < 0:
+            object.__setattr__(self, "timing_term", self.timing)
 
     def to_dict(self) -> dict[str, Any]:
         """name -> score, in the order of the fields."""
@@ -58,9 +67,8 @@ class Scores:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Scores":
-        """Scores from what `to_dict` returns. Raises KeyError if one is missing; gamma_over_R and repeat_rmse may be."""
-        optional = {"gamma_over_R", "repeat_rmse"}
-        return cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content or f.name not in optional})
+        """Scores from what `to_dict` returns. Raises KeyError if one is missing that has no default."""
+        return cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content or f.default is MISSING})
 
 
 def v_clip(voltages: Sequence[Floats], masks: Sequence[Mask]) -> float:
@@ -171,7 +179,7 @@ def timing_tau(data_times: Floats, noise: bool) -> float:
     return float(np.clip(np.median(np.diff(data_times)) / 4, 2.0, 50.0))
 
 
-def count_error(spikes_data: int, spikes_model: int) -> float:
+def count_error(spikes_data: int, spikes_model: float) -> float:
     """Error of the spike count, 0..1: the number of spikes too many or too few, divided by the number in the data."""
     return min(1.0, abs(spikes_model - spikes_data) / max(1, spikes_data))
 
@@ -235,10 +243,18 @@ def partners(a: Floats, b: Floats, delta: float = DELTA) -> dict[str, float | No
     }
 
 
+def timing_term(timing: float, pattern: float | None, weight: float) -> float:
+    """The part of the combined score for the spike train: weight x timing + (1 - weight) x pattern; timing alone without one.
+
+    The weight is 1 where the recorded cell determines its spike times, and exactly `timing` is then returned.
+    """
+    return timing if pattern is None or weight == 1.0 else weight * timing + (1.0 - weight) * pattern
+
+
 def combined_score(
     masked: float | None, flat: float, timing: float, count: float, weights: Sequence[float] = WEIGHTS
 ) -> float:
-    """The number by which models are ranked: the weighted mean of masked/flat, timing and count; 0 is perfect.
+    """The number by which models are ranked: the weighted mean of masked/flat, timing (its term) and count; 0 is perfect.
 
     If there is no voltage to compare (`masked` is None), it is the weighted mean of timing and count.
     """
@@ -274,6 +290,8 @@ def score_sweeps(
     flat: float,
     noise: bool,
     weights: Sequence[float] = WEIGHTS,
+    patterns: Sequence[float | None] | None = None,
+    timing_weight: float = 1.0,
 ) -> Scores:
     """The scores of some sweeps. Each sequence has one entry per sweep: voltages (T,) mV, spike times (n,) ms.
 
@@ -282,13 +300,16 @@ def score_sweeps(
     flat     flat_rmse of the training sweeps, mV
     noise    whether the stimulus is noise: the timing window is then fixed; otherwise, it depends on the firing rate
     weights  of voltage, timing and spike count in the combined score
+    patterns       error of the firing pattern of each sweep, see `pattern`; None where it is not defined
+    timing_weight  weight of `timing` in the timing term; the rest is the pattern, where it is defined
 
     Scores are means over the sweeps; spike counts are sums, and rmse and masked_rmse are of all samples together. gamma is
     the mean over the sweeps for which it is defined. reliability is None; `Task.score` adds it.
     """
     squares, samples, outside_squares, outside_samples = 0.0, 0, 0.0, 0
-    errors, timings, counts, gammas, combined = [], [], [], [], []
-    for v, a, raw, b in zip(v_data, spikes_data, v_model, spikes_model, strict=True):
+    errors, timings, counts, gammas, combined, volts, terms = [], [], [], [], [], [], []
+    patterns = [None] * len(v_data) if patterns is None else patterns
+    for v, a, raw, b, pattern in zip(v_data, spikes_data, v_model, spikes_model, patterns, strict=True):
         # a float64 model whose voltage became infinite or NaN must score badly, but with finite numbers, for JSON
         w = np.nan_to_num(raw, nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
         mask, _ = spike_mask(a, len(v), dt)
@@ -299,11 +320,14 @@ def score_sweeps(
             outside = len(v) - int(mask.sum())
             outside_squares += masked**2 * outside
             outside_samples += outside
+            volts.append(masked / flat)
         errors.append(spike_timing_error(a, b))
         timings.append(timing(a, b, timing_tau(a, noise)))
         counts.append(count_error(len(a), len(b)))
         gammas.append(gamma(a, b, DELTA, len(v) * dt))
-        combined.append(combined_score(masked, flat, timings[-1], counts[-1], weights))
+        terms.append(timing_term(timings[-1], pattern, timing_weight))
+        combined.append(combined_score(masked, flat, terms[-1], counts[-1], weights))
+    shown = [p for p in patterns if p is not None]
     valid = [g for g in gammas if g is not None]
     return Scores(
         rmse=float(np.sqrt(squares / samples)),
@@ -317,4 +341,8 @@ def score_sweeps(
         combined_score=float(np.mean(combined)),
         spikes_data=sum(len(a) for a in spikes_data),
         spikes_model=sum(len(b) for b in spikes_model),
+        voltage=float(np.mean(volts)) if volts else None,
+        pattern=float(np.mean(shown)) if shown else None,
+        timing_weight=timing_weight,
+        timing_term=float(np.mean(terms)),
     )

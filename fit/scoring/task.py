@@ -10,13 +10,15 @@ import numpy as np
 
 from spikefab.errors import RecordingError
 from spikefab.fit.features.measured import Measured, measure
+from spikefab.fit.features.observed import observe
 from spikefab.fit.recordings.electrode import electrode_sentence
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes, spike_mask
 from spikefab.fit.recordings.stimuli import is_noise, stimuli
 from spikefab.fit.recordings.sweep import baseline_current
 
-from . import scores
+from . import oracle, scores
+from .pattern import Step, pattern
 from .split import Part, Split, deal, split
 
 if TYPE_CHECKING:
@@ -148,9 +150,7 @@ class Task:
 
     def part_spikes(self, part: Part) -> np.ndarray:
         """The spike times in a part, ms from its start."""
-        times = self.spikes[part.sweep].time
-        lo, hi = part.start * self.dt, part.stop * self.dt
-        return times[(times >= lo) & (times < hi)] - lo
+        return self.within(part, self.spikes[part.sweep].time)
 
     def part_voltage(self, part: Part) -> np.ndarray:
         """The recorded voltage of a part, mV."""
@@ -183,29 +183,116 @@ class Task:
         """The scores of a model over some parts, from its voltage (T,) mV and spike times (ms) in each whole sweep."""
         if not parts:
             return None
-        cut = []
-        for p in parts:
-            times = spikes[p.sweep]
-            lo, hi = p.start * self.dt, p.stop * self.dt
-            cut.append((voltage[p.sweep][p.start : p.stop], times[(times >= lo) & (times < hi)] - lo))
-        found = scores.score_sweeps(
+        trains = [self.within(p, spikes[p.sweep]) for p in parts]
+        volts = [voltage[p.sweep][p.start : p.stop] for p in parts]
+        found = self._scored(parts, volts, trains, self.patterns(parts, trains))
+        repeats: dict[str, Any] = {**self.against_repeats(parts, trains)}
+        return replace(found, **repeats)
+
+    def each_score(
+        self, parts: Sequence[Part], voltage: Sequence[np.ndarray], spikes: Sequence[np.ndarray]
+    ) -> list[float]:
+        """The combined score of each part, whose mean is that of all of them; arguments as of `score`."""
+        trains = [self.within(p, spikes[p.sweep]) for p in parts]
+        patterns = self.patterns(parts, trains)  # the slope of the f-I curve in it is one for all parts
+        return [
+            self._scored([p], [voltage[p.sweep][p.start : p.stop]], [t], [e]).combined_score
+            for p, t, e in zip(parts, trains, patterns, strict=True)
+        ]
+
+    def _scored(
+        self,
+        parts: Sequence[Part],
+        volts: Sequence[np.ndarray],
+        trains: Sequence[np.ndarray],
+        patterns: Sequence[float | None],
+    ) -> scores.Scores:
+        return scores.score_sweeps(
             [self.part_voltage(p) for p in parts],
             [self.part_spikes(p) for p in parts],
-            [v for v, _ in cut],
-            [t for _, t in cut],
+            volts,
+            trains,
             self.dt,
             self.clip,
             self.flat,
             self.noise,
             self.weights,
+            patterns,
+            self.timing_weight,
         )
-        repeats: dict[str, Any] = {**self.against_repeats(parts, [t for _, t in cut])}
-        return replace(found, **repeats)
+
+    def within(self, part: Part, times: np.ndarray) -> np.ndarray:
+        """Those of the spike times (ms in the whole sweep) that are in a part, in ms from its start."""
+        lo, hi = part.start * self.dt, part.stop * self.dt
+        return times[(times >= lo) & (times < hi)] - lo
+
+    def patterns(
+        self, parts: Sequence[Part], trains: Sequence[np.ndarray], counts: Sequence[float] | None = None
+    ) -> list[float | None]:
+        """The error of the firing pattern in each part, see `pattern`, from the model's spikes in each (ms from its start).
+
+        None in a part that does not hold the onset of a current step. counts: the model's numbers of spikes, if they are
+        not those of `trains`.
+        """
+        given = []
+        for p in parts:
+            lo, hi = p.start * self.dt, p.stop * self.dt
+            s = self.steps[p.sweep]
+            inside = s is not None and lo <= s.start < hi
+            given.append(Step(s.start - lo, min(s.stop, hi) - lo, s.amplitude) if s and inside else None)
+        data = [self.part_spikes(p) for p in parts]
+        return pattern(given, data, trains, [scores.timing_tau(t, self.noise) for t in data], counts)
+
+    @cached_property
+    def steps(self) -> list[Step | None]:
+        """The current step of each sweep; None where the stimulus is another."""
+        if self.noise:
+            return [None] * len(self.recording.sweeps)
+        return oracle.steps(observe(self.recording, self.spikes))
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """Indices of the sweeps by stimulus, see `stimuli`."""
+        return stimuli(self.recording.sweeps, self.dt)
+
+    @cached_property
+    def sources(self) -> dict[str, oracle.Sources]:
+        """From which sweeps others are predicted: "repeats" of the stimulus, and "neighbours" in amplitude."""
+        return {"repeats": oracle.repeated(self.groups), "neighbours": oracle.neighbours(self.groups, self.steps)}
+
+    @cached_property
+    def predictability(self) -> dict[str, tuple[float, int] | None]:
+        """The `oracle_timing` over the whole recording of each of the `sources`, with the number of its sweeps.
+
+        "interpolated" is another prediction from the neighbours, see `oracle.interpolated`.
+        """
+        trains = [s.time for s in self.spikes]
+        found = {kind: oracle.oracle_timing(s, trains, self.noise) for kind, s in self.sources.items()}
+        starts = [0.0 if s is None else s.start for s in self.steps]
+        return found | {"interpolated": oracle.oracle_timing(self.sources["neighbours"], trains, self.noise, starts)}
+
+    @cached_property
+    def timing_weight(self) -> float:
+        """The weight of single spikes in the timing term, see `oracle.timing_weight`; 1 for noise stimuli.
+
+        For noise, `reliability` says how far spikes can be predicted, and gamma / R compares with that.
+        """
+        readings = (None if found is None else found[0] for found in self.predictability.values())
+        return 1.0 if self.noise else oracle.timing_weight(*readings, chance=self.chance)
+
+    @cached_property
+    def chance(self) -> float:
+        """The `timing` of as many spikes at random times, over the whole recording, see `oracle.chance_timing`."""
+        spans = [
+            (0.0, len(sweep.voltage) * self.dt) if s is None else (s.start, s.stop)
+            for s, sweep in zip(self.steps, self.recording.sweeps, strict=True)
+        ]
+        return oracle.chance_timing([s.time for s in self.spikes], spans, self.noise)
 
     @cached_property
     def repeats(self) -> list[list[int]]:
         """Groups of two or more sweeps that received the same current."""
-        return [group for group in stimuli(self.recording.sweeps, self.recording.dt) if len(group) > 1]
+        return [group for group in self.groups if len(group) > 1]
 
     def against_repeats(self, parts: Sequence[Part], spikes: Sequence[np.ndarray]) -> dict[str, float | None]:
         """Compare the spikes of a model (ms, one train per part) with how well repeats of the cell predict each other.
@@ -259,6 +346,13 @@ class Task:
             found.append(
                 f"Unpredictable: repeats of one stimulus predict each other's spikes with gamma {between:.2f} only, and"
                 " gamma / R is not given."
+            )
+        if self.timing_weight < 1:
+            reading = min(r[0] for r in self.predictability.values() if r is not None)
+            found.append(
+                f"Single spikes are hard to predict: the cell predicts its own spike times with a timing of {reading:.2f}"
+                f" (0 is exact, {self.chance:.2f} is chance). They count for {100 * self.timing_weight:.0f} % of the timing"
+                " term, the firing pattern (latency, f-I slope, rate profile, adaptation) for the rest."
             )
         return found
 

@@ -111,10 +111,24 @@ def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
 
 
 def show_fit(screen: Screen, results: "FitResults") -> None:
-    """Print the ranking and the parameters of the best model."""
+    """Print the ranking between floor and ceiling, and the parameters of the best model."""
+    from spikefab.fit.report.scale_words import levels, scale_sentences
+
     how = results.task.split.how if results.task else ""
     validated = results.best.validated
-    headers = ("", "model", "held out", "training", "float64", "timing", "spikes model/data", "masked rmse mV", "gamma")
+    headers = (
+        "",
+        "model",
+        "held out",
+        "training",
+        "float64",
+        "voltage",
+        "timing",
+        "count",
+        "spikes",
+        "masked mV",
+        "gamma",
+    )
     rows = []
     for rank, r in enumerate(results, 1):
         s, ideal = r.judged, r.judged_ideal
@@ -125,16 +139,23 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
                 number(r.combined_score) if r.validated else "not validated",
                 number(r.train.combined_score),
                 number(ideal.combined_score if ideal else None),
-                number(s.timing),
+                number(s.voltage),
+                number(s.timing_term),
+                number(s.count),
                 f"{s.spikes_model}/{s.spikes_data}",
                 number(s.masked_rmse, 2),
                 number(s.gamma, 2),
             )
         )
+    for label, level in levels(results.scale):
+        shown = [number(x) for x in (level.voltage, level.timing, level.count)]
+        rows.append(("", label, number(level.score), "", "", *shown, "", "", ""))
     basis = "held-out data" if validated else "the data they were fitted to"
     screen.table(f"Models ranked on {basis} (score: 0 is perfect)", headers, rows, left=2)
     if how:
-        screen.say(f"{how}; float64 is the same model without rounding.")
+        screen.say(f"{how}; float64 is the same model without rounding; spikes are the model's / the recording's.")
+    for sentence in scale_sentences(results):
+        screen.say(sentence)
     if results.tie:
         screen.say(results.tie)
     if results.ended_early:

@@ -12,7 +12,7 @@ from spikefab.errors import FileError, UsageError
 from spikefab.fit import fit
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.recordings.recording import Recording
-from spikefab.fit.report.report import flat_line, report
+from spikefab.fit.report.report import report
 from spikefab.fit.results import FitResults
 
 DT = 0.1
@@ -110,17 +110,25 @@ def test_pictures_take_their_colours_from_the_page(text):
 
 
 def test_floor_and_ceiling(text, results, made):
-    flat = flat_line(results.task)
-    assert flat["held_out"].spikes_model == 0
-    assert flat["train"].timing == 1.0 or flat["train"].count < 1  # silent sweeps are no error
-    assert f"a flat line without spikes has {flat['held_out'].combined_score:.3f}" in text
-    assert "unknown, as no stimulus was repeated" in text
+    scale = results.scale
+    assert scale.floor.count == 1.0
+    assert f"the floor is {scale.floor.score:.2f}" in text
+    assert "<h3>How good is that?</h3>" in text
+    assert scale.ceiling_from == "neighbours"
+    for name in ("score", "voltage", "timing", "count"):  # on one line each, and in numbers
+        row = re.search(rf"<tr><td>(?:<b>)?{name}(?:</b>)?</td><td><div class=\"line\".*?</tr>", text)[0]
+        assert row.count("<b style=") == 2  # the models
+        assert f"<td>{getattr(scale.ceiling, name):.3f}</td>" in row
+        assert f"<td>{getattr(scale.floor, name):.3f}</td>" in row
+    assert "each sweep as the mean of the two that were recorded with the neighbouring amplitudes" in text
+    assert "unknown, as no stimulus was repeated" in report(made([0.26, 0.31]))
     kept = results.best.held_out
+    results.scale = replace(scale, ceiling_from="repeats")
     try:
         results.best.held_out = replace(kept, reliability=0.71, gamma_over_R=0.8, repeat_rmse=1.6)
         more = report(results)
     finally:
-        results.best.held_out = kept
+        results.best.held_out, results.scale = kept, scale
     assert "reliability R of 0.71" in more
     assert "differ by 1.60 mV" in more
     assert "<th>gamma/R</th>" in more

@@ -46,6 +46,7 @@ def test_documented_keys_are_those_written(results):
     written = set()
     for path in paths(content):
         path = re.sub(r"^results\[\]\.(train|held_out|ideal\.train|ideal\.held_out)\.", "S.", path)
+        path = re.sub(r"^scale\.(floor|ceiling)\.", "L.", path)
         head = next((end for end in open_ends if path.startswith(f"{end}.")), None)
         written.add(path if head is None else f"{head}.NAME")
     # a list and the sets of scores have a line of their own
@@ -75,6 +76,17 @@ def test_the_first_schema_is_still_read(results, tmp_path):
     loaded = FitResults.load(tmp_path)
     assert [r.model_name for r in loaded] == [r.model_name for r in results]
     assert (loaded.features, loaded.recommended, loaded.outcome) == ({}, [], "")
+    assert loaded.scale == results.scale
+    for scores in (content["results"][0]["train"], content["results"][0]["held_out"]):
+        for name in ("voltage", "pattern", "timing_weight", "timing_term"):
+            del scores[name]
+    (tmp_path / "result.json").write_text(
+        json.dumps({k: x for k, x in content.items() if k != "scale"} | {"schema": 2})
+    )
+    older = FitResults.load(tmp_path)
+    assert older.scale is None
+    assert older.best.train.timing_term == older.best.train.timing
+    assert len(repr(older).splitlines()) < len(repr(results).splitlines())
     (tmp_path / "result.json").write_text(json.dumps(content | {"features": [1]}))
     with pytest.raises(FileError, match="spikefab fit"):
         FitResults.load(tmp_path)
@@ -99,11 +111,16 @@ def test_without_pandas_it_says_what_to_install(results, monkeypatch):
 
 def test_tables_for_a_notebook_and_a_terminal(results):
     html = results._repr_html_()
-    assert html.count("<tr>") == 3
+    assert html.count("<tr>") == 5  # the head, two models, ceiling and floor
     assert f"<td>{results.best.combined_score:.3f}</td>" in html
     lines = repr(results).splitlines()
     assert lines[1].startswith("1.  ")
     assert results.best.model_name in lines[1]
+    assert "ceiling (neighbours)" in lines[3]
+    assert "floor (flat line, chance)" in lines[4]
+    assert any(
+        "% of the way from the floor" in line or "the cell itself" in line or "worse than" in line for line in lines
+    )
     assert "held-out" in lines[-1]
     results.best.model_name, name = "<b>&", results.best.model_name
     try:

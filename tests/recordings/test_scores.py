@@ -162,7 +162,7 @@ def test_a_diverged_model_scores_badly_and_in_numbers():
 
 KEYS = (
     "rmse masked_rmse flat_rmse spike_timing_error timing count gamma reliability combined_score spikes_data"
-    " spikes_model gamma_over_R repeat_rmse"
+    " spikes_model gamma_over_R repeat_rmse voltage pattern timing_weight timing_term"
 )
 
 

@@ -208,6 +208,8 @@ def faults(value: Any, hint: Any, where: str) -> list[str]:
         return [fault for k, x in value.items() for fault in faults(x, inner[1], f"{where}.{k}")]
     if is_typeddict(hint):
         hints = get_type_hints(hint)
+        if not isinstance(value, dict):
+            return [f"{where}: {value!r:.80} is no {hint.__name__}"]
         missing = [f"{where}.{name} is missing" for name in hint.__required_keys__ - set(value)]
         return missing + [
             fault for name in hints if name in value for fault in faults(value[name], hints[name], f"{where}.{name}")

@@ -110,8 +110,26 @@ export interface SimulateRequest {
   nudge?: { param: string; by: 1 | -1 };
   ideal?: boolean;
 }
+export interface Level {
+  score: number;
+  voltage: number | null;
+  timing: number;
+  count: number;
+}
+export interface Scale {
+  floor: Level;
+  ceiling: Level | null;
+  ceiling_from: "neighbours" | "repeats" | null;
+  chance_timing: number;
+  neighbour_timing: number | null;
+  interpolated_timing: number | null;
+  repeat_timing: number | null;
+  timing_weight: number;
+}
 export interface Score {
   combined_score: number | null;
+  voltage: number | null;
+  timing_term: number;
   masked_rmse: number | null;
   timing: number | null;
   count: number | null;
@@ -131,6 +149,8 @@ export interface SimulationHead extends Same {
   data_spikes?: number[] | null;
   i_span: number;
   score: Score | null;
+  scale?: Scale | null;
+  scale_sentences?: string[];
 }
 export interface Simulation extends SimulationHead {
   voltage: Float32Array;
@@ -178,6 +198,8 @@ export interface Row {
   combined_score: number | null;
   training: number | null;
   float64: number | null;
+  voltage?: number | null; // missing, as timing_term, in fits of earlier versions
+  timing_term?: number;
   timing: number | null;
   count: number | null;
   masked_rmse: number | null;
@@ -199,6 +221,8 @@ export interface Ranking {
   outcome: string;
   ended_early: string[];
   validated: boolean;
+  scale?: Scale | null;
+  scale_sentences?: string[];
 }
 export interface Better {
   type: "better";

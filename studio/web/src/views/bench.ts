@@ -107,6 +107,7 @@ export class BenchView {
         this.near,
         this.scores.el,
         this.scores.note,
+        this.scores.scale.el,
         this.same.el,
         h("h2", null, "Integer codes"),
         this.codes.el,

@@ -7,14 +7,17 @@ import { brief, chosen, job, project } from "../state/project";
 import { keep, session } from "../state/session";
 import { emit, on } from "../state/topics";
 import { button, h, set } from "../ui/elements";
-import { count, fix } from "../ui/format";
+import { count, finite, fix } from "../ui/format";
 import { act } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
 import { FitSetup } from "./fitSetup";
 import { type Live, Fitted } from "./fittedModel";
 import { jobTable, told } from "./jobTable";
+import { type Mark, ScaleLines } from "./scaleLines";
 import { LOSSES } from "./scoreTiles";
+
+const SHOWN = 3; // number of models on the scale, at most
 
 export class FitView {
   readonly el = h("div", { class: "view" });
@@ -22,6 +25,7 @@ export class FitView {
   private readonly table: Table<Live>;
   private readonly earlier: Table<Job>;
   private readonly losses = new Losses();
+  private readonly scale = new ScaleLines("fit-scale");
   private readonly fitted: Fitted;
   private readonly running = h("section", { id: "fit-job", class: "card", "aria-label": "Fit", hidden: true });
   readonly title = h("h2");
@@ -66,12 +70,13 @@ export class FitView {
           show: (l) => h("b", null, fix(l.row?.combined_score)),
         },
         number("float64", (r) => r.float64, 3),
-        number("timing", (r) => r.timing, 3),
+        number("voltage", (r) => r.voltage ?? null, 3),
+        number("timing", (r) => r.timing_term ?? r.timing, 3),
         number("count", (r) => r.count, 3),
-        number("masked rmse, mV", (r) => r.masked_rmse, 2),
+        number("masked mV", (r) => r.masked_rmse, 2),
         number("gamma", (r) => r.gamma, 2),
         {
-          head: "spikes, model / data",
+          head: "spikes",
           value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null),
           parts: [
             { head: "spikes model", value: (l) => l.row?.spikes_model },
@@ -102,6 +107,7 @@ export class FitView {
       this.near,
       this.verdict,
       this.table.el,
+      this.scale.el,
       this.losses.el,
       this.notices,
       this.fitted.el,
@@ -225,6 +231,7 @@ export class FitView {
       this.told.map((t) => h("li", null, t)),
     );
     const f = this.found;
+    this.scale.show(f?.scale, this.marks(), f?.scale_sentences ?? []);
     set(
       this.verdict,
       !f && this.ended === "cancelled" && h("p", null, "It was cancelled before it had a result."),
@@ -239,6 +246,23 @@ export class FitView {
           h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
       ],
     );
+  }
+
+  /** The ranked models on the scale, the chosen one first. */
+  private marks(): Mark[] {
+    const chosen = this.showing?.model;
+    const rows = (this.found?.rows ?? []).filter((r) => finite(r.combined_score));
+    rows.sort((a, b) => Number(b.model === chosen) - Number(a.model === chosen) || a.rank - b.rank);
+    return rows.slice(0, SHOWN).map((r) => ({
+      name: brief(r.model),
+      colour: style(r.model).colour,
+      level: {
+        score: r.combined_score!,
+        voltage: r.voltage ?? null,
+        timing: r.timing_term ?? r.timing ?? NaN,
+        count: r.count ?? NaN,
+      },
+    }));
   }
 
   private head(): void {
@@ -292,7 +316,7 @@ export class FitView {
   private pick(model: string): void {
     session.row = model;
     keep();
-    this.table.choose(model);
+    this.fill();
     this.fitted.again();
   }
 }

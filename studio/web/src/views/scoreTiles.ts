@@ -1,21 +1,32 @@
 // Shows the scores of a simulated neuron as tiles.
 import type { Simulation } from "../state/api";
 import { h, set } from "../ui/elements";
-import { fix } from "../ui/format";
+import { finite, fix } from "../ui/format";
+import { ScaleLines } from "./scaleLines";
 
 export const LOSSES = "Scores are losses: 0 is perfect. Of gamma, 1 is.";
 
 export class ScoreTiles {
   readonly el = h("dl", { id: "bench-score", class: "tiles" });
+  readonly scale = new ScaleLines("bench-scale");
   readonly note = h("p", { class: "soft losses", hidden: true }, LOSSES);
 
   show(s: Simulation | null): void {
     const c = s?.score;
     this.note.hidden = !c;
+    const level = c &&
+      finite(c.combined_score) && {
+        score: c.combined_score,
+        voltage: c.voltage,
+        timing: c.timing_term,
+        count: c.count ?? NaN,
+      };
+    this.scale.show(s?.scale, level ? [{ name: "model", colour: "accent", level }] : [], s?.scale_sentences ?? []);
     const tiles: [string, string][] = c
       ? [
           ["score", fix(c.combined_score)],
-          ["timing", fix(c.timing)],
+          ["voltage", fix(c.voltage)],
+          ["timing", fix(c.timing_term)],
           ["count", fix(c.count)],
           ["masked rmse, mV", fix(c.masked_rmse, 2)],
           ["gamma", fix(c.gamma, 2)],
