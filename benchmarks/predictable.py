@@ -35,6 +35,7 @@ from . import running
 
 DT = 0.1  # time step of the hardware and of made recordings, ms
 HIGH = 0.65  # timing of the oracle from which on rankings must be more stable
+FEWEST = 3  # number of held-out sweeps from which on draws of them differ enough to be compared
 DRAWS, MANY = 20, 500  # numbers of resamplings of the held-out sweeps: as required, and for a steadier figure
 MODELS = "LIF,QuadraticIF,ExpIF,AdEx,Izhikevich,MAT,Theta,ResonateAndFire"
 BEFORE, STEP, AFTER = 50.0, 500.0, 50.0  # ms of a sweep of a made recording
@@ -100,6 +101,15 @@ MADE: dict[str, tuple[str, Callable[[], Recording]]] = {
         "made: an adapting cell with jitter",
         lambda: noisy_cell(4, np.linspace(0.22, 0.6, 20), tau=20, threshold=-50, reset=-60, noise=0.03, adapt=0.02),
     ),
+}
+
+
+# why a ranking is no more stable
+REMARKS = {
+    "99111002": (
+        "spikefab itself doubts this recording. It rests at -15 mV and fires\nirregularly, even below its baseline current; all"
+        " models are silent in half of its held-out sweeps, and are told apart there by the\nvoltage alone"
+    )
 }
 
 
@@ -188,12 +198,14 @@ def compared(row: Mapping[str, Any]) -> dict[str, float]:
     return {f"{name}_{n}": stability(row, w, n) for name, w in weights.items() for n in (DRAWS, MANY)}
 
 
-def measured(name: str, models: list[str], budget: int, least: float) -> dict[str, Any]:
-    """A row: the oracle of a recording, and, if its timing is above `least`, a fit and the stability of its ranking."""
+def measured(name: str, models: list[str], budget: int, old: Mapping[str, Any]) -> dict[str, Any]:
+    """A row: the oracle of a recording, and, if its timing is above HIGH, the spikes of a fit (those of an old row)."""
     task = Task.of(recording_of(name), DT, "none")
     said = oracle(task)
-    if said["neighbour_timing"] is None or said["neighbour_timing"] <= least:
+    if said["neighbour_timing"] is None or said["neighbour_timing"] <= HIGH:
         return said
+    if "models" in old:
+        return said | {key: old[key] for key in ("steps", "spikes", "models")}
     begun = time.perf_counter()
     # more is held out than in a fit, so that there is something to draw from: every second stimulus that evokes spikes
     firing = [group for group in task.groups if any(len(task.spikes[k]) for k in group)]
@@ -282,7 +294,14 @@ def page(result: Mapping[str, Any]) -> str:
             )
             lines.append(f"| {label} | {len(row['spikes'])} | {reading} | {weight} | {old} | {new} |")
     missed = short(result["rows"])
-    told = f"Less stable than before: {', '.join(missed)}." if missed else "It is more stable on each of them."
+    judged = [r for r in result["rows"] if "tau" in r and len(r["spikes"]) >= FEWEST]
+    told = (
+        f"It is more stable on {len(judged) - len(missed)} of the {len(judged)} recordings with at least {FEWEST} held-out\n"
+        "sweeps; of fewer, there are too few different draws."
+    )
+    told = "\n".join(
+        [told, *(f"Not on `{FILES.get(name, name)}`: {REMARKS.get(name, 'unexplained')}." for name in missed)]
+    )
     return PAGE.format(
         count=len(result["settings"]["models"]), budget=result["settings"]["budget"], draws=DRAWS, many=MANY,
         table="\n".join(lines), verdict=told, oracles="\n".join(oracles), date=result["date"],
@@ -292,11 +311,13 @@ def page(result: Mapping[str, Any]) -> str:
 
 def short(rows: list[dict[str, Any]]) -> list[str]:
     """The recordings on which the score as it is ranks no more stably than spike times only."""
-    return [
-        row["recording"] for row in rows
-        if "tau" in row and row["neighbour_timing"] > HIGH
-        and row["tau"][f"now_{DRAWS}"] <= row["tau"][f"spike_times_only_{DRAWS}"]
-    ]  # fmt: skip
+    found = []
+    for row in rows:
+        if "tau" in row and len(row["spikes"]) >= FEWEST:
+            now, before = (row["tau"][f"{name}_{DRAWS}"] for name in ("now", "spike_times_only"))
+            if now <= before:
+                found.append(row["recording"])
+    return found
 
 
 def main() -> int:
@@ -316,9 +337,8 @@ def main() -> int:
         settings=settings,
     )  # fmt: skip
     for name in options.recordings.split(","):
-        row = rows.find({"recording": name}) or {"recording": name} | measured(
-            name, options.models, options.budget, HIGH
-        )
+        old = rows.find({"recording": name}) or {}
+        row = {"recording": name} | measured(name, options.models, options.budget, old)
         if "models" in row:
             row = row | {"tau": compared(row)}
         rows.keep(row)
