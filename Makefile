@@ -55,6 +55,7 @@ accept: $(READY)                    ## hours: the proofs whose dated results are
 	$(BIN)/python -m benchmarks.quality benchmarks/results/quality.json
 	$(BIN)/python -m benchmarks.fit benchmarks/results/fit.json
 	$(BIN)/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
+	$(BIN)/python -m benchmarks.predictable benchmarks/results/predictable.json
 	$(MAKE) studio
 	$(BIN)/python -m benchmarks.studio benchmarks/results/studio.json
 

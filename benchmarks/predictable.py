@@ -328,7 +328,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="write the page from what OUTPUT has, and fit nothing")
     options = parser.parse_args()
     if options.page:
-        running.write(options.page, page(json.loads(options.output.read_text())))
+        running.write(options.page, page(json.loads(options.output.read_text(encoding="utf-8"))))
         return 0
     settings = {"dt": DT, "models": options.models, "budget": options.budget}
     names = [*MADE, *FILES]

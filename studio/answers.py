@@ -167,12 +167,6 @@ class Level(TypedDict):
 class Scale(TypedDict):
     floor: Level
     ceiling: Level | None
-    ceiling_from: Literal["neighbours", "repeats"] | None
-    chance_timing: float
-    neighbour_timing: float | None
-    interpolated_timing: float | None
-    repeat_timing: float | None
-    timing_weight: float
 
 
 class Score(TypedDict):

@@ -191,7 +191,7 @@ class Bench:
         known = self._scales.setdefault(task, {})
         if sweep not in known:
             known[sweep] = scale(task, [Part(sweep, 0, len(task.recording.sweeps[sweep].voltage))])
-        return {"scale": known[sweep].to_dict(), "scale_sentences": [s for s in [timing_sentence(known[sweep])] if s]}
+        return {"scale": known[sweep].marks(), "scale_sentences": [s for s in [timing_sentence(known[sweep])] if s]}
 
     def _task(self, key: str, dt: float) -> Task:
         """The task of scoring all sweeps of a recording, resampled to dt ms. The last KEPT tasks are cached."""

@@ -19,7 +19,7 @@ def ranking(results: "FitResults") -> dict[str, Any]:
         "ended_early": results.ended_early,
         "interrupted": results.interrupted,
         "validated": results.best.validated,
-        "scale": None if results.scale is None else results.scale.to_dict(),
+        "scale": None if results.scale is None else results.scale.marks(),
         "scale_sentences": scale_sentences(results),
     }
 

@@ -67,6 +67,10 @@ class Scale:
         """The entry `scale` of `result.json`."""
         return asdict(self)
 
+    def marks(self) -> dict[str, Any]:
+        """Floor and ceiling of `to_dict`."""
+        return {name: x for name, x in self.to_dict().items() if name in ("floor", "ceiling")}
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Scale":
         """A scale from what `to_dict` returns. Raises KeyError or TypeError if it is none."""

@@ -11,6 +11,7 @@ import pytest
 
 SCORES = {"rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability"}
 SCORES |= {"gamma_over_R", "repeat_rmse", "combined_score", "spikes_data", "spikes_model"}
+SCORES |= {"voltage", "pattern", "timing_weight", "timing_term"}
 FILES = {"result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html"}
 
 
@@ -46,7 +47,7 @@ def test_json_of_fit(spikefab, recording, fitted):
     ran = spikefab("fit", recording, "--models", "lif", "--budget", "96", "--json")
     content = ran.json
     assert content == json.loads((fitted / "result.json").read_text())
-    assert {"schema", "results", "input", "settings"} <= set(content)
+    assert {"schema", "results", "input", "settings", "scale"} <= set(content)
     (result,) = content["results"]
     assert {"model_name", "params", "codes", "formats", "rmse", "combined_score", "ideal"} <= set(result)
     assert set(result["train"]) == set(result["held_out"]) == SCORES

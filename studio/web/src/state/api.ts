@@ -119,12 +119,6 @@ export interface Level {
 export interface Scale {
   floor: Level;
   ceiling: Level | null;
-  ceiling_from: "neighbours" | "repeats" | null;
-  chance_timing: number;
-  neighbour_timing: number | null;
-  interpolated_timing: number | null;
-  repeat_timing: number | null;
-  timing_weight: number;
 }
 export interface Score {
   combined_score: number | null;
