@@ -131,3 +131,9 @@ def get_board(name: str) -> Board:
     near = difflib.get_close_matches(name.lower(), BOARDS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UsageError(f"there is no board {name!r}: {hint}the boards are {', '.join(BOARDS)}.")
+
+
+def suited(word: int) -> Board:
+    """The first board whose multipliers take a product of two words of this length whole, or else the one with most cells."""
+    whole = [board for board in BOARDS.values() if board.multiplier_bits >= word]
+    return whole[0] if whole else max(BOARDS.values(), key=lambda board: board.cells)

@@ -48,7 +48,7 @@ def fit(
                recording, which has its own sample step, dt is another name of `step`
     spike_prominence
                mV: least prominence of a spike in these arrays or in the file, see `read`
-    models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds
+    models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds, anyway
                the options of a fit, see `FitOptions`
     options    the same as an object; keywords take precedence over it
     progress   called as progress(model, evaluations, budget, best loss)
@@ -83,7 +83,7 @@ def fit(
     options = FitOptions.of(options, **asked)
     if not isinstance(recording, Recording):
         recording = read(recording, spike_prominence=spike_prominence)
-    task = Task.of(recording, options.step, options.held_out, options.weights, options.folds)
+    task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
     for text in task.notes:
         if notice is not None:
             notice(text)

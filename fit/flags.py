@@ -31,7 +31,7 @@ class Flag:
     name      name on the command line, such as "--top"
     metavar   name of the value in the help
     help      help text
-    kind      type to which argparse converts the text: str, int, float or Path
+    kind      type to which argparse converts the text: str, int, float or Path; bool for a flag without a value
     read      converts that to the value of the option; if the flag may be repeated, it gets a list of all
     write     the texts on the command line for a value; several if the flag may be repeated
     choices   allowed texts, if only some are
@@ -55,6 +55,9 @@ class Flag:
 
     def add(self, parser: ArgumentParser, help: str | None = None) -> None:
         more: dict[str, Any] = {"action": "append"} if self.repeated else {"type": self.kind}
+        if self.kind is bool:
+            parser.add_argument(self.name, help=help or self.help, action="store_true", default=None)
+            return
         if self.choices is not None:
             more["choices"] = self.choices
         parser.add_argument(self.name, metavar=self.metavar, help=help or self.help, **more)
@@ -64,6 +67,8 @@ class Flag:
 
         A text that begins with a dash would be taken for a flag, and is therefore joined to its flag with "=".
         """
+        if self.kind is bool:
+            return [self.name] if value else []
         found = []
         for text in self.write(value):
             found += [f"{self.name}={text}"] if text.startswith("-") or not text else [self.name, text]
@@ -173,6 +178,7 @@ FIT = (
         read=lambda given: {name: (lo, hi) for name, (lo, hi) in _named(given, "--bounds", 2).items()},
         write=lambda value: [f"{name}={lo!r}:{hi!r}" for name, (lo, hi) in value.items()], repeated=True,
     ),
+    Flag("anyway", "--anyway", None, "fit although units or current are in doubt", bool),
 )  # fmt: skip
 
 

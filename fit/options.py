@@ -42,6 +42,7 @@ class FitOptions:
                that are searched in addition: {"AdEx": ["V_peak"]}
     fixed      dict from parameters to the values at which they are kept
     bounds     dict from parameters to (low, high) between which they are searched, instead of around the measured value
+    anyway     fit a recording although its units or its current are in doubt
     """
 
     models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # None means all; `__post_init__` replaces it by the classes
@@ -56,6 +57,7 @@ class FitOptions:
     free: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    anyway: bool = False
 
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
@@ -86,6 +88,8 @@ class FitOptions:
         put(self, "free", _free(self.free))
         put(self, "fixed", _fixed(self.fixed))
         put(self, "bounds", _bounds(self.bounds))
+        if not isinstance(self.anyway, bool):
+            raise UsageError(f"anyway is True or False, not {self.anyway!r}.")
         self.freedom.check(self.models)
 
     @classmethod
@@ -132,6 +136,7 @@ class FitOptions:
             "fixed": dict(self.fixed),
             "bounds": {name: list(ends) for name, ends in self.bounds.items()},
             "models": self.sources if sources else [model.__name__ for model in self.models],
+            **({"anyway": True} if self.anyway else {}),
         }
 
     @classmethod
@@ -158,6 +163,7 @@ class FitOptions:
         if self.free is not None:
             given["free"] = self.to_dict()["free"]
         given |= {name: value for name in ("fixed", "bounds") if (value := dict(getattr(self, name)))}
+        given |= {"anyway": True} if self.anyway else {}
         return [f"{name}={value!r}" for name, value in given.items()]
 
     @property

@@ -41,6 +41,7 @@ class Recording(Same):
     sweeps: list[Sweep]
     notes: list[str]
     warnings: list[str]
+    doubts: list[str]  # with which it is fitted only if the user insists
     cannot_be_fitted: str | None
     reading_options: list[str]  # options of `read` that its format has
     options: dict[str, Any]  # those with which it was read

@@ -23,6 +23,8 @@ def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any
     if recording["cannot_be_fitted"]:
         raise UsageError(recording["cannot_be_fitted"])
     options = _options(body)
+    if recording["doubts"] and not options.anyway:
+        raise UsageError(f"{recording['doubts'][0].removesuffix('.')}; tick Fit anyway to fit it all the same.")
     settings = options.to_dict(sources=True) | ({"models": None} if options.every_model else {})
     return jobs.begin(
         "fit", f"Fit of {recording['name']}", settings, lambda _: commands.fit(recording, options),
@@ -35,7 +37,7 @@ def _options(body: Mapping[str, Any]) -> FitOptions:
     for name, least, most in (("budget", 1, 10_000_000), ("folds", 2, 100), ("top_k", 1, 100)):
         if body.get(name) is not None:
             neuron_requests.whole(body, name, least=least, most=most)
-    known = FitOptions().to_dict()
+    known = {**FitOptions().to_dict(), "anyway": False}
     return FitOptions.from_dict({name: body[name] for name in known if name in body})
 
 

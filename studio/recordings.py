@@ -39,11 +39,14 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
     np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
     currents = [nothing if s.current is None else s.current for s in recording.sweeps]
     np.save(kept / "current.npy", np.concatenate(currents))
+    if recording.image is not None:  # the page shows the current as it was recorded, too
+        raw = [i if s.recorded is None else s.recorded for s, i in zip(recording.sweeps, currents, strict=True)]
+        np.save(kept / "recorded.npy", np.concatenate(raw))
     np.save(kept / "spikes.npy", np.concatenate([spikes.time for spikes in recording.spikes()]))
     del found["source"]  # a folder of this machine
     for name in ("current_origin", "cannot_be_fitted"):
         found[name] = found[name] and said(found[name], kept)
-    for name in ("notes", "warnings"):
+    for name in ("notes", "warnings", "doubts"):
         found[name] = [said(text, kept) for text in found[name]]
     return found | {
         "added": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -91,7 +94,7 @@ def _place(content: Mapping[str, Any], index: int, what: str) -> slice:
 
 
 def part(folder: Path, content: Mapping[str, Any], index: int, what: str) -> np.ndarray:
-    """The voltage (T,) mV, current (T,) nA (empty if not known) or spikes (n,) ms of a sweep."""
+    """The voltage (T,) mV, current or recorded current (T,) nA (empty if not known) or spikes (n,) ms of a sweep."""
     sweep_of(content, index)
     return samples(folder, what)[_place(content, index, what)]
 
@@ -102,20 +105,24 @@ def trace(folder: Path, content: Mapping[str, Any], index: int, start: float | N
     first = 0 if start is None else min(max(0, int(start / dt)), len(v) - 1)
     last = len(v) if stop is None else min(max(first + 1, int(np.ceil(stop / dt)) + 1), len(v))
     i = part(folder, content, index, "current")
-    return wire(v[first:last], i[first:last] if len(i) else None, first * dt, dt)
+    raw = part(folder, content, index, "recorded") if (folder / "recorded.npy").exists() else i[:0]
+    return wire(v[first:last], *(x[first:last] if len(x) else None for x in (i, raw)), t0=first * dt, dt=dt)
 
 
-def wire(voltage: np.ndarray, current: np.ndarray | None, t0: float, dt: float) -> bytes:
-    """A trace in binary form, little-endian: a header, the voltage and, if there is one, the current, as float32.
+def wire(
+    voltage: np.ndarray, current: np.ndarray | None, recorded: np.ndarray | None, *, t0: float, dt: float
+) -> bytes:
+    """A trace in binary form, little-endian: a header, the voltage and, if there are any, the current as it is used and as it
+    was recorded, as float32.
 
-    The header has the number of points, the samples per bucket, t0, the ms per point, and whether there is a current. More
-    than MOST samples are reduced to two points per bucket: its lowest and its highest sample, in their order.
+    The header has the number of points, the samples per bucket, t0, the ms per point, and whether there are these currents.
+    More than MOST samples are reduced to two points per bucket: its lowest and its highest sample, in their order.
     """
     n = len(voltage)
     bucket = 1 if n <= MOST else -(-2 * n // POINTS)
-    arrays = [a if bucket == 1 else ends(a, bucket) for a in (voltage, current) if a is not None]
+    arrays = [a if bucket == 1 else ends(a, bucket) for a in (voltage, current, recorded) if a is not None]
     step = dt if bucket == 1 else dt * bucket / 2
-    head = struct.pack("<IIddII", len(arrays[0]), bucket, t0, step, current is not None, 0)
+    head = struct.pack("<IIddII", len(arrays[0]), bucket, t0, step, current is not None, recorded is not None)
     return head + b"".join(np.asarray(a, dtype="<f4").tobytes() for a in arrays)
 
 

@@ -28,6 +28,11 @@ WORDS = {
     Advice.OTHER_OUT: "choose another folder",
     Advice.NAME_THE_MODEL: "fit it again with this version",
     Advice.OTHER_PORT: "choose another port",
+    Advice.UNITS: ": give the units of the file",
+    Advice.EXCHANGED: ": give the channel of each",
+    Advice.OTHER_CURRENT: ": choose another channel, or add the current from a file of its own",
+    Advice.SIGN: ": turn it around in the units of the file, such as mV,-nA",
+    Advice.ANYWAY: "; tick Fit anyway to fit it all the same",
 }
 
 

@@ -1,5 +1,6 @@
 """Features of a recording, most of them by eFEL. They guide the choice of models and tell a user how the cell behaves."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,11 +46,15 @@ def extract_features(
     spike_prominence  mV: least prominence of a spike (default 20), see `find_spikes`
 
     The time window of the stimulus is found in the current, or in the voltage if there is no current. `definitions` and
-    docs/features.md say what each feature is. One sweep has no rheobase: that takes several.
+    docs/features.md say what each feature is. One sweep has no rheobase: that takes several. What is so doubtful about the
+    units or the current that a fit would stop (`Recording.doubts`) is a UserWarning.
 
     Raises UsageError for a name that eFEL does not have, and everything that Recording.from_arrays raises.
     """
-    return _features(_see(Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence), extra), extra)
+    recording = Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence)
+    for doubt in recording.doubts:
+        warnings.warn(str(doubt), stacklevel=2)
+    return _features(_see(recording, extra), extra)
 
 
 def recording_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""Warnings about a recording that can be fitted but may be bad: wrong units, unusual rest, no spikes, clipping, drift, ..."""
+"""Warnings about a recording that can be fitted but may be bad: unusual rest, no spikes, clipping, drift, ...
+
+What is so doubtful that it stops a fit is in `doubts`.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -11,12 +14,9 @@ from .spikes import Spikes, spike_mask
 from .stimuli import stimuli
 from .sweep import QUIET, Floats, Sweep, baseline_current, quiet_part, rest_of
 
-LOWEST_REST = -130.0  # resting potential, mV, below which no healthy neuron rests
 HIGHEST_REST = -30.0  # resting potential, mV, above which no healthy neuron rests
 FLAT = 0.01  # range of the voltage, mV, below which the trace shows no cell
 NOISIEST = 2.0  # noise of the voltage, mV rms, above which spikes cannot be counted reliably
-LEAST_CURRENT = 1e-3  # nA: a smaller current makes no neuron fire, so its unit is probably wrong
-LARGEST_CURRENT = 50.0  # nA: no patch electrode passes more, so its unit is probably wrong
 SMALL = 25.0  # height of a spike, mV, below which others may be too small to count as spikes
 MISSED = 1.5  # ratio of the number of small peaks that recur to the number of spikes above which spikes may be missed
 COARSEST = 0.2  # sample step, ms, above which the shape of spikes is lost
@@ -42,18 +42,8 @@ def quality_warnings(
         return ()
     found = []
     rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
-    largest = max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps)
-    if largest < 1.0:
-        found.append(f"The voltage stays within {largest:.3g} mV: it may be in V, but mV are expected.")
-    elif rest < LOWEST_REST:
-        found.append(f"The cell rests at {rest:.0f} mV, as no cell does: check the unit of the voltage.")
-    elif rest > HIGHEST_REST:
+    if rest > HIGHEST_REST:
         found.append(f"The cell rests at {rest:.0f} mV: it is depolarised, damaged or not a neuron.")
-    amplitude = max((float(np.max(np.abs(s.current))) for s in sweeps if s.current is not None), default=0.0)
-    if amplitude > LARGEST_CURRENT:
-        found.append(f"The current reaches {amplitude:.3g} nA: it may be in pA, but nA are expected.")
-    if any(len(s) for s in spikes) and 0 < amplitude < LEAST_CURRENT:
-        found.append(f"The current reaches {amplitude:.2g} nA only, though the cell fires: its unit may be another.")
     if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
         found.append("The voltage does not change: nothing of a cell can be seen.")
     else:

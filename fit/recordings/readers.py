@@ -128,7 +128,7 @@ def read(
         recording = _with_current(recording, Path(current), parsed.current)
     if chosen is not None:
         recording = _chosen(recording, chosen)
-    return replace(recording, reading=given)
+    return replace(recording.cleaned(), reading=given)
 
 
 def parse_sweeps(text: str) -> list[int]:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.errors import Advice, RecordingError, UsageError
+from spikefab.errors import Advice, RecordingError, Sentence, UsageError
 
+from .doubts import find_doubts
 from .electrode import Electrode, find_electrode, rough_electrode
+from .image import Image, find_image, without_image
 from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
 from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
@@ -36,6 +38,7 @@ class Recording:
     reading         options with which `read` gives this recording from `source`; for arrays, those of `from_arrays`; None if
                     the recording was changed since (resampled, sweeps selected), so that no options give it
     spike_prominence  mV: least prominence of a spike, see `find_spikes`
+    image           what the spikes left in the recorded current and `cleaned` removed; None if they left nothing
     """
 
     sweeps: tuple[Sweep, ...]
@@ -47,6 +50,7 @@ class Recording:
     units: str = "mV, nA"
     reading: Mapping[str, Any] | None = None
     spike_prominence: float = PROMINENCE
+    image: Image | None = None
     _known: "_Known | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -92,13 +96,14 @@ class Recording:
         reading = {"dt": float(dt)}
         if spike_prominence is not None:
             reading["spike_prominence"] = float(spike_prominence)
-        return cls(
+        made = cls(
             tuple(sweeps),
             float(dt),
             current_origin=origin,
             reading=reading,
             spike_prominence=prominence_of(spike_prominence),
         )
+        return made.cleaned()
 
     def spikes(self) -> tuple[Spikes, ...]:
         """The spikes of each sweep. They are sought once; a resampled recording has those of the original.
@@ -119,6 +124,31 @@ class Recording:
         assert self._known is not None
         return self._known.found[0].compensated(sweep, self.dt)
 
+    @property
+    def doubts(self) -> tuple[Sentence, ...]:
+        """What is so doubtful about the units or the current that the recording is not fitted unless the user insists."""
+        assert self._known is not None
+        return self._known.doubts
+
+    def cleaned(self) -> "Recording":
+        """The recording with the image of spikes removed from its current, and a notice; itself if there is no image.
+
+        Each sweep keeps the current as it was recorded as `recorded`.
+        """
+        image = found = find_image(self.sweeps, self.spikes(), self.dt)
+        sweeps = self.sweeps
+        for _ in range(3):  # an image may outlast what was seen of it
+            if found is None:
+                break
+            sweeps = tuple(
+                without_image(s, p, found, self.dt) for s, p in zip(sweeps, self.spikes(), strict=True)
+            )
+            found = find_image(sweeps, self.spikes(), self.dt)
+        if image is None:
+            return self
+        note = f"the recorded current holds {image}: it is used without it"
+        return replace(self, sweeps=sweeps, image=image, notes=(*self.notes, note))
+
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
 
@@ -135,7 +165,8 @@ class Recording:
             n = int(np.floor((len(sweep.voltage) - 1) * self.dt / dt + 1e-6)) + 1
             v = resample_voltage(sweep.voltage, self.dt, dt, n)
             i = None if sweep.current is None else resample_current(sweep.current, self.dt, dt, n)
-            sweeps.append(replace(sweep, voltage=v, current=i))
+            recorded = None if sweep.recorded is None else resample_current(sweep.recorded, self.dt, dt, n)
+            sweeps.append(replace(sweep, voltage=v, current=i, recorded=recorded))
         note = f"resampled from {self.dt:g} to {dt:g} ms"
         made = replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note), reading=None)
         return made._from(self, range(len(sweeps)))
@@ -158,8 +189,11 @@ class Recording:
         object.__setattr__(self, "_known", _Known(self, parent, tuple(places)))
         return self
 
-    def require_fit(self) -> None:
-        """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short."""
+    def require_fit(self, anyway: bool = False) -> None:
+        """Raise RecordingError if the recording cannot be fitted: a current is missing, all are zero, or it is too short.
+
+        Raise it too if there are doubts, unless the user wants to fit it `anyway`.
+        """
         if not self.sweeps:
             raise RecordingError(f"{self.source} holds no sweeps.")
         chooses = self.source.lower().endswith(".abf")  # only of abf files can a channel be chosen
@@ -173,6 +207,9 @@ class Recording:
         longest = max(len(sweep.voltage) for sweep in self.sweeps) * self.dt
         if longest < SHORTEST:
             raise RecordingError(f"{self.source} lasts {longest:g} ms: a fit needs {SHORTEST:g} ms or more.")
+        if self.doubts and not anyway:
+            *words, _ = self.doubts[0].parts
+            raise RecordingError(f"{self.source} is not fitted. ", *words, Advice.ANYWAY, ".")
 
     def warnings(self, trains: Sequence[Spikes] | None = None) -> tuple[str, ...]:
         """Warnings about faults that the recording may have although it can be fitted, one sentence each.
@@ -204,6 +241,10 @@ class _Known:
                 for a, b in zip(self._sweeps, recording.sweeps, strict=True)
             )
         )
+
+    @cached_property
+    def doubts(self) -> tuple[Sentence, ...]:
+        return find_doubts(self._sweeps, self._dt, self.found[1])
 
     @cached_property
     def found(self) -> tuple[Electrode, tuple[Spikes, ...]]:

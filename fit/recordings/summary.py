@@ -5,13 +5,14 @@ from typing import Any
 from spikefab.errors import RecordingError
 
 from .recording import Recording
-from .sweep import baseline_current, rest_of
+from .sweep import Floats, baseline_current, rest_of
 
 
 def describe(recording: Recording) -> dict[str, Any]:
     """Properties of a recording and of each of its sweeps, in mV, nA and ms.
 
-    `cannot_be_fitted` is the reason why the recording cannot be fitted, or None if it can.
+    `cannot_be_fitted` is the reason why the recording cannot be fitted, or None if it can; `doubts` are those with which it is
+    fitted only if the user insists.
     """
     sweeps = []
     for sweep, spikes in zip(recording.sweeps, recording.spikes(), strict=True):
@@ -25,12 +26,13 @@ def describe(recording: Recording) -> dict[str, Any]:
                 "spikes": len(spikes.time),
                 "rest": rest_of(sweep, recording.dt),
                 "voltage": [float(sweep.voltage.min()), float(sweep.voltage.max())],
-                "current": None if i is None else [float(i.min()), float(i.max())],
+                "current": _ends(i),
+                "recorded_current": _ends(sweep.recorded),
                 "baseline_current": None if i is None else baseline_current(sweep, recording.dt),
             }
         )
     try:
-        recording.require_fit()
+        recording.require_fit(anyway=True)
         obstacle = None
     except RecordingError as error:
         obstacle = error.sentence
@@ -45,5 +47,10 @@ def describe(recording: Recording) -> dict[str, Any]:
         "sweeps": sweeps,
         "notes": list(recording.notes),
         "warnings": list(recording.warnings()),
+        "doubts": list(recording.doubts),
         "cannot_be_fitted": obstacle,
     }
+
+
+def _ends(values: Floats | None) -> list[float] | None:
+    return None if values is None else [float(values.min()), float(values.max())]

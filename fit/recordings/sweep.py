@@ -17,16 +17,18 @@ QUIET = 10.0  # ms for which the current must be constant at the start of a swee
 class Sweep:
     """One sweep of a recording.
 
-    voltage  (T,) mV
-    current  (T,) nA, or None if it is not known
-    window   (start, stop) ms of the stimulus, or None if there is none
-    name     by which the user knows the sweep
+    voltage   (T,) mV
+    current   (T,) nA, or None if it is not known
+    window    (start, stop) ms of the stimulus, or None if there is none
+    name      by which the user knows the sweep
+    recorded  (T,) nA, the current as it was recorded, if `current` was rebuilt without the image of spikes; else None
     """
 
     voltage: Floats
     current: Floats | None
     window: tuple[float, float] | None
     name: str
+    recorded: Floats | None = None
 
 
 def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) -> Sweep:

@@ -256,7 +256,11 @@ def draw_sweep(axes: "Sequence[Axes]", task: Task, best: "FitResult", part: Part
     difference[task.part_mask(part)] = np.nan
     residual.axhline(0, color="0.75", linewidth=0.8)
     residual.plot(t, difference, color=MODEL, linewidth=0.8)
-    current.plot(t, _current(task, part), color=DATA, linewidth=0.9)
+    if (recorded := task.recording.sweeps[part.sweep].recorded) is not None:
+        current.plot(t, recorded[part.start : part.stop], color="0.7", linewidth=0.6, label="as recorded")
+    current.plot(t, _current(task, part), color=DATA, linewidth=0.9, label="as used")
+    if first and recorded is not None:
+        current.legend(loc="upper right", fontsize=7, frameon=False)
     mine, real = (np.sum((s >= t[0]) & (s <= t[-1])) for s in (best.spikes[part.sweep], task.spikes[part.sweep].time))
     counts = f": {mine} spikes for {real}" if mine or real else ""
     voltage.set_title(f"sweep {task.recording.sweeps[part.sweep].name}{counts}")

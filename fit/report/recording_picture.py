@@ -41,6 +41,9 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
         )
         for column, (start, stop) in enumerate(spans):
             for k, sweep in enumerate(sweeps):
+                if sweep.recorded is not None:
+                    ax = grid[1, column]
+                    ax.plot(*_outline(sweep.recorded, dt, start, stop), color="#999999", linewidth=0.4, zorder=1)
                 for ax, values in zip(grid[:, column], (sweep.voltage, sweep.current), strict=False):
                     if values is not None:
                         name = sweep.name if column == 0 else None
@@ -49,7 +52,8 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
             grid[-1, column].set_xlabel("time (ms)")
         grid[0, 0].set_ylabel("voltage (mV)")
         if known:
-            grid[1, 0].set_ylabel("current (nA)")
+            as_used = "" if recording.image is None else "\ngrey: as recorded"
+            grid[1, 0].set_ylabel(f"current (nA){as_used}")
         _legend(figure, grid[0, 0], len(sweeps))
         count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
         grid[0, 0].set_title(f"{readable(Path(recording.source).name)}: {count}, dt {dt:g} ms")

@@ -63,15 +63,16 @@ class Task:
         held_out: str = "auto",
         weights: tuple[float, float, float] = scores.WEIGHTS,
         folds: int | None = None,
+        anyway: bool = False,
     ) -> "Task":
         """Prepare a recording: resample it to `step` (ms), find spikes, split it by the rule `held_out`, and measure constants.
 
         weights are those of voltage, timing and spike count in the combined score. folds is the number of folds for
         cross-validation; this task itself then trains on all sweeps, and `without` makes the task of a fold. Raises
-        RecordingError if the recording cannot be fitted.
+        RecordingError if the recording cannot be fitted; with `anyway`, doubts about it become notes.
         """
-        recording.require_fit()
-        notes = [*recording.warnings()]
+        recording.require_fit(anyway)
+        notes = [*recording.doubts, *recording.warnings()]
         resampled = recording.resample(step)
         spikes = resampled.spikes()
         dealt = () if folds is None else deal(resampled, spikes, folds)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
 from spikefab.errors import FileError, RecordingError, UsageError
+from spikefab.fit.scoring.rules import WEIGHTS
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
@@ -45,14 +46,30 @@ def fit(args: Namespace, screen: Screen) -> int:
     if out is not None:
         screen.heading(f"Written to {out.path}: {', '.join(out.written)}")
         folder = shlex.quote(str(out.path))
-        screen.say(f"  spikefab verify {folder}")
-        screen.say(f"  spikefab build {folder} --board icebreaker")
+        for step in next_steps(results, folder):
+            screen.say(step)
     screen.result(results.to_dict())
     if results.interrupted:
         kept = f"the best so far is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
         screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
         return INTERRUPTED
     return 0
+
+
+def next_steps(results: "FitResults", folder: str) -> list[str]:
+    """The commands that follow a fit whose results are in `folder`; a fit that failed is followed by none.
+
+    A fit failed if its best model is no better than a flat line without spikes.
+    """
+    from spikefab.boards.table import suited
+
+    best = results.best.judged
+    weights = results.settings.get("weights", WEIGHTS)
+    # a flat line without spikes has 1 in all three scores, but 0 in timing and count if the cell does not fire
+    flat = 1.0 if best.spikes_data else weights[0] / sum(weights)
+    if not best.combined_score < flat:
+        return ["No model is better than a flat line: look at the recording before building one (spikefab info)."]
+    return [f"  spikefab verify {folder}", f"  spikefab build {folder} --board {suited(results.best.word).name}"]
 
 
 @contextmanager
@@ -102,7 +119,7 @@ def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
     from spikefab.fit.features.recommend import advice, recommend
 
     try:
-        recording.require_fit()
+        recording.require_fit(anyway=True)
     except RecordingError:
         return {}  # the fit will raise the same error
     features = recording_features(recording)

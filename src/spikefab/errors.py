@@ -25,7 +25,8 @@ class Advice(Enum):
     """What a user can do about an error or a notice. Each interface (Python, command line, Studio) has its own words for it.
 
     The value is the text for Python and the command line, in which `{dt}` stands for the name of an option, and `{dt=MS}`
-    for the name and the kind of its value. The texts of the Studio are in `studio.words`.
+    for the name and the kind of its value; `{anyway!}` stands for an option that is only switched on. The texts of the
+    Studio are in `studio.words`.
     """
 
     GIVE_DT = "pass {dt=MS}, the time between two samples"
@@ -50,6 +51,11 @@ class Advice(Enum):
     OTHER_OUT = "choose another {out}"
     NAME_THE_MODEL = "give its file and class with {models=SOURCE}"
     OTHER_PORT = "choose another {port}"
+    UNITS = ": give the units of the file with {units=UNITS}"
+    EXCHANGED = ": give the channel of each with {voltage_channel=N} and {current_channel=N}"
+    OTHER_CURRENT = ": choose another with {current=FILE} or {current_channel=N}"
+    SIGN = ": turn it around with a minus in {units=UNITS}, such as mV,-nA"
+    ANYWAY = "; {anyway!} fits it all the same"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -62,12 +68,12 @@ Words = Callable[[Advice], str]
 
 def in_python(advice: Advice) -> str:
     """The advice in the words of Python: an option is `dt=MS`."""
-    return re.sub(r"\{(.*?)\}", r"\1", advice.value)
+    return re.sub(r"\{(.*?)\}", r"\1", advice.value.replace("!}", "=True}"))
 
 
 def on_command_line(advice: Advice) -> str:
     """The advice in the words of the command line: an option is `--dt MS`."""
-    return re.sub(r"\{(\w+)=?(\w*)\}", lambda m: f"--{m[1].replace('_', '-')} {m[2]}".rstrip(), advice.value)
+    return re.sub(r"\{(\w+)[=!]?(\w*)\}", lambda m: f"--{m[1].replace('_', '-')} {m[2]}".rstrip(), advice.value)
 
 
 class Sentence(str):

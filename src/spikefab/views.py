@@ -62,9 +62,16 @@ def info(args: Namespace, screen: Screen) -> int:
             for s in sweeps
         ],
     )
-    for text in (*found["notes"], *found["warnings"], found["cannot_be_fitted"]):
+    if recording.image is not None:
+        for s in sweeps:
+            if s["recorded_current"] is not None:
+                low, high = s["recorded_current"]
+                screen.say(f"sweep {s['number']}: its current was recorded as {low:.3f} .. {high:.3f} nA")
+    for text in (*found["notes"], *found["warnings"], *found["doubts"], found["cannot_be_fitted"]):
         if text:
             screen.notice(text)
+    if found["doubts"]:
+        screen.notice("in doubt, it is fitted only with --anyway.")
     if args.picture is not None:
         screen.say(f"All sweeps are drawn in {args.picture}.")
     picture = None if args.picture is None else str(args.picture)
@@ -82,7 +89,7 @@ def features(args: Namespace, screen: Screen) -> int:
     found = recording_features(recording)
     single = sweep_features(recording)
     recommended = recommend(found)
-    for text in recording.notes:
+    for text in (*recording.notes, *recording.doubts):
         screen.notice(text)
     if any(s.current is None for s in recording.sweeps):
         screen.notice(f"the current is unknown ({recording.current_origin}): the stimulus was sought in the voltage.")

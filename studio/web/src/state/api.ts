@@ -31,6 +31,7 @@ export interface Recording extends Same {
   sweeps: Sweep[];
   notes: string[];
   warnings: string[];
+  doubts: string[];
   cannot_be_fitted: string | null;
   reading_options: string[]; // options of `read` that its format has
   options: Record<string, unknown>; // those with which it was read
@@ -157,7 +158,8 @@ export interface Trace {
   t0: number;
   step: number;
   voltage: Float32Array;
-  current: Float32Array | null;
+  current: Float32Array | null; // as it is used
+  recorded: Float32Array | null; // as it was recorded, if the image of spikes was removed from it
 }
 export type JobState = "running" | "paused" | "done" | "cancelled" | "failed" | "stopped";
 export interface JobFile {

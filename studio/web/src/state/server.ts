@@ -72,6 +72,7 @@ export async function trace(id: string, sweep: number, range?: [number, number])
     step: head.getFloat64(16, true),
     voltage: new Float32Array(buffer, 32, count),
     current: head.getUint32(24, true) ? new Float32Array(buffer, 32 + 4 * count, count) : null,
+    recorded: head.getUint32(28, true) ? new Float32Array(buffer, 32 + 8 * count, count) : null,
   };
 }
 

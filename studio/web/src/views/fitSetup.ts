@@ -48,6 +48,9 @@ export class FitSetup {
   private readonly start = h("button", { type: "submit", id: "fit-start", class: "primary" }, "Start the fit");
   private readonly near = h("p", { id: "fit-error", class: "bad", hidden: true });
   private readonly cannot = h("p", { class: "notice warn", hidden: true });
+  private readonly doubts = h("div", { id: "fit-doubts", class: "notice warn", hidden: true });
+  private readonly anyway = h("input", { type: "checkbox", id: "fit-anyway", onchange: () => this.show() });
+  private doubted: string | null = null; // recording to which the tick of `anyway` belongs
   private readonly features: Table<Feature>;
   private readonly advice = h("ol", { id: "recommended" });
   private readonly measuring = h("p", { class: "soft", role: "status" });
@@ -109,6 +112,7 @@ export class FitSetup {
       h("h2", null, "What to fit"),
       field("Recording", this.picker),
       this.cannot,
+      this.doubts,
       h(
         "fieldset",
         null,
@@ -160,7 +164,16 @@ export class FitSetup {
   show(): void {
     this.list();
     const r = recording();
-    this.start.disabled = !r || !!r.cannot_be_fitted;
+    const doubts = r?.doubts ?? [];
+    if (this.doubted !== session.recording) this.anyway.checked = false;
+    this.doubted = session.recording;
+    this.doubts.hidden = !doubts.length;
+    set(
+      this.doubts,
+      doubts.map((d) => h("p", null, d)),
+      h("label", null, this.anyway, " Fit anyway"),
+    );
+    this.start.disabled = !r || !!r.cannot_be_fitted || (doubts.length > 0 && !this.anyway.checked);
     this.cannot.hidden = !!r && !r.cannot_be_fitted;
     this.cannot.textContent = r ? (r.cannot_be_fitted ?? "") : "Import a recording first, in Trace.";
     this.measured.hidden = !r;
@@ -222,7 +235,13 @@ export class FitSetup {
   private async post(): Promise<void> {
     this.remember();
     if (session.setup.models?.length === 0) throw new Error("Choose at least one model.");
-    const j = await post<Job>("jobs", { kind: "fit", recording: session.recording, ...session.setup, top_k: read(this.top) ?? 5 });
+    const j = await post<Job>("jobs", {
+      kind: "fit",
+      recording: session.recording,
+      ...session.setup,
+      top_k: read(this.top) ?? 5,
+      anyway: this.anyway.checked,
+    });
     hold(j);
     this.begun(j);
   }

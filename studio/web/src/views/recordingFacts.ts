@@ -55,6 +55,12 @@ export function showFacts(box: HTMLElement, r: Recording): void {
       null,
       facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)]),
     ),
+    r.doubts.length > 0 &&
+      h(
+        "div",
+        { id: "doubts", class: "notice warn" },
+        r.doubts.map((d) => h("p", null, d)),
+      ),
     r.warnings.length > 0 &&
       h(
         "div",

@@ -243,7 +243,11 @@ export class TraceView {
     const t = this.detail ?? this.overview!;
     const x = times(t.voltage.length, t.t0, t.step);
     this.voltage.set([x, t.voltage], session.all ? undefined : []);
-    if (t.current) this.current.set([x, t.current]);
+    if (t.current)
+      this.current.set(
+        [x, t.current],
+        t.recorded ? [{ t0: t.t0, step: t.step, v: t.recorded, colour: "recorded", alpha: 0.5, label: "as recorded" }] : [],
+      );
     this.bucket.textContent = t.bucket > 1 ? `Drawn from extremes of each ${t.bucket} samples: zoom in for all of them.` : "";
   }
 

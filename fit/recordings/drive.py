@@ -1,0 +1,82 @@
+"""Whether the recorded current drives the cell: how well it explains the voltage, and what resistance that gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .spikes import Spikes
+from .sweep import Floats, Sweep, baseline_current, samples
+
+BIN = 1.0  # ms over which voltage and current are averaged
+LONGEST = 60_000  # number of such bins that are looked at; of a longer recording, the beginning of each sweep
+TAUS = (1.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
+LAGS = (20, 30, 50, 80, 120, 200, 300, 500, 800)  # bins by which the current is shifted, both ways, for comparison
+
+
+@dataclass(frozen=True)
+class Drive:
+    """How well the response of a passive membrane to the current explains the voltage.
+
+    correlation  between the voltage, limited at half the height of spikes, and that response; -1..1
+    resistance   MOhm, the slope of the voltage over that response: the input resistance of the cell
+    elsewhere    the largest correlation if the current is shifted by 20 ms or more
+    """
+
+    correlation: float
+    resistance: float
+    elsewhere: float
+
+
+def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive | None:
+    """How the current drives the cell; None if the current never changes, so that nothing can be said.
+
+    Of the membranes with the time constants TAUS, the one that explains the voltage best counts.
+    """
+    known = [(s, p) for s, p in zip(sweeps, trains, strict=True) if s.current is not None]
+    halves = np.concatenate([p.half_voltage for _, p in known]) if known else np.empty(0)
+    top = float(np.median(halves)) if len(halves) else np.inf
+    width = samples(BIN, dt)
+    each = max(1, LONGEST // max(1, len(known)))
+    voltages, currents, before = [], [], []
+    for sweep, _ in known:
+        assert sweep.current is not None
+        voltages.append(_binned(np.minimum(sweep.voltage, top), width)[:each])
+        currents.append(_binned(sweep.current, width)[:each])
+        before.append(baseline_current(sweep, dt))
+    if not known or np.ptp(np.concatenate(currents)) == 0:
+        return None
+    v = np.concatenate(voltages)
+    if np.ptp(v) == 0:
+        return None
+    best, elsewhere = (0.0, 0.0), 0.0
+    for tau in TAUS:
+        responses = [_response(i, b, tau) for i, b in zip(currents, before, strict=True)]
+        best = max(best, _along(v, np.concatenate(responses)), key=lambda found: abs(found[0]))
+        for lag in (*LAGS, *(-lag for lag in LAGS)):
+            shifted = np.concatenate([np.roll(x, lag) for x in responses])
+            elsewhere = max(elsewhere, abs(_along(v, shifted)[0]))
+    return Drive(*best, elsewhere)
+
+
+def _binned(x: Floats, width: int) -> Floats:
+    """The means over bins of `width` samples; what is left at the end is dropped unless it is all there is."""
+    n = len(x) // width
+    return x[: n * width].reshape(n, width).mean(axis=1) if n else x.mean(keepdims=True)
+
+
+def _response(current: Floats, baseline: float, tau: float) -> Floats:
+    """The response of a membrane with a resistance of 1 to a current in bins, from rest under the baseline."""
+    from scipy.signal import lfilter
+
+    k = -np.expm1(-BIN / tau)
+    return baseline + lfilter([k], [1, k - 1], current - baseline)
+
+
+def _along(v: Floats, x: Floats) -> tuple[float, float]:
+    """(correlation, slope) of v over x; zeros if x is constant."""
+    a, b = v - v.mean(), x - x.mean()
+    power, together = float(np.mean(b * b)), float(np.mean(a * b))
+    if np.sqrt(power) <= 1e-12 * float(np.abs(x).max()):
+        return 0.0, 0.0
+    return together / float(np.sqrt(power * np.mean(a * a))), together / power

@@ -1,0 +1,112 @@
+"""Recordings with wrong units or a current that did not drive the cell: none is fitted without a word, no true one is stopped."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from .made import neuron, stimulus
+
+from spikefab import Recording, extract_features, fit, read
+from spikefab.errors import RecordingError
+
+DATA = os.environ.get("SPIKEFAB_DATA")
+DT = 0.1
+KINDS = ("steps", "noise", "pulses", "ramp", "quiet steps")
+
+
+def cell(kind: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Voltages and currents of five sweeps; `quiet steps` evoke no spikes, and some hyperpolarise."""
+    rng = np.random.default_rng(seed)
+    amplitudes = np.linspace(-0.1, 0.15, 5) if kind == "quiet steps" else np.linspace(0.18, 0.5, 5)
+    if kind == "ramp":
+        currents = [np.r_[np.zeros(1000), np.linspace(0, 1.5 * a, 3000), np.zeros(500)] for a in amplitudes]
+    else:
+        currents = [stimulus(kind.removeprefix("quiet "), rng, a, 400.0, DT) for a in amplitudes]
+    currents = [i + 0.002 * rng.normal(size=len(i)) for i in currents]
+    return [neuron(i, DT, rng) for i in currents], currents
+
+
+def wrong(kind: str, seed: int):
+    """(name, voltages, currents) of what may be wrong with the recording of a cell."""
+    v, i = cell(kind, seed)
+    rng = np.random.default_rng(seed + 100)
+    other = cell(KINDS[(KINDS.index(kind) + 1) % 3], seed + 50)[1]
+    later = [np.roll(np.resize(x, len(y)), 700) for x, y in zip(other, v, strict=True)]
+    yield "exchanged, nA", i, v
+    yield "exchanged, pA", [1e3 * x for x in i], [1e-3 * x for x in v]
+    yield "current flipped", v, [-x for x in i]
+    yield "voltage flipped", [-x for x in v], i
+    yield "V for mV", [1e-3 * x for x in v], i
+    yield "uV for mV", [1e3 * x for x in v], i
+    yield "pA for nA", v, [1e3 * x for x in i]
+    yield "uA for nA", v, [1e-3 * x for x in i]
+    yield "noise", v, [0.015 + 0.0005 * rng.normal(size=len(x)) for x in i]
+    yield "another recording", v, later
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_wrong_is_doubted(kind, seed):
+    """Ten faults of five kinds of recordings, two cells each: a hundred cases."""
+    assert not Recording.from_arrays(*cell(kind, seed), DT).doubts
+    for name, v, i in wrong(kind, seed):
+        recording = Recording.from_arrays(v, i, DT)
+        assert recording.doubts, name
+        with pytest.raises(RecordingError, match="anyway=True"):
+            recording.require_fit()
+        recording.require_fit(anyway=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("exchanged, nA", "exchanged"),
+        ("current flipped", "falls when the current rises"),
+        ("voltage flipped", "sign is wrong"),
+        ("V for mV", "as if it were in V"),
+        ("uA for nA", "too little for a cell"),
+        ("noise", "does not drive the cell"),
+    ],
+)
+def test_a_doubt_calls_it_by_name(name, words):
+    v, i = next((v, i) for n, v, i in wrong("steps", 1) if n == name)
+    (doubt, *_) = Recording.from_arrays(v, i, DT).doubts
+    assert words in doubt
+    with pytest.warns(UserWarning) as warned:
+        extract_features(v, DT, i)
+    assert any(words in str(w.message) for w in warned)
+
+
+def test_sweeps_in_another_order():
+    """The currents of the same protocol, but not of these sweeps."""
+    v, i = cell("quiet steps", 3)
+    assert Recording.from_arrays(v, i[::-1], DT).doubts
+
+
+def test_anyway_fits_it_and_says_why_not():
+    v, i = cell("steps", 1)
+    noise = [0.015 + 0.0005 * np.random.default_rng(k).normal(size=len(x)) for k, x in enumerate(i)]
+    with pytest.raises(RecordingError, match="does not drive the cell") as refused:
+        fit(voltage=v, current=noise, dt=DT, models="LIF", budget=10)
+    assert refused.value.exit_code == 4
+    results = fit(voltage=v, current=noise, dt=DT, models="LIF", budget=10, anyway=True)
+    assert any("does not drive the cell" in note for note in results.task.notes)
+    assert results.settings["anyway"] is True
+
+
+@pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set")
+def test_no_true_recording_is_doubted():
+    names = (
+        "BluePyEfe/99111002.nwb", "GIFFittingToolbox/gif_cell3_frozen_noise_9reps.nwb", "NWBShowcase/PYR2.abf",
+        "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb", "QSNMC2007/challengeA_set00_4reps.csv",
+        "QSNMC2007/challengeA_set04_4reps.csv", "QSNMC2007/challengeA_set05_4reps.csv",
+        "QSNMC2007/challengeA_set12_4reps.csv", "QSNMC2007/challengeB_C010302A1_IDRest.csv",
+        "QSNMC2007/challengeB_C140201C_IDRest.csv", "neuroptimus/ca3_pc_v2_4_with_current.csv", "pyABF/171116sh_0016.abf",
+        "pyABF/171116sh_0017.abf", "pyABF/18713001.abf", "pyABF/190619B_0003.abf", "pyABF/2020_03_02_0000.abf",
+        "pyABF/File_axon_5.abf", "strangers/18425108.abf",
+    )  # fmt: skip
+    for name in names:
+        recording = read(Path(DATA) / name)
+        assert not recording.doubts, f"{name}: {recording.doubts}"
+        assert name == "NWBShowcase/PYR2.abf" or recording.image is None, name
