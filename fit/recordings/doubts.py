@@ -38,7 +38,9 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
     elif LOWEST_REST < -rest < -20 and rest > HIGHEST_REST:
         found.append(Sentence(f"The cell rests at {rest:+.0f} mV: the sign is wrong", Advice.SIGN, "."))
     elif not LOWEST_REST < rest < HIGHEST_REST:
-        found.append(Sentence(f"The cell rests at {rest:.4g} mV, as no cell does: its unit is wrong", Advice.UNITS, "."))
+        found.append(
+            Sentence(f"The cell rests at {rest:.4g} mV, as no cell does: its unit is wrong", Advice.UNITS, ".")
+        )
     if amplitude > LARGEST_CURRENT:
         found.append(Sentence(f"The current reaches {amplitude:.3g} nA, which no electrode passes", Advice.UNITS, "."))
     elif 0 < amplitude < SMALLEST_CURRENT:
@@ -101,5 +103,7 @@ def _against(sweeps: Sequence[Sweep], dt: float) -> Sentence | None:
     share = np.mean([v * i < 0 for v, i in clear]) if len(clear) >= 4 else 0.0
     if not AGAINST < share < 1 - AGAINST:
         return None
-    text = f"In {share:.0%} of the sweeps the voltage moves against the current: the current is that of another recording"
+    text = (
+        f"In {share:.0%} of the sweeps the voltage moves against the current: the current is that of another recording"
+    )
     return Sentence(text, Advice.OTHER_CURRENT, ".")

@@ -192,9 +192,7 @@ def _taps(dt: float) -> int:
     return int(np.clip(samples(PAST, dt), 2, TAPS))
 
 
-def _prediction(
-    currents: Sequence[Floats], away: Sequence[np.ndarray], noise: bool, dt: float
-) -> "_Prediction":
+def _prediction(currents: Sequence[Floats], away: Sequence[np.ndarray], noise: bool, dt: float) -> "_Prediction":
     """What the last samples of a current tell about the next one; unless it is noise, away from spikes and from changes only.
 
     Noise near spikes counts too, because it evokes them: elsewhere it is weaker than on average.

@@ -140,9 +140,7 @@ class Recording:
         for _ in range(3):  # an image may outlast what was seen of it
             if found is None:
                 break
-            sweeps = tuple(
-                without_image(s, p, found, self.dt) for s, p in zip(sweeps, self.spikes(), strict=True)
-            )
+            sweeps = tuple(without_image(s, p, found, self.dt) for s, p in zip(sweeps, self.spikes(), strict=True))
             found = find_image(sweeps, self.spikes(), self.dt)
         if image is None:
             return self
