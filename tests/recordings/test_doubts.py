@@ -1,14 +1,16 @@
 """Recordings with wrong units or a current that did not drive the cell: none is fitted without a word, no true one is stopped."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from .made import neuron, stimulus
 
 from spikefab import Recording, extract_features, fit, read
 from spikefab.errors import RecordingError
+
+from .made import neuron, stimulus
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 DT = 0.1
@@ -73,7 +75,8 @@ def test_a_doubt_calls_it_by_name(name, words):
     v, i = next((v, i) for n, v, i in wrong("steps", 1) if n == name)
     (doubt, *_) = Recording.from_arrays(v, i, DT).doubts
     assert words in doubt
-    with pytest.warns(UserWarning) as warned:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         extract_features(v, DT, i)
     assert any(words in str(w.message) for w in warned)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from .made import image_of, neuron, stimulus
 
 from spikefab import Recording, read
+
+from .made import image_of, neuron, stimulus
 
 DATA = os.environ.get("SPIKEFAB_DATA")
 STEP = 0.3  # nA, the middle step
