@@ -17,6 +17,7 @@ SMALLEST_CURRENT = 1e-3  # nA: no smaller current moves a neuron by much
 LARGEST_CURRENT = 100.0  # nA: no electrode passes more
 LOWEST_R, HIGHEST_R = 1.0, 10_000.0  # MOhm, between which the input resistance of a neuron lies
 EXPLAINED = 0.25  # correlation of the voltage with the response to the current below which the current explains nothing
+AFTERWARDS = 20.0  # ms after the stimulus in which it may still evoke a spike
 NEAR_ZERO = -30.0  # mV, above which spikes peak
 SHIFTED = 0.05  # by which the correlation may be larger if the current is shifted in time
 MOVED = 2.0  # mV by which a sweep must move under its stimulus to tell anything about it
@@ -45,13 +46,30 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
         found.append(Sentence(f"The current reaches {amplitude:.3g} nA, which no electrode passes", Advice.UNITS, "."))
     elif 0 < amplitude < SMALLEST_CURRENT:
         found.append(Sentence(f"The current stays within {amplitude:.2g} nA, too little for a cell", Advice.UNITS, "."))
-    driven = drive(sweeps, trains, dt)
-    return (*found, *_about_drive(driven, bool(found))) if not (against := _against(known, dt)) or found else (against,)
+    if not found and (against := _against(known, dt)):
+        return (against,)
+    return (*found, *_about_drive(drive(sweeps, trains, dt), bool(found), _fires_within(sweeps, trains, dt)))
 
 
-def _about_drive(driven: Drive | None, doubted: bool) -> tuple[Sentence, ...]:
-    """The doubts that follow from how the current explains the voltage; `doubted`: its unit is in doubt already."""
-    if driven is None:
+def _fires_within(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> bool:
+    """Whether nearly all spikes fall into the stimulus, though it covers only a part of the sweeps."""
+    covered = length = within = total = 0.0
+    for s, p in zip(sweeps, trains, strict=True):
+        length += len(s.voltage) * dt
+        total += len(p)
+        if s.window is not None:
+            covered += s.window[1] - s.window[0]
+            within += np.sum((p.time >= s.window[0]) & (p.time <= s.window[1] + AFTERWARDS))
+    return total >= 3 and covered <= 0.7 * length and within >= 0.9 * total
+
+
+def _about_drive(driven: Drive | None, doubted: bool, fires: bool) -> tuple[Sentence, ...]:
+    """The doubts that follow from how the current explains the voltage.
+
+    doubted  its unit is in doubt already
+    fires    the cell fires during the stimulus only: the current drives it, however little the voltage shows of it besides
+    """
+    if driven is None or (fires and abs(driven.correlation) < EXPLAINED):
         return ()
     share = driven.correlation**2
     if abs(driven.correlation) < EXPLAINED:

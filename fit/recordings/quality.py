@@ -42,7 +42,7 @@ def quality_warnings(
         return ()
     found = []
     rest = float(np.median([rest_of(sweep, dt) for sweep in sweeps]))
-    if rest > HIGHEST_REST:
+    if rest > HIGHEST_REST and max(float(np.max(np.abs(sweep.voltage))) for sweep in sweeps) >= 1.0:  # else it is in V
         found.append(f"The cell rests at {rest:.0f} mV: it is depolarised, damaged or not a neuron.")
     if max(float(np.ptp(sweep.voltage)) for sweep in sweeps) < FLAT:
         found.append("The voltage does not change: nothing of a cell can be seen.")

@@ -27,7 +27,7 @@ def altered(column, row, value):
 
 
 WORD_INSIDE = text(T, V, I).replace("\n1,", "\none,")
-SHORTER = "\n".join(line.rpartition(",")[0] if k > 2000 else line for k, line in enumerate(text(T, V, I).splitlines()))
+SHORTER = "\n".join(line.rpartition(",")[0] if k == 2000 else line for k, line in enumerate(text(T, V, I).splitlines()))
 
 FILES = {
     "absent.csv": (None, 3, "does not exist"),

@@ -225,13 +225,13 @@ def test_warnings():
     v, i, dt = spiking()
     assert Recording.from_arrays(v, i, dt).warnings() == ()
     assert only(Recording.from_arrays(v + 50, i, dt), "rests at -20 mV")
-    assert "may be in V" in Recording.from_arrays(v / 1000, i, dt).warnings()[0]
-    assert only(Recording.from_arrays(v, i * 1000, dt), "may be in pA")
+    assert "as if it were in V" in Recording.from_arrays(v / 1000, i, dt).doubts[0]
+    assert "no electrode passes" in Recording.from_arrays(v, i * 1000, dt).doubts[0]
     assert only(Recording.from_arrays(v[:, :700], i[:, :700], dt), "no spikes")
     assert only(Recording.from_arrays(np.minimum(v, 0.0), i, dt), "clipped above 0.0 mV")
     assert only(Recording.from_arrays(np.maximum(v, -69.9), i, dt), "clipped below -69.9 mV")
-    assert any("as no cell does" in w for w in Recording.from_arrays(v * 10, i, dt).warnings())
-    assert only(Recording.from_arrays(v, i / 1000, dt), "nA only, though the cell fires")
+    assert "as no cell does" in Recording.from_arrays(v * 10, i, dt).doubts[0]
+    assert "too little for a cell" in Recording.from_arrays(v, i / 1000, dt).doubts[0]
     noisy = v + np.random.default_rng(9).normal(0, 4, v.shape)
     assert any("noisy (4" in w for w in Recording.from_arrays(noisy, i, dt).warnings())
     assert only(Recording.from_arrays(np.full(3000, -70.0), np.full(3000, 0.1), dt), "does not change")

@@ -17,8 +17,8 @@ DATA = os.environ.get("SPIKEFAB_DATA")
 
 def trace(studio, key, **query):
     content = studio._good(studio.http.get(f"/api/recordings/{key}/trace", params=query), parse=False)
-    count, bucket, t0, step, has_current, _ = struct.unpack("<IIddII", content[:32])
-    arrays = np.frombuffer(content, "<f4", offset=32).reshape(1 + has_current, count)
+    count, bucket, t0, step, has_current, has_recorded = struct.unpack("<IIddII", content[:32])
+    arrays = np.frombuffer(content, "<f4", offset=32).reshape(1 + has_current + has_recorded, count)
     return bucket, t0, step, arrays
 
 
@@ -54,9 +54,9 @@ def test_long_traces_keep_every_extreme(n):
     rng = np.random.default_rng(n)
     v = rng.normal(-60, 1, n)
     v[rng.integers(0, n, 50)] = 40  # a spike of one sample
-    count, bucket, _, step, has_current, _ = struct.unpack("<IIddII", recordings.wire(v, None, 0.0, 0.05)[:32])
+    count, bucket, _, step, has_current, _ = struct.unpack("<IIddII", recordings.wire(v, None, None, t0=0.0, dt=0.05)[:32])
     assert bucket == -(-2 * n // recordings.POINTS) and not has_current
-    sent = np.frombuffer(recordings.wire(v, None, 0.0, 0.05)[32:], "<f4")
+    sent = np.frombuffer(recordings.wire(v, None, None, t0=0.0, dt=0.05)[32:], "<f4")
     assert len(sent) == count == 2 * -(-n // bucket) <= recordings.POINTS + 2
     assert step == pytest.approx(0.05 * bucket / 2)
     for k in range(0, n, bucket):
@@ -219,7 +219,9 @@ def test_the_current_from_a_channel(studio):
     with_ = studio._good(studio.http.post(f"/api/recordings/{made['id']}/current", params={"current_channel": 0}))
     assert with_["id"] == made["id"] and with_["command"].endswith("PYR2.abf --current-channel 0")
     there = read(path, current_channel=0)
-    assert np.array_equal(trace(studio, made["id"], sweep=6)[3][1], there.sweeps[6].current.astype("f4"))
+    _, used, recorded = trace(studio, made["id"], sweep=6)[3]  # it holds an image of the spikes
+    assert np.array_equal(used, there.sweeps[6].current.astype("f4"))
+    assert np.array_equal(recorded, there.sweeps[6].recorded.astype("f4"))
 
 
 def test_spikes_are_counted_again(studio):
