@@ -54,7 +54,9 @@ def test_long_traces_keep_every_extreme(n):
     rng = np.random.default_rng(n)
     v = rng.normal(-60, 1, n)
     v[rng.integers(0, n, 50)] = 40  # a spike of one sample
-    count, bucket, _, step, has_current, _ = struct.unpack("<IIddII", recordings.wire(v, None, None, t0=0.0, dt=0.05)[:32])
+    count, bucket, _, step, has_current, _ = struct.unpack(
+        "<IIddII", recordings.wire(v, None, None, t0=0.0, dt=0.05)[:32]
+    )
     assert bucket == -(-2 * n // recordings.POINTS) and not has_current
     sent = np.frombuffer(recordings.wire(v, None, None, t0=0.0, dt=0.05)[32:], "<f4")
     assert len(sent) == count == 2 * -(-n // bucket) <= recordings.POINTS + 2
