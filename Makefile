@@ -11,10 +11,10 @@ demo: $(READY)                      ## the whole of spikefab on a made recording
 
 # The tiers of the tests: docs/tests.md
 test: $(READY)                      ## minutes: all but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow and not long"
 
 test-slow: $(READY)                 ## the rest: CI runs both
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow and not long"
 
 studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
 
@@ -46,7 +46,8 @@ feature-page: $(READY)              ## docs/features.md, from fit/features/defin
 notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutorial.md
 	$(BIN)/python docs/make_notebook.py
 
-accept: $(READY)                    ## hours: the proofs whose dated results are committed
+accept: $(READY)                    ## hours: all tests, and the proofs whose dated results are committed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow or long"
 	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
 	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json

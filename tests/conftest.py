@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +18,35 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Models of which `make test` tests all that it tests of every model: a leak, an exponential, a polynomial, moving thresholds.
+EXAMPLES = ("LIF", "AdEx", "Izhikevich", "MAT")
 # Models whose simulators take longest to compile and to run; "cortical" is a variant of Hodgkin-Huxley in some tests.
 LARGE = ("HodgkinHuxley", "MorrisLecar", "cortical")
 WORDS = (16, 18, 24)
+EXHAUSTIVE = ("test_top.py", "test_search.py")  # files, besides those of tests/identical, that test every model
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as slow, among the tests that hold every model at every word: the large models, and two of three words.
+    """Marks as slow or long, among the tests of every model at every word, all but a few: docs/tests.md says which.
 
-    `make test` leaves out what is slow; docs/tests.md says what else is. Each model keeps one word, and the three words take
-    turns, so that each is tested with some models.
+    Each model has one word for `make test`. CI tests one of the three words of each model a day, another one every day; of
+    the large models, which have no word in some tests, it does those tests every third day. `make accept` does the rest.
     """
+    today = date.today().toordinal()
     for item in items:
-        exhaustive = item.path.parent.name == "identical" or item.path.name in ("test_top.py", "test_search.py")
+        exhaustive = item.path.parent.name == "identical" or item.path.name in EXHAUSTIVE
         params = item.callspec.params if exhaustive and hasattr(item, "callspec") else {}
         kind = next((params[name] for name in ("kind", "model", "kind_and_level", "dp") if name in params), None)
-        if kind is not None:
-            name = kind if isinstance(kind, str) else kind.__name__
-            turn = WORDS[sum(name.encode()) % 3]
-            if name.startswith(LARGE) or params.get("word", turn) != turn:
-                item.add_marker(pytest.mark.slow)
+        if kind is None:
+            continue
+        name = kind if isinstance(kind, str) else kind.__name__
+        place = sum(name.encode())
+        word = params.get("word")
+        if name.startswith(EXAMPLES) and word in (None, WORDS[place % 3]):
+            continue
+        turn = WORDS[(place + today) % 3]
+        due = word == turn if word is not None else not name.startswith(LARGE) or turn == WORDS[0]
+        item.add_marker(pytest.mark.slow if due else pytest.mark.long)
 
 
 # An environment variable that every process of a test inherits; its value is the process id of the test run.
