@@ -97,7 +97,8 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
     from spikefab.fit import fit as fit_models
 
     seconds: dict[str, float] = {}
-    features = _recommend(screen, recording)
+    given = options.get("options")
+    features = _recommend(screen, recording, given is not None and given.anyway)
     last = time.monotonic()
     with screen.fitting() as show:
 
@@ -113,13 +114,13 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
     return results, {"models": {model: round(s, 3) for model, s in seconds.items()}}
 
 
-def _recommend(screen: Screen, recording: Any) -> dict[str, float]:
+def _recommend(screen: Screen, recording: Any, anyway: bool) -> dict[str, float]:
     """The features of a recording, with a notice about the recommended models; empty if the recording cannot be fitted."""
     from spikefab.fit.features.extract import recording_features
     from spikefab.fit.features.recommend import advice, recommend
 
     try:
-        recording.require_fit(anyway=True)
+        recording.require_fit(anyway)
     except RecordingError:
         return {}  # the fit will raise the same error
     features = recording_features(recording)

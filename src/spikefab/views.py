@@ -40,13 +40,18 @@ def info(args: Namespace, screen: Screen) -> int:
     )
     screen.say(f"units in the file: {recording.units}")
     screen.say(f"current: {recording.current_origin}")
+    imaged = recording.image is not None  # then the current is not used as it was recorded
     if recording.electrode_resistance:
         screen.say(
             f"electrode: {recording.electrode_resistance:.0f} MOhm, not compensated; spikes are sought without it"
         )
     screen.table(
         "",
-        ("sweep", "name", "duration ms", "stimulus ms", "current nA", "before", "voltage mV", "rest mV", "spikes"),
+        (
+            *("sweep", "name", "duration ms", "stimulus ms", "current nA"),
+            *(["recorded"] if imaged else []),  # the largest absolute value
+            *("before", "voltage mV", "rest mV", "spikes"),
+        ),
         [
             (
                 str(s["number"]),
@@ -54,6 +59,7 @@ def info(args: Namespace, screen: Screen) -> int:
                 f"{s['duration']:.1f}",
                 "-" if s["window"] is None else "{:.1f} .. {:.1f}".format(*s["window"]),
                 "-" if s["current"] is None else "{:.3f} .. {:.3f}".format(*s["current"]),
+                *([number(max(map(abs, s["recorded_current"] or s["current"])))] if imaged else []),
                 number(s["baseline_current"]),
                 "{:.1f} .. {:.1f}".format(*s["voltage"]),
                 f"{s['rest']:.1f}",
@@ -62,11 +68,6 @@ def info(args: Namespace, screen: Screen) -> int:
             for s in sweeps
         ],
     )
-    if recording.image is not None:
-        for s in sweeps:
-            if s["recorded_current"] is not None:
-                low, high = s["recorded_current"]
-                screen.say(f"sweep {s['number']}: its current was recorded as {low:.3f} .. {high:.3f} nA")
     for text in (*found["notes"], *found["warnings"], *found["doubts"], found["cannot_be_fitted"]):
         if text:
             screen.notice(text)
