@@ -5,6 +5,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ def _card(name: str) -> dict[str, Any]:
 def thumbnail(name: str) -> dict[str, list[float]]:
     """Voltage and current of a model with default parameters under a current step that makes it fire: SHOWN points each."""
     model = every_model()[name]
-    digest = hashlib.sha256(inspect.getsource(model).encode() + b"1").hexdigest()[:16]
+    # of the whole file: `inspect.getsource` parses it, which Python 3.11 cannot do in several threads at once
+    source = Path(inspect.getfile(model)).read_bytes()
+    digest = hashlib.sha256(source + name.encode() + b"1").hexdigest()[:16]
     path = cache_dir("studio") / f"{name}-{digest}.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
