@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikefab.errors import FileError, RecordingError
+from spikefab.errors import Advice, FileError, RecordingError
 
 from .channels import factor
 from .nwb_file import load
@@ -103,8 +103,9 @@ def _scale(path: Path, series: Series, kind: str, largest: float, notes: list[st
         return 1.0
     doubt = f"either {' or '.join(fitting.values())}" if fitting else "no other reading of the file is plausible"
     raise RecordingError(
-        f"{path}: the {WORD[kind]} of {series.name} reaches {largest:g} {OURS[kind]} {by}, which no cell does ({doubt}):"
-        " correct the unit in the file."
+        f"{path}: the {WORD[kind]} of {series.name} reaches {largest:g} {OURS[kind]} {by}, which no cell does ({doubt})",
+        Advice.UNITS,
+        ".",
     )
 
 
