@@ -250,7 +250,7 @@ def test_without_a_stimulus_it_loads_to_view(nwb):
     recording = read(nwb(lambda put: put("acquisition/r", V / 1e3, "volts", RESPONSE, 0)))
     assert recording.sweeps[0].current is None
     with pytest.raises(RecordingError, match="the file holds no stimulus"):
-        recording.require_fit(anyway=True)  # the made voltage does not follow its current
+        recording.require_fit()
 
     def two(put):
         pair(put, 0)
