@@ -134,20 +134,9 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
 
     how = results.task.split.how if results.task else ""
     validated = results.best.validated
-    headers = (
-        "",
-        "model",
-        "held out",
-        "training",
-        "float64",
-        "voltage",
-        "timing",
-        "count",
-        "spikes",
-        "masked mV",
-        "gamma",
-    )
-    rows = []
+    scored = ("held out", "training", "float64", "voltage", "timing", "count", "spikes", "masked mV", "gamma")
+    headers = ("", "model", *scored)
+    rows: list[tuple[str, ...]] = []
     for rank, r in enumerate(results, 1):
         s, ideal = r.judged, r.judged_ideal
         rows.append(
