@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .spikes import Spikes
 from .sweep import Floats, Sweep, baseline_current, samples
 
 BIN = 1.0  # ms over which voltage and current are averaged
 LONGEST = 60_000  # number of such bins that are looked at; of a longer recording, the beginning of each sweep
+CHANGE = 0.05  # share of the span of the current that is a change from one bin to the next
+AROUND = 300  # bins before and after such a change that count
 TAUS = (1.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
 LAGS = (20, 30, 50, 80, 120, 200, 300, 500, 800)  # bins by which the current is shifted, both ways, for comparison
 
@@ -46,15 +49,18 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
         before.append(baseline_current(sweep, dt))
     if not known or np.ptp(np.concatenate(currents)) == 0:
         return None
-    v = np.concatenate(voltages)
+    near = np.concatenate([_near_changes(i, float(np.ptp(np.concatenate(currents)))) for i in currents])
+    if not near.any():
+        near[:] = True
+    v = np.concatenate(voltages)[near]
     if np.ptp(v) == 0:
         return None
     best, elsewhere = (0.0, 0.0), 0.0
     for tau in TAUS:
         responses = [_response(i, b, tau) for i, b in zip(currents, before, strict=True)]
-        best = max(best, _along(v, np.concatenate(responses)), key=lambda found: abs(found[0]))
+        best = max(best, _along(v, np.concatenate(responses)[near]), key=lambda found: abs(found[0]))
         for lag in (*LAGS, *(-lag for lag in LAGS)):
-            shifted = np.concatenate([np.roll(x, lag) for x in responses])
+            shifted = np.concatenate([np.roll(x, lag) for x in responses])[near]
             elsewhere = max(elsewhere, abs(_along(v, shifted)[0]))
     return Drive(*best, elsewhere)
 
@@ -63,6 +69,15 @@ def _binned(x: Floats, width: int) -> Floats:
     """The means over bins of `width` samples; what is left at the end is dropped unless it is all there is."""
     n = len(x) // width
     return x[: n * width].reshape(n, width).mean(axis=1) if n else x.mean(keepdims=True)
+
+
+def _near_changes(current: Floats, span: float) -> NDArray[np.bool_]:
+    """The bins (T,) around changes of a current: a step tells nothing more where it has long been constant."""
+    changes = np.flatnonzero(np.abs(np.diff(current)) > CHANGE * span)
+    near = np.zeros(len(current) + 1, dtype=np.int64)
+    np.add.at(near, np.maximum(0, changes - AROUND), 1)
+    np.add.at(near, np.minimum(len(current), changes + AROUND), -1)
+    return np.cumsum(near)[:-1] > 0
 
 
 def _response(current: Floats, baseline: float, tau: float) -> Floats:

@@ -22,7 +22,7 @@ from spikefab.sim.engine import FixedPoint
 DT, BUDGET = 0.1, 200
 SCORES = {
     "rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability", "combined_score",
-    "spikes_data", "spikes_model", "gamma_over_R", "repeat_rmse",
+    "spikes_data", "spikes_model", "gamma_over_R", "repeat_rmse", "voltage", "pattern", "timing_weight", "timing_term",
 }  # fmt: skip
 
 

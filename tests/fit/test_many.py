@@ -353,7 +353,7 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(folder, whole, tmp_path):
 
 
 def test_a_defect_is_recorded_with_its_traceback(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(Recording, "require_fit", lambda self: [][0])
+    monkeypatch.setattr(Recording, "require_fit", lambda self, *_: [][0])
     (cell,) = fit_many(folder / "cell0.csv", Inline(), tmp_path, **OPTIONS)
     assert (cell.state, cell.exit_code) == ("failed", 1)
     assert cell.error == "this is a defect of spikefab: IndexError: list index out of range."

@@ -196,11 +196,11 @@ def test_the_least_height_everywhere(tmp_path, capsys):
     i = np.where((np.arange(len(v)) > 500) & (np.arange(len(v)) < 4500), 0.1, 0.0)
     recording = Recording.from_arrays(v, i, dt, spike_prominence=8)
     assert recording.reading == {"dt": 0.1, "spike_prominence": 8.0}
-    assert [len(s) for s in Task.of(recording, 0.1).spikes] == [5]
+    assert [len(s) for s in Task.of(recording, 0.1, anyway=True).spikes] == [5]
     assert recording_features(recording)["spike_count"] == 5
     again = fit_python(None, recording.reading, FitOptions())
     assert "fit(voltage=voltage, current=current, dt=0.1, spike_prominence=8.0," in again
-    arrays = {"voltage": v, "current": i, "dt": dt, "models": ["LIF"], "budget": 2}
+    arrays = {"voltage": v, "current": i, "dt": dt, "models": ["LIF"], "budget": 2, "anyway": True}
     assert len(fit(**arrays, spike_prominence=8).task.spikes[0]) == 5
     assert extract_features(v, dt, i, spike_prominence=8)["spike_count"] == 5
     with pytest.raises(UsageError, match="has its spikes already"):
