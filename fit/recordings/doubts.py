@@ -83,7 +83,7 @@ def _about_drive(driven: Drive | None, doubted: bool, fires: bool) -> tuple[Sent
         return (Sentence(text, Advice.OTHER_CURRENT, "."),)
     if driven.correlation < 0:
         return (Sentence("The voltage falls when the current rises: the sign is wrong", Advice.SIGN, "."),)
-    if doubted or LOWEST_R <= driven.resistance <= HIGHEST_R:
+    if doubted or not (driven.resistance < LOWEST_R or driven.resistance > HIGHEST_R):
         return ()
     text = f"The cell would have a resistance of {driven.resistance:.3g} MOhm, as no cell has"
     return (Sentence(text, Advice.UNITS, "."),)

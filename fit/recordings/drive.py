@@ -11,6 +11,8 @@ from .sweep import Floats, Sweep, baseline_current, samples
 
 BIN = 1.0  # ms over which voltage and current are averaged
 LONGEST = 60_000  # number of such bins that are looked at; of a longer recording, the beginning of each sweep
+WEAK = 0.25  # correlation of the voltage below which the rate of spikes is looked at
+MANY = 10  # number of spikes from which on there is a rate
 CHANGE = 0.05  # share of the span of the current that is a change from one bin to the next
 AROUND = 300  # bins before and after such a change that count
 TAUS = (1.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
@@ -22,7 +24,8 @@ class Drive:
     """How well the response of a passive membrane to the current explains the voltage.
 
     correlation  between the voltage, limited at half the height of spikes, and that response; -1..1
-    resistance   MOhm, the slope of the voltage over that response: the input resistance of the cell
+    resistance   MOhm, the slope of the voltage over that response: the input resistance of the cell; nan if only the rate of
+                 its spikes follows the current
     elsewhere    the largest correlation if the current is shifted by 20 ms or more
     """
 
@@ -62,6 +65,19 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
         for lag in (*LAGS, *(-lag for lag in LAGS)):
             shifted = np.concatenate([np.roll(x, lag) for x in responses])[near]
             elsewhere = max(elsewhere, abs(_along(v, shifted)[0]))
+    if abs(best[0]) < WEAK and sum(len(p) for _, p in known) >= MANY:
+        # a cell that fires all the time hides what the membrane does: but its rate follows what drives it
+        rates = [
+            np.bincount((p.time / BIN).astype(int).clip(0, len(i) - 1), minlength=len(i)).astype(np.float64)
+            for i, (_, p) in zip(currents, known, strict=True)
+        ]
+        smooth = [[_response(x, x.mean(), 10.0) for x in signal] for signal in (rates, currents)]
+        rate, drives = np.concatenate(smooth[0]), smooth[1]
+        follows = _along(rate, np.concatenate(drives))[0]
+        shifts = [np.concatenate([np.roll(x, lag) for x in drives]) for k in LAGS for lag in (k, -k)]
+        beside = max(abs(_along(rate, x)[0]) for x in shifts)
+        if follows > max(WEAK, beside + 0.1):
+            return Drive(follows, float("nan"), beside)
     return Drive(*best, elsewhere)
 
 
