@@ -19,6 +19,7 @@ LOWEST_R, HIGHEST_R = 1.0, 10_000.0  # MOhm, between which the input resistance 
 EXPLAINED = 0.25  # correlation of the voltage with the response to the current below which the current explains nothing
 AFTERWARDS = 20.0  # ms after the stimulus in which it may still evoke a spike
 NEAR_ZERO = -30.0  # mV, above which spikes peak
+MEASURED = 0.35  # correlation above which the resistance is measured well enough
 SHIFTED = 0.05  # by which the correlation may be larger if the current is shifted in time
 MOVED = 2.0  # mV by which a sweep must move under its stimulus to tell anything about it
 AGAINST = 0.2  # share of the sweeps that may move against their current
@@ -83,7 +84,7 @@ def _about_drive(driven: Drive | None, doubted: bool, fires: bool) -> tuple[Sent
         return (Sentence(text, Advice.OTHER_CURRENT, "."),)
     if driven.correlation < 0:
         return (Sentence("The voltage falls when the current rises: the sign is wrong", Advice.SIGN, "."),)
-    if doubted or not (driven.resistance < LOWEST_R or driven.resistance > HIGHEST_R):
+    if doubted or driven.correlation < MEASURED or not (driven.resistance < LOWEST_R or driven.resistance > HIGHEST_R):
         return ()
     text = f"The cell would have a resistance of {driven.resistance:.3g} MOhm, as no cell has"
     return (Sentence(text, Advice.UNITS, "."),)

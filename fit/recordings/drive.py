@@ -11,6 +11,7 @@ from .sweep import Floats, Sweep, baseline_current, samples
 
 BIN = 1.0  # ms over which voltage and current are averaged
 LONGEST = 60_000  # number of such bins that are looked at; of a longer recording, the beginning of each sweep
+SHORTEST = 200  # bins below which a recording shows too little
 WEAK = 0.25  # correlation of the voltage below which the rate of spikes is looked at
 MANY = 10  # number of spikes from which on there is a rate
 CHANGE = 0.05  # share of the span of the current that is a change from one bin to the next
@@ -35,7 +36,7 @@ class Drive:
 
 
 def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive | None:
-    """How the current drives the cell; None if the current never changes, so that nothing can be said.
+    """How the current drives the cell; None if the current never changes or the recording is too short to tell.
 
     Of the membranes with the time constants TAUS, the one that explains the voltage best counts.
     """
@@ -50,7 +51,7 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
         voltages.append(_binned(np.minimum(sweep.voltage, top), width)[:each])
         currents.append(_binned(sweep.current, width)[:each])
         before.append(baseline_current(sweep, dt))
-    if not known or np.ptp(np.concatenate(currents)) == 0:
+    if sum(map(len, currents)) < SHORTEST or np.ptp(np.concatenate(currents)) == 0:
         return None
     near = np.concatenate([_near_changes(i, float(np.ptp(np.concatenate(currents)))) for i in currents])
     if not near.any():
