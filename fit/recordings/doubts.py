@@ -17,6 +17,7 @@ SMALLEST_CURRENT = 1e-3  # nA: no smaller current moves a neuron by much
 LARGEST_CURRENT = 100.0  # nA: no electrode passes more
 LOWEST_R, HIGHEST_R = 1.0, 10_000.0  # MOhm, between which the input resistance of a neuron lies
 EXPLAINED = 0.25  # correlation of the voltage with the response to the current below which the current explains nothing
+CHANCE = 0.05  # probability above which spikes may fall into the stimulus by chance
 AFTERWARDS = 20.0  # ms after the stimulus in which it may still evoke a spike
 NEAR_ZERO = -30.0  # mV, above which spikes peak
 MEASURED = 0.35  # correlation above which the resistance is measured well enough
@@ -53,7 +54,7 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
 
 
 def _fires_within(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> bool:
-    """Whether nearly all spikes fall into the stimulus, though it covers only a part of the sweeps."""
+    """Whether nearly all spikes fall into the stimulus, more than could by chance: it covers only a part of the sweeps."""
     covered = length = within = total = 0.0
     for s, p in zip(sweeps, trains, strict=True):
         length += len(s.voltage) * dt
@@ -61,7 +62,8 @@ def _fires_within(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) 
         if s.window is not None:
             covered += s.window[1] - s.window[0]
             within += np.sum((p.time >= s.window[0]) & (p.time <= s.window[1] + AFTERWARDS))
-    return total >= 3 and covered <= 0.7 * length and within >= 0.9 * total
+    share = max(covered / length, 1e-6)
+    return total >= 3 and within >= 0.9 * total and share**total < CHANCE
 
 
 def _about_drive(driven: Drive | None, doubted: bool, fires: bool) -> tuple[Sentence, ...]:
