@@ -12,6 +12,7 @@ from .sweep import Sweep, baseline_current, rest_of, samples
 
 LOWEST_REST = -130.0  # resting potential, mV, below which no neuron rests
 HIGHEST_REST = 0.0  # resting potential, mV, above which no neuron rests
+LARGEST_VOLTAGE = 400.0  # mV: no membrane is often beyond
 SMALLEST_VOLTAGE = 1.0  # mV: a voltage that stays below is in another unit
 SMALLEST_CURRENT = 1e-3  # nA: no smaller current moves a neuron by much
 LARGEST_CURRENT = 100.0  # nA: no electrode passes more
@@ -44,6 +45,8 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
         found.append(
             Sentence(f"The cell rests at {rest:.4g} mV, as no cell does: its unit is wrong", Advice.UNITS, ".")
         )
+    elif (high := max(float(np.percentile(np.abs(s.voltage), 99)) for s in sweeps)) > LARGEST_VOLTAGE:
+        found.append(Sentence(f"The voltage reaches {high:.4g} mV, as no cell's does", Advice.UNITS, "."))
     if amplitude > LARGEST_CURRENT:
         found.append(Sentence(f"The current reaches {amplitude:.3g} nA, which no electrode passes", Advice.UNITS, "."))
     elif 0 < amplitude < SMALLEST_CURRENT:

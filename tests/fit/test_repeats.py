@@ -20,7 +20,9 @@ def trace(times, noise=0.0, seed=0):
 
 def task_of(trains, rng, noise=0.0):
     current = rng.normal(0.2, 0.1, 20000)
-    return Task.of(Recording.from_arrays([trace(t, noise, k) for k, t in enumerate(trains)], current, DT), DT, "tail", anyway=True)
+    return Task.of(
+        Recording.from_arrays([trace(t, noise, k) for k, t in enumerate(trains)], current, DT), DT, "tail", anyway=True
+    )
 
 
 def whole(task):

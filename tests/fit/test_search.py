@@ -178,7 +178,9 @@ def test_of_many_sweeps_the_quietest_and_the_strongest_come_first(task, little):
 
 def test_of_noise_the_beginning_comes_first(membrane, little):
     current = np.random.default_rng(0).normal(0.25, 0.15, (2, 20_000)).repeat(10, axis=1)[:, :20_000]
-    task = Task.of(Recording.from_arrays([membrane(i, DT, 0.3, 0) for i in current], current, DT), DT, "tail", anyway=True)
+    task = Task.of(
+        Recording.from_arrays([membrane(i, DT, 0.3, 0) for i in current], current, DT), DT, "tail", anyway=True
+    )
     assert task.noise
     little(task)
     for whole, part in zip(task.split.train, task.shortened().split.train, strict=True):
