@@ -269,7 +269,7 @@ def _efel(sweeps: list[Observed], dt: float, names: list[str]) -> list[dict[str,
     seen = [round((o.window[1] - o.window[0]) / dt) >= FEWEST for o in sweeps]
     for o in (o for o, enough in zip(sweeps, seen, strict=True) if enough):
         t = np.arange(len(o.sweep.voltage)) * dt
-        trace = {"T": t, "V": o.recorded, "stim_start": [o.window[0]], "stim_end": [o.window[1]]}
+        trace = {"T": t, "V": o.sweep.voltage, "stim_start": [o.window[0]], "stim_end": [o.window[1]]}
         traces.append(trace | ({"stimulus_current": [o.step]} if o.step else {}))
     with _settings(Threshold=level, interp_step=float(dt)):
         found = iter(efel.get_feature_values(traces, names, raise_warnings=False))

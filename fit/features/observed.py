@@ -21,14 +21,12 @@ class Observed:
     """A sweep, its spikes, and its stimulus.
 
     sweep   its voltage is without that of an electrode that was not compensated
-    recorded  (T,) mV, the voltage as recorded: what is passive is measured in it, as at the amplifier
     window  (start, stop) ms of the stimulus; for a pulse, from its start to the end of the sweep
     step    size of the current step, nA above the baseline; None if the stimulus is not a step
     pulse   whether the stimulus is shorter than PULSE
     """
 
     sweep: Sweep
-    recorded: Floats
     spikes: Spikes
     window: tuple[float, float]
     step: float | None
@@ -55,7 +53,7 @@ def observe(recording: Recording, trains: Sequence[Spikes] | None = None) -> lis
         if pulse:
             end = len(sweep.voltage) * recording.dt
             window = (window[0] if end - window[0] >= PULSE else 0.0, end)
-        sweeps.append(Observed(sweep, raw.voltage, spikes, window, step, pulse))
+        sweeps.append(Observed(sweep, spikes, window, step, pulse))
     return sweeps
 
 
