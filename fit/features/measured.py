@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikefab.fit.recordings.membrane import response
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes
 from spikefab.fit.recordings.sweep import QUIET, baseline_current, quiet_part
@@ -62,14 +63,6 @@ def _subthreshold(n: int, spikes: Spikes, dt: float, after: float) -> np.ndarray
     return quiet
 
 
-def _filtered(current: np.ndarray, baseline: float, tau: float, dt: float) -> np.ndarray:
-    """Voltage of a leaky membrane with a resistance of 1 under this current, starting at rest under the baseline current."""
-    from scipy.signal import lfilter
-
-    k = -np.expm1(-dt / tau)
-    return baseline + lfilter([k], [1, k - 1], current - baseline)
-
-
 def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, float, float, bool, float]:
     """The passive membrane that explains the subthreshold voltage of all sweeps best.
 
@@ -94,7 +87,7 @@ def membrane(recording: Recording, spikes: Sequence[Spikes]) -> tuple[float, flo
     start = float(np.median(v)), 100.0, 15.0, 0.0
     plain, jumping = (np.inf, *start), (np.inf, *start)  # best fits so far: mean square error, E_L, R, tau, jump
     for tau in TAUS:
-        x = np.concatenate([_filtered(np.asarray(s.current), baseline_current(s, dt), tau, dt)[k] for s, k in injected])
+        x = np.concatenate([response(np.asarray(s.current), baseline_current(s, dt), tau, dt)[k] for s, k in injected])
         if np.ptp(x) == 0:
             continue
         plain = min(plain, _line(v, [x], base, tau))

@@ -18,6 +18,7 @@ from .abf_file import Floats, in_current_clamp, labels_of, open_abf, protocol_of
 from .abf_stimulus import NotKnownError, file_name
 from .agreement import agreement, followed, likeness
 from .channels import AMPS, AS_NAMED, VOLTS, Units, factor, is_unit
+from .membrane import along
 from .recording import Recording
 from .sweep import make_sweep
 
@@ -278,7 +279,7 @@ def _require_current_clamp(
     relaxes. If the current moves in steps and the voltage relaxes, or if the current is the command, it is current clamp.
     """
     for potential in of_voltage:
-        r, slope = _line(potential, v)
+        r, slope = along(np.concatenate(v), np.concatenate(potential))
         if r > SAME and 0.9 < slope < 1.1:
             clause = "its voltage is the command of an output"
             break
@@ -288,20 +289,12 @@ def _require_current_clamp(
         if not moves:
             return
         for command in commands:
-            r, _ = _line(command.values, current.values)
-            if r > SAME and r > _line(command.values, v)[0]:
+            r, _ = along(np.concatenate(current.values), np.concatenate(command.values))
+            if r > SAME and r > along(np.concatenate(v), np.concatenate(command.values))[0]:
                 return
         if _steps(current.values, file.dt)[1] < 0.5 * unsteady:
             return
     raise FileError(f"{file.path} is a voltage-clamp recording: {clause}", Advice.IN_CURRENT_CLAMP, ".")
-
-
-def _line(x: list[Floats], y: list[Floats]) -> tuple[float, float]:
-    """(correlation, slope) of the signals y over x, of the same sweeps; zeros if one of them is constant."""
-    a, b = (np.concatenate(z) - np.mean(np.concatenate(z)) for z in (x, y))
-    if not a.any() or not b.any():
-        return 0.0, 0.0
-    return float(a @ b / np.sqrt((a @ a) * (b @ b))), float(a @ b / (a @ a))
 
 
 def _steps(signals: list[Floats], dt: float) -> tuple[bool, float]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .membrane import along, response
 from .sweep import Floats, samples
 
 BIN = 4.0  # ms over which signals are reduced to one value: the median leaves spikes out
@@ -63,30 +64,13 @@ def agreement(voltages: Sequence[Floats], currents: Sequence[Floats], dt: float)
     ]
     best = 0.0
     for tau in (tau for tau in TAUS if LONG * tau <= sum(map(len, voltages)) * dt):
-        responses = [_response(i, tau, width * dt) for _, i in pairs]
+        responses = [response(i, i[0], tau, width * dt) if tau else i for _, i in pairs]
         for within in (False, True):
             v, x = (np.concatenate([y - within * y.mean() for y in ys]) for ys in ([v for v, _ in pairs], responses))
-            best = max(best, _correlation(v, x))
+            best = max(best, abs(along(v, x)[0]))
     return best
 
 
 def _rows(x: Floats, width: int) -> Floats:
     """The signal in rows of `width` samples, without what is left at its end."""
     return x[: len(x) // width * width].reshape(-1, width)
-
-
-def _response(current: Floats, tau: float, step: float) -> Floats:
-    """The response of a membrane with time constant tau (ms) to a current, from the steady state under its first value."""
-    from scipy.signal import lfilter
-
-    if tau == 0:
-        return current
-    k = -np.expm1(-step / tau)
-    return current[0] + lfilter([k], [1, k - 1], current - current[0])
-
-
-def _correlation(a: Floats, b: Floats) -> float:
-    """The absolute correlation of two signals, 0 if one of them is constant."""
-    a, b = a - a.mean(), b - b.mean()
-    power = float(np.sqrt((a @ a) * (b @ b)))
-    return abs(float(a @ b)) / power if power > 1e-12 * (1 + np.max(np.abs(a))) else 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .membrane import along, response
 from .spikes import Spikes
 from .sweep import Floats, Sweep, baseline_current, samples
 
@@ -61,22 +62,22 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
         return None
     best, elsewhere = (0.0, 0.0), 0.0
     for tau in TAUS:
-        responses = [_response(i, b, tau) for i, b in zip(currents, before, strict=True)]
-        best = max(best, _along(v, np.concatenate(responses)[near]), key=lambda found: abs(found[0]))
+        responses = [response(i, b, tau, BIN) for i, b in zip(currents, before, strict=True)]
+        best = max(best, along(v, np.concatenate(responses)[near]), key=lambda found: abs(found[0]))
         for lag in (*LAGS, *(-lag for lag in LAGS)):
             shifted = np.concatenate([np.roll(x, lag) for x in responses])[near]
-            elsewhere = max(elsewhere, abs(_along(v, shifted)[0]))
+            elsewhere = max(elsewhere, abs(along(v, shifted)[0]))
     if abs(best[0]) < WEAK and sum(len(p) for _, p in known) >= MANY:
         # a cell that fires all the time hides what the membrane does: but its rate follows what drives it
         rates = [
             np.bincount((p.time / BIN).astype(int).clip(0, len(i) - 1), minlength=len(i)).astype(np.float64)
             for i, (_, p) in zip(currents, known, strict=True)
         ]
-        smooth = [[_response(x, x.mean(), 10.0) for x in signal] for signal in (rates, currents)]
+        smooth = [[response(x, x.mean(), 10.0, BIN) for x in signal] for signal in (rates, currents)]
         rate, drives = np.concatenate(smooth[0]), smooth[1]
-        follows = _along(rate, np.concatenate(drives))[0]
+        follows = along(rate, np.concatenate(drives))[0]
         shifts = [np.concatenate([np.roll(x, lag) for x in drives]) for k in LAGS for lag in (k, -k)]
-        beside = max(abs(_along(rate, x)[0]) for x in shifts)
+        beside = max(abs(along(rate, x)[0]) for x in shifts)
         if follows > max(WEAK, beside + 0.1):
             return Drive(follows, float("nan"), beside)
     return Drive(*best, elsewhere)
@@ -95,20 +96,3 @@ def _near_changes(current: Floats, span: float) -> NDArray[np.bool_]:
     np.add.at(near, np.maximum(0, changes - AROUND), 1)
     np.add.at(near, np.minimum(len(current), changes + AROUND), -1)
     return np.cumsum(near)[:-1] > 0
-
-
-def _response(current: Floats, baseline: float, tau: float) -> Floats:
-    """The response of a membrane with a resistance of 1 to a current in bins, from rest under the baseline."""
-    from scipy.signal import lfilter
-
-    k = -np.expm1(-BIN / tau)
-    return baseline + lfilter([k], [1, k - 1], current - baseline)
-
-
-def _along(v: Floats, x: Floats) -> tuple[float, float]:
-    """(correlation, slope) of v over x; zeros if x is constant."""
-    a, b = v - v.mean(), x - x.mean()
-    power, together = float(np.mean(b * b)), float(np.mean(a * b))
-    if np.sqrt(power) <= 1e-12 * float(np.abs(x).max()):
-        return 0.0, 0.0
-    return together / float(np.sqrt(power * np.mean(a * a))), together / power

@@ -4,7 +4,7 @@ The current monitor of some amplifiers follows the cell, so that every spike lea
 model that is driven by such a current reads off it when the cell fired, and its score says nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,13 +71,13 @@ def find_image(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> 
     first = samples(SKIP, dt) if noise else -samples(1.0, dt)
     rows, shapes = [], []
     for (i, v, p), e in zip(pairs, errors, strict=True):
-        for onset, peak, following in zip(p.onset_index, p.peak_index, [*p.onset_index[1:], len(i)], strict=True):
+        for onset, peak, following in _spikes(p, len(i)):
             at = peak + np.arange(first, 2 * samples(SEEN, dt))
-            inside = (at >= onset) & (at < min(following, len(i)))
-            if noise or _is_even(i, e, int(onset), int(peak), scatter, dt):
+            inside = (at >= onset) & (at < following)
+            if noise or _is_even(i, e, onset, peak, scatter, dt):
                 rows.append(np.where(inside, e[np.clip(at, 0, len(i) - 1)], np.nan))
             around = peak + np.arange(-samples(2.0, dt), samples(SEEN, dt))
-            if around[0] >= 0 and around[-1] < min(following, len(i)):
+            if around[0] >= 0 and around[-1] < following:
                 shapes.append(v[around])
     if len(rows) < LEAST_SPIKES or not shapes:
         return None
@@ -259,6 +259,13 @@ def _scatter(errors: Floats) -> float:
     return max(from_median, float(np.sqrt(np.mean(middle**2))), 1e-7)
 
 
+def _spikes(spikes: Spikes, n: int) -> Iterator[tuple[int, int, int]]:
+    """The sample of the onset of each spike, of its peak, and of the next onset or the end of the sweep of n samples."""
+    following = [*spikes.onset_index[1:], n]
+    for onset, peak, after in zip(spikes.onset_index, spikes.peak_index, following, strict=True):
+        yield int(onset), int(peak), int(after)
+
+
 def _is_even(i: Floats, errors: Floats, onset: int, peak: int, scatter: float, dt: float) -> bool:
     """Whether the stimulus itself has no edge around a spike, as one that evokes a spike or ends with it has.
 
@@ -289,11 +296,11 @@ def _measured(
     begin, end = samples(2.0, dt), samples(LONGEST, dt)
     rows = []
     for i, p in pairs:
-        for onset, peak, following in zip(p.onset_index, p.peak_index, [*p.onset_index[1:], len(i)], strict=True):
+        for onset, peak, following in _spikes(p, len(i)):
             row = np.full(begin + end, np.nan)
             at = peak + np.arange(-begin, end)
-            inside = (at >= 0) & (at < min(following, len(i)))
-            first = max(int(onset) - samples(0.3, dt), 0)
+            inside = (at >= 0) & (at < following)
+            first = max(onset - samples(0.3, dt), 0)
             if first <= _taps(dt):
                 continue
             expected = prediction.forward(i[:first], peak + end - first) if prediction else None
@@ -320,6 +327,6 @@ def _measured(
     top = int(np.argmax(np.abs(mean)))
     near = seen if prediction is not None else seen[np.abs(seen - top) <= samples(6.0, dt)]
     margin = samples(0.2, dt)
-    start, stop = (begin - near[0] + margin) * dt, (near[-1] - begin + margin) * dt
+    start, stop = (begin - int(near[0]) + margin) * dt, (int(near[-1]) - begin + margin) * dt
     spikes = sum(len(p) for _, p in pairs)
     return Image(float(mean[near].min()), float(mean[near].max()), start, max(stop, dt), scatter, spikes)

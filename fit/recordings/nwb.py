@@ -24,10 +24,8 @@ from .nwb_file import opened
 from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
 from .nwb_units import attribute, plausible, values
 from .recording import Recording
-from .sweep import Floats, make_sweep
+from .sweep import Floats, make_sweep, zeros_at_end
 
-# Exact zeros at the end of a voltage that last at least this long, ms, were written in place of the rest of an aborted sweep.
-PADDING = 2.0
 SAME_STEP = 1e-4  # share of a sample step: steps that differ by less are one
 PLAIN = ("TimeSeries", "PatchClampSeries")  # types of series that do not say whether they are in current clamp
 
@@ -300,7 +298,7 @@ def _trace(reading: _Reading, name: str, pair: Pair, span: clock.Span, begins: f
         return []
     i, pair = _current(reading, name, pair, span, begins)
     first, last = int(finite[0]), int(finite[-1]) + 1
-    last -= _zeros_at_end(v[:last], dt)
+    last -= zeros_at_end(v[:last], dt)
     if i is not None:
         known = np.flatnonzero(np.isfinite(i))
         first, last = max(first, int(known[0])), min(last, int(known[-1]) + 1)
@@ -336,12 +334,6 @@ def _current(
     if current is not None and np.any(np.isfinite(current)):
         return current, pair
     return None, Pair(pair.response, None, "its stimulus has no samples at its time")
-
-
-def _zeros_at_end(v: Floats, dt: float) -> int:
-    """The number of samples at the end of a voltage (T,) that are padding: exact zeros, if the cell rests below -20 mV."""
-    zeros = len(v) - 1 - int(np.flatnonzero(v)[-1]) if np.any(v) else 0
-    return zeros if zeros * dt >= PADDING and np.percentile(v[: len(v) - zeros], 20) < -20 else 0
 
 
 def _one_step(reading: _Reading, traces: list[_Trace]) -> list[_Trace]:

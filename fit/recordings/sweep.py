@@ -10,6 +10,9 @@ Floats = NDArray[np.float64]
 START = 10.0
 MERGE = 50.0  # ms: a return to the baseline that is shorter than this does not end the stimulus
 NEGLIGIBLE = 1e-6  # nA: smaller deviations from the baseline count as zero
+PADDING = (
+    2.0  # ms: exact zeros at the end of a voltage that last as long were written in place of an aborted sweep's rest
+)
 QUIET = 10.0  # ms for which the current must be constant at the start of a sweep for a baseline to be measured there
 
 
@@ -114,3 +117,9 @@ def denoise(current: Floats, dt: float) -> tuple[Floats, float]:
 def samples(ms: float, dt: float) -> int:
     """The number of samples in a time, at least 1."""
     return max(1, round(ms / dt))
+
+
+def zeros_at_end(v: Floats, dt: float) -> int:
+    """The number of samples at the end of a voltage (T,) that are padding: exact zeros, if the cell rests below -20 mV."""
+    zeros = len(v) - int(np.flatnonzero(v)[-1]) - 1 if np.any(v) else 0
+    return zeros if zeros * dt >= PADDING and np.percentile(v[: len(v) - zeros], 20) < -20 else 0

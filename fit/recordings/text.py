@@ -16,7 +16,7 @@ from spikefab.errors import Advice, FileError
 
 from .channels import AS_NAMED, Units
 from .recording import Recording
-from .sweep import Sweep, make_sweep
+from .sweep import Sweep, make_sweep, zeros_at_end
 from .text_column import Column, Floats, listed
 from .text_exports import exported
 from .text_header import NOTHING, lettered, meaning
@@ -24,8 +24,6 @@ from .text_kinds import guess_kinds, left_out, set_aside, set_units
 from .text_pairs import Pair, currents_of, names_of, paired, pick, require_one_cell
 from .text_table import Table, read_table, text_of
 from .text_time import is_time, time_step, unstacked
-
-PADDING = 2.0  # ms: shortest stretch of exact zeros at the end of a sweep that is padding, as in NWB files
 
 
 def read_csv(
@@ -184,7 +182,7 @@ def _sweeps(pairs: list[Pair], dt: float, notes: list[str]) -> tuple[Sweep, ...]
     for name, (v, i) in zip(names_of([v for v, _ in pairs]), pairs, strict=True):
         voltage, current = _scaled(v), None if i is None else _scaled(i)
         n = min(len(voltage), len(voltage) if current is None else len(current))
-        n -= _zeros_at_end(voltage[:n], dt)
+        n -= zeros_at_end(voltage[:n], dt)
         if n < max(v.rows, 0 if i is None else i.rows):
             ends.append(f"{name} after {n * dt:g} ms")
         sweeps.append(make_sweep(voltage[:n], None if current is None else current[:n], dt, name))
@@ -192,12 +190,6 @@ def _sweeps(pairs: list[Pair], dt: float, notes: list[str]) -> tuple[Sweep, ...]
         shown = ends if len(ends) <= 4 else [*ends[:2], "…", ends[-1]]
         notes.append(f"sweeps that are only filled up (NaN, empty or zero) are cut: {', '.join(shown)}")
     return tuple(sweeps)
-
-
-def _zeros_at_end(v: Floats, dt: float) -> int:
-    """The number of samples at the end of a voltage (T,) that are padding: exact zeros, if the cell rests below -20 mV."""
-    zeros = len(v) - int(np.flatnonzero(v)[-1]) - 1 if np.any(v) else 0
-    return zeros if zeros * dt >= PADDING and np.percentile(v[: len(v) - zeros], 20) < -20 else 0
 
 
 def _scaled(column: Column) -> Floats:

@@ -1,7 +1,13 @@
 """Small recordings whose cell is known, made here and not by spikefab: the passive membrane of a point, with spikes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+
+from spikefab import fit_many
+
+from .cells import COUNT, DT, OPTIONS
 
 CELL = {"E_L": -70.0, "R": 120.0, "tau": 14.0, "threshold": -50.0, "reset": -62.0, "peak": 25.0, "t_ref": 2.0}
 
@@ -45,3 +51,42 @@ def _membrane():
 @pytest.fixture(name="steps", scope="session")
 def _steps():
     return steps
+
+
+@pytest.fixture(scope="module")
+def write(membrane, steps):
+    """write(path, amplitudes, seed): a recording as CSV, a sweep for each amplitude (nA)."""
+
+    def make(path, amplitudes, seed):
+        currents = steps(amplitudes, DT, 150)
+        voltages = [membrane(i, DT, 0.3, 100 * seed + k) for k, i in enumerate(currents)]
+        columns = [
+            np.arange(len(currents[0])) * DT,
+            *(c for pair in zip(voltages, currents, strict=True) for c in pair),
+        ]
+        names = [name for k in range(len(currents)) for name in (f"V{k}_mV", f"I{k}_nA")]
+        np.savetxt(path, np.column_stack(columns), "%.5g", ",", header=",".join(["t_ms", *names]), comments="")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, write):
+    """Five cells, the last with more sweeps, and a file that is none."""
+    path = tmp_path_factory.mktemp("cells")
+    for k in range(COUNT):
+        write(
+            path / f"cell{k}.csv",
+            [0.1, 0.22, 0.26 + 0.01 * k] + (k == COUNT - 1) * [0.2, 0.24, 0.28, 0.3, 0.32, 0.34],
+            k,
+        )
+    (path / "bad.csv").write_text("t_ms,V_mV\n0,high\n")
+    (path / "notes.md").write_text("of no known kind")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """An undisturbed run on one process: its folder and its cells."""
+    out = tmp_path_factory.mktemp("whole")
+    return SimpleNamespace(out=out, cells=fit_many(folder, out=out, jobs=1, **OPTIONS))

@@ -14,70 +14,22 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from spikefab import Recording, fit, fit_many, read
-from spikefab.errors import FileError, ToolError, UsageError
+from spikefab.errors import FileError, ToolError
 from spikefab.fit.many.collect import collect
 from spikefab.fit.many.files import find
 from spikefab.fit.results import FitResults
 
-DT, COUNT = 0.1, 5
-OPTIONS = {"models": ["lif", "lapicque"], "budget": 96, "seed": 3}
+from .cells import COUNT, OPTIONS, Inline
+
 COMMAND = [sys.executable, "-m", "spikefab", "fit-many", "--models", "lif,lapicque", "--budget", "96", "--seed", "3"]
-
-
-@pytest.fixture(scope="module")
-def write(membrane, steps):
-    """write(path, amplitudes, seed): a recording as CSV, a sweep for each amplitude (nA)."""
-
-    def make(path, amplitudes, seed):
-        currents = steps(amplitudes, DT, 150)
-        voltages = [membrane(i, DT, 0.3, 100 * seed + k) for k, i in enumerate(currents)]
-        columns = [
-            np.arange(len(currents[0])) * DT,
-            *(c for pair in zip(voltages, currents, strict=True) for c in pair),
-        ]
-        names = [name for k in range(len(currents)) for name in (f"V{k}_mV", f"I{k}_nA")]
-        np.savetxt(path, np.column_stack(columns), "%.5g", ",", header=",".join(["t_ms", *names]), comments="")
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, write):
-    """Five cells, the last with more sweeps, and a file that is none."""
-    path = tmp_path_factory.mktemp("cells")
-    for k in range(COUNT):
-        write(
-            path / f"cell{k}.csv",
-            [0.1, 0.22, 0.26 + 0.01 * k] + (k == COUNT - 1) * [0.2, 0.24, 0.28, 0.3, 0.32, 0.34],
-            k,
-        )
-    (path / "bad.csv").write_text("t_ms,V_mV\n0,high\n")
-    (path / "notes.md").write_text("of no known kind")
-    return path
-
-
-@pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
-    """An undisturbed run on one process: its folder and its cells."""
-    out = tmp_path_factory.mktemp("whole")
-    return SimpleNamespace(out=out, cells=fit_many(folder, out=out, jobs=1, **OPTIONS))
 
 
 def files(out):
     """Everything that is in the folder of cells: names and bytes."""
     return {p.name: p.read_bytes() for p in (out / "cells").iterdir()}
-
-
-class Inline:
-    """The least that is an executor: it runs the call on the spot."""
-
-    def submit(self, function, *args):
-        value = function(*args)
-        return SimpleNamespace(done=lambda: True, result=lambda: value)
 
 
 def test_each_cell_is_what_fit_gives_and_a_bad_file_stops_nothing(folder, whole, tmp_path):
@@ -359,48 +311,3 @@ def test_a_defect_is_recorded_with_its_traceback(folder, tmp_path, monkeypatch):
     assert cell.error == "this is a defect of spikefab: IndexError: list index out of range."
     (content,) = files(tmp_path).values()
     assert "require_fit" in json.loads(content)["traceback"]
-
-
-def test_an_absent_file_is_a_failed_cell(tmp_path):
-    (cell,) = fit_many(tmp_path / "absent.csv", Inline(), tmp_path / "out", **OPTIONS)
-    assert (cell.state, cell.exit_code, cell.error) == ("failed", 3, "absent.csv does not exist.")
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "match"),
-    [
-        ({"out": None}, UsageError, "out=DIR"),
-        ({"recordings": []}, FileError, "no recordings"),
-        ({"recordings": [np.zeros(3)]}, UsageError, "takes paths of files, not ndarray"),
-        ({"models": ["lyf"]}, UsageError, "did you mean LIFNeuron"),
-        ({"models": []}, UsageError, "no model"),
-        ({"word": 20}, UsageError, "word 20"),
-        ({"dt": 5.0}, UsageError, "dt = 5"),
-        ({"budget": 0}, UsageError, "at least 1"),
-        ({"held_out": "half"}, UsageError, "held_out is one of"),
-        ({"bugdet": 9}, UsageError, "no option 'bugdet'"),
-        ({"seed": object()}, UsageError, "seed must be a whole number"),
-        ({"reading": {"electrode": object()}}, UsageError, "must be numbers, names"),
-        ({"shard": (3, 2)}, UsageError, "shard 3/2 does not exist"),
-        ({"jobs": 0}, UsageError, "jobs must be at least 1"),
-        ({"reading": {"current": Path("absent.csv")}}, FileError, "does not exist"),
-        ({"reading": {"current": "absent.csv"}}, FileError, "does not exist"),
-        ({"reading": {"units": "mV,m"}}, UsageError, "such as mV,pA"),
-        ({"reading": {"voltage_channel": -1}}, UsageError, "a number from 0 on, or a name"),
-    ],
-)
-def test_wrong_options_are_refused_before_anything_runs(folder, tmp_path, change, error, match):
-    given = {"recordings": folder, "out": tmp_path / "out", **OPTIONS, **change}
-    with pytest.raises(error, match=match):
-        fit_many(**given)
-    assert not (tmp_path / "out").exists()
-
-
-def test_folders_that_hold_nothing_or_the_recordings(folder, tmp_path):
-    with pytest.raises(FileError, match="holds no recordings: no file of csv"):
-        fit_many(tmp_path, out=tmp_path / "out", **OPTIONS)
-    with pytest.raises(UsageError, match="choose another folder"):
-        fit_many(folder, out=folder, **OPTIONS)
-    (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="cannot be written"):
-        fit_many(folder, out=tmp_path / "file", **OPTIONS)

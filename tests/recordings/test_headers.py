@@ -1,11 +1,15 @@
 """Text as strangers write it: units and names in headers, sweeps that pair, decimal commas, coarse times, stacked sweeps."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from spikefab.cli import main
 from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.recordings.readers import read
+
+from . import text_files
 
 N = 400
 T = np.arange(N) * 0.1
@@ -29,12 +33,7 @@ def write(tmp_path):
     return made
 
 
-def check(recording, *sweeps):
-    """Its sweeps are these pairs of mV and nA."""
-    assert len(recording.sweeps) == len(sweeps)
-    for sweep, (v, i) in zip(recording.sweeps, sweeps, strict=True):
-        np.testing.assert_allclose(sweep.voltage, v, atol=1e-3)
-        np.testing.assert_allclose(sweep.current, i, atol=1e-6)
+check = partial(text_files.check, unit=1.0)  # pairs of mV and nA
 
 
 # Units

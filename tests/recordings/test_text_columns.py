@@ -3,48 +3,21 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from spikefab.cli import main
 from spikefab.errors import FileError, UsageError
 from spikefab.fit.recordings.readers import read
 
+from .text_files import AUX, STEP, T, V, W, check, writer
+
 DATA = os.environ.get("SPIKEFAB_DATA")
 real = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA is not set: the folder of real recordings")
-
-N = 400
-T = np.arange(N) * 0.1
-V = -65 + np.random.default_rng(0).normal(0, 1, N).round(3)
-W = -58 + np.random.default_rng(1).normal(0, 1, N).round(3)
-STEP = np.where((np.arange(N) >= 100) & (np.arange(N) < 300), 100.0, 0.0)
-AUX = np.where(np.arange(N) % 50 < 10, 5.0, 0.0)
 
 
 @pytest.fixture
 def write(tmp_path):
-    """write(header, *columns) makes a text file; a NaN is written as `empty`. The path."""
-
-    def made(header, *columns, name="a.csv", delimiter=",", empty="NaN"):
-        rows = ["" if header is None else header]
-        for row in zip(*columns, strict=True):
-            rows.append(delimiter.join(empty if np.isnan(x) else f"{x:.6g}" for x in row))
-        path = tmp_path / name
-        path.write_text("\n".join(rows).lstrip("\n") + "\n", encoding="utf-8")
-        return path
-
-    return made
-
-
-def check(recording, *sweeps):
-    """Its sweeps are these pairs of mV and pA; None is no current."""
-    assert len(recording.sweeps) == len(sweeps)
-    for sweep, (v, i) in zip(recording.sweeps, sweeps, strict=True):
-        np.testing.assert_allclose(sweep.voltage, v, atol=1e-3)
-        if i is None:
-            assert sweep.current is None
-        else:
-            np.testing.assert_allclose(sweep.current * 1e3, i, atol=1e-6)
+    return writer(tmp_path)
 
 
 # Other signals
