@@ -78,6 +78,7 @@ def take(page, path):
     """Import a file, until it is drawn."""
     begun = page.evaluate("performance.now()")
     page.set_input_files("#import-file", path)
+    page.wait_for_function("() => !document.querySelector('#import-busy').textContent", timeout=MOST)
     page.wait_for_function(
         "t => performance.getEntriesByName('trace-drawn').some(m => m.startTime > t)", arg=begun, timeout=MOST
     )
