@@ -39,3 +39,18 @@ def test_what_a_fit_says_of_noise_recordings(name, unpredictable, jump):
     task = Task.of(read(Path(DATA) / "QSNMC2007" / f"challengeA_set{name}_4reps.csv"), 0.1)
     assert any("Unpredictable" in note for note in task.notes) == unpredictable
     assert task.measured.jump == pytest.approx(jump, abs=1)
+
+
+def test_driven_by_the_cleaned_current_it_scores_as_in_the_ranking():
+    """The current of PYR2 holds an image of its spikes: what the fit heard is what `recording.sweeps` has, and no more."""
+    recording = read(Path(DATA) / "NWBShowcase" / "PYR2.abf")
+    assert recording.image is not None
+    best = fit(recording, models=["AdEx"], budget=600).best
+    task = Task.of(recording, best.dt)
+    volts, spikes = [], []
+    for k, sweep in enumerate(task.recording.sweeps):
+        neuron = best.create_model(k)
+        volts.append(neuron.run(sweep.current))
+        spikes.append(neuron.spikes)
+    assert task.score(task.split.held_out, volts, spikes) == best.held_out
+    assert task.i_span == best.i_span == 0.5
