@@ -26,6 +26,7 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
     return FitResult(
         model_name=dp.model.__name__,
         model_source=model_source(dp.model),
+        arithmetic=engine.arithmetic,
         settings=dict(dp.model.chosen),
         params=exact,
         codes=dict(zip(dp.coefficients, map(int, codes), strict=True)),

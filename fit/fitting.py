@@ -17,6 +17,7 @@ from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.search import Search
 from spikefab.fit.search.searches import Callback, Progress, Searches, Stopped
 from spikefab.hw.datapath import Datapath
+from spikefab.interrupts import interruptible
 from spikefab.sim.engine import Engine, FixedPoint
 
 from .assess import assess, ideal_scores
@@ -83,7 +84,8 @@ def fit(
     options = FitOptions.of(options, **asked)
     if not isinstance(recording, Recording):
         recording = read(recording, spike_prominence=spike_prominence)
-    task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
+    with interruptible():
+        task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
     for text in task.notes:
         if notice is not None:
             notice(text)
@@ -96,7 +98,8 @@ def fit(
     )  # fmt: skip
     found: dict[str, Search] = {}
     try:
-        results.ended_early = searches.run(task, found)
+        with interruptible():
+            results.ended_early = searches.run(task, found)
     except (KeyboardInterrupt, Stopped):
         results.interrupted = True
         if notice is not None:
@@ -123,7 +126,8 @@ def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> None
     """Score the best candidate of each model, and add it to the results."""
     for search in found.values():
         try:
-            results.append(assess(search.engine, task, search.codes))
+            with interruptible():
+                results.append(assess(search.engine, task, search.codes))
         except KeyboardInterrupt:  # scored all the same, as it takes only a second or two
             results.append(assess(search.engine, task, search.codes))
             results.interrupted = True
@@ -134,10 +138,11 @@ def _rank(results: FitResults, task: Task, searches: Searches) -> None:
     """Sort the results, best first. With folds, each model is first fitted again without each fold and judged on it."""
     judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
     try:
-        if task.folds and not results.interrupted:
-            judged = _validate(results, task, searches)
-        results.sort(key=lambda r: r.combined_score)
-        _compare(results, task, judged)
+        with interruptible():
+            if task.folds and not results.interrupted:
+                judged = _validate(results, task, searches)
+            results.sort(key=lambda r: r.combined_score)
+            _compare(results, task, judged)
     except (KeyboardInterrupt, Stopped):  # Ctrl-C ends only the comparison; the results are valid without it
         results.interrupted = True
         results.sort(key=lambda r: r.combined_score)
@@ -150,9 +155,10 @@ def _compare_precision(
     for result in results:
         search = found[result.model_name]
         try:
-            result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
-            if not results.interrupted:
-                result.sensitivity = search.sensitivity()
+            with interruptible():
+                result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
+                if not results.interrupted:
+                    result.sensitivity = search.sensitivity()
         except KeyboardInterrupt:  # Ctrl-C ends only this step; the ranking is valid without it
             results.interrupted = True
             return

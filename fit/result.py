@@ -1,15 +1,46 @@
 """The class `FitResult`: one fitted model with its parameters, codes and scores, and methods to verify, build and export it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
+from spikefab.shapes import conforms
+
+
+class Disagreement(ValueError):
+    """A model in a file whose codes, parameters, formats and word do not belong together."""
+
+
+class Stored(TypedDict):
+    """A model in `result.json`: what is read of it, see docs/result.md."""
+
+    model_name: str
+    settings: dict[str, str | bool | int | float | None]
+    params: dict[str, float]
+    codes: dict[str, int]
+    formats: dict[str, str]
+    initial: list[dict[str, int]]
+    word: int
+    dt: float
+    i_span: float
+    rmse: float
+    train: Scores
+    held_out: Scores | None
+    ideal: dict[str, Scores | None]
+    first: NotRequired[float | None]
+    tied: NotRequired[bool | None]
+    sensitivity: NotRequired[dict[str, tuple[float, float]]]
+    searched: NotRequired[dict[str, tuple[float, float]]]
+    model_source: NotRequired[str]
+    arithmetic: NotRequired[str]
 
 
 @dataclass(eq=False, repr=False)
@@ -36,6 +67,7 @@ class FitResult:
     sensitivity  searched parameter -> (low, high) between which it alone can change before the loss grows by a tenth
     searched     searched parameter -> (low, high) between which it was searched
     model_source  the file or module of a user's own model, see `hw.models.model_source`
+    arithmetic   "float64" if the candidates were simulated without number formats; then `codes` are the nearest to `params`
 
     The properties `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are scores on held-out data, or on
     training data if nothing was held out; `rmse` is over the whole recording. A result loaded from a file has no traces.
@@ -62,6 +94,7 @@ class FitResult:
     sensitivity: dict[str, tuple[float, float]] = field(default_factory=dict)
     searched: dict[str, tuple[float, float]] = field(default_factory=dict)
     model_source: str | None = None
+    arithmetic: str | None = None
 
     @property
     def validated(self) -> bool:
@@ -191,14 +224,46 @@ class FitResult:
             "sensitivity": {name: list(ends) for name, ends in self.sensitivity.items()},
             "searched": {name: list(ends) for name, ends in self.searched.items()},
             "scheme": self.model.scheme,
-            **({} if self.model_source is None else {"model_source": self.model_source}),
+            **{name: x for name in ("model_source", "arithmetic") if (x := getattr(self, name)) is not None},
         }
+
+    def agrees(self, formats: dict[str, str]) -> bool:
+        """Whether parameters, formats and states are those for which the codes stand in the hardware of this word.
+
+        Parameters are compared to nine digits, because the last ones of a logarithm differ between machines. True too for a
+        user's own model that this process does not know: nothing can be made of it before it is known.
+        """
+        try:
+            model = fitted_model(self.model_name, self.model_source)
+        except UsageError:
+            return True
+        try:
+            dp = datapath(model.variant(**self.settings), self.word, self.dt, self.i_span)
+        except UsageError:
+            return False
+        registers = ((self.codes, dp.coefficients), *((state, dp.states) for state in self.initial))
+        if any([*codes] != [*known] or any(not q.lo <= codes[n] <= q.hi for n, q in known.items()) for codes, known in registers):
+            return False
+        codes = np.array([*self.codes.values()])
+        if [*self.params] != [*dp.params] or not set(self.searched) | set(self.sensitivity) <= set(dp.params):
+            return False
+        if self.arithmetic is None:
+            exact = dp.dequantise(codes)
+            same = all(math.isclose(x, exact[name], rel_tol=1e-9, abs_tol=1e-12) for name, x in self.params.items())
+        else:
+            same = np.array_equal(dp.quantise(self.params)[0], codes)
+        return bool(self.initial) and formats == dp.formats and same
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
+        """A result from what `to_dict` returns. Raises ValueError if it is none, and Disagreement if
+        its parts do not agree, see `agrees`.
+        """
+        if not conforms(d, Stored):
+            raise ValueError("a model lacks an entry, or has one of another kind")
         names = "model_name settings params codes initial word dt i_span"
         given = {name: d[name] for name in names.split()} | {name: d.get(name) for name in ("first", "tied")}
-        return cls(
+        made = cls(
             **given,
             train=Scores.from_dict(d["train"]),
             held_out=_scores(d["held_out"]),
@@ -207,7 +272,11 @@ class FitResult:
             searched={name: (low, high) for name, (low, high) in d.get("searched", {}).items()},
             stored_rmse=d["rmse"],
             model_source=d.get("model_source"),
+            arithmetic=d.get("arithmetic"),
         )
+        if not made.agrees(d["formats"]):
+            raise Disagreement(f"the codes of {made.model_name} are not those of its parameters and formats")
+        return made
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"

@@ -7,25 +7,67 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from spikefab.delegates import delegate
 from spikefab.errors import FileError, readable
+from spikefab.files import finish, write_json
 from spikefab.fit.features.recommend import outcome, recommend
+from spikefab.fit.scoring.scale import Scale
 from spikefab.hw.models import resolve_models
+from spikefab.shapes import conforms, load_json
 
 from .options import FitOptions
-from .result import FitResult
+from .result import Disagreement, FitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from spikefab.fit.scoring.scale import Scale
     from spikefab.fit.scoring.task import Task
 
 # Version of the layout of result.json, see docs/result.md. Version 2 added features and recommended; version 3 scale, and in
 # the scores voltage, pattern, timing_weight and timing_term.
 SCHEMA = 3
+
+
+class _Settings(TypedDict):
+    """The settings that are read again; the others are checked by `FitOptions.from_dict`."""
+
+    word: int
+    weights: NotRequired[tuple[float, float, float]]
+
+
+class _Input(TypedDict):
+    source: str
+    sha256: str | None
+    sweeps: int
+    dt: float
+    reading: NotRequired[dict[str, str | int | float | bool | None] | None]
+    current_origin: str
+    i_span: float
+    split: str
+    held_out: list[int]
+    notes: list[str]
+
+
+class _Recommended(TypedDict):
+    models: list[dict[str, str]]
+    outcome: str
+
+
+class Stored(TypedDict):
+    """The content of `result.json`: what is read of it, see docs/result.md."""
+
+    schema: int
+    results: list[dict[str, Any]]
+    input: _Input | None
+    scale: NotRequired[Scale | None]
+    features: NotRequired[dict[str, float | None]]
+    recommended: NotRequired[_Recommended]
+    settings: _Settings
+    evaluations: dict[str, int]
+    ended_early: NotRequired[list[str]]
+    interrupted: bool
 
 
 class FitResults(list[FitResult]):
@@ -75,7 +117,7 @@ class FitResults(list[FitResult]):
         return recording_features(self.task.recorded)
 
     @cached_property
-    def scale(self) -> "Scale | None":
+    def scale(self) -> Scale | None:
         """Floor and ceiling of the scores by which the models are ranked; None for results from a file without them."""
         if self.task is None:
             return None
@@ -134,10 +176,7 @@ class FitResults(list[FitResult]):
         """Write `result.json` to this file, or into this folder. The file is complete or not written at all."""
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(path.suffix + ".part")
-        part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_json(path, self.to_dict())
         return path
 
     @classmethod
@@ -146,14 +185,17 @@ class FitResults(list[FitResult]):
 
         `models`: classes, or `file.py:Class`, of a user's own models. No file is run because a result names it.
         """
-        from spikefab.fit.scoring.scale import Scale
-
         if models is not None:
             resolve_models(models)
         path = Path(path)
         path = path / "result.json" if path.is_dir() else path
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            finish(path.parent)
+            content = load_json(path)
+            if not conforms(content, Stored):
+                raise ValueError("an entry is missing, or is of another kind")
+            if content["schema"] > SCHEMA:
+                raise FileError(f"{path} was written by a later version of spikefab: install that one.")
             results = cls(settings=content["settings"])
             results.input, results.interrupted = content["input"], content["interrupted"]
             results.evaluations = content["evaluations"]
@@ -165,10 +207,12 @@ class FitResults(list[FitResult]):
             models = content.get("recommended", {}).get("models", [])
             results.recommended = [(m["model"], m["reason"]) for m in models]
             results.extend(FitResult.from_dict(d) for d in content["results"])
+        except Disagreement as error:
+            raise FileError(f"{path} was changed after it was written: {error}. Fit again.") from None
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror}.") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise FileError(f"{path} is not a result.json of spikefab fit.") from None
+            raise FileError(f"{path} is not a result.json of spikefab fit, or is damaged.") from None
         return results
 
     def __repr__(self) -> str:

@@ -67,7 +67,10 @@ class Engine(ABC):
 
     formats  format of each coefficient, by name
     moves    (coefficients,) smallest change of each coefficient in a search: one code of the hardware
+    arithmetic  None if it computes as the hardware, else in what
     """
+
+    arithmetic: str | None = None
 
     formats: Mapping[str, Format]
     moves: np.ndarray
@@ -184,6 +187,8 @@ class Float64(Engine):
     `simulate` and `settle` raise TypeError if a table of the model approximates a function that the kernel cannot compute; so
     do `announce` and `run`, unless interpreted.
     """
+
+    arithmetic = "float64"
 
     def __init__(self, dp: Datapath, *, interpreted: bool = False):
         super().__init__(dp)

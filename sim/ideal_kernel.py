@@ -163,7 +163,7 @@ def simulate(
     coefficients = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
     source, name = _source(dp)
     return kernels.launch(
-        kernels.load(name, source).kernel,
+        kernels.load(name, source),
         _step(dp),
         coefficients,
         rest(dp, coefficients) if initial is None else np.asarray(initial),

@@ -1,20 +1,22 @@
 """The compiled batch kernel: the integers of the reference for many candidates and sweeps, as fast as a fit needs."""
 
 import hashlib
-import importlib.util
-import os
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 
+from spikefab.files import remove, write_text
 from spikefab.hw.datapath import Datapath
-from spikefab.toolchain.cache import cache_dir
+from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
 from .codegen import LANES, kernel_source
 from .integer_statements import trace_step
@@ -68,25 +70,76 @@ def compiled(dp: Datapath) -> bool:
 
 
 def cached(name: str) -> bool:
-    """Whether a compiled kernel of this name is in the cache."""
-    return any((cache_dir("kernels") / "__pycache__").glob(f"{name}*.nbc"))
+    """Whether a compiled kernel of this name is in the cache, undamaged."""
+    folder = cache_dir("kernels")
+    return intact(_record(folder, name), _compiled_files(folder, name))
+
+
+def _record(folder: Path, name: str) -> Path:
+    """The file with the checksums of a kernel's compiled files."""
+    return folder / f"{name}.json"
+
+
+def _compiled_files(folder: Path, name: str) -> list[Path]:
+    return [p for p in (folder / "__pycache__").glob(f"{name}.*") if p.suffix in (".nbi", ".nbc")]
 
 
 @cache
 def load(name: str, source: str) -> ModuleType:
-    """The module of a kernel, whose source is written to the cache if it is not there."""
-    path = cache_dir("kernels") / f"{name}.py"
-    # Write the file under another name and rename it when it is complete: another process may read it, or this one be killed.
-    if not path.exists():
-        part = path.with_name(f".{name}.{os.getpid()}.part")
-        part.write_text(source, encoding="utf-8")
-        part.replace(path)
-    spec = importlib.util.spec_from_file_location(f"spikefab_kernel_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    """The module of a kernel, whose source is written to the cache if it is not there.
+
+    What is executed is `source`, not the file: numba only looks at the file's time to see whether what it compiled is of it.
+    """
+    folder = cache_dir("kernels")
+    path, place = folder / f"{name}.py", folder / "__pycache__"
+    if not place.is_dir():
+        place.unlink(missing_ok=True)
+        place.mkdir(exist_ok=True)
+    if not _holds(path, source):
+        if path.exists():
+            tell(f"the source of the kernel {name} in the cache was changed: it is compiled again.")
+        _forget(folder, name)
+        write_text(path, source)
+    module = ModuleType(f"spikefab_kernel_{name}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # with NUMBA_CACHE_DIR, it would be kept elsewhere
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    finally:
+        numba.config.CACHE_DIR = before
     return module
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _forget(folder: Path, name: str) -> None:
+    remove([_record(folder, name), *_compiled_files(folder, name)])
+
+
+def _prepare(module: ModuleType, arguments: tuple[Any, ...]) -> None:
+    """Compile a kernel for these arguments, or take it from the cache if it is there as it was made."""
+    kernel, path = module.kernel, Path(str(module.__file__))
+    folder, name = path.parent, path.stem
+    with locked(folder / f"{name}.lock"):
+        record, there = _record(folder, name), _compiled_files(folder, name)
+        if there and not intact(record, there):
+            tell(f"the kernel {name} in the cache is damaged: it is compiled again.")
+            _forget(folder, name)
+        try:
+            with _interleaved():
+                kernel.compile(tuple(map(numba.typeof, arguments)))
+        except OSError as error:  # raised after it was compiled: the disk is full
+            tell(f"the kernel {name} was compiled and cannot be kept: {error.strerror or error}.")
+            _forget(folder, name)
+            return
+        if not intact(record, made := _compiled_files(folder, name)):
+            seal(record, made)
 
 
 @contextmanager
@@ -104,7 +157,7 @@ def _interleaved():
 
 
 def launch(
-    kernel: Callable[..., None],
+    module: ModuleType,
     step: Step,
     coefficients: np.ndarray,
     start: np.ndarray,
@@ -118,7 +171,7 @@ def launch(
     regress: bool,
     trace: bool,
 ) -> Batch:
-    """Run a compiled kernel, with the candidates padded to full blocks of lanes.
+    """Run the kernel of a module, see `load`, with the candidates padded to full blocks of lanes.
 
     All numbers, arguments and results, are in the units of the kernel (codes in the batch kernel, real values in the ideal).
     coefficients (N, coefficients), start (N, S, states) or (N, states), current (S, T); the others as in `simulate`.
@@ -153,8 +206,9 @@ def launch(
         trace,
         volts,
     )
-    with nullcontext() if kernel.signatures else _interleaved():  # type: ignore[attr-defined]  # not compiled yet
-        kernel(*arguments)
+    if not module.kernel.signatures:
+        _prepare(module, arguments)
+    module.kernel(*arguments)
     return Batch(
         count.T[:n],
         spikes.transpose(1, 0, 2)[:n],
@@ -198,7 +252,7 @@ def simulate(
     lsb = dp.readout.lsb  # a power of two, so that the conversion of sums of codes to mV is exact
     source, name = _source(dp)
     out = launch(
-        load(name, source).kernel,
+        load(name, source),
         _step(dp),
         codes,
         dp.rest(codes) if initial is None else np.asarray(initial),

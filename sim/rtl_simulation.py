@@ -18,19 +18,29 @@ import find_libpython
 import numpy as np
 
 from spikefab.errors import ToolError, UsageError
-from spikefab.toolchain.cache import cache_dir, is_plain, plain_place
+from spikefab.files import remove
+from spikefab.toolchain.cache import cache_dir, intact, is_plain, plain_place, seal, tell
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
 TOP = "dut"  # name of the top module of every design that is simulated
 COMPILERS = {"verilator": "verilator", "icarus": "iverilog"}  # simulator (cocotb's name): program that compiles
 PRODUCTS = {"verilator": TOP, "icarus": "sim.vvp"}  # the only file of a compiled design that a run needs
 OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}  # arguments for the compiler
+SUMS = "sums.json"  # file with the checksums of the others in a folder of the cache
 # Object files of Verilator's library, which are kept: to compile them takes 4/5 of a build, and all designs share them.
 LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 
 # cocotb's runner changes the environment of its process and exits it on some errors: it runs in a separate process.
+# If the process that waits for it dies, it ends its compilers and simulators, which are in its process group, with itself.
 _RUNNER = """
-import json, pathlib, sys
+import ctypes, json, os, pathlib, signal, sys
+def end(*_):
+    os.killpg(0, signal.SIGKILL)
+signal.signal(signal.SIGTERM, end)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[2]):
+    end()
 from cocotb_tools import config
 from cocotb_tools.runner import get_runner
 simulator, method, options, cocotb = json.loads(sys.argv[1])
@@ -58,7 +68,7 @@ def build(
     recipe = (simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir), *OPTIONS[simulator])
     library = folder / f"library-{_digest(*recipe)}"
     built = folder / f"{simulator}-{_digest(rtlil, *recipe)}"
-    if built.exists():
+    if _kept(built):
         return built
     if progress is not None:
         progress(f"compiling the design for {simulator}, once")
@@ -74,7 +84,7 @@ def build(
             "build_args": OPTIONS[simulator],
             "always": True,
         }
-        if library.exists():
+        if _kept(library):
             shutil.copytree(library, target)
             # times in the future, so that make does not find the objects older than the makefile, which is written next
             for kept in target.iterdir():
@@ -116,8 +126,25 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
+def _kept(place: Path) -> bool:
+    """Whether a folder is in the cache, as it was made. One that was damaged is deleted, with a notice."""
+    if not place.exists():
+        return False
+    if place.is_dir() and intact(place / SUMS, _files(place)):
+        return True
+    tell(f"{place.name} in the cache is damaged: it is compiled again.")
+    shutil.rmtree(place, ignore_errors=True)
+    remove([place])
+    return False
+
+
+def _files(place: Path) -> list[Path]:
+    return [p for p in place.rglob("*") if p.name != SUMS and not p.is_dir()]
+
+
 def _keep(made: Path, place: Path) -> None:
     """Copy a finished folder to its final place, under another name first: a half-made one is never seen there."""
+    seal(made / SUMS, _files(made))
     part = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
     try:
         shutil.copytree(made, part / "whole")
@@ -172,7 +199,7 @@ def _run(
         raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
     # With this variable, cocotb's runner would take itself for a part of a pytest run and behave differently.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
-    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options, cocotb])]
+    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options, cocotb]), str(os.getpid())]
     with log.open("wb") as output:
         # A new process group: when the user interrupts, its compilers and simulators are ended together with it.
         process = subprocess.Popen(
@@ -188,7 +215,7 @@ def _run(
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            log.unlink()
+            log.unlink(missing_ok=True)
             raise
     if status != 0:
         verb = "compile the design" if method == "build" else "run the simulation"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, readable
+from spikefab.files import write_json, write_text
 
-from .jobs import SCHEMA, error_file, result_file, write_json, write_whole
+from .jobs import SCHEMA, error_file, result_file
 
 FIRST = ("file", "cell", "run", "state", "model")  # first columns of the CSV, before scores, parameters and the error
 
@@ -33,7 +34,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         write_json(out / "table.json", table)
         text = readable(_csv(rows))
-        write_whole(out / "table.csv", lambda scratch: scratch.write_text(text, encoding="utf-8"))
+        write_text(out / "table.csv", text)
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}.") from None
     return table
@@ -93,5 +94,12 @@ def _csv(rows: list[dict[str, Any]]) -> str:
         values = [row[name] for name in FIRST]
         values += [row["scores"].get(name) for name in scores]
         values += [row["params"].get(name) for name in params]
-        writer.writerow(["" if v is None else v for v in [*values, row["error"], row["exit_code"]]])
+        writer.writerow([_cell(v) for v in [*values, row["error"], row["exit_code"]]])
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell of the CSV. A text that a spreadsheet would compute (=, +, -, @ first) gets an apostrophe before it."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return "" if value is None else value

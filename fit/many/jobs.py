@@ -3,18 +3,17 @@
 import errno
 import hashlib
 import json
-import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from spikefab.errors import FileError, SpikefabError, on_command_line, worded
+from spikefab.files import remove, write_json, write_whole
 
 SCHEMA = 1  # version of the layout of the JSON files that `fit_many` writes, apart from results
 FULL = {errno.ENOSPC, errno.EDQUOT}  # errors that mean that the disk or the user's quota is full
@@ -167,50 +166,9 @@ def _unwritten(error: OSError) -> dict[str, Any]:
     return {"state": "unwritten", "error": error.strerror or str(error)}
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file that is either complete or not there."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file so that it is either complete or not there, even after a crash. Raises OSError.
-
-    `write` writes a scratch file in the same folder; when its content is on the disk, it is renamed to `path`. Scratch files
-    that a killed process left for the same path are deleted. If another process writes the same result at the same time,
-    it may lose its scratch file in this way; that does no harm, because it would have written the same bytes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        write(scratch)
-        with scratch.open("rb") as stream:
-            os.fsync(stream.fileno())
-        scratch.replace(path)
-    except FileNotFoundError:
-        if not path.exists():
-            raise
-    except BaseException:
-        _remove(path.parent.glob(f"{scratch.name}*"))
-        raise
-    _remove(path.parent.glob(f".{path.name}.*.part*"))
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the renaming must reach the disk as well
-    finally:
-        os.close(folder)
-
-
 def sweep(out: Path, keys: Collection[str]) -> None:
     """Remove the scratch files of the fits with these keys."""
-    _remove(p for p in (out / "cells").glob(".*.part*") if p.name[1:].split(".")[0] in keys)
-
-
-def _remove(files: Iterable[Path]) -> None:
-    """Delete files; errors are ignored."""
-    for file in list(files):
-        with suppress(OSError):
-            file.unlink()
+    remove(p for p in (out / "cells").glob(".*.part*") if p.name[1:].split(".")[0] in keys)
 
 
 @contextmanager

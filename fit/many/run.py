@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, UsageError
+from spikefab.files import write_json
 from spikefab.fit.options import FitOptions
 from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
@@ -17,7 +18,7 @@ from spikefab.hw.models import model_source
 
 from .executor import Job, Run
 from .files import Own, cells_of, find
-from .jobs import SCHEMA, Cell, digest, error_file, kept, key_of, sweep, write_json
+from .jobs import SCHEMA, Cell, digest, error_file, kept, key_of, sweep
 from .workers import Workers, cores
 
 Progress = Callable[[Cell, int, int], None]

@@ -3,8 +3,8 @@
 Reads as well the `neuron.json` of one neuron, which the Studio writes.
 """
 
+import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab.errors import Advice, FileError, UsageError
+from spikefab.files import fill, require_writable, unwritable
 
 if TYPE_CHECKING:
+    from spikefab.fit.result import FitResult
     from spikefab.fit.results import FitResults
     from spikefab.hw.neuron import Neuron
 
@@ -28,7 +30,7 @@ def fitted_neuron(path: str | Path, rank: int = 1, models: Any = None) -> tuple[
 
     The current is that of the sweep with the most spikes, and the neuron is in the state in which this sweep begins. Without
     `traces.npz` in the folder, the current is None. `models`: as for `FitResults.load`. Raises UsageError if there is no such
-    rank, FileError if the folder is not the output of a fit.
+    rank, FileError if the folder is not the output of a fit, or holds files of two.
     """
     from spikefab.fit.results import FitResults
 
@@ -36,16 +38,34 @@ def fitted_neuron(path: str | Path, rank: int = 1, models: Any = None) -> tuple[
     results = FitResults.load(path, models)
     if not 1 <= rank <= len(results):
         raise UsageError(f"there is no rank {rank} in {path}: its ranks are 1 to {len(results)}.")
-    traces = (path if path.is_dir() else path.parent) / "traces.npz"
+    result = path / "result.json" if path.is_dir() else path
+    traces = result.parent / "traces.npz"
     if not traces.is_file():
         return results[rank - 1].create_model(), None
+    sweep, current = _strongest(traces, _digest(result), results[rank - 1])
+    return results[rank - 1].create_model(sweep), current
+
+
+def _strongest(traces: Path, digest: str, result: "FitResult") -> tuple[int, "np.ndarray"]:
+    """The sweep with the most recorded spikes, and its current (T,) nA, from the `traces.npz` of a result.
+
+    Raises FileError if the file is damaged, or belongs to another `result.json`.
+    """
     try:
         with np.load(traces) as kept:
-            counts = [len(kept[f"data_spikes_{k}"]) for k in range(int(kept["sweeps"]))]
+            if "result" in kept and str(kept["result"]) != digest:
+                raise FileError(f"{traces} is not of the result.json beside it: fit again, or move one of them away.")
+            sweeps = int(kept["sweeps"])
+            counts = [len(kept[f"data_spikes_{k}"]) for k in range(sweeps)]
             sweep = int(np.argmax(counts))
-            return results[rank - 1].create_model(sweep), kept[f"current_{sweep}"]
-    except (OSError, ValueError, KeyError) as error:
-        raise FileError(f"{traces} cannot be read: {error}.") from None
+            current = np.asarray(kept[f"current_{sweep}"], dtype=np.float64)
+    except (FileError, MemoryError):
+        raise
+    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+        raise FileError(f"{traces} is damaged and cannot be read ({_short(error)}): fit again, or move it away.") from None
+    if sweeps != len(result.initial) or current.ndim != 1 or not np.all(np.abs(current) <= result.i_span):
+        raise FileError(f"{traces} is not of the result.json beside it: fit again, or move one of them away.")
+    return sweep, current
 
 
 def described_neuron(path: Path) -> "Neuron":
@@ -69,54 +89,50 @@ class OutputFolder:
     def __init__(self, path: Path):
         self.path = path
         self.written: tuple[str, ...] = ()
-        if path.exists() and not path.is_dir():
-            raise FileError(f"{path} is a file: ", Advice.OUT_IS_A_FOLDER, ".")
+        require_writable(path)
         taken = [name for name in FILES if (path / name).exists()]
         if taken and not _is_a_fit(path):
             raise UsageError(f"{path} holds a {taken[0]} that no fit wrote: ", Advice.OTHER_OUT, ".")
-        above = next((p for p in (path.absolute(), *path.absolute().parents) if p.exists()), path)
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise FileError(f"{path} cannot be written: {above} takes no files.")
 
     def save_fit(self, results: "FitResults", timings: dict[str, Any]) -> None:
-        """Write the files of a fit. Files of an earlier fit are replaced; all other files in the folder stay."""
+        """Write the files of a fit. Files of an earlier fit are replaced; all other files in the folder stay.
+
+        If the folder cannot be written, the results are kept in a folder for temporary files, and the FileError names it.
+        """
         from .plots import plot_best, plot_ranking
 
         def write(folder: Path) -> None:
-            results.save(folder / "result.json")
+            made = results.save(folder / "result.json")
             (folder / "timings.json").write_text(json.dumps(timings, indent=1) + "\n", encoding="utf-8")
-            save_traces(results, folder / "traces.npz")
+            save_traces(results, folder / "traces.npz", _digest(made))
             plot_ranking(results, folder / "ranking.png")
             plot_best(results, folder / "best.png")
             results.report(folder / "report.html")
 
-        self.fill(write)
+        try:
+            self.fill(write)
+        except FileError as error:
+            kept = Path(tempfile.mkdtemp(prefix="spikefab-fit-"))
+            try:
+                write(kept)
+            except (OSError, FileError):
+                shutil.rmtree(kept, ignore_errors=True)
+                raise error from None
+            raise FileError(f"{str(error).removesuffix('.')}; the results are kept in {kept}.") from None
         self.written = FILES
 
     def fill(self, write: Callable[[Path], None]) -> None:
-        """Let `write` write files into a scratch folder, then move them into this folder by renaming."""
-        target = self.path.absolute()
+        """Let `write` write files into a scratch folder, from where they appear in this folder all together, see `files.fill`."""
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            try:
-                write(scratch)
-                if target.exists():
-                    for file in sorted(scratch.iterdir()):
-                        file.replace(target / file.name)
-                else:
-                    scratch.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the user can open
-                    scratch.rename(target)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+            fill(self.path, write)
         except OSError as error:
-            raise FileError(f"{self.path} cannot be written: {error.strerror or error}.") from None
+            raise unwritable(self.path, error) from None
 
 
-def save_traces(results: "FitResults", path: Path) -> None:
+def save_traces(results: "FitResults", path: Path, digest: str) -> None:
     """Write the recorded and the simulated traces to an npz file, sweep by sweep, with the time step of the fit.
 
-    The arrays are `sweeps` (their number), `dt` (ms) and `names`; for each sweep k `current_k` (nA), `voltage_k` (mV,
+    The arrays are `sweeps` (their number), `dt` (ms), `names`, and `result`, the SHA-256 of the `result.json` beside it; for each sweep k `current_k` (nA), `voltage_k` (mV,
     recorded) and `data_spikes_k` (ms); for each model also `MODEL_voltage_k` (mV) and `MODEL_spikes_k` (ms). Voltages are
     float32, which holds the at most 24 bits of a read-out exactly.
     """
@@ -126,6 +142,7 @@ def save_traces(results: "FitResults", path: Path) -> None:
     assert task is not None
     recorded = task.recording.sweeps
     arrays: dict[str, Any] = {
+        "result": np.array(digest),
         "sweeps": np.array(len(recorded)),
         "dt": np.array(task.dt),
         "names": np.array([s.name for s in recorded]),
@@ -140,6 +157,11 @@ def save_traces(results: "FitResults", path: Path) -> None:
     np.savez_compressed(path, **arrays)
 
 
+def _short(error: Exception) -> str:
+    """The first line of an error's text, or its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def _is_a_fit(folder: Path) -> bool:
     """Whether the folder has a `result.json` that a fit wrote."""
     try:
@@ -149,8 +171,6 @@ def _is_a_fit(folder: Path) -> bool:
     return isinstance(content, dict) and {"schema", "results", "settings"} <= set(content)
 
 
-def _umask() -> int:
-    """The permissions that new files do not get; Python can read them only by setting them."""
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _digest(result: Path) -> str:
+    """The hash by which `traces.npz` names the `result.json` to which it belongs."""
+    return hashlib.sha256(result.read_bytes()).hexdigest()

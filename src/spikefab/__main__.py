@@ -1,4 +1,4 @@
-from spikefab.cli import main
+from spikefab.cli import entry
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    entry()

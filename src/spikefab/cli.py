@@ -12,16 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from spikefab import __version__
+from spikefab import __version__, interrupts
 from spikefab.errors import SpikefabError, UsageError, on_command_line, readable, worded
 from spikefab.terminal import prepare
 
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it: 128 plus the number of SIGINT
-
 EXIT_CODES = """exit codes:
   0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted (one of many: the others
-  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted,
-  1 a defect of spikefab
+  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130
+  interrupted (143 by SIGTERM, 129 by a closed terminal), 1 a defect of spikefab
 """
 
 
@@ -43,8 +41,20 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message.rstrip('.')}; see {self.prog} --help.")
 
 
+def entry() -> NoReturn:
+    """The program `spikefab`: runs one command and ends the process with its exit code."""
+    code = main()
+    interrupts.ignore()  # a signal while Python cleans up would end the process with another exit code
+    sys.exit(code)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A user's mistake is one sentence on stderr."""
+    with interrupts.listening():
+        return _answered(argv)
+
+
+def _answered(argv: Sequence[str] | None) -> int:
     prepare()
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
@@ -53,13 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpikefabError as error:
         return _complain(" ".join(worded(error, on_command_line).split()), error.exit_code)
     except KeyboardInterrupt:
-        return _complain("interrupted; nothing was saved.", INTERRUPTED)
+        return _complain("interrupted; nothing was saved.", interrupts.exit_code())
     except BrokenPipeError:
         # the program that reads our output has ended (`| head`): send what is still buffered to /dev/null
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _complain(f"this is a defect of spikefab: {_first_line(error)} Details are in {_log(argv)}.", 1)
+        log = _log(argv)
+        details = "Details are above." if log is None else f"Details are in {log}."
+        return _complain(f"this is a defect of spikefab: {_first_line(error)} {details}", 1)
 
 
 def _run(argv: list[str]) -> int:
@@ -88,17 +100,25 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[0].rstrip('.')}." if text else f"{type(error).__name__}."
 
 
-def _log(argv: Sequence[str] | None) -> Path:
-    """Write the traceback of the exception being handled to a file, to attach to a bug report; returns its path."""
+def _log(argv: Sequence[str] | None) -> Path | None:
+    """Write the traceback of the exception being handled to a file, to attach to a bug report; returns its path.
+
+    Where no file can be written, the traceback is printed, and there is no path. Nothing is raised.
+    """
     import platform
     from datetime import datetime
 
-    from spikefab.toolchain.cache import cache_dir
+    from spikefab.toolchain.cache import log_dir
 
-    path = cache_dir("logs") / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     command = " ".join(sys.argv if argv is None else ["spikefab", *argv])
     head = f"spikefab {__version__}, Python {platform.python_version()}, {platform.platform()}\n{command}\n\n"
-    path.write_text(readable(head + traceback.format_exc()), encoding="utf-8")
+    text = readable(head + traceback.format_exc())
+    try:
+        path = log_dir() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        print(text, file=sys.stderr)
+        return None
     return path
 
 

@@ -2,15 +2,13 @@
 
 import os
 import shlex
-import signal
-import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spikefab import interrupts
 from spikefab.console import Screen, number
 from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.scoring.rules import WEIGHTS
@@ -19,41 +17,47 @@ if TYPE_CHECKING:
     from spikefab.fit.results import FitResult, FitResults
     from spikefab.hw.neuron import Neuron
 
-INTERRUPTED = 130
-
 
 def fit(args: Namespace, screen: Screen) -> int:
     from spikefab.fit.flags import options_of, reading_of
     from spikefab.fit.recordings.readers import read
+    from spikefab.fit.report.folder import OutputFolder
 
-    out = None
-    if args.out is not None:
-        from spikefab.fit.report.folder import OutputFolder
-
-        out = OutputFolder(args.out)
+    out = None if args.out is None else OutputFolder(args.out)
     started = time.monotonic()
     recording = read(args.file, **reading_of(args))
     options = options_of(args)
     if out is None:
         screen.notice("the results are shown and not kept: add --out DIR to keep them.")
-    with one_interrupt():
+    with interrupts.deferred():
         results, timings = run_fit(screen, recording, options=options, journal=args.journal)
         if not results:
             raise KeyboardInterrupt
-        if out is not None:
-            out.save_fit(results, {**timings, "total": round(time.monotonic() - started, 3)})
-    show_fit(screen, results)
+        timings["total"] = round(time.monotonic() - started, 3)
+        try:
+            deliver(screen, results, None if out is None else lambda: out.save_fit(results, timings))
+        finally:
+            screen.result(results.to_dict())
     if out is not None:
         screen.heading(f"Written to {out.path}: {', '.join(out.written)}")
         folder = shlex.quote(str(out.path))
         for step in next_steps(results, folder):
             screen.say(step)
-    screen.result(results.to_dict())
-    if results.interrupted:
-        kept = f"the best so far is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
+    if results.interrupted or interrupts.arrived():
+        what = "the best so far" if results.interrupted else "the finished fit"
+        kept = f"{what} is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
         screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
-        return INTERRUPTED
+        return interrupts.exit_code()
     return 0
+
+
+def deliver(screen: Screen, results: "FitResults", save: Callable[[], None] | None) -> None:
+    """Show and save the results. One is done even if the other fails: the disk may be full, the reader of a pipe gone."""
+    try:
+        show_fit(screen, results)
+    finally:
+        if save is not None:
+            save()
 
 
 def next_steps(results: "FitResults", folder: str) -> list[str]:
@@ -72,33 +76,14 @@ def next_steps(results: "FitResults", folder: str) -> list[str]:
     return [f"  spikefab verify {folder}", f"  spikefab build {folder} --board {suited(results.best.word).name}"]
 
 
-@contextmanager
-def one_interrupt() -> Iterator[None]:
-    """A context in which only the first Ctrl-C interrupts, so that the scoring and saving that follow are not lost."""
-
-    def first(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    # handlers can be set only in the main thread; a background job of a shell ignores Ctrl-C anyway
-    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
     """Run a fit with its progress on stderr. Returns the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
 
     seconds: dict[str, float] = {}
     given = options.get("options")
-    features = _recommend(screen, recording, given is not None and given.anyway)
+    with interrupts.interruptible():
+        features = _recommend(screen, recording, given is not None and given.anyway)
     last = time.monotonic()
     with screen.fitting() as show:
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from spikefab.commands import INTERRUPTED, run_build, run_fit, run_verify, show_fit
+from spikefab import interrupts
+from spikefab.commands import deliver, run_build, run_fit, run_verify
 from spikefab.console import Screen
 from spikefab.fit.report.folder import OutputFolder
 
@@ -54,15 +55,17 @@ def demo(args: Namespace, screen: Screen) -> int:
 
     screen.heading(f"2. Fit all models in the {WORD}-bit arithmetic of the hardware")
     dt = 0.1 if args.dt is None else args.dt
-    results, timings = run_fit(screen, recording, word=WORD, dt=dt, budget=BUDGET)
-    if not results:
-        raise KeyboardInterrupt
-    fitted = time.monotonic()
-    folder.save_fit(results, {**timings, "total": round(fitted - began, 3)})
-    show_fit(screen, results)
-    if results.interrupted:
-        screen.err.print(f"spikefab: interrupted; the best so far is in {args.out}.", soft_wrap=True)
-        return INTERRUPTED
+    with interrupts.deferred():
+        results, timings = run_fit(screen, recording, word=WORD, dt=dt, budget=BUDGET)
+        if not results:
+            raise KeyboardInterrupt
+        fitted = time.monotonic()
+        timings["total"] = round(fitted - began, 3)
+        deliver(screen, results, lambda: folder.save_fit(results, timings))
+    if results.interrupted or interrupts.arrived():
+        what = "the best so far" if results.interrupted else "the finished fit"
+        screen.err.print(f"spikefab: interrupted; {what} is in {args.out}.", soft_wrap=True)
+        return interrupts.exit_code()
 
     best = results.best
     screen.heading(f"3. Prove the winner: {best.model_name} in hardware against the reference, step by step")

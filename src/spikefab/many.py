@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from spikefab import interrupts
 from spikefab.console import Screen, number
 from spikefab.errors import UsageError
 from spikefab.fit.flags import options_of, reading_of
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from spikefab.fit.many.jobs import Cell
 
 INCOMPLETE = 4  # exit code if some recordings have no result
-INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def fit_many(args: Namespace, screen: Screen) -> int:
@@ -46,7 +46,7 @@ def fit_many(args: Namespace, screen: Screen) -> int:
             f"spikefab: interrupted; what is finished is kept in {args.out}, and the same again does the rest.",
             soft_wrap=True,
         )
-        return INTERRUPTED
+        return interrupts.exit_code()
     count = Counter(cell.state for cell in cells)
     part = "" if shard == (1, 1) else f"shard {args.shard}: "
     screen.say(f"{part}{count['done']} fitted, {count['kept']} kept from before, {count['failed']} failed.")

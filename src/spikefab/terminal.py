@@ -61,6 +61,12 @@ def prepare() -> None:
     """Let standard output and standard error take any text, whatever the locale. Their encoding stays as it is."""
     # A sign that matplotlib's font lacks is a box in a picture, which needs no warning in the terminal.
     warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+    warnings.showwarning = _show
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="spikefab")
+
+
+def _show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Print a warning as one line, without the place in the code that warns."""
+    print(f"spikefab: {message}", file=sys.stderr)

@@ -22,7 +22,8 @@ Tree = dict[str, str]  # path of a file from the root of the repository: its tex
 # Each file belongs to the longest name here that it begins with, and may import its own line and the lines above.
 LAYERS = [
     ["errors"],
-    ["toolchain", "delegates"],
+    ["files", "interrupts", "delegates"],
+    ["toolchain"],
     ["hw.fixed", "hw.ops", "hw.interval", "hw.trace", "hw.proofs"],
     ["hw.conversions", "hw.spec"],
     ["hw.tables", "hw.spiking", "hw.gates", "hw.exponential"],

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from spikefab.errors import ToolError
 
-from .cache import cache_dir, plain_place
+from .cache import cache_dir, intact, plain_place, seal, tell
 
 Notice = Callable[[str], None]  # called with a sentence for the user
 
@@ -71,6 +71,7 @@ class Tool:
     origin: str  # name of the PyPI package, or path of the native executable
     env: Mapping[str, str] = field(default_factory=dict)  # environment variables that it needs
     compiled: bool = True  # False: the first call compiles the tool for this machine, which takes a minute or two
+    kept: Path | None = None  # file in the cache that holds the tool as it was compiled
 
 
 class ToolFailed(ToolError):
@@ -117,16 +118,41 @@ def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice
     File names in `args` must be relative to `cwd`, because a YoWASP tool has a /tmp of its own. `notice` is called if this
     first call has to compile the tool.
     """
-    if not tool.compiled and notice is not None:
-        notice(f"compiling {tool.name} for this machine, once")
+    if not tool.compiled:
+        if tool.kept is not None and tool.kept.exists():
+            tell(f"{tool.name} in the cache is damaged: it is compiled again.")
+            tool.kept.unlink()
+        if notice is not None:
+            notice(f"compiling {tool.name} for this machine, once")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         status = subprocess.run(
-            [*tool.command, *args], cwd=cwd, env={**os.environ, **tool.env},
+            [*_mortal(), *tool.command, *args], cwd=cwd, env={**os.environ, **tool.env},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         ).returncode  # fmt: skip
     if status != 0:
         raise ToolFailed(tool.name, _last_error(log, status), log)
+    if tool.kept is not None and not tool.compiled:
+        seal(_record(tool.kept), [tool.kept])
+
+
+# Python program that becomes another one, which the kernel ends when this process (its number is the first argument) ends.
+_MORTAL = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _mortal() -> list[str]:
+    """What to put before a command so that it does not outlive this process, were this killed."""
+    return [sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid())] if sys.platform == "linux" else []
+
+
+def _record(kept: Path) -> Path:
+    """The file with the checksum of a compiled tool."""
+    return kept.with_name(f"{kept.name}.json")
 
 
 # Python program that runs one yosys command per argument. On an error yosys ends the process with status 1, after it has
@@ -221,9 +247,10 @@ def _packaged(name: str, source: Source) -> Tool | None:
         cache = cache_dir("yowasp")
         wasm = folder / f"{name}.wasm"
         digest = hashlib.sha1(wasm.read_bytes()).hexdigest()  # file name of the compiled tool in YoWASP's cache
+        kept = cache / module / wasm.name / digest
         return Tool(
             name, version, (sys.executable, "-c", start), source.package,
-            env={"YOWASP_CACHE_DIR": str(cache)}, compiled=(cache / module / wasm.name / digest).exists(),
+            env={"YOWASP_CACHE_DIR": str(cache)}, compiled=intact(_record(kept), [kept]), kept=kept,
         )  # fmt: skip
     if name == "yosys":
         return Tool(name, version, (sys.executable, "-c", _PYOSYS), source.package)

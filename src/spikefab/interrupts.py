@@ -1,0 +1,101 @@
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP of the command line: the first ends the work, and none costs what is finished.
+
+The first signal raises KeyboardInterrupt. The following ones are ignored, so that nothing that is being saved is lost; the
+third ends a process that does not end by itself. Where a result exists, `deferred` lets signals wait.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 3  # number of the signal that ends the process at once
+
+
+class _State:
+    def __init__(self) -> None:
+        self.first: int | None = None  # number of the first signal
+        self.count = 0
+        self.raised = False
+        self.waiting = False  # whether signals wait, see `deferred`
+
+
+_state = _State()
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """A context in which the signals are handled as this module says. A signal that is ignored (nohup) stays ignored.
+
+    Only the main thread of a process can do this: elsewhere the context does nothing.
+    """
+    global _state
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, _state = _state, _State()
+    handlers = {n: signal.getsignal(n) for n in SIGNALS}
+    for n, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(n, _arrive)
+    try:
+        yield
+    finally:
+        for n, handler in handlers.items():
+            signal.signal(n, handler)
+        _state = before
+
+
+def ignore() -> None:
+    """Ignore the signals from now on: the process is about to end, and its exit code must stay."""
+    for n in SIGNALS:
+        signal.signal(n, signal.SIG_IGN)
+
+
+def exit_code() -> int:
+    """The exit code after an interrupt, as shells have it: 128 plus the number of the signal that came first."""
+    return 128 + (_state.first or signal.SIGINT)
+
+
+def arrived() -> bool:
+    """Whether a signal has come."""
+    return _state.first is not None
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """A context in which signals wait, but for the parts that are `interruptible`; see `arrived`."""
+    before, _state.waiting = _state.waiting, True
+    try:
+        yield
+    finally:
+        _state.waiting = before
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A context in which a signal raises KeyboardInterrupt, also one that came before and has waited."""
+    before, _state.waiting = _state.waiting, False
+    try:
+        if _state.first is not None and not _state.raised:
+            _state.raised = True
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _state.waiting = before
+
+
+def _arrive(number: int, _: Any) -> None:
+    _state.count += 1
+    if _state.first is None:
+        _state.first = number
+    if _state.waiting:
+        return
+    if not _state.raised:
+        _state.raised = True
+        raise KeyboardInterrupt
+    if _state.count >= PATIENCE:
+        os._exit(exit_code())
