@@ -129,7 +129,7 @@ def _prepare(module: ModuleType, arguments: tuple[Any, ...]) -> None:
     with locked(folder / f"{name}.lock"):
         record, there = _record(folder, name), _compiled_files(folder, name)
         if there and not intact(record, there):
-            tell(f"the kernel {name} in the cache is damaged: it is compiled again.")
+            tell(f"the kernel {name} in the cache is not as it was made: it is compiled again.")
             _forget(folder, name)
         try:
             with _interleaved():

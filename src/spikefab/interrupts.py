@@ -1,7 +1,7 @@
 """SIGINT (Ctrl-C), SIGTERM and SIGHUP of the command line: the first ends the work, and none costs what is finished.
 
-The first signal raises KeyboardInterrupt. The following ones are ignored, so that nothing that is being saved is lost; the
-third ends a process that does not end by itself. Where a result exists, `deferred` lets signals wait.
+The first signal raises KeyboardInterrupt. The second is ignored, so that what is being cleaned up is; the third ends a process
+that does not end by itself. Where there is a result to lose, `deferred` lets signals wait, and none ends the process.
 """
 
 import os
@@ -20,7 +20,8 @@ class _State:
         self.first: int | None = None  # number of the first signal
         self.count = 0
         self.raised = False
-        self.waiting = False  # whether signals wait, see `deferred`
+        self.deferred = False  # whether there is something to lose
+        self.waiting = False  # whether signals wait
 
 
 _state = _State()
@@ -68,11 +69,12 @@ def arrived() -> bool:
 @contextmanager
 def deferred() -> Iterator[None]:
     """A context in which signals wait, but for the parts that are `interruptible`; see `arrived`."""
-    before, _state.waiting = _state.waiting, True
+    before = _state.deferred, _state.waiting
+    _state.deferred = _state.waiting = True
     try:
         yield
     finally:
-        _state.waiting = before
+        _state.deferred, _state.waiting = before
 
 
 @contextmanager
@@ -97,5 +99,5 @@ def _arrive(number: int, _: Any) -> None:
     if not _state.raised:
         _state.raised = True
         raise KeyboardInterrupt
-    if _state.count >= PATIENCE:
+    if _state.count >= PATIENCE and not _state.deferred:
         os._exit(exit_code())

@@ -113,7 +113,7 @@ def test_an_entry_that_is_missing(place):
         file.unlink()
         assert not kernels.cached("Tiny_0123456789abcdef") or file.suffix == ".py"
         if file.suffix in (".nbc", ".nbi", ".json"):
-            with pytest.warns(CacheNotice, match="damaged"):
+            with pytest.warns(CacheNotice, match="not as it was made"):
                 run()
         else:
             assert np.array_equal(run(), 3 * X + 1)
@@ -206,6 +206,6 @@ def test_a_record_that_is_no_record(place):
     (record,) = place.glob("*.json")
     for text in ("", "[]", "{}", "null", json.dumps({"x": 1}), "[" * 100_000, "\udcff"):
         record.write_bytes(text.encode("utf-8", "surrogateescape"))
-        with pytest.warns(CacheNotice, match="damaged"):
+        with pytest.warns(CacheNotice, match="not as it was made"):
             assert np.array_equal(run(), 3 * X + 1)
     assert Path(place).is_dir()
