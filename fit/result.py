@@ -1,6 +1,7 @@
 """The class `FitResult`: one fitted model with its parameters, codes and scores, and methods to verify, build and export it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -10,6 +11,7 @@ import numpy as np
 from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
+from spikefab.hw.fixed import Q
 from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
@@ -227,8 +229,9 @@ class FitResult:
             **{name: x for name in ("model_source", "arithmetic") if (x := getattr(self, name)) is not None},
         }
 
-    def agrees(self, formats: dict[str, str]) -> bool:
-        """Whether parameters, formats and states are those for which the codes stand in the hardware of this word.
+    def agrees(self, stored: Mapping[str, Any]) -> bool:
+        """Whether a model in a file is one: its parameters, formats and states are those for which the codes stand in the
+        hardware of this word, and its other entries follow from each other too.
 
         Parameters are compared to nine digits, because the last ones of a logarithm differ between machines. True too for a
         user's own model that this process does not know: nothing can be made of it before it is known.
@@ -242,17 +245,17 @@ class FitResult:
         except UsageError:
             return False
         registers = ((self.codes, dp.coefficients), *((state, dp.states) for state in self.initial))
-        if any([*codes] != [*known] or any(not q.lo <= codes[n] <= q.hi for n, q in known.items()) for codes, known in registers):
+        if not self.initial or not all(_held(codes, known) for codes, known in registers):
             return False
-        codes = np.array([*self.codes.values()])
         if [*self.params] != [*dp.params] or not set(self.searched) | set(self.sensitivity) <= set(dp.params):
             return False
+        codes = np.array([*self.codes.values()])
         if self.arithmetic is None:
             exact = dp.dequantise(codes)
             same = all(math.isclose(x, exact[name], rel_tol=1e-9, abs_tol=1e-12) for name, x in self.params.items())
         else:
             same = np.array_equal(dp.quantise(self.params)[0], codes)
-        return bool(self.initial) and formats == dp.formats and same
+        return same and stored["formats"] == dp.formats and _repeats(stored, self.to_dict())
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> "FitResult":
@@ -274,13 +277,31 @@ class FitResult:
             model_source=d.get("model_source"),
             arithmetic=d.get("arithmetic"),
         )
-        if not made.agrees(d["formats"]):
-            raise Disagreement(f"the codes of {made.model_name} are not those of its parameters and formats")
+        if not made.agrees(d):
+            raise Disagreement(f"the entries of {made.model_name} do not belong together")
         return made
 
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"
         return f"<FitResult {self.model_name}: {kind} score {self.combined_score:.3f}, rmse {self.rmse:.2f} mV>"
+
+
+def _held(codes: Mapping[str, int], formats: Mapping[str, Q]) -> bool:
+    """Whether these are codes of just these registers, each within its range."""
+    return [*codes] == [*formats] and all(q.lo <= codes[name] <= q.hi for name, q in formats.items())
+
+
+def _repeats(stored: Any, made: Any) -> bool:
+    """Whether all that is stored is in what was made of it; an earlier version stored less."""
+    if isinstance(stored, Mapping) and isinstance(made, Mapping):
+        return all(name in made and _repeats(x, made[name]) for name, x in stored.items())
+    if isinstance(stored, list) and isinstance(made, list | tuple):
+        return len(stored) == len(made) and all(map(_repeats, stored, made))
+    return bool(stored == made) and (type(stored) is type(made) or (_number(stored) and _number(made)))
+
+
+def _number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
 
 
 def _plain(scores: Scores | None) -> dict[str, Any] | None:
