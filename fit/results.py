@@ -1,6 +1,5 @@
 """The class `FitResults`, which a fit returns: the results of all models, ranked, and their JSON. Views are in `report`."""
 
-import json
 import math
 import os
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from spikefab.files import remove, write_text
+from spikefab.files import remove, save_text
 from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
@@ -99,15 +99,15 @@ def load(name: str, source: str) -> ModuleType:
         if path.exists():
             tell(f"the source of the kernel {name} in the cache was changed: it is compiled again.")
         _forget(folder, name)
-        write_text(path, source)
+        save_text(path, source)
     module = ModuleType(f"spikefab_kernel_{name}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # with NUMBA_CACHE_DIR, it would be kept elsewhere
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # type: ignore[attr-defined]  # with NUMBA_CACHE_DIR, it would be kept elsewhere
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     finally:
-        numba.config.CACHE_DIR = before
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
     return module
 
 

@@ -18,25 +18,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Models of which `make test` tests all that it tests of every model: a leak, an exponential, a polynomial, moving thresholds.
-EXAMPLES = ("LIF", "AdEx", "Izhikevich", "MAT")
-# Models whose simulators take longest to compile and to run; "cortical" is a variant of Hodgkin-Huxley in some tests.
-LARGE = ("HodgkinHuxley", "MorrisLecar", "cortical")
+EXAMPLES = ("LIF", "AdEx")  # models of which `make test` tests all that it tests of every model: a leak, an exponential
 WORDS = (16, 18, 24)
-EXHAUSTIVE = ("test_top.py", "test_search.py")  # files, besides those of tests/identical, that test every model
+# files, besides those of tests/identical, that test every model
+EXHAUSTIVE = ("test_top.py", "test_search.py", "test_recovery_cells.py")
 
 
 def pytest_collection_modifyitems(items):
     """Marks as slow or long, among the tests of every model at every word, all but a few: docs/tests.md says which.
 
-    Each model has one word for `make test`. CI tests one of the three words of each model a day, another one every day; of
-    the large models, which have no word in some tests, it does those tests every third day. `make accept` does the rest.
+    Each of the examples has one word for `make test`. CI tests a third of the models a day, each at one of the three words:
+    nine days do all. `make accept` does all at once.
     """
     today = date.today().toordinal()
     for item in items:
         exhaustive = item.path.parent.name == "identical" or item.path.name in EXHAUSTIVE
         params = item.callspec.params if exhaustive and hasattr(item, "callspec") else {}
-        kind = next((params[name] for name in ("kind", "model", "kind_and_level", "dp") if name in params), None)
+        names = ("name",) if item.path.name == "test_recovery_cells.py" else ("kind", "model", "kind_and_level", "dp")
+        kind = next((params[name] for name in names if name in params), None)
         if kind is None:
             continue
         name = kind if isinstance(kind, str) else kind.__name__
@@ -44,8 +43,7 @@ def pytest_collection_modifyitems(items):
         word = params.get("word")
         if name.startswith(EXAMPLES) and word in (None, WORDS[place % 3]):
             continue
-        turn = WORDS[(place + today) % 3]
-        due = word == turn if word is not None else not name.startswith(LARGE) or turn == WORDS[0]
+        due = (place + today) % 3 == 0 and word in (None, WORDS[(place + today // 3) % 3])
         item.add_marker(pytest.mark.slow if due else pytest.mark.long)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, readable
-from spikefab.files import write_json, write_text
+from spikefab.files import save_text, write_json
 
 from .jobs import SCHEMA, error_file, result_file
 
@@ -34,7 +34,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         write_json(out / "table.json", table)
         text = readable(_csv(rows))
-        write_text(out / "table.csv", text)
+        save_text(out / "table.csv", text)
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}.") from None
     return table

@@ -62,7 +62,9 @@ def _strongest(traces: Path, digest: str, result: "FitResult") -> tuple[int, "np
     except (FileError, MemoryError):
         raise
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
-        raise FileError(f"{traces} is damaged and cannot be read ({_short(error)}): fit again, or move it away.") from None
+        raise FileError(
+            f"{traces} is damaged and cannot be read ({_short(error)}): fit again, or move it away."
+        ) from None
     if sweeps != len(result.initial) or current.ndim != 1 or not np.all(np.abs(current) <= result.i_span):
         raise FileError(f"{traces} is not of the result.json beside it: fit again, or move one of them away.")
     return sweep, current
@@ -132,9 +134,9 @@ class OutputFolder:
 def save_traces(results: "FitResults", path: Path, digest: str) -> None:
     """Write the recorded and the simulated traces to an npz file, sweep by sweep, with the time step of the fit.
 
-    The arrays are `sweeps` (their number), `dt` (ms), `names`, and `result`, the SHA-256 of the `result.json` beside it; for each sweep k `current_k` (nA), `voltage_k` (mV,
-    recorded) and `data_spikes_k` (ms); for each model also `MODEL_voltage_k` (mV) and `MODEL_spikes_k` (ms). Voltages are
-    float32, which holds the at most 24 bits of a read-out exactly.
+    The arrays are `sweeps` (their number), `dt` (ms), `names`, and `result`, the SHA-256 of the `result.json` beside it; for
+    each sweep k `current_k` (nA), `voltage_k` (mV, recorded) and `data_spikes_k` (ms); for each model also `MODEL_voltage_k`
+    (mV) and `MODEL_spikes_k` (ms). Voltages are float32, which holds the at most 24 bits of a read-out exactly.
     """
     import numpy as np
 

@@ -68,14 +68,14 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     _sync(path.parent)  # the renaming must reach the disk as well
 
 
-def write_text(path: Path, text: str) -> None:
+def save_text(path: Path, text: str) -> None:
     """Write a text file that is either complete or not there, see `write_whole`."""
     write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that is either complete or not there, see `write_whole`."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    save_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def fill(folder: Path, write: Callable[[Path], Any]) -> None:

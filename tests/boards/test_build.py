@@ -16,6 +16,9 @@ from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, 
 from spikefab.hw.models import LIFNeuron
 from spikefab.toolchain import tools
 
+# the tools of the larger device take longest to compile and to run
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name.startswith("ulx3s") else name for name in BOARDS]
+
 LOGS = {"synthesise.log", "place-and-route.log"}
 
 
@@ -60,7 +63,7 @@ def one_sentence(error):
     return "\n" not in str(error) and str(error).rstrip().endswith(".")
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", SOME)
 def test_builds_a_bitstream_and_its_report(board, tmp_path):
     said, out = [], tmp_path / STRANGE
     report = build(LIFNeuron(word=16), board, out, progress=lambda *event: said.append(event))
@@ -85,7 +88,7 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     assert steps == [step for step, state, _ in said if state == "done"]
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", SOME)
 def test_the_table_says_what_the_device_holds(board, tmp_path):
     entry = get_board(board)
     build(Chain(1), board, tmp_path)
@@ -98,6 +101,7 @@ def test_the_table_says_what_the_device_holds(board, tmp_path):
         assert re.search(rf"{kind}:\s+\d+/\s*{count}\s", log), (kind, count)
 
 
+@pytest.mark.slow  # place and route, twice
 def test_a_seed_gives_the_same_bitstream_again(tmp_path):
     first, again, other = (build(Chain(2), "icebreaker", tmp_path / str(k), seed=s) for k, s in enumerate((7, 7, 8)))
     contents = [Path(report.bitstream).read_bytes() for report in (first, again, other)]
@@ -111,6 +115,7 @@ def test_neurons_in_real_time_are_counted_from_the_boards_clock():
     assert re.search(r"clock +99.0 MHz reached, 12 MHz on the board", report.text())
 
 
+@pytest.mark.slow  # place and route, twice
 def test_the_way_through_multipliers_counts(tmp_path):
     """nextpnr-ice40 leaves it out: three blocks in a row with no register would come out as fast as one."""
     reached = [build(Chain(n), "icebreaker", tmp_path / str(n)).mhz for n in (1, 2, 3)]

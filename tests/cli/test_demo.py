@@ -48,7 +48,7 @@ def test_no_model_of_spikefab_makes_the_recording():
     assert modules(continuous) <= {"collections.abc", "math", "typing", "numpy"}
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
     """All of it but simulator and place and route, which have tests of their own."""
     from spikefab.boards import build

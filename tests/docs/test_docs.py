@@ -13,10 +13,15 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-# the tutorial has tests of its own
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks(p, "python") and p.name != "tutorial.md"], ids=lambda p: p.name
-)
+# the tutorial has tests of its own; the guide fits all models
+RUN = [
+    pytest.param(p, marks=pytest.mark.slow) if p.name == "guide.md" else p
+    for p in PAGES
+    if blocks(p, "python") and p.name != "tutorial.md"
+]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda p: p.name)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}

@@ -14,7 +14,7 @@ import pytest
 from spikefab.sim import kernels
 from spikefab.toolchain.cache import CacheNotice, cache_dir
 
-SOURCE = '''
+SOURCE = """
 import numba
 
 
@@ -22,7 +22,7 @@ import numba
 def kernel(x, out):
     for k in range(len(x)):
         out[k] = x[k] * 3 + 1
-'''
+"""
 X = np.arange(50.0)
 
 
@@ -159,7 +159,9 @@ def test_no_usable_cache(case, tmp_path, monkeypatch, recwarn):
         os.environ.pop("SPIKEFAB_CACHE", None)
 
 
-@pytest.mark.parametrize("command", [["doctor"], ["export", "lif", "--to", "verilog", "--out", "{}/out"], ["fit", "{}/none.csv"]])
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["export", "lif", "--to", "verilog", "--out", "{}/out"], ["fit", "{}/none.csv"]]
+)
 def test_the_command_line_without_a_cache(command, tmp_path):
     (tmp_path / "cache").write_text("")
     (tmp_path / "tmp").mkdir()

@@ -89,7 +89,7 @@ def test_killed_at_each_renaming(folders, tmp_path, monkeypatch, killed_at):
             assert killed_at <= len(FILES) + 1
         else:
             assert killed_at == len(FILES) + 2
-    neuron, current = fitted_neuron(place)
+    _, current = fitted_neuron(place)
     whole = folders[killed_at > 1]
     assert contents(place) == contents(whole)
     assert np.array_equal(current, fitted_neuron(whole)[1])

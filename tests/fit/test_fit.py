@@ -20,19 +20,22 @@ from spikefab.hw.models import MODELS, get_model
 from spikefab.sim.engine import FixedPoint
 
 DT, BUDGET = 0.1, 200
+FEW = ["LIF", "AdEx", "Izhikevich", "MAT"]
 SCORES = {
     "rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability", "combined_score",
     "spikes_data", "spikes_model", "gamma_over_R", "repeat_rmse", "voltage", "pattern", "timing_weight", "timing_term",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def single(membrane):
+@pytest.fixture(scope="module", params=[FEW, pytest.param([*MODELS], marks=pytest.mark.slow)], ids=["few", "all"])
+def single(membrane, request):
     """One sweep of a second with two steps, that begins under a holding current."""
     current = np.full(10000, 0.02)
     current[1000:5000], current[5500:9500] = 0.24, 0.3
-    data = SimpleNamespace(voltage=membrane(current, DT, 0.3, before=0.02), current=current)
-    data.results = fit(voltage=data.voltage, current=current, dt=DT, budget=BUDGET, top_k=len(MODELS))
+    data = SimpleNamespace(voltage=membrane(current, DT, 0.3, before=0.02), current=current, models=request.param)
+    data.results = fit(
+        voltage=data.voltage, current=current, dt=DT, models=data.models, budget=BUDGET, top_k=len(MODELS)
+    )
     return data
 
 
@@ -44,13 +47,13 @@ def several(membrane, steps):
     ]
     voltages = [membrane(i, DT, 0.3, k, i[0]) for k, i in enumerate(currents)]
     data = SimpleNamespace(recording=Recording.from_arrays(voltages, currents, DT), voltages=voltages)
-    data.results = fit(data.recording, dt=DT, budget=BUDGET, word=16, top_k=len(MODELS))
+    data.results = fit(data.recording, dt=DT, models=FEW, budget=BUDGET, word=16, top_k=len(MODELS))
     return data
 
 
 def test_every_model_once_best_first(single, several):
-    for results in (single.results, several.results):
-        assert sorted(r.model_name for r in results) == sorted(MODELS)
+    for results, models in ((single.results, single.models), (several.results, FEW)):
+        assert sorted(r.model_name for r in results) == sorted(get_model(name).__name__ for name in models)
         scores = [r.combined_score for r in results]
         assert scores == sorted(scores)
         assert results.best is results[0]
@@ -132,7 +135,10 @@ def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
     try:
         for k, count in enumerate((1, min(2, threads))):
             numba.set_num_threads(count)
-            again = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET, top_k=len(MODELS))
+            again = fit(
+                voltage=single.voltage, current=single.current, dt=DT, models=single.models, budget=BUDGET,
+                top_k=len(MODELS),
+            )  # fmt: skip
             files.append(again.save(tmp_path / f"{k}.json").read_bytes())
     finally:
         numba.set_num_threads(threads)
@@ -140,7 +146,7 @@ def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
 
 
 def test_another_seed_searches_elsewhere(single):
-    other = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET, seed=1)
+    other = fit(voltage=single.voltage, current=single.current, dt=DT, models=single.models, budget=BUDGET, seed=1)
     assert [r.codes for r in other] != [r.codes for r in single.results]
 
 
@@ -177,7 +183,7 @@ def test_interrupt_keeps_the_best_so_far(single, after):
         if len({name for name, *_ in seen}) == after:
             raise KeyboardInterrupt
 
-    results = fit(voltage=single.voltage, current=single.current, dt=DT, budget=BUDGET, progress=progress)
+    results = fit(voltage=single.voltage, current=single.current, dt=DT, models=FEW, budget=BUDGET, progress=progress)
     assert results.interrupted
     assert results.to_dict()["interrupted"]
     assert len(results) == after
@@ -191,9 +197,9 @@ def test_silent_recording_is_fitted_below_threshold(membrane, steps):
     currents = steps([-0.1, 0.05, 0.1], DT)
     recording = Recording.from_arrays([membrane(i, DT, 0.2) for i in currents], currents, DT)
     notices = []
-    results = fit(recording, budget=400, top_k=len(MODELS), notice=notices.append)
+    results = fit(recording, models=FEW, budget=400, notice=notices.append)
     assert any("no spikes" in text for text in notices)
-    assert len(results) == len(MODELS)
+    assert len(results) == len(FEW)
     assert not results.best.validated
     assert results.best.train.spikes_model == 0
     assert results.best.masked_rmse < 1.0
@@ -202,7 +208,7 @@ def test_silent_recording_is_fitted_below_threshold(membrane, steps):
 def test_short_single_sweep_is_not_validated(membrane, steps):
     (current,) = steps([0.25], DT)
     notices = []
-    results = fit(voltage=membrane(current, DT), current=current, dt=DT, budget=100, notice=notices.append)
+    results = fit(voltage=membrane(current, DT), current=current, dt=DT, models=FEW, budget=100, notice=notices.append)
     assert any("not validated" in text for text in notices)
     for result in results:
         assert not result.validated
@@ -300,6 +306,7 @@ def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
         fit(recording, folds=2, held_out="none")
 
 
+@pytest.mark.slow  # kernels that no other test needs
 def test_the_ideal_of_long_sweeps_is_compiled_and_the_same(several, monkeypatch):
     notices = []
     for result in several.results[:3]:
@@ -332,6 +339,7 @@ def test_callback_sees_what_improves_and_may_stop(single):
     assert results.best.params == seen[-1][1]
 
 
+@pytest.mark.slow  # kernels that no other test needs
 def test_callback_gets_what_makes_the_neuron(single):
     seen = []
     results = fit(voltage=single.voltage, current=single.current, dt=DT, models=["HH"], budget=400,

@@ -129,6 +129,7 @@ def test_what_decides_a_loss_has_a_journal_of_its_own(recording, task, tmp_path)
         assert len(list(tmp_path.iterdir())) == k
 
 
+@pytest.mark.slow  # eight searches
 def test_a_fit_that_was_broken_off_ends_the_same(recording, tmp_path, simulated):
     models = ["LIF", "HodgkinHuxley", "Lapicque", "AdEx"]  # one has variants, and one ends early
     options = {"dt": DT, "models": models, "budget": 4 * LEAST, "top_k": 1, "folds": 2}

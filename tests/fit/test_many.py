@@ -189,6 +189,7 @@ def test_a_full_disk_loses_nothing_and_is_one_sentence(folder, whole, tmp_path, 
     assert files(tmp_path) == files(whole.out)
 
 
+@pytest.mark.slow  # new processes, each with kernels to load
 def test_a_file_system_that_refuses_one_result(folder, whole, tmp_path):
     """A limit of the kernel's own, between the sizes of the results: all are written but the largest."""
     sizes = sorted(len(content) for content in files(whole.out).values())
@@ -254,6 +255,7 @@ def test_the_table(folder, whole):
         collect(folder)
 
 
+@pytest.mark.slow  # new processes, each with kernels to load
 @pytest.mark.parametrize("kind", [ProcessPoolExecutor, ThreadPoolExecutor])
 def test_executors_of_the_standard_library(kind, folder, whole, tmp_path):
     options = {"mp_context": multiprocessing.get_context("spawn")} if kind is ProcessPoolExecutor else {}
@@ -262,6 +264,7 @@ def test_executors_of_the_standard_library(kind, folder, whole, tmp_path):
     assert files(tmp_path) == files(whole.out)
 
 
+@pytest.mark.slow  # new processes, each with kernels to load
 def test_an_executor_that_breaks_keeps_what_is_finished(folder, whole, tmp_path):
     def kill(cell, finished, total):
         if cell.state == "done":

@@ -11,11 +11,14 @@ from spikefab.fit.scoring.task import Task
 from spikefab.hw.models import MODELS
 
 DATA = os.environ.get("SPIKEFAB_DATA")
-pytestmark = pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA does not name the folder of real recordings")
+pytestmark = [
+    pytest.mark.skipif(not DATA, reason="SPIKEFAB_DATA does not name the folder of real recordings"),
+    pytest.mark.slow,
+]
 
 
 def test_regular_spiking_cell():
-    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"), models=["AdEx"])
+    results = fit(read(Path(DATA) / "pyABF" / "18713001.abf"), models=["AdEx"], budget=6000)
     best = results.best
     s = best.held_out
     # 0.76 is chance; the same cell's spikes at the next amplitude score 0.55, the mean of both neighbours 0.34

@@ -72,6 +72,7 @@ def test_same_seed_same_stimuli(kind):
                if a.current.shape == b.current.shape)  # fmt: skip
 
 
+@pytest.mark.slow  # Verilator's library is compiled
 def test_a_build_is_reused_and_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     """Not even where make and a shell would take the path of the folder apart, or those of Verilator and cocotb."""

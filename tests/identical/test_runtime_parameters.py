@@ -1,6 +1,7 @@
 """One Hodgkin-Huxley neuron in RTL whose shifts and speeds of the gates are written between steps == fresh references."""
 
 import numpy as np
+import pytest
 
 from spikefab import HodgkinHuxleyNeuron
 from spikefab.sim import reference
@@ -27,6 +28,7 @@ def answers(neuron, current):
     return np.concatenate([np.stack([np.ones_like(v), v, spikes], axis=-1), path], axis=-1)
 
 
+@pytest.mark.slow  # the largest model
 def test_gates_are_shifted_and_sped_up_between_steps():
     """Each segment goes on from where V and gates were; as no table depends on these five, no table is loaded."""
     built = HodgkinHuxleyNeuron()

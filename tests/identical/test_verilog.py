@@ -31,7 +31,7 @@ def export(neuron, folder, **options):
 
 @pytest.mark.parametrize(
     ("kind", "simulator"),
-    [*((kind, "icarus") for kind in MODELS.values()), (AdExNeuron, "verilator")],
+    [*((kind, "icarus") for kind in MODELS.values()), pytest.param(AdExNeuron, "verilator", marks=pytest.mark.slow)],
     indirect=["simulator"],
 )
 def test_pass_and_fail(kind, simulator, tmp_path):

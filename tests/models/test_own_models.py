@@ -117,7 +117,7 @@ def test_two_models_of_one_name(path, tmp_path):
         resolve_models(f"{path}:{NAME},{other}:{NAME}")
 
 
-@pytest.mark.parametrize("command", ["models", "verify", "export"])
+@pytest.mark.parametrize("command", ["models", pytest.param("verify", marks=pytest.mark.slow), "export"])
 def test_the_command_line(command, path, monkeypatch, capsys, tmp_path):
     from spikefab.cli import main
 

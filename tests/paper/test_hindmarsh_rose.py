@@ -9,6 +9,8 @@ import pytest
 from spikefab import HindmarshRoseNeuron
 from spikefab.sim import continuous
 
+pytestmark = pytest.mark.slow  # long integrations of stiff equations
+
 CELL = {
     "b": 3.0, "d": 5.0, "r": 0.006, "s": 4.0, "tau": 2.0, "k_I": 1.0, "I_0": 0.0, "x_R": -1.6,
     "V_0": -30.0, "S": 25.0, "V_spike": -5.0,

@@ -10,6 +10,8 @@ from spikefab import HodgkinHuxleyNeuron
 from spikefab.sim import continuous
 from spikefab.sim import ideal as in_float
 
+pytestmark = pytest.mark.slow  # long integrations of stiff equations
+
 SQUID, CORTEX = {"kinetics": "1952"}, {"kinetics": "traub-miles"}
 
 

@@ -20,6 +20,9 @@ SECOND = {
 FIRST = SECOND | {"g_Ca": 4.0, "V_3": 12.0, "V_4": 17.4, "phi": 0.0667}
 
 
+pytestmark = pytest.mark.slow  # long integrations of stiff equations
+
+
 def model(p, **options):
     """A patch of 1e-5 cm2: 100 uA/cm2 are 1 nA."""
     whole = {name: value / 100 if name in ("C", "g_Ca", "g_K", "g_L") else value for name, value in p.items()}

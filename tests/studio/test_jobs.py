@@ -69,6 +69,7 @@ def test_a_fit_is_the_fit(studio, imported, alone):
     )
 
 
+@pytest.mark.slow  # a regression, or several fits
 def test_the_command_that_is_shown_does_the_same(studio, imported, alone, tmp_path, monkeypatch):
     from spikefab.cli import main
 
@@ -98,6 +99,7 @@ def test_paused_and_resumed(studio, imported, alone):
     assert "done already" in studio.refused(studio.http.post(f"/api/jobs/{job}/cancel"))
 
 
+@pytest.mark.slow  # a regression, or several fits
 def test_what_was_evaluated_is_not_evaluated_again(studio, imported):
     """A loss that no simulation gives, put where the search kept it, comes back when it goes on."""
     job = begin(studio, imported)
@@ -179,6 +181,7 @@ def test_torn_events_are_no_obstacle(studio, imported):
     assert studio.get(f"/api/jobs/{job}")["state"] == "done"
 
 
+@pytest.mark.slow  # a regression, or several fits
 def test_a_regression_and_verilog_of_a_ranked_model(studio, imported):
     fitted = begin(studio, imported, models=["LIF"], budget=300)
     studio.events(fitted)

@@ -63,7 +63,7 @@ def test_of_the_bench(studio, pieced, here, tmp_path):
     assert np.array_equal(np.load(tmp_path / "v.npy").astype("f4"), found["voltage"])
 
 
-@pytest.mark.parametrize("dt", [0.1, 0.2, 0.4])
+@pytest.mark.parametrize("dt", [0.4, *(pytest.param(dt, marks=pytest.mark.slow) for dt in (0.1, 0.2))])
 def test_of_a_fit_and_what_is_made_of_it(studio, pieced, here, tmp_path, dt):
     body = {
         "kind": "fit",
@@ -101,6 +101,7 @@ def test_of_a_fit_and_what_is_made_of_it(studio, pieced, here, tmp_path, dt):
     assert out.is_dir()
 
 
+@pytest.mark.slow  # three processes, each with kernels to compile
 def test_of_a_fit_with_every_option(studio, pieced, here, tmp_path):
     """result.json, to the byte, from the command and from the Python."""
     body = {
@@ -145,6 +146,7 @@ def test_a_fit_that_makes_no_sense_is_refused(studio, pieced, change, says):
     assert says in studio.refused(answer)
 
 
+@pytest.mark.slow  # three processes, each with kernels to compile
 def test_of_a_neuron_of_the_bench(studio, here):
     found = studio.simulate(model="HH", settings={"kinetics": "traub-miles"}, stimulus={"amplitude": 0.4})
     neuron = {"model": "HodgkinHuxleyNeuron", "settings": {"kinetics": "traub-miles"}, "word": 18, "dt": 0.1}

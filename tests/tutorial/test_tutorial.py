@@ -9,7 +9,7 @@ import nbclient
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.slow  # fits, a regression and a build, twice: as the page and as the notebook
+pytestmark = pytest.mark.slow  # fits, a regression and a build
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -59,6 +59,7 @@ def test_notebook_is_the_page():
     assert (ROOT / "examples" / "tutorial.ipynb").read_text() == spec().text(), "run `make notebook`"
 
 
+@pytest.mark.long  # the same again
 def test_notebook_runs(tmp_path, capsys):
     notebook = nbformat.reads(spec().text(), as_version=4)
     if not link_recording(tmp_path):  # without recordings the rest still runs

@@ -117,7 +117,7 @@ def _checksums(files: Iterable[Path]) -> dict[str, str]:
 def locked(path: Path) -> Iterator[None]:
     """A context in which no other process is in the context of the same lock file; where files have no locks, as without."""
     try:
-        lock = path.open("a")
+        lock = path.open("a", encoding="utf-8")
     except OSError:
         yield
         return
