@@ -2,15 +2,14 @@
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from spikefab.errors import DoesNotFitError, FileError, TimingError
+from spikefab.errors import DoesNotFitError, TimingError, ToolError
+from spikefab.files import require_writable, scratch_folder, unwritable
 from spikefab.hw.neuron import Neuron
 from spikefab.toolchain import tools
 
@@ -79,23 +78,23 @@ def build(
     out = Path(out_dir).absolute()
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
+    require_writable(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # The scratch folder is next to `out_dir`, on the same file system, so that moving the bitstream is a rename.
-        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+        # The scratch folder is in `out_dir`, on the same file system, so that moving the bitstream is a rename.
+        with scratch_folder(out, "build") as folder:
+            flow = _Flow(neuron, board, folder, out, found, tell)
+            flow.elaborate()
+            flow.synthesise()
+            timing = flow.place_and_route(seed, floorplan)
+            report = _report(neuron, board, timing, reached_mhz(timing, flow.netlist), out / name)
+            _check_timing(report, flow.log("place-and-route"))
+            flow.pack()
+            (folder / f"top.{board.family.bitstream}").replace(out / name)
+            if floorplan:
+                (folder / "floorplan.svg").replace(out / "floorplan.svg")
     except OSError as error:
-        raise FileError(f"{out_dir} cannot be written: {error.strerror}.") from None
-    with scratch as folder:
-        flow = _Flow(neuron, board, Path(folder), out, found, tell)
-        flow.elaborate()
-        flow.synthesise()
-        timing = flow.place_and_route(seed, floorplan)
-        report = _report(neuron, board, timing, reached_mhz(timing, flow.netlist), out / name)
-        _check_timing(report, flow.log("place-and-route"))
-        flow.pack()
-        shutil.move(Path(folder) / f"top.{board.family.bitstream}", out / name)
-        if floorplan:
-            shutil.move(Path(folder) / "floorplan.svg", out / "floorplan.svg")
+        raise unwritable(out, error) from None
     return report
 
 
@@ -127,7 +126,7 @@ class _Flow:
         self.tell("synthesise", "start", f"yosys {self.found['yosys'].version}")
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
-        self.netlist = json.loads((self.folder / "top.json").read_text(encoding="utf-8"))
+        self.netlist = self._written("yosys", "top.json")
         expose_multipliers(self.netlist)
         (self.folder / "top.json").write_text(json.dumps(self.netlist), encoding="utf-8")
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
@@ -144,7 +143,7 @@ class _Flow:
         except tools.ToolFailed as error:
             self._check_fit(error.log)
             raise
-        report = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        report = self._written(tool.name, "report.json")
         reached = reached_mhz(report, self.netlist)
         self.tell(step, "done", f"{reached:.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
         return report
@@ -155,6 +154,15 @@ class _Flow:
         self._run("pack", tool, self.board.family.packer_args)
         size = (self.folder / f"top.{self.board.family.bitstream}").stat().st_size
         self.tell("pack", "done", f"{size:,} bytes")
+
+    def _written(self, tool: str, file: str) -> dict[str, Any]:
+        """The content of a JSON file that a tool wrote: one that ran out of disk may say nothing of it."""
+        try:
+            return json.loads((self.folder / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise ToolError(
+                f"{tool} did not write all of its output: see whether the disk of {self.out} is full."
+            ) from None
 
     def _run(self, step: str, tool: tools.Tool, args: tuple[str, ...]) -> None:
         tools.run(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikefab.files import fill, require_writable, unwritable
 from spikefab.hw.lowering.testbench import testbench
 from spikefab.hw.lowering.verilog import module_name, to_verilog
 from spikefab.hw.neuron import Neuron
@@ -19,7 +20,7 @@ def export_verilog(
 
     The testbench starts in the initial state of the neuron and plays the first `steps` samples of `current_nA` (T,), one per
     time step. If it is None, it plays current steps up to 3/4 of the span of the input, which make most neurons fire. Returns
-    the paths of the files.
+    the paths of the files. Raises FileError if the folder cannot be written.
     """
     dp = neuron.datapath
     if current_nA is None:
@@ -27,11 +28,18 @@ def export_verilog(
     current = Simulator(neuron).input_codes(np.asarray(current_nA, dtype=np.float64).ravel()[:steps])
     v, spikes, states = reference.run(dp, list(neuron.initial.values()), list(neuron.codes.values()), current)
     module, folder = module_name(neuron, name), Path(out_dir)
+    require_writable(folder)
     texts = {
         f"{module}.v": to_verilog(neuron, name),
         f"{module}_tb.v": testbench(neuron, current, v, spikes, states, name),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
+
+    def write(scratch: Path) -> None:
+        for file, text in texts.items():
+            (scratch / file).write_text(text, encoding="utf-8")
+
+    try:
+        fill(folder, write)
+    except OSError as error:
+        raise unwritable(folder, error) from None
     return [folder / file for file in texts]

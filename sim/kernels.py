@@ -103,7 +103,8 @@ def load(name: str, source: str) -> ModuleType:
     module = ModuleType(f"spikefab_kernel_{name}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # type: ignore[attr-defined]  # with NUMBA_CACHE_DIR, it would be kept elsewhere
+    # with NUMBA_CACHE_DIR, it would be kept elsewhere, without its checksum
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # type: ignore[attr-defined]
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     finally:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +20,7 @@ import find_libpython
 import numpy as np
 
 from spikefab.errors import ToolError, UsageError
-from spikefab.files import remove
+from spikefab.files import remove, temporary_prefix, unwritable
 from spikefab.toolchain.cache import cache_dir, intact, is_plain, plain_place, seal, tell
 from spikefab.toolchain.tools import require_tool, rtlil_to_verilog, simulator_env
 
@@ -74,7 +76,8 @@ def build(
         progress(f"compiling the design for {simulator}, once")
     folder.mkdir(parents=True, exist_ok=True)
     log = built.with_suffix(".log")
-    with tempfile.TemporaryDirectory(prefix="spikefab-", dir=plain_place()) as scratch:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
+        env = {**env, "TMPDIR": scratch}  # what a compiler that is killed leaves is deleted too
         source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
         source.write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
         options = {
@@ -161,9 +164,12 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
 
     Raises `ToolError` if the simulation breaks off.
     """
-    with tempfile.TemporaryDirectory(prefix="spikefab-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as scratch:
         folder = Path(scratch)
-        np.savez(folder / "job.npz", allow_pickle=False, **job)
+        try:
+            np.savez(folder / "job.npz", allow_pickle=False, **job)
+        except OSError as error:
+            raise unwritable(folder.parent, error) from None
         options = {
             "test_module": "spikefab.sim.bench",
             "hdl_toplevel": TOP,
@@ -174,7 +180,7 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
         }
         files = {"SPIKEFAB_JOB": str(folder / "job.npz"), "SPIKEFAB_ANSWERS": str(folder / "answers.npz")}
         log = built.parent / f"{built.name}-run-{os.getpid()}.log"
-        env = {**simulator_env(simulator), **files}
+        env = {**simulator_env(simulator), **files, "TMPDIR": scratch}
         # for a simulator that was linked under another path of cocotb's libraries, which is gone
         env["LD_LIBRARY_PATH"] = os.pathsep.join(
             [str(cocotb_tools.config.libs_dir), *filter(None, [env.get("LD_LIBRARY_PATH")])]
@@ -182,9 +188,15 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
         _run(simulator, "test", options, env, log)
         if not (folder / "answers.npz").exists():
             raise ToolError(f"the simulation in {simulator} broke off: see {log}.")
+        try:
+            with np.load(folder / "answers.npz") as answers:
+                found = dict(answers)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            raise ToolError(
+                f"the simulation in {simulator} did not write all of its answers: see whether {folder.parent} is full."
+            ) from None
         log.unlink(missing_ok=True)
-        with np.load(folder / "answers.npz") as answers:
-            return dict(answers)
+        return found
 
 
 def _run(

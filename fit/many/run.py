@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, UsageError
-from spikefab.files import write_json
+from spikefab.files import require_writable, write_json
 from spikefab.fit.options import FitOptions
 from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
@@ -70,6 +70,7 @@ def fit_many(
     if jobs is not None and jobs < 1:
         raise UsageError("jobs must be at least 1.")
     target = Path(out).absolute()
+    require_writable(target)
     files = find(recordings, target)
     if dt is not None and options is None and asked.get("step") is None:
         asked["step"] = dt

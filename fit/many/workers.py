@@ -7,6 +7,7 @@ call the process was running.
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -132,6 +133,7 @@ def _serve(pipe: Connection) -> None:
     It sends None when it is ready, and then, for each (function, args) that it receives, (True, result) or (False, error).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import spikefab.fit.fitting  # noqa: F401  (takes seconds, so it is done before the process says that it is ready)
 
     try:
@@ -145,6 +147,14 @@ def _serve(pipe: Connection) -> None:
             pipe.send(answer)
     except (EOFError, OSError):  # the parent process has ended
         return
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: the fit that it runs has nobody to tell its result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

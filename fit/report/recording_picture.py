@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefab.errors import readable
+from spikefab.files import write_whole
 from spikefab.fit.recordings.recording import Recording
 
 from .plots import STYLE, new_figure
@@ -59,7 +60,8 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
         grid[0, 0].set_title(f"{readable(Path(recording.source).name)}: {count}, dt {dt:g} ms")
         for ax, (start, stop) in zip(grid[0, 1:], spans[1:], strict=True):
             ax.set_title(f"closer: {start:.0f} to {stop:.0f} ms")
-        figure.savefig(path, dpi=130)
+        kind = Path(path).suffix[1:]
+        write_whole(Path(path), lambda scratch: figure.savefig(scratch, dpi=130, format=kind))
 
 
 def _closer(recording: Recording) -> list[tuple[float, float]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikefab.errors import FileError, UsageError, readable
+from spikefab.errors import UsageError, readable
+from spikefab.files import save_text, unwritable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring.scale import Level
@@ -35,10 +36,9 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
         raise UsageError("there are no results to report.")
     content = readable(report(results))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        save_text(path, content)
     except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}.") from None
+        raise unwritable(path, error) from None
     return path
 
 

@@ -188,7 +188,10 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--port", type=int, default=8700, metavar="N", help="default 8700; 0 takes any")
     c.add_argument("--open", action="store_true", help="open it in the browser")
 
-    c = command("doctor", "doctor:doctor", "Show versions, tools and caches, and what is missing")
+    c = command(
+        "doctor", "doctor:doctor", "Show versions, tools and caches, what is missing, and what killed processes left"
+    )
+    c.add_argument("--sweep", action="store_true", help="delete the temporary folders that killed processes left")
     c = command(
         "demo", "demo:demo", "The whole story: recording, fit, ranking, regression, bitstream",
         "Without FILE the recording is made here, by scipy from Hodgkin-Huxley equations.",

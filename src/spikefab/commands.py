@@ -234,10 +234,7 @@ def export(args: Namespace, screen: Screen) -> int:
 
     neuron, current = neuron_of(args)
     out = args.out or Path()
-    try:
-        files = export_verilog(neuron, current, out)
-    except OSError as error:
-        raise FileError(f"{out} cannot be written: {error.strerror}.") from None
+    files = export_verilog(neuron, current, out)
     design, bench = map(str, files)
     screen.say(f"{design}: the design, module {files[0].stem}, its ports in the header")
     screen.say(f"{bench}: a testbench with golden vectors; run it with")

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import platform
+import shutil
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from spikefab import __version__
 from spikefab.console import Screen
 from spikefab.errors import ToolError
+from spikefab.files import left_behind
 
 # folders of the user's cache, and what the table of caches says that each holds
 CACHES = {
@@ -24,6 +27,7 @@ def doctor(args: Namespace, screen: Screen) -> int:
     packages = _packages()
     tools = _tools()
     caches = _caches()
+    left = left_behind(Path(tempfile.gettempdir()))
     missing = [
         *(f"{p['name']}: pip install {p['name']}" for p in packages if p["version"] is None),
         *(f"{t['name']}: {t['install']}" for t in tools if not t["found"] and not t["optional"]),
@@ -43,6 +47,14 @@ def doctor(args: Namespace, screen: Screen) -> int:
         [(c["name"], CACHES[c["name"]], c["folder"], f"{c['bytes'] / 1e6:.1f}") for c in caches],
         left=3,
     )
+    if left and not args.sweep:
+        screen.say(
+            f"Left by processes that were killed: {', '.join(map(str, left))}. spikefab doctor --sweep deletes them."
+        )
+    elif args.sweep:
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        screen.say(f"Deleted: {', '.join(map(str, left)) or 'nothing, as nothing was left'}.")
     screen.result(
         {
             "spikefab": __version__,
@@ -51,6 +63,7 @@ def doctor(args: Namespace, screen: Screen) -> int:
             "packages": packages,
             "tools": tools,
             "caches": caches,
+            "left": list(map(str, left)),
             "missing": missing,
         }
     )

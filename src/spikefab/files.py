@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -104,6 +104,14 @@ def fill(folder: Path, write: Callable[[Path], Any]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(place: Path, name: str) -> Iterator[Path]:
+    """A folder for scratch files in a folder that is there. Those that killed processes left for the same name are deleted."""
+    _sweep(place, name)
+    with tempfile.TemporaryDirectory(prefix=_scratch(name), dir=place) as folder:
+        yield Path(folder)
+
+
 def finish(folder: Path) -> None:
     """Complete what a killed process began to change in a folder, see `fill`. Raises OSError."""
     saved = folder / SAVED
@@ -136,22 +144,32 @@ def _renamed(scratch: Path, folder: Path) -> bool:
     return True
 
 
+def temporary_prefix() -> str:
+    """How the name of a folder for temporary files begins; it tells the process that makes it, see `left_behind`."""
+    return f"spikefab-{os.getpid()}-"
+
+
+def left_behind(place: Path, prefix: str = "spikefab-") -> list[Path]:
+    """The scratch folders in a folder that belong to this user and that dead processes left: PREFIX, process, "-", anything."""
+    found = []
+    with suppress(OSError):
+        for entry in os.scandir(place):
+            pid, dash, _ = entry.name.removeprefix(prefix).partition("-")
+            if not (entry.name.startswith(prefix) and dash and pid.isdigit()) or _alive(int(pid)):
+                continue
+            if entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.geteuid():
+                found.append(Path(entry.path))
+    return sorted(found)
+
+
 def _scratch(name: str) -> str:
-    """How the name of a scratch folder begins; it tells the process that makes it."""
     return f".{name[:100]}-{os.getpid()}-"
 
 
 def _sweep(place: Path, name: str) -> None:
     """Delete the scratch folders for this name that dead processes left in a folder."""
-    for left in place.glob(f".{_plain(name[:100])}-*-*"):
-        pid = left.name.removeprefix(f".{name[:100]}-").partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)) and left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _plain(name: str) -> str:
-    """A name in which no sign is a wildcard."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+    for left in left_behind(place, f".{name[:100]}-"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

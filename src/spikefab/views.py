@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikefab.console import Screen, number
 from spikefab.errors import FileError, UsageError
+from spikefab.files import save_text, unwritable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,9 +164,9 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
     if drawing is not None:
         try:
-            drawing.write_text(draw(datapath(model, facts.WORD)), encoding="utf-8")
+            save_text(drawing, draw(datapath(model, facts.WORD)))
         except OSError as error:
-            raise FileError(f"{drawing} cannot be written: {error.strerror}.") from None
+            raise unwritable(drawing, error) from None
     doc = facts.doc(model)
     screen.say(f"{model.__name__}: {doc.title}")
     for text in (indent(doc.equations, "    "), *doc.remarks):

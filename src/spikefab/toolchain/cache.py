@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spikefab.errors import ToolError
-from spikefab.files import write_json
+from spikefab.files import temporary_prefix, write_json
 
 TEMPORARY = "SPIKEFAB_CACHE"  # environment variable: the cache to use in place of `$XDG_CACHE_HOME/spikefab`
 
@@ -71,7 +71,7 @@ def _own(whole: Path, kind: str) -> Path:
 
 def _temporary(whole: Path, reason: str) -> Path:
     """A cache that lasts as long as this process; the processes that it starts use it too."""
-    made = Path(tempfile.mkdtemp(prefix="spikefab-cache-"))
+    made = Path(tempfile.mkdtemp(prefix=f"{temporary_prefix()}cache-"))
     owner = os.getpid()
     os.environ[TEMPORARY] = str(made)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spikefab.errors import ToolError
+from spikefab.files import temporary_prefix
 
 from .cache import cache_dir, intact, plain_place, seal, tell
 
@@ -187,7 +188,7 @@ def rtlil_to_verilog(rtlil: str) -> str:
     has nothing to say about it with `-Wall` but for WAIVERS, which stand in the text.
     """
     attributes = " ".join(f"-remove {name}" for name in ("generator", "src", "amaranth.hierarchy", "amaranth.decoding"))
-    with tempfile.TemporaryDirectory(prefix="spikefab-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         cwd = Path(folder)
         (cwd / "in.il").write_text(rtlil, encoding="utf-8")
         script = f"""
