@@ -43,6 +43,7 @@ def test_documented_keys_are_those_written(results):
     content["settings"] |= {"free": ["V_th"], "fixed": {"t_ref": 2.0}, "bounds": {"R_m": [50, 100]}}
     content["results"][0]["settings"] = {"kinetics": "squid"}
     content["results"][0]["model_source"] = "my.py:MyNeuron"  # of a user's own model: tests/models
+    content["results"][0]["arithmetic"] = "float64"  # of a search without number formats
     written = set()
     for path in paths(content):
         path = re.sub(r"^results\[\]\.(train|held_out|ideal\.train|ideal\.held_out)\.", "S.", path)
