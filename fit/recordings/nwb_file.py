@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import FileError, SpikefabError
+from spikefab.errors import FileError
+
+from .hdf5_guard import require_sound
 
 # number of an HDF5 filter, as it is registered with the HDF Group: its name
 FILTERS = {4: "szip", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32002: "MAFISC", 32003: "Snappy"}
@@ -21,17 +23,15 @@ FILTERS |= {32019: "JPEG", 32020: "VBZ", 32024: "SZ3", 32026: "Blosc2", 32028: "
 # numbers of the filters in the package hdf5plugin
 IN_HDF5PLUGIN = {307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32026, 32028}
 
-# errors that h5py, or arithmetic with what it returns, may raise if a file is damaged
-DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError, ArithmeticError)
-
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The open HDF5 file. What h5py raises while the file is open becomes a FileError."""
+    """The open HDF5 file. Raises FileError if it cannot be opened; what is damaged in it, h5py tells later."""
     with contextlib.suppress(Exception):  # its import makes its filters known to HDF5; a broken one is as good as none
         import hdf5plugin  # noqa: F401
     import h5py
 
+    require_sound(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -41,15 +41,9 @@ def opened(path: Path) -> Iterator[Any]:
             raise FileError(f"{path} is open for writing in another program, or was not closed after it.") from None
         raise FileError(f"{path} is truncated or damaged: HDF5 cannot open it.") from None
     with file:
-        try:
-            if "nwb_version" not in file.attrs and "nwb_version" not in file:
-                raise FileError(f"{path} is an HDF5 file but not NWB: it has no nwb_version.")
-            yield file
-        except SpikefabError:
-            raise
-        except DAMAGE as error:
-            first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-            raise FileError(f"{path} is damaged or no NWB as it should be ({type(error).__name__}: {first}).") from None
+        if "nwb_version" not in file.attrs and "nwb_version" not in file:
+            raise FileError(f"{path} is an HDF5 file but not NWB: it has no nwb_version.")
+        yield file
 
 
 def address(item: Any) -> tuple[int, int]:

@@ -1,8 +1,11 @@
 """The function `read`, which reads a recording from a file of any known format."""
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +24,17 @@ from .sweep import Floats, make_sweep
 Currents = tuple[list[Floats], float | None, tuple[str, ...]]  # (T,) nA each, their sample step in ms or None, notices
 
 
+# What the parser of a format raises if a file does not keep to the format, at any place where it is read: bytes are missing,
+# are no text or no number, a name or position in the file does not exist, a length does not fit into memory. Among them are
+# exceptions that a mistake of spikefab may raise as well; so the sentence names the exception, and carries it as its cause.
+# Only what happens while a file is parsed counts: an exception in what is done with the samples is always a defect.
+DAMAGE = (
+    OSError, EOFError, LookupError, ValueError, ArithmeticError, RuntimeError, MemoryError, struct.error, zlib.error
+)  # fmt: skip
+# In HDF5, the file says which type a value has, and whether a name is that of a group or of a dataset.
+HDF5_DAMAGE = (*DAMAGE, TypeError, AttributeError)
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format that spikefab reads itself.
@@ -32,6 +46,7 @@ class Format:
     read_current  a function that reads the currents in a file, given its path, the sample step of the recording to which
                   they belong, and the unit that the user says they have ("" if none); None if the injected current cannot
                   come from a file of this format
+    damage        exceptions which mean that a file is damaged, if they are raised while it is read
     """
 
     suffixes: tuple[str, ...]
@@ -39,6 +54,7 @@ class Format:
     read: Callable[..., Recording]
     options: tuple[str, ...]
     read_current: Callable[[Path, float, str], Currents] | None = None
+    damage: tuple[type[Exception], ...] = DAMAGE
 
 
 FORMATS = (
@@ -50,7 +66,7 @@ FORMATS = (
         text.read_current,
     ),
     Format((".abf",), "ABF", abf.read_abf, ("voltage_channel", "current_channel", "units"), abf.read_current),
-    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode", "units")),
+    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode", "units"), damage=HDF5_DAMAGE),
 )
 # option of `read` that only some formats have -> how a message to a user who gives it with another file begins. The step dt
 # may be given with any file, because the files of a folder have different formats.
@@ -181,7 +197,8 @@ def _refuse_other(file: Path, suffix: str, options: Mapping[str, Any]) -> None:
 def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
     """The recording in a file with this suffix. Raises FileError if there is no reader for it."""
     if (format := _format(suffix)) is not None:
-        return format.read(file, **{name: options[name] for name in format.options if name in options})
+        with _parsing(file, format):
+            return format.read(file, **{name: options[name] for name in format.options if name in options})
     if (entry := _registered(suffix)) is not None:
         return _foreign(entry, file)
     if neo_files.is_installed():
@@ -191,6 +208,21 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
         f"{file} cannot be read by this version: it reads {_kinds(KNOWN)}, not {suffix or 'files without suffix'};"
         f" pip install spikefab[neo] {adds}."
     )
+
+
+@contextlib.contextmanager
+def _parsing(file: Path, format: Format | None) -> Iterator[None]:
+    """Turn what a parser raises for a damaged file into a FileError. `format`: None if it is not one of FORMATS."""
+    try:
+        yield
+    except SpikefabError:
+        raise
+    except (DAMAGE if format is None else format.damage) as error:
+        what = f"damaged or no {format.name} as it should be" if format is not None else "damaged"
+        if isinstance(error, MemoryError):
+            raise FileError(f"{file} does not fit into memory, or is {what}.") from error
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise FileError(f"{file} is {what} ({type(error).__name__}: {first}).") from error
 
 
 def _kinds(suffixes: Sequence[str]) -> str:
@@ -244,7 +276,8 @@ def _with_current(recording: Recording, file: Path, unit: str) -> Recording:
     if read_current is None:
         kinds = _kinds([suffix for format in FORMATS if format.read_current for suffix in format.suffixes])
         raise FileError(f"{file} cannot be read as a current: ", Advice.CURRENT_TAKES, f" {kinds}.")
-    currents, step, notes = read_current(file, recording.dt, unit)
+    with _parsing(file, format):
+        currents, step, notes = read_current(file, recording.dt, unit)
     if step is not None and not np.isclose(step, recording.dt, rtol=1e-3):
         raise FileError(f"{file} has a time step of {step:g} ms but {recording.source} one of {recording.dt:g} ms.")
     sweeps = recording.sweeps
