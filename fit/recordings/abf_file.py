@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spikefab.errors import FileError
 
 from .channels import plain
+from .limits import require_memory
 
 Floats = NDArray[np.float64]
 
@@ -113,11 +114,14 @@ def open_abf(path: Path) -> Any:
 
     header = header.ljust(20, b"\0")
     (episodes,) = struct.unpack_from("I", header, 16 if header[:4] == b"ABF " else 12)
+    size = path.stat().st_size
+    samples = size // 4  # of two bytes, one of the voltage and one of the current
+    require_memory(path, samples, samples // max(1, episodes))
     abf: Any = None
     try:
         with quietly():
             # Check the number of sweeps first: pyabf makes a list of that length, and in a damaged header it may be huge.
-            if episodes * 20 <= path.stat().st_size:
+            if episodes * 20 <= size:
                 abf = pyabf.ABF(str(path), cacheStimulusFiles=False)
             whole = abf is not None and abf.data.size == abf.dataPointCount > 0
     except Exception as error:  # a damaged file may make pyabf raise any exception

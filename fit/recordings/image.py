@@ -6,11 +6,12 @@ model that is driven by such a current reads off it when the cell fired, and its
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from .spikes import Spikes
-from .stimuli import is_noise, stimuli
+from .stimuli import MOST, is_noise, stimuli
 from .sweep import Floats, Sweep, samples, stimulus_window
 
 PAST = 2.0  # ms of the current from which its next sample is predicted
@@ -24,6 +25,7 @@ LONGEST = 12.0  # ms after the peak within which an image must have ended
 FADED = 0.05  # share of its largest value at which an image counts as ended
 PLATEAU = 0.6  # share of a transient that lies within a fifth of its largest value if it is a pulse
 EVEN = 0.5  # ms at both ends of an image over which the current around it is averaged
+MOST_SPIKES = 5000  # number of spikes that are looked at: of more, one in so many that at most this many are left
 FITTED = 30_000  # number of samples from which the prediction is learnt
 
 
@@ -66,12 +68,14 @@ def find_image(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> 
     away = [_away(len(i), p, dt) for i, _, p in pairs]
     prediction = _prediction([i for i, _, _ in pairs], away, noise, dt)
     errors = [prediction.errors(i) for i, _, _ in pairs]
-    outside = np.concatenate([e[a] for e, a in zip(errors, away, strict=True)])
+    thin = max(1, sum(map(len, errors)) // MOST)
+    outside = np.concatenate([e[::thin][a[::thin]] for e, a in zip(errors, away, strict=True)])
     scatter = _scatter(outside)
     first = samples(SKIP, dt) if noise else -samples(1.0, dt)
     rows, shapes = [], []
+    every = _every([p for _, _, p in pairs])
     for (i, v, p), e in zip(pairs, errors, strict=True):
-        for onset, peak, following in _spikes(p, len(i)):
+        for onset, peak, following in islice(_spikes(p, len(i)), 0, None, every):
             at = peak + np.arange(first, 2 * samples(SEEN, dt))
             inside = (at >= onset) & (at < following)
             if noise or _is_even(i, e, onset, peak, scatter, dt):
@@ -175,7 +179,8 @@ def _span(currents: Sequence[Floats], dt: float) -> float:
     """The span, nA, of the currents, apart from transients that are shorter than a millisecond or rarer than 1 in 100."""
     from scipy.ndimage import median_filter
 
-    smooth = np.concatenate([median_filter(i, 2 * samples(1.0, dt) + 1, mode="nearest") for i in currents])
+    every = max(1, sum(map(len, currents)) // MOST)
+    smooth = np.concatenate([median_filter(i, 2 * samples(1.0, dt) + 1, mode="nearest")[::every] for i in currents])
     low, high = np.percentile(smooth, [0.5, 99.5])
     return float(high - low)
 
@@ -266,6 +271,11 @@ def _spikes(spikes: Spikes, n: int) -> Iterator[tuple[int, int, int]]:
         yield int(onset), int(peak), int(after)
 
 
+def _every(trains: Sequence[Spikes]) -> int:
+    """1, or more if not every spike is looked at because there are so many."""
+    return max(1, -(-sum(map(len, trains)) // MOST_SPIKES))
+
+
 def _is_even(i: Floats, errors: Floats, onset: int, peak: int, scatter: float, dt: float) -> bool:
     """Whether the stimulus itself has no edge around a spike, as one that evokes a spike or ends with it has.
 
@@ -295,8 +305,9 @@ def _measured(
     """
     begin, end = samples(2.0, dt), samples(LONGEST, dt)
     rows = []
+    every = _every([p for _, p in pairs])
     for i, p in pairs:
-        for onset, peak, following in _spikes(p, len(i)):
+        for onset, peak, following in islice(_spikes(p, len(i)), 0, None, every):
             row = np.full(begin + end, np.nan)
             at = peak + np.arange(-begin, end)
             inside = (at >= 0) & (at < following)

@@ -19,6 +19,7 @@ from spikefab.errors import Advice, FileError, Sentence, UsageError
 from . import nwb_clock as clock
 from . import nwb_pairs as nwb
 from .channels import AS_NAMED, Units
+from .limits import require_memory
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
 from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
@@ -259,6 +260,8 @@ def _traces(reading: _Reading, pairs: list[Pair]) -> list[_Trace]:
     path, notes = reading.path, reading.notes
     spans = {k: clock.span(path, p.response) for k, p in enumerate(pairs) if p.response.stop > p.response.start}
     timed = [(pairs[k].response, span, s) for k, span in spans.items() if (s := _of_amperes(reading, pairs[k]))]
+    counts = [span.count for span in spans.values()]
+    require_memory(path, sum(counts), max(counts, default=0))
     one_clock = clock.share_a_clock([(r, span, s, clock.extent(path, s)) for r, span, s in timed])
     if not one_clock:
         notes.append(

@@ -22,6 +22,8 @@ FILTERS |= {32004: "LZ4", 32008: "bitshuffle", 32013: "ZFP", 32015: "Zstandard",
 FILTERS |= {32019: "JPEG", 32020: "VBZ", 32024: "SZ3", 32026: "Blosc2", 32028: "SPERR"}
 # numbers of the filters in the package hdf5plugin
 IN_HDF5PLUGIN = {307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32026, 32028}
+# samples of a dataset: more are not read, as a damaged file may give any number
+LARGEST = 2_000_000_000
 
 
 @contextlib.contextmanager
@@ -86,6 +88,9 @@ def _beside(item: Any, name: str) -> Path | None:
 
 def load(dataset: Any, start: int = 0, stop: int | None = None) -> NDArray[Any]:
     """The samples of a dataset from `start` to before `stop`, in one row. Raises FileError if HDF5 lacks what it takes."""
+    if dataset.size > LARGEST:
+        where = dataset.name.strip("/")
+        raise FileError(f"{dataset.file.filename}: {where} has {dataset.size:,} samples, more than any recording.")
     why = _missing_source(dataset)
     if why:
         raise FileError(f"{dataset.file.filename}: {dataset.name.strip('/')} {why}.")

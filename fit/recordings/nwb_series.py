@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spikefab.errors import FileError
 
+from .limits import require_memory
 from .nwb_file import follow, load
 from .sweep import Floats
 
@@ -73,12 +75,12 @@ class Series:
             return None
         if why:
             raise FileError(f"{self.group.file.filename}: {why}.")
-        times = np.asarray(load(stamps), dtype=np.float64)
-        if len(times) != self.size:
+        if stamps.size != self.size:
             raise FileError(
-                f"{self.group.file.filename}: {self.name} has {self.size} samples but {len(times)} timestamps."
+                f"{self.group.file.filename}: {self.name} has {self.size} samples but {stamps.size} timestamps."
             )
-        return times
+        require_memory(Path(self.group.file.filename), self.size, self.size)
+        return np.asarray(load(stamps), dtype=np.float64)
 
     @cached_property
     def between_pauses(self) -> list[tuple[int, int]]:

@@ -33,16 +33,19 @@ def values(path: Path, stretch: Stretch, kind: str, told: str = "") -> Floats:
     data = series.group["data"]
     if sum(n > 1 for n in data.shape) > 1:
         raise FileError(f"{path}: {series.name} has the shape {data.shape}, where a sweep is one row of samples.")
-    numbers = np.asarray(load(data, stretch.start, stretch.stop), dtype=np.float64)
+    numbers = load(data, stretch.start, stretch.stop).astype(np.float64)
     conversion, offset = attribute(series, "conversion", 1.0), attribute(series, "offset", 0.0)
     if not np.isfinite(conversion) or conversion == 0 or not np.isfinite(offset):
         raise FileError(f"{path}: {series.name} has a conversion of {conversion:g} and an offset of {offset:g}.")
     if told:
         if _changes_unit(conversion):
             conversion, offset = 1.0, offset / conversion
-        return (numbers * conversion + offset) * factor(told)
-    # a series without a unit is in that of the schema, volts or amperes
-    return (numbers * conversion + offset) * si(series.unit)[1] * (1e3 if kind == "V" else 1e9)
+    # a series without a unit is in that of the schema, volts or amperes; in place, as a sweep may be long
+    numbers *= conversion
+    numbers += offset
+    for scale in (factor(told),) if told else (si(series.unit)[1], 1e3 if kind == "V" else 1e9):
+        numbers *= scale
+    return numbers
 
 
 def attribute(series: Series, name: str, otherwise: float) -> float:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.errors import Advice, FileError, SpikefabError, UsageError
+from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError
 
 from . import abf, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units
 from .recording import Recording
 from .spikes import prominence_of
-from .sweep import Floats, make_sweep
+from .sweep import LARGEST, Floats, make_sweep
 
 Currents = tuple[list[Floats], float | None, tuple[str, ...]]  # (T,) nA each, their sample step in ms or None, notices
 
@@ -138,10 +138,12 @@ def read(
     options = given if units is None else {**given, "units": parsed}
     _refuse_other(file, suffix, options)
     recording = _read(file, suffix, options)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     recording = replace(recording, sha256=digest, spike_prominence=prominence)
     if current is not None:
         recording = _with_current(recording, Path(current), parsed.current)
+    _require_measured(recording)
     if chosen is not None:
         recording = _chosen(recording, chosen)
     return replace(recording.cleaned(), reading=given)
@@ -160,6 +162,18 @@ def parse_sweeps(text: str) -> list[int]:
             raise UsageError(f"The range of sweeps {part.strip()} holds none: write the smaller number first.")
         sweeps += range(int(first), stop + 1)
     return sorted(set(sweeps))
+
+
+def _require_measured(recording: Recording) -> None:
+    """Raise RecordingError if a voltage or current is no finite number, or beyond all that is measured."""
+    for sweep in recording.sweeps:
+        for what, unit, x in (("voltage", "mV", sweep.voltage), ("current", "nA", sweep.current)):
+            far = 0.0 if x is None else max(float(x.max()), -float(x.min()))
+            if not far <= LARGEST:
+                raise RecordingError(
+                    f"{recording.source}: the {what} of sweep {sweep.name} reaches {far:g} {unit}, which nothing measures:"
+                    " repair the file."
+                )
 
 
 def _chosen(recording: Recording, sweeps: Sequence[int]) -> Recording:

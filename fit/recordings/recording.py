@@ -19,7 +19,7 @@ from .image import Image, find_image, without_image
 from .quality import quality_warnings
 from .resampling import resample_current, resample_voltage
 from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
-from .sweep import Floats, Sweep, make_sweep
+from .sweep import LARGEST, Floats, Sweep, make_sweep
 
 SHORTEST = 10.0  # duration, ms, of the shortest recording that can be fitted
 
@@ -279,8 +279,10 @@ def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:
             raise UsageError(f"The {what} must be an array of shape (T,) or (sweeps, T), not {np.shape(values)}.")
         if not len(array):
             raise RecordingError(f"The {what} is empty.")
-        bad = np.flatnonzero(~np.isfinite(array))
+        bad = np.flatnonzero(~(np.abs(array) <= LARGEST))
         if len(bad):
             where = f"sample {bad[0]}" + (f" of sweep {k}" if len(arrays) > 1 else "")
+            if np.isfinite(array[bad[0]]):
+                raise RecordingError(f"The {what} is {array[bad[0]]:g} at {where}, which nothing measures: repair it.")
             raise RecordingError(f"The {what} is not a number at {where}: cut or repair it first.")
     return arrays

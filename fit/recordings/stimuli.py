@@ -6,6 +6,8 @@ import numpy as np
 
 from .sweep import Sweep, samples
 
+MOST = 4_000_000  # number of samples that are compared: of a longer recording, one in so many that about this many are left
+
 
 def stimuli(sweeps: Sequence[Sweep], dt: float) -> list[list[int]]:
     """Indices of the sweeps, grouped by stimulus; the groups are in ascending order of mean current.
@@ -44,9 +46,10 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
         return False
     from scipy.ndimage import uniform_filter1d
 
+    every = max(1, sum(map(len, currents)) // MOST)
     away = []
     for i in currents:
         width = min(samples(20.0, dt), max(1, len(i) // 20))
-        away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest")))
-    low, high = np.percentile(np.concatenate(currents), [1, 99])
+        away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest"))[::every])
+    low, high = np.percentile(np.concatenate([i[::every] for i in currents]), [1, 99])
     return bool(high > low and np.median(np.concatenate(away)) > 0.04 * (high - low))

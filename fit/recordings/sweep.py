@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # Beginning of a sweep, ms, whose median is the baseline current if the current changes from the start of the sweep on.
 START = 10.0
+LARGEST = 1e9  # mV or nA: a larger number is damaged, and products of such numbers are beyond the range of a float
 MERGE = 50.0  # ms: a return to the baseline that is shorter than this does not end the stimulus
 NEGLIGIBLE = 1e-6  # nA: smaller deviations from the baseline count as zero
 PADDING = (
