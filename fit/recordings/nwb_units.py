@@ -37,9 +37,8 @@ def values(path: Path, stretch: Stretch, kind: str, told: str = "") -> Floats:
     conversion, offset = attribute(series, "conversion", 1.0), attribute(series, "offset", 0.0)
     if not np.isfinite(conversion) or conversion == 0 or not np.isfinite(offset):
         raise FileError(f"{path}: {series.name} has a conversion of {conversion:g} and an offset of {offset:g}.")
-    if told:
-        if _changes_unit(conversion):
-            conversion, offset = 1.0, offset / conversion
+    if told and _changes_unit(conversion):
+        conversion, offset = 1.0, offset / conversion
     # a series without a unit is in that of the schema, volts or amperes; in place, as a sweep may be long
     numbers *= conversion
     numbers += offset

@@ -227,11 +227,12 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
 @contextlib.contextmanager
 def _parsing(file: Path, format: Format | None) -> Iterator[None]:
     """Turn what a parser raises for a damaged file into a FileError. `format`: None if it is not one of FORMATS."""
+    damage = DAMAGE if format is None else format.damage
     try:
         yield
     except SpikefabError:
         raise
-    except (DAMAGE if format is None else format.damage) as error:
+    except damage as error:
         what = f"damaged or no {format.name} as it should be" if format is not None else "damaged"
         if isinstance(error, MemoryError):
             raise FileError(f"{file} does not fit into memory, or is {what}.") from error

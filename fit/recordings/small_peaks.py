@@ -50,7 +50,7 @@ def recurring_peaks(sweeps: Sequence[Sweep], voltages: Sequence[Floats], dt: flo
     reach, foot, step = samples(REACH, dt), samples(FOOT, dt), samples(SLOPE_STEP, dt)
     shapes, heights = [], []
     for v, at in zip(voltages, found, strict=True):
-        for before, k in zip([0, *at[:-1]], at, strict=True):
+        for before, k in zip((0, *at)[: len(at)], at, strict=True):
             k = max(0, k - width) + int(
                 np.argmax(v[max(0, k - width) : k + width + 1])
             )  # the peak itself, not smoothed

@@ -6,14 +6,16 @@ As a program it is the child: it takes the name of a loader and a path from each
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-SECONDS = 10.0  # for one file
+SECONDS = 10  # of the processor for one file, because other processes may make everything slower
+WAITING = 90.0  # seconds in which a child must have answered all the same
 MEMORY = 2 << 30  # bytes that the child may allocate
-BEGIN = 60.0  # seconds in which a child must have imported all that it needs
+BEGIN = 90.0  # seconds in which a child must have imported all that it needs
 
 
 def load_recording(path: Path) -> None:
@@ -74,13 +76,13 @@ class Reader:
             self._begin()
         self._child.stdin.write(f"{loader}\t{path}\n")
         self._child.stdin.flush()
-        answer = self._answer(SECONDS)
+        answer = self._answer(WAITING)
         if answer is None:
-            return f"above {SECONDS:g} s"
+            return f"no answer in {WAITING:g} s"
         if not answer:
             code = self._child.wait()
-            self._child = None
-            return f"the process died ({code})"
+            self.close()
+            return f"above {SECONDS} s" if code == -signal.SIGXCPU else f"the process died ({code})"
         return json.loads(answer)
 
     def close(self):
@@ -117,7 +119,7 @@ class Reader:
 
 def main() -> None:
     import h5py  # noqa: F401  (what a reader imports does not count to its time)
-    import scipy.ndimage  # noqa: F401
+    import scipy.ndimage
     import scipy.signal  # noqa: F401
 
     import spikefab.fit.report.folder
@@ -131,6 +133,8 @@ def main() -> None:
     for line in sys.stdin:
         loader, path = line.rstrip("\n").split("\t")
         said = ""
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (round(used) + SECONDS, resource.RLIM_INFINITY))
         try:
             LOADERS[loader](Path(path))
         except SpikefabError as error:

@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ..recordings.abf_files import write_abf, write_atf
-from ..recordings.conftest import RESPONSE, STIMULUS, add, pair, rows
+from tests.recordings.abf_files import write_abf, write_atf
+from tests.recordings.conftest import RESPONSE, STIMULUS, add, pair, rows
+
 from .mutations import mutated
 from .reading import Reader, journal_record
 
