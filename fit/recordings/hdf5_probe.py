@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 IDLE = 5.0  # s
-SECONDS = 3.0  # of the processor for a small file; a file that is damaged so that HDF5 hangs takes them all
+SECONDS = 2.0  # of the processor for a small file; a file that is damaged so that HDF5 hangs takes them all
 SPEED = 10e6  # bytes of a file that are looked through in a further second
 MOST = 1_000_000  # samples of a dataset that are read if they are no numbers
 MEMORY = 2 << 30  # bytes

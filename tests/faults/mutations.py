@@ -9,7 +9,9 @@ import numpy as np
 
 NUMBER = re.compile(rb"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 # what a number in a text is replaced by
-TEXTS = (b"-1", b"0", b"nan", b"inf", b"1e308", b"-1e-300", b"99999999999999999999", b"2147483648", b'""', b"null", b"1.5")  # fmt: skip
+TEXTS = (
+    b"-1", b"0", b"nan", b"inf", b"1e308", b"-1e-300", b"99999999999999999999", b"2147483648", b'""', b"null", b"1.5",
+)  # fmt: skip
 # what a binary number is replaced by, of 1, 2, 4 and 8 bytes
 FIELDS = (
     *(struct.pack("<b", n) for n in (-1, 0, 127)),
