@@ -51,17 +51,17 @@ def _start() -> None:
 def _ask(path: str) -> int:
     """Let the process look through a file: ANSWERED, or the code with which it ended instead."""
     global _probe
-    assert _probe is not None and _probe.stdin is not None and _probe.stdout is not None
     probe = _probe
+    assert probe is not None and probe.stdin is not None and probe.stdout is not None
     late = threading.Timer(LONGEST, probe.kill)
     late.daemon = True
     answer, ended = "", False
     try:
         late.start()
         with suppress(OSError):
-            _probe.stdin.write(path + "\n")
-            _probe.stdin.flush()
-            answer = _probe.stdout.readline()
+            probe.stdin.write(path + "\n")
+            probe.stdin.flush()
+            answer = probe.stdout.readline()
         ended = True
     finally:
         late.cancel()
@@ -70,7 +70,7 @@ def _ask(path: str) -> int:
                 probe.kill()
             probe.wait()
             with suppress(OSError):
-                _probe.stdin.close()
-            _probe.stdout.close()
+                probe.stdin.close()
+            probe.stdout.close()
             _probe = None
     return ANSWERED if answer else probe.returncode
