@@ -19,7 +19,7 @@ from tests.recordings.conftest import RESPONSE, STIMULUS, add, pair, rows
 from .mutations import mutated
 from .reading import Reader, journal_record
 
-FEW, MANY = 4, 290  # damaged files of each base file, in CI and by hand
+FEW, MANY, OF_REAL = 4, 340, 40  # damaged files of each base file, in CI and by hand, and of each real file
 LARGEST = 500_000  # bytes of a real file that is damaged
 N = 2000
 T = np.arange(N) * 0.1
@@ -156,5 +156,7 @@ def test_what_was_found_is_right_now(reader, bases, tmp_path):
 def test_many_damaged_files(reader, bases, tmp_path):
     data = os.environ.get("SPIKEFAB_DATA")
     real = sorted(p for p in Path(data).rglob("*") if p.suffix in (".abf", ".nwb", ".csv", ".txt")) if data else []
-    every = {**bases, **{p.name: p for p in real if p.is_file() and p.stat().st_size < LARGEST}}
-    assert wrong(reader, every, tmp_path, [(name, seed) for name in every for seed in range(MANY)]) == []
+    files = {p.name: p for p in real if p.is_file() and p.stat().st_size < LARGEST}
+    cases = [(name, seed) for name in bases for seed in range(MANY)]
+    cases += [(name, seed) for name in files for seed in range(OF_REAL)]
+    assert wrong(reader, {**bases, **files}, tmp_path, cases) == []
