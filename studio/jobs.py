@@ -4,7 +4,7 @@ jobs/ID/   job.json      kind and settings of the job
            events.jsonl  events that the worker has written, one per line; the last "state" is the state of the job
            lock          locked by the worker while it lives
            stop          "pause" or "cancel": why the worker is being interrupted
-           journal/      losses that a fit has computed, see `spikefab.fit.search.journal`
+           journal/      losses that a fit has computed, until it is over; see `spikefab.fit.search.journal`
            out/          files that the job has made
 """
 
@@ -28,11 +28,12 @@ from spikefab.errors import UsageError
 from .project import Missing, Project, fresh, is_key, load, save
 
 OVER = {"done", "cancelled", "failed"}  # states of jobs that have ended
-STATES = OVER | {"running", "paused"}  # states that a worker writes
+STATES = OVER | {"running", "paused", "stopped"}  # states that a worker writes
+INTERRUPTED = "The process that did this was interrupted; it can be resumed."
 # fields that job.json must have, with their types; without them, the job is ignored
 ASKED = {"id": str, "kind": str, "title": str, "created": str, "settings": dict}
 AT_ONCE = 2  # number of workers that may run at the same time: a fit uses all cores
-PATIENCE = 20.0  # s after which a worker that was interrupted is killed
+PATIENCE = 60.0  # s after which a worker that was interrupted is killed: a cancelled fit scores and saves its best so far
 ATTEMPT = 10.0  # s that a worker may take to start
 
 
@@ -47,6 +48,9 @@ class Jobs:
         self._starting = threading.RLock()  # held from checking that a worker may start until it has started
         # by job: held from reading its state until the action on it is done
         self._held: dict[str, threading.RLock] = {}
+        for job in self.all():  # a worker that was killed at its very end may have left its journal
+            if job["state"] in OVER:
+                shutil.rmtree(self.folder(job["id"]) / "journal", ignore_errors=True)
 
     def all(self) -> list[dict[str, Any]]:
         """The descriptions of all jobs, in the order in which they were started. Damaged ones are left out, but not deleted."""

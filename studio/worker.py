@@ -1,5 +1,10 @@
-"""The process that runs one job: `python -m spikefab.studio.worker FOLDER`. It appends events to events.jsonl."""
+"""The process that runs one job: `python -m spikefab.studio.worker FOLDER`. It appends events to events.jsonl.
 
+SIGTERM, SIGINT and SIGHUP end it. What it then writes is what the user has asked for in the file `stop`: a fit that is
+cancelled saves its best so far; a job that is paused, or interrupted by anybody else (a shutdown), can be resumed.
+"""
+
+import errno
 import fcntl
 import os
 import shutil
@@ -9,12 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spikefab.errors import SpikefabError
+from spikefab import interrupts
+from spikefab.errors import FileError, SpikefabError
 
-from .jobs import say
+from .jobs import INTERRUPTED, OVER, say
 from .project import load
 from .recordings import options_of
 from .words import said
@@ -22,6 +29,12 @@ from .words import said
 ATTEMPTS = 200  # number of attempts, 10 ms apart, to get the lock of the job
 EVERY = 0.25  # s between two events about the progress of a search
 CHUNK = 16_384  # characters of a log in one event, at most
+# errors of a disk, after which a job can be resumed when the user has mended it
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+class _Unsaved(FileError):
+    """A finished fit cannot be written."""
 
 
 def main(folder: Path) -> int:
@@ -47,49 +60,73 @@ class _Work:
         assert job is not None
         self.job, self.settings = job, job["settings"]
         self.begun = time.monotonic()
+        self.saving = False  # whether there is a result, which a signal must not cost
+        self.over = False  # whether the job has ended
 
     def run(self) -> int:
-        signal.signal(signal.SIGTERM, self._stop)
+        with interrupts.listening(), interrupts.deferred():
+            for number in interrupts.SIGNALS:
+                cancel = signal.getsignal(number)
+                if callable(cancel):  # not one that is ignored
+                    signal.signal(number, partial(self._interrupted, cancel))
+            asked = self._asked()  # the job may have been stopped before there was a handler
+            if asked == "pause":
+                self._give_way(asked)
+            code = self._end("cancelled") if asked == "cancel" else self._run()
+        if self.over:
+            shutil.rmtree(self.folder / "journal", ignore_errors=True)
+        return code
+
+    def _run(self) -> int:
         try:
-            if self._asked():  # the job was stopped before the handler was set
-                self._stop()
-            getattr(self, "_" + self.job["kind"])()
+            state = getattr(self, "_" + self.job["kind"])()
+        except _Unsaved as error:
+            return self._end("stopped", said(error, self.folder, self.folder.parent.parent))
         except SpikefabError as error:
             return self._end("failed", said(error, self.folder, self.folder.parent.parent))
         except KeyboardInterrupt:
-            shutil.rmtree(self.folder / "journal", ignore_errors=True)
             return self._end("cancelled")
         except MemoryError:
             return self._end("failed", "This machine has too little memory for it.")
         except Exception as error:
             traceback.print_exc()  # written to worker.log
+            if isinstance(error, OSError) and error.errno in DISK:
+                return self._end("stopped", f"{error.strerror}: when that is mended, this can be resumed.")
             first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
             log = self.folder / "worker.log"
             return self._end(
                 "failed", f"This is a defect of spikefab: {type(error).__name__}: {first}. Details: {log}."
             )
-        return self._end("cancelled" if self._asked() == "cancel" else "done")
+        return self._end(state)
 
     def say(self, kind: str, **content: Any) -> None:
         say(self.folder, {"type": kind, **content})
 
     def _end(self, state: str, error: str | None = None) -> int:
         self.say("state", state=state, error=error)
+        self.over = state in OVER
         return 1 if error else 0
 
     def _asked(self) -> str:
         path = self.folder / "stop"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    def _stop(self, *_: object) -> None:
-        if self._asked() == "pause":
-            self.say("state", state="paused")
-            os._exit(0)  # nothing is lost: every loss is in the journal
-        raise KeyboardInterrupt
+    def _interrupted(self, cancel: Callable[[int, Any], Any], number: int, frame: Any) -> None:
+        """Handle a signal. `cancel` raises KeyboardInterrupt where the work can be interrupted, see `interrupts`."""
+        asked = self._asked()
+        if asked == "cancel":
+            cancel(number, frame)
+        elif not self.saving:
+            self._give_way(asked)
+
+    def _give_way(self, asked: str) -> None:
+        """End this process so that the job can be resumed: every loss is in the journal."""
+        self._end(*(("paused",) if asked == "pause" else ("stopped", INTERRUPTED)))
+        os._exit(0)
 
     # -- kinds of jobs -----------------------------------------------------------------------------------------------
 
-    def _fit(self) -> None:
+    def _fit(self) -> str:
         from spikefab.fit import fit
         from spikefab.fit.options import FitOptions
         from spikefab.fit.recordings.readers import read
@@ -102,7 +139,9 @@ class _Work:
         content = load(source / "recording.json")
         if content is None:
             raise SpikefabError("The recording is no longer in this project.")
-        recording = read(source / content["file"], **options_of(content, source))
+        out = OutputFolder(self.out)
+        with interrupts.interruptible():
+            recording = read(source / content["file"], **options_of(content, source))
         seconds: dict[str, float] = {}
         last, told = time.monotonic(), dict[str, float]()
         better: dict[str, tuple[dict[str, Any], float]] = {}
@@ -132,13 +171,18 @@ class _Work:
         )
         if not results:
             raise KeyboardInterrupt
+        self.saving = True
         self.say("notice", text="writing the report")
         timings = {"models": {m: round(s, 3) for m, s in seconds.items()}}
-        OutputFolder(self.out).save_fit(results, timings | {"total": round(time.monotonic() - self.begun, 3)})
+        try:
+            out.save_fit(results, timings | {"total": round(time.monotonic() - self.begun, 3)})
+        except FileError as error:
+            raise _Unsaved(*error.args) from error
         self.say("ranking", **ranking(results))
-        shutil.rmtree(self.folder / "journal", ignore_errors=True)
+        return "cancelled" if results.interrupted else "done"
 
-    def _verify(self) -> None:
+    @interrupts.interruptible()
+    def _verify(self) -> str:
         from spikefab.sim.verify import require_exact, verify
         from spikefab.toolchain import tools
 
@@ -150,8 +194,10 @@ class _Work:
         names = ("stimulus", "steps", "spikes", "saturations", "mismatches")
         self.say("checks", rows=[{name: c[name] for name in names} for c in checks])
         require_exact(checks)
+        return "done"
 
-    def _build(self) -> None:
+    @interrupts.interruptible()
+    def _build(self) -> str:
         from spikefab.boards.build import build
         from spikefab.boards.table import get_board
 
@@ -170,8 +216,10 @@ class _Work:
             "report",
             **content | {"bitstream": Path(report.bitstream).name, "floorplan": "floorplan.svg" if drawn else None},
         )
+        return "done"
 
-    def _export(self) -> None:
+    @interrupts.interruptible()
+    def _export(self) -> str:
         from spikefab.sim.export import export_verilog
 
         neuron, current = self._neuron()
@@ -179,6 +227,7 @@ class _Work:
         step("writing Verilog and a testbench with golden vectors")
         export_verilog(neuron, current, self.out)
         step("", "done")
+        return "done"
 
     def _neuron(self) -> tuple[Any, Any]:
         """The neuron of the job, and a recorded current (T,) nA to play, or None."""
