@@ -22,14 +22,17 @@ from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import named_model
+from spikefab.shapes import conforms
 
 from . import cards, commands, job_requests, neuron_requests, recordings
+from .answers import BuildReport
 from .guard import UPLOAD, Guard, TooLarge
 from .jobs import OVER, Jobs
 from .live import Bench
 from .project import Missing, Project, file_name, shown_name
 from .queries import query_of, reading_of
 from .readers import Readers
+from .stored import plain, private
 from .words import said
 
 STATIC = Path(__file__).parent / "static"
@@ -272,7 +275,7 @@ class Studio:
         for job in self.jobs.all():
             if job["kind"] == "build" and job["state"] == "done":
                 report = next((e for _, e in self.jobs.events(job["id"]) if e["type"] == "report"), None)
-                if report is not None:
+                if conforms(report, BuildReport):
                     used = {name: report[name][0] for name in ("cells", "multipliers", "block_rams")}
                     named = {name: report[name] for name in ("board", "model", "word", "mhz")}
                     found.append(named | used | {"job": job["id"]})
@@ -311,9 +314,8 @@ class Studio:
         key = request.path_params["key"]
         self.jobs.folder(key)
         last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-        return StreamingResponse(
-            self._follow(request, key, int(last) if last.isdecimal() else 0), media_type="text/event-stream"
-        )
+        after = int(last) if last.isdecimal() and len(last) < 20 else 0
+        return StreamingResponse(self._follow(request, key, after), media_type="text/event-stream")
 
     async def _follow(self, request: Request, key: str, after: int) -> AsyncIterator[str]:
         """Send the events of a job as they are written, after number `after`, until the job is over."""
@@ -340,7 +342,7 @@ def _listed(jobs: Jobs, key: str, after: int) -> list[tuple[int, dict[str, Any]]
 
 
 async def _receive(request: Request, path: Path) -> None:
-    with path.open("wb") as out:
+    with open(path, "wb", opener=private) as out:
         async for chunk in request.stream():
             await to_thread.run_sync(out.write, chunk)
 
@@ -352,6 +354,10 @@ def _object(body: bytes) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict):
         raise HTTPException(400, "The request is no JSON object.")
+    if not plain(content):
+        raise HTTPException(
+            400, "The request is no JSON that can be kept: it has NaN, half a character or endless levels."
+        )
     return content
 
 

@@ -1,15 +1,26 @@
 """Starts jobs that the page requests: checks the options, and makes the title and the equivalent commands."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from spikefab.boards.table import get_board
 from spikefab.errors import UsageError
 from spikefab.fit.options import FitOptions
+from spikefab.shapes import conforms
 
 from . import commands, neuron_requests
 from .jobs import Jobs
 from .project import Project
+
+
+class _Row(TypedDict):
+    model: str
+
+
+class _Ranking(TypedDict):
+    """What is used here of a ranking; those of earlier versions lack other fields."""
+
+    rows: list[_Row]
 
 
 def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     if "fit" in which:
         job = jobs.describe(neuron_requests.text(which, "fit"))
         rank = neuron_requests.whole(which, "rank", 1, 1, 100)
-        ranked = next((e for _, e in jobs.events(job["id"]) if e["type"] == "ranking"), None)
+        ranked = next((e for _, e in jobs.events(job["id"]) if e["type"] == "ranking" and conforms(e, _Ranking)), None)
         if ranked is None or rank > len(ranked["rows"]):
             raise UsageError("This fit has no result of that rank.")
         settings["neuron"] = {"fit": job["id"], "rank": rank}

@@ -24,16 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import UsageError
+from spikefab.shapes import conforms
 
-from .project import Missing, Project, fresh, is_key, load, save
+from .answers import JobEvent
+from .project import Missing, Project, fresh, is_key
+from .stored import PRIVATE, StoredJob, load, plain, private, save
 
 OVER = {"done", "cancelled", "failed"}  # states of jobs that have ended
-STATES = OVER | {"running", "paused", "stopped"}  # states that a worker writes
 INTERRUPTED = "The process that did this was interrupted; it can be resumed."
-# fields that job.json must have, with their types; without them, the job is ignored
-ASKED = {"id": str, "kind": str, "title": str, "created": str, "settings": dict}
 AT_ONCE = 2  # number of workers that may run at the same time: a fit uses all cores
-PATIENCE = 60.0  # s after which a worker that was interrupted is killed: a cancelled fit scores and saves its best so far
+PATIENCE = (
+    60.0  # s after which a worker that was interrupted is killed: a cancelled fit scores and saves its best so far
+)
 ATTEMPT = 10.0  # s that a worker may take to start
 
 
@@ -85,7 +87,7 @@ class Jobs:
             return {"state": "running"}
         mark = (stat.st_size, stat.st_mtime_ns)
         if self._read.get(key, (None, None))[0] != mark:
-            states = [e for _, e in self.events(key) if e["type"] == "state" and e.get("state") in STATES]
+            states = [e for _, e in self.events(key) if e["type"] == "state" and conforms(e, JobEvent)]
             self._read[key] = mark, states[-1] if states else {"state": "running"}
         return self._read[key][1]
 
@@ -100,9 +102,9 @@ class Jobs:
             if number > after:
                 try:
                     event = json.loads(line)
-                except ValueError:  # damaged, for example by a power cut
+                except (ValueError, RecursionError):  # damaged, for example by a power cut
                     event = None
-                whole = isinstance(event, dict) and isinstance(event.get("type"), str)
+                whole = isinstance(event, dict) and isinstance(event.get("type"), str) and plain(event)
                 yield number, event if whole else {"type": "torn"}
 
     def files(self, key: str) -> list[Path]:
@@ -139,7 +141,7 @@ class Jobs:
             self._room()
             key = fresh("j")
             folder = self.project.job_folder(key)
-            folder.mkdir()
+            folder.mkdir(mode=PRIVATE)
             created = datetime.now(UTC).isoformat(timespec="microseconds")
             if neuron is not None:
                 save(folder / "neuron.json", {**neuron})
@@ -197,7 +199,7 @@ class Jobs:
         folder = self.folder(key)
         self.reap()
         say(folder, {"type": "state", "state": "running"})
-        with (folder / "worker.log").open("ab") as log:
+        with open(folder / "worker.log", "ab", opener=private) as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "spikefab.studio.worker", str(folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True,
@@ -256,17 +258,16 @@ class Jobs:
 
 
 def _asked(folder: Path) -> dict[str, Any] | None:
-    """The content of job.json, or None if it lacks a field."""
-    content = load(folder / "job.json")
-    whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in ASKED.items())
-    return content if whole else None
+    """The content of job.json, or None if it is damaged."""
+    content = load(folder / "job.json", StoredJob)
+    return content if content is not None and content["id"] == folder.name else None
 
 
 def say(folder: Path, event: Mapping[str, Any]) -> None:
     """Append an event to events.jsonl, in one write."""
     from spikefab.fit.report.json_values import finite
 
-    with (folder / "events.jsonl").open("ab", buffering=0) as out:
+    with open(folder / "events.jsonl", "ab", buffering=0, opener=private) as out:
         if out.tell() and not _ends_a_line(folder / "events.jsonl"):
             out.write(b"\n")  # ends an incomplete line that a killed worker has left
         out.write(json.dumps(finite(event), allow_nan=False).encode() + b"\n")

@@ -12,11 +12,9 @@ from typing import Any
 
 from spikefab.errors import FileError, UsageError
 
+from .stored import PRIVATE, StoredRecording, load, private, save
+
 MARK = "studio.json"  # file that marks a folder as a project; it is locked while the project is open
-# fields that recording.json must have, with their types; without them, the recording is ignored
-TAKEN_IN: dict[str, Any] = {
-    "id": str, "name": str, "file": str, "added": str, "dt": (int, float), "options": dict, "sweeps": list, "notes": list,
-}  # fmt: skip
 
 
 class Missing(UsageError):
@@ -24,7 +22,7 @@ class Missing(UsageError):
 
 
 class Project:
-    """A project folder, which is created if needed. While it is open, no other Studio can open it.
+    """A project folder, which is created if needed, for its owner only. While it is open, no other Studio can open it.
 
     recordings/ID/   the uploaded file, recording.json (options and description), and the samples as arrays
     jobs/ID/         see `jobs`
@@ -36,9 +34,12 @@ class Project:
         try:
             if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MARK).is_file():
                 raise UsageError(f"{folder} is not empty and no project of the Studio: choose another folder.")
-            for name in ("recordings", "jobs"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / MARK).open("a+", encoding="utf-8")
+            self.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            for folder in (self.folder, *(self.folder / name for name in ("recordings", "jobs"))):
+                folder.mkdir(mode=PRIVATE, exist_ok=True)
+                if folder.stat().st_uid == os.getuid():
+                    folder.chmod(PRIVATE)  # earlier versions let others read
+            self._lock = os.fdopen(private(str(self.folder / MARK), os.O_RDWR | os.O_CREAT | os.O_APPEND), "a+")
         except OSError as error:
             raise FileError(f"{folder} cannot be a project: {error.strerror}.") from None
         try:
@@ -138,10 +139,12 @@ def is_key(name: str) -> bool:
 
 
 def _taken_in(folder: Path) -> dict[str, Any] | None:
-    """The content of recording.json, or None if it lacks a field."""
-    content = load(folder / "recording.json")
-    whole = content is not None and all(isinstance(content.get(name), kind) for name, kind in TAKEN_IN.items())
-    return content if whole else None
+    """The content of recording.json, or None if it is damaged."""
+    content = load(folder / "recording.json", StoredRecording)
+    if content is None or content["id"] != folder.name or content["dt"] <= 0:
+        return None
+    names = [content["file"], content["options"].get("current", "current")]
+    return content if all(name == file_name(name) for name in names) else None
 
 
 def file_name(given: str) -> str:
@@ -154,19 +157,3 @@ def shown_name(given: str) -> str:
     """The name of a file in the browser, for display. It may contain anything: the page shows it as plain text."""
     last = re.split(r"[/\\]", given)[-1]
     return "".join(c for c in last if c.isprintable())[-200:].strip() or "recording"
-
-
-def load(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None if there is no file or it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Write an object as JSON. The file is complete or not written at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
-    part.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -15,6 +15,7 @@ from .words import said
 
 MOST = 1_000_000  # number of samples that are sent unchanged, at most
 POINTS = 200_000  # number of points that are sent in place of more samples
+DAMAGED = "The stored samples of this recording are damaged: remove it, and import its file again."
 FEATURE_SWEEPS = 200  # number of sweeps of which features are computed: the first ones, if there are more
 
 
@@ -71,8 +72,15 @@ def _samples(path: Path, stamp: int) -> np.ndarray:
 
 
 def samples(folder: Path, name: str) -> np.ndarray:
+    """The samples (or the spikes) of all sweeps. Raises UsageError if they are damaged."""
     path = folder / f"{name}.npy"
-    return _samples(path, path.stat().st_mtime_ns)
+    try:
+        found = _samples(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError):
+        raise UsageError(DAMAGED) from None
+    if found.ndim != 1 or found.dtype != np.float64:
+        raise UsageError(DAMAGED)
+    return found
 
 
 def sweep_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -96,7 +104,10 @@ def _place(content: Mapping[str, Any], index: int, what: str) -> slice:
 def part(folder: Path, content: Mapping[str, Any], index: int, what: str) -> np.ndarray:
     """The voltage (T,) mV, current or recorded current (T,) nA (empty if not known) or spikes (n,) ms of a sweep."""
     sweep_of(content, index)
-    return samples(folder, what)[_place(content, index, what)]
+    place, found = _place(content, index, what), samples(folder, what)
+    if not 0 <= place.start <= place.stop <= len(found) or (what == "voltage" and place.start == place.stop):
+        raise UsageError(DAMAGED)
+    return found[place]
 
 
 def trace(folder: Path, content: Mapping[str, Any], index: int, start: float | None, stop: float | None) -> bytes:

@@ -22,8 +22,8 @@ from spikefab import interrupts
 from spikefab.errors import FileError, SpikefabError
 
 from .jobs import INTERRUPTED, OVER, say
-from .project import load
 from .recordings import options_of
+from .stored import load
 from .words import said
 
 ATTEMPTS = 200  # number of attempts, 10 ms apart, to get the lock of the job
@@ -38,6 +38,7 @@ class _Unsaved(FileError):
 
 
 def main(folder: Path) -> int:
+    os.umask(0o077)  # the project is for its owner only
     with (folder / "lock").open("a+", encoding="utf-8") as lock:
         for _ in range(ATTEMPTS):  # try again, because the server takes the lock for a moment to test it
             try:

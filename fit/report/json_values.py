@@ -13,7 +13,7 @@ def finite(value: Any, words: Words = in_python) -> Any:
     Sentences with advice are written in the words of an interface, by default those of Python.
     """
     if isinstance(value, dict):
-        return {str(k): finite(v, words) for k, v in value.items()}
+        return {readable(str(k)): finite(v, words) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(v, words) for v in value]
     if isinstance(value, Sentence):

@@ -12,13 +12,14 @@ from typing import Any, Self
 
 
 def readable(text: str) -> str:
-    """A text as UTF-8 can hold it: the same text, or with U+FFFD for the bytes of a file name that are no UTF-8.
+    """A text as UTF-8 can hold it: the same text, or with U+FFFD for surrogates and for bytes of a file name that are no UTF-8.
 
     Python keeps bytes that it cannot decode as surrogates. In a locale without UTF-8, most of them are UTF-8 after all.
     """
     if not any("\ud800" <= sign <= "\udfff" for sign in text):
         return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    halves = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\N{REPLACEMENT CHARACTER}", text)  # no byte is kept as one of these
+    return halves.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Advice(Enum):

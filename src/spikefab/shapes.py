@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import types
 import typing
 from pathlib import Path
@@ -20,15 +19,17 @@ def load_json(path: Path) -> Any:
 def conforms(value: Any, form: Any) -> bool:
     """Whether a value from JSON has the form of a type.
 
-    form: None, bool, int, float, str, Any, unions of them, `list[T]`, `tuple[T, U]` (a list of just these), `dict[str, T]`, a
-    dataclass or a TypedDict (an object with these keys, of which those with a default, or not required, may be missing). A
-    float is any finite number, a text one that UTF-8 can hold.
+    form: None, bool, int, float, str, Any, a Literal of texts, unions of them, `list[T]`, `tuple[T, U]` (a list of just
+    these), `dict[str, T]`, a dataclass or a TypedDict (an object with these keys, of which those with a default, or not
+    required, may be missing). A float is any finite number, a text one that UTF-8 can hold.
     """
     origin, inner = typing.get_origin(form), typing.get_args(form)
     if form is Any:
         return True
     if origin in (typing.Union, types.UnionType):
         return any(conforms(value, one) for one in inner)
+    if origin is typing.Literal:
+        return isinstance(value, str) and value in inner
     if origin is typing.NotRequired:
         return conforms(value, inner[0])
     if origin is list:
@@ -50,13 +51,14 @@ def conforms(value: Any, form: Any) -> bool:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e300
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _whole(value: Any) -> bool:
