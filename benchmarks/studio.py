@@ -127,7 +127,7 @@ def main() -> int:
             imported(ours, "#import-file", short)
             ours.wait_for_timeout(1000)  # until the session is saved
             for _ in range(options.runs):
-                for name, page, address in (("ours", ours, server.address), ("bare", theirs, bare.address + "#trace")):
+                for name, page, address in (("ours", ours, server.origin), ("bare", theirs, bare.address + "#trace")):
                     page.bring_to_front()  # a page in the background is drawn late
                     page.goto("about:blank")
                     page.goto(address)

@@ -16,7 +16,7 @@ def serve(
 
     port       0 takes any free port
     open_page  whether to open the page in the browser
-    told       called with the address of the page when the server listens
+    told       called with the link to the page when the server listens; it has a token, without which nothing opens
 
     Raises UsageError if the folder is not a project or is open in another Studio, or if the port is in use.
     """

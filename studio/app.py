@@ -32,7 +32,7 @@ from .live import Bench
 from .project import Missing, Project, file_name, shown_name
 from .queries import query_of, reading_of
 from .readers import Readers
-from .stored import plain, private
+from .stored import PRIVATE, plain, private
 from .words import said
 
 STATIC = Path(__file__).parent / "static"
@@ -56,8 +56,8 @@ class Studio:
         self.token = secrets.token_urlsafe(24)
         self.readers = Readers()
 
-    def app(self, hosts: list[str], frames: str = "'none'") -> Guard:
-        """The ASGI application, for requests to these hosts (`127.0.0.1:8700`)."""
+    def app(self, port: int, frames: str = "'none'") -> Guard:
+        """The ASGI application, for requests to this port."""
         routes = [
             Route("/", self.page),
             Route("/static/{name}", self.static),
@@ -88,7 +88,7 @@ class Studio:
         }  # fmt: skip
         return Guard(
             Starlette(routes=routes, exception_handlers=answers, lifespan=self._lifespan),
-            hosts=hosts, token=self.token, frames=frames,
+            port=port, token=self.token, frames=frames,
         )  # fmt: skip
 
     @staticmethod
@@ -179,13 +179,13 @@ class Studio:
         folder, scratch = self.project.recording_folder(content["id"]), self.project.scratch()
         try:
             if file is not None and request is not None:
-                (scratch / "current").mkdir()
+                (scratch / "current").mkdir(mode=PRIVATE)
                 options["current"] = str(scratch / "current" / file)
                 await _receive(request, Path(options["current"]))
             elif "current" in options:
                 shutil.copytree(folder / "current", scratch / "current")
                 options["current"] = str(scratch / "current" / options["current"])
-            shutil.copyfile(folder / content["file"], scratch / content["file"])
+            shutil.copy(folder / content["file"], scratch / content["file"])  # with its permissions
             found = await self._read(scratch / content["file"], scratch, options)
             kept = {name: content[name] for name in ("name", "id", "added")}
             content = self.project.add_recording(scratch, found | kept)

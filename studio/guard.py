@@ -1,15 +1,21 @@
-"""Protects the Studio: it answers only to its own page on this machine, not to requests from other web sites."""
+"""Protects the Studio: it answers only to its own page, in the browser of the user who has its link, on this machine."""
 
 import hmac
-from collections.abc import Iterable
 
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+NAMES = ("127.0.0.1", "localhost")  # of this machine
 UPLOAD = 512 * 2**20  # bytes of an uploaded recording, at most
 BODY = 2**20  # bytes of any other request, at most
-READS = {"GET", "HEAD"}  # methods that change nothing and therefore need no token
+READS = {"GET", "HEAD"}  # methods that change nothing, so that the cookie alone is enough
+NO_TOKEN = "This request has no token of this Studio: open the link that the Studio printed when it began."
+STRANGER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>spikefab Studio</title>
+<h1>spikefab Studio</h1>
+<p>This page opens with the link that <code>spikefab studio</code> printed in the terminal when it began. The link has a token
+in it, so that nobody else on this machine can open your project. Each start has a new link.</p></html>"""
 # headers of every response, which restrict what the page may load and who may show it
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -26,16 +32,23 @@ class TooLarge(Exception):
 
 
 class Guard:
-    """ASGI middleware that refuses requests whose Host or Origin is not this server, requests without the token that change
-    something, and requests that are too long.
+    """ASGI middleware that refuses requests whose Host or Origin is not this server, requests without the token, and requests
+    that are too long.
 
     A page of another web site can send requests to a port of this machine. Its Origin header shows where it comes from; if
-    the site lets its own name point to this machine (DNS rebinding), the Host header does. `frames` says which pages may show
-    the Studio in a frame.
+    the site lets its own name point to this machine (DNS rebinding), the Host header does. Other users of this machine can
+    send requests too, but do not have the token: it is in the link that the terminal prints. Who opens the link gets a
+    cookie, with which the page and its pictures and downloads are asked; requests that change something have the token in a
+    header.
+
+    `frames` says which pages may show the Studio in a frame. A browser may give cookies of a frame to nobody, so the page in
+    it keeps the token in its address.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], token: str, frames: str = "'none'"):
-        self.app, self.hosts, self.token = app, frozenset(hosts), token
+    def __init__(self, app: ASGIApp, *, port: int, token: str, frames: str = "'none'"):
+        self.app, self.token, self.framed = app, token, frames != "'none'"
+        self.hosts = frozenset(f"{name}:{port}" for name in NAMES)
+        self.cookie = f"spikefab-studio-{port}"  # cookies belong to a host: another port of it is another Studio
         self.headers = [(k.encode(), v.format(frames=frames).encode()) for k, v in HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,10 +64,11 @@ class Guard:
             await send(message)
 
         refusal = self._refused(scope["method"], scope["path"], Headers(scope=scope))
-        if refusal is not None:
-            status, sentence = refusal
-            # the connection is closed, because nobody will read the rest of the body
-            await JSONResponse({"error": sentence}, status, {"connection": "close"})(scope, receive, sending)
+        answer = self._door(scope) if refusal is None else JSONResponse({"error": refusal[1]}, refusal[0])
+        if answer is not None:
+            if refusal is not None:
+                answer.headers["connection"] = "close"  # because nobody will read the rest of the body
+            await answer(scope, receive, sending)
             return
         limit, received, begun = self._limit(scope["path"]), 0, False
 
@@ -88,16 +102,35 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
             return 403, "The Studio does not answer pages of other sites."
-        if method not in READS:
-            given = headers.get("x-spikefab-token", "")
-            if not hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
-                return 403, "The request has no token of this Studio: load the page again."
+        if method not in READS and not self._is_token(headers.get("x-spikefab-token", "")):
+            return 403, NO_TOKEN
         length = headers.get("content-length", "0")
-        if not length.isdecimal():
+        if not length.isdecimal() or len(length) > 20:
             return 400, "The length of the request is no number."
         if int(length) > self._limit(path):
             return 413, _too_large(self._limit(path))
         return None
+
+    def _door(self, scope: Scope) -> Response | None:
+        """What to answer to a request for the page, or for data, whose sender may not have them; None if it may.
+
+        Who has the link gets the cookie, and the page at an address without the token.
+        """
+        headers, path = Headers(scope=scope), scope["path"]
+        linked = self._is_token(QueryParams(scope["query_string"]).get("token", ""))
+        kept = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
+        if path == "/" and linked and not self.framed:
+            answer = RedirectResponse("/", 303)
+            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
+            return answer
+        if linked or self._is_token(kept) or self._is_token(headers.get("x-spikefab-token", "")):
+            return None
+        if path.startswith("/static/"):
+            return None
+        return HTMLResponse(STRANGER, 403) if path == "/" else JSONResponse({"error": NO_TOKEN}, 403)
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
 
 def _too_large(limit: int) -> str:

@@ -34,8 +34,6 @@ def take_in(file: str, folder: str, options: Mapping[str, Any]) -> dict[str, Any
         found = describe(recording)
     except SpikefabError as error:
         return {"error": said(error, kept), "options": error.sentence.options}
-    except MemoryError:
-        return {"error": said(f"{file} needs more memory than this machine has.", kept), "options": ()}
     nothing = np.empty(0)
     np.save(kept / "voltage.npy", np.concatenate([s.voltage for s in recording.sweeps]))
     currents = [nothing if s.current is None else s.current for s in recording.sweeps]

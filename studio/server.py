@@ -42,15 +42,21 @@ class Server:
             raise
         self.port = self._socket.getsockname()[1]
         self.studio = Studio(project)
-        app = self.studio.app([f"{name}:{self.port}" for name in (HOST, "localhost")], frames)
+        app = self.studio.app(self.port, frames)
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on")
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     @property
+    def origin(self) -> str:
+        """The address of the server, which opens for nobody without the token."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
     def address(self) -> str:
-        return f"http://{HOST}:{self.port}/"
+        """The link that opens the page: it has the token."""
+        return f"{self.origin}/?token={self.studio.token}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,8 +1,12 @@
 """A Studio that is served, and what asks it."""
 
 import json
+import os
 import struct
+import subprocess
+import sys
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import numpy as np
@@ -17,7 +21,7 @@ class Page:
     def __init__(self, server):
         self.server, self.folder = server, server.studio.project.folder
         self.http = httpx.Client(
-            base_url=server.address, headers={"x-spikefab-token": server.studio.token}, timeout=120, trust_env=False
+            base_url=server.origin, headers={"x-spikefab-token": server.studio.token}, timeout=120, trust_env=False
         )
 
     def get(self, path, **query):
@@ -86,3 +90,43 @@ def imported(studio, recording):
     answer = studio.upload("cell.csv", recording.read_bytes())
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+@pytest.fixture
+def served():
+    """served(folder): `spikefab studio` in a process of its own, and what asks it. Both end with the test.
+
+    It also ends with this process, were this killed.
+    """
+    children = []
+
+    def start(folder):
+        script = f"""if True:
+            import ctypes, os, signal, sys
+            if sys.platform == "linux":
+                ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+            if os.getppid() != {os.getpid()}:
+                sys.exit()
+            from spikefab.cli import entry
+            entry()"""
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, "studio", folder, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+        )
+        children.append(child)
+        text = ""
+        while not text.endswith("}\n"):
+            line = child.stdout.readline()
+            assert line, "the server ended"
+            text += line
+        link = urlsplit(json.loads(text)["address"])
+        token = parse_qs(link.query)["token"][0]
+        http = httpx.Client(
+            base_url=f"http://{link.netloc}", headers={"x-spikefab-token": token}, trust_env=False, timeout=60
+        )
+        return child, http
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()

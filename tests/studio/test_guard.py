@@ -14,6 +14,9 @@ import pytest
 
 from spikefab.studio import app, guard
 from spikefab.studio.project import file_name
+from spikefab.studio.server import Server
+
+from .conftest import Page
 
 POSTS = ("/api/recordings", "/api/simulate", "/api/jobs", "/api/jobs/j00000000/cancel")
 
@@ -37,20 +40,81 @@ def test_foreign_origins(studio, origin):
     for path in POSTS:
         assert "other sites" in studio.refused(studio.http.post(path, headers={"origin": origin}), 403)
     assert studio.http.get("/api/project", headers={"origin": origin}).status_code == 403
-    own = {"origin": studio.server.address.rstrip("/")}
+    own = {"origin": studio.server.origin}
     assert studio.http.get("/api/project", headers=own).status_code == 200
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "ü" * 24])
 def test_without_the_token(studio, token):
     headers = [] if token is None else [(b"x-spikefab-token", token.encode())]
-    with httpx.Client(base_url=studio.server.address, trust_env=False) as http:
+    with httpx.Client(base_url=studio.server.origin, trust_env=False) as http:
         for path in POSTS:
             assert "token" in studio.refused(http.post(path, headers=headers), 403)
         for path in ("/api/recordings/r00000000", "/api/jobs/j00000000"):
             assert "token" in studio.refused(http.delete(path, headers=headers), 403)
         assert "token" in studio.refused(http.put("/api/session", headers=headers, json={}), 403)
     assert studio.get("/api/project")["recordings"] == []
+
+
+READS = ("/api/project", "/api/models", "/api/boards", "/api/recordings/r00000000/trace", "/api/jobs/j00000000/events")
+
+
+@pytest.mark.parametrize("given", [{}, {"params": {"token": "wrong"}}, {"params": {"token": ""}}, {"cookies": "wrong"}])
+def test_another_user_of_this_machine_sees_nothing(studio, given):
+    if "cookies" in given:
+        given = {"headers": {"cookie": f"spikefab-studio-{studio.server.port}=wrong; spikefab-studio-1=x"}}
+    with httpx.Client(base_url=studio.server.origin, trust_env=False) as stranger:
+        page = stranger.get("/", **given)
+        assert page.status_code == 403 and "printed in the terminal" in page.text
+        assert studio.server.studio.token not in page.text + str(page.headers)
+        for path in READS:
+            answer = stranger.get(path, **given)
+            assert "token" in studio.refused(answer, 403) and studio.server.studio.token not in str(answer.headers)
+        assert stranger.put("/api/session", json={"taken": 1}, **given).status_code == 403
+    assert "taken" not in studio.get("/api/project")["session"]
+
+
+def test_the_link_opens_the_page(studio):
+    with httpx.Client(base_url=studio.server.origin, trust_env=False) as browser:
+        answer = browser.get(studio.server.address)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].lower()
+        assert (
+            "httponly" in cookie and "samesite=strict" in cookie and f"spikefab-studio-{studio.server.port}=" in cookie
+        )
+        page = browser.get("/")  # 503 if the page is not built
+        assert page.status_code in (200, 503) and studio.server.studio.token not in str(page.headers)
+        assert browser.get("/api/project").status_code == 200
+        # the cookie comes with requests of pages of other ports: it changes nothing
+        assert "token" in studio.refused(browser.put("/api/session", json={}), 403)
+
+
+def test_a_project_is_readable_by_its_owner_only(tmp_path, recording):
+    """Also one that an earlier version has made."""
+    (tmp_path / "p" / "jobs").mkdir(parents=True)
+    (tmp_path / "p" / "studio.json").write_text("{}")
+    for path in (tmp_path / "p", tmp_path / "p" / "jobs"):
+        path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        with Server(tmp_path / "p") as server:
+            page = Page(server)
+            made = page.upload("cell.csv", recording.read_bytes()).json()["id"]
+            current = page.http.post(
+                f"/api/recordings/{made}/current", params={"name": "i.csv"}, content=recording.read_bytes()
+            )
+            assert current.status_code in (200, 422)
+            page.http.put("/api/session", json={"a": 1})
+            job = page.post("/api/jobs", {"kind": "fit", "recording": made, "models": ["LIF"], "budget": 100})["id"]
+            page.events(job)
+    finally:
+        os.umask(before)
+    paths = [tmp_path / "p", *(p for p in (tmp_path / "p").rglob("*") if p.name != "studio.json")]
+    assert {"session.json", "cell.csv", "voltage.npy", "events.jsonl", "worker.log", "lock", "result.json"} <= {
+        p.name for p in paths
+    }
+    open_ = {str(p): oct(p.stat().st_mode) for p in paths if p.stat().st_mode & 0o077}
+    assert open_ == {}
 
 
 def test_every_answer_forbids_other_sources(studio):
@@ -107,8 +171,8 @@ def test_a_body_without_end_is_cut_off(studio, monkeypatch):
     ],
 )
 def test_paths_lead_nowhere(studio, path):
-    with httpx.Client(trust_env=False) as http:
-        answer = http.send(http.build_request("GET", studio.server.address.rstrip("/") + path))
+    with httpx.Client(headers=studio.http.headers, trust_env=False) as http:
+        answer = http.send(http.build_request("GET", studio.server.origin + path))
     assert answer.status_code in (404, 422)
     assert "root:" not in answer.text and "format" not in answer.text
 

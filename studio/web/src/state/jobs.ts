@@ -2,7 +2,7 @@
 import type { Job, JobEvent, JobState, Ranking } from "./api";
 import { drop, hold, job } from "./project";
 import { report } from "./report";
-import { Refusal, get, post, remove } from "./server";
+import { Refusal, get, post, remove, source } from "./server";
 import { on } from "./topics";
 
 const OVER: JobState[] = ["done", "cancelled", "failed"];
@@ -46,7 +46,7 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
   const resting = () => last === "stopped" || last === "paused";
   const open = () => {
     if (ended || stream || resting() || !job(id) || document.hidden || !visible()) return;
-    const mine = (stream = new EventSource(`/api/jobs/${id}/events?after=${Math.max(0, seen)}`));
+    const mine = (stream = new EventSource(source(`jobs/${id}/events?after=${Math.max(0, seen)}`)));
     mine.onmessage = (message: MessageEvent<string>) => {
       const e = JSON.parse(message.data) as JobEvent;
       // the event about a worker that died has no number; the browser gives it the number of the event before

@@ -14,9 +14,16 @@ export class Refusal extends Error {
 
 const token = () => document.querySelector<HTMLMetaElement>('meta[name="spikefab-token"]')?.content ?? "";
 
+// In a notebook's frame the browser may keep no cookie: the page has the token in its address, and gives it with each request.
+const framed = new URLSearchParams(location.search).has("token");
+
+/** The address of something under /api that the browser loads by itself: a picture, a download, a stream of events. */
+export function source(path: string): string {
+  return `/api/${path}${framed ? `${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token())}` : ""}`;
+}
+
 async function send(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
-  const headers: Record<string, string> = {};
-  if (method !== "GET") headers["X-Spikefab-Token"] = token();
+  const headers: Record<string, string> = { "X-Spikefab-Token": token() };
   if (type) headers["Content-Type"] = type;
   let answer: Response;
   try {

@@ -1,6 +1,7 @@
 // The list of jobs, and the frame (state, buttons, files) that all views of a job share.
 import type { Job, JobState } from "../state/api";
 import { command, over, removeJob } from "../state/jobs";
+import { source } from "../state/server";
 import { button, h, say, set } from "../ui/elements";
 import { bytes } from "../ui/format";
 import { act, tell } from "../ui/messages";
@@ -93,7 +94,7 @@ export function files(j: Job | undefined): HTMLElement {
       return h(
         "li",
         null,
-        h("a", { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(f.name)}`, download: f.name }, f.name),
+        h("a", { href: source(`jobs/${j!.id}/files/${encodeURIComponent(f.name)}`), download: f.name }, f.name),
         h("span", { class: "soft" }, ` ${f.what ? `${f.what}, ` : ""}${bytes(f.bytes)}`),
       );
     }),

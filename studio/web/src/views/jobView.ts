@@ -2,6 +2,7 @@
 import type { BuildReport, Check, Job, JobEvent } from "../state/api";
 import { command, follow, over } from "../state/jobs";
 import { brief, job } from "../state/project";
+import { source } from "../state/server";
 import { on } from "../state/topics";
 import { button, h, say, set } from "../ui/elements";
 import { count, fix } from "../ui/format";
@@ -194,7 +195,7 @@ export class JobView {
           null,
           h(
             "a",
-            { href: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.bitstream)}`, download: r.bitstream, id: "bitstream" },
+            { href: source(`jobs/${j!.id}/files/${encodeURIComponent(r.bitstream)}`), download: r.bitstream, id: "bitstream" },
             r.bitstream,
           ),
         ),
@@ -205,7 +206,7 @@ export class JobView {
           null,
           h("img", {
             id: "floorplan",
-            src: `/api/jobs/${j!.id}/files/${encodeURIComponent(r.floorplan)}`,
+            src: source(`jobs/${j!.id}/files/${encodeURIComponent(r.floorplan)}`),
             alt: `Floorplan of ${brief(r.model)} on ${r.board}, from place and route`,
           }),
           h("figcaption", null, "Floorplan, from place and route."),
