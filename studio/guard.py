@@ -1,6 +1,7 @@
 """Protects the Studio: it answers only to its own page, in the browser of the user who has its link, on this machine."""
 
 import hmac
+from asyncio import CancelledError
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import cookie_parser
@@ -87,6 +88,10 @@ class Guard:
 
         try:
             await self.app(scope, receiving, noting)
+        except CancelledError:  # the server ends
+            if not begun:
+                answer = JSONResponse({"error": "The Studio has ended."}, 503, {"connection": "close"})
+                await answer(scope, receive, sending)
         except TooLarge:
             if not begun:
                 await JSONResponse({"error": _too_large(limit)}, 413, {"connection": "close"})(scope, receive, sending)

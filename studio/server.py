@@ -46,7 +46,9 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on")
         )
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        # Python 3.11 takes a thread whose join is interrupted for ended: an event tells when it has
+        self._over = threading.Event()
 
     @property
     def origin(self) -> str:
@@ -60,20 +62,26 @@ class Server:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        while not self._server.started and not self._over.is_set():
             time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._over.wait()
         self._socket.close()
 
     def wait(self) -> None:
         """Wait until Ctrl-C."""
         with contextlib.suppress(KeyboardInterrupt):
-            while self._thread.is_alive():
-                self._thread.join(0.5)
+            while not self._over.wait(0.5):
+                pass
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._over.set()
 
 
 def notebook(folder: Path, port: int, height: int) -> Any:

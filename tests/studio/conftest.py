@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from spikefab import LIFNeuron
 from spikefab.studio.server import Server
 
 
@@ -75,6 +76,12 @@ class Page:
     def _good(answer, parse=True):
         assert answer.status_code in (200, 201), answer.text
         return json.loads(answer.content) if parse else answer.content
+
+
+def neuron():
+    """A neuron of the bench, as the page sends it."""
+    made = LIFNeuron()
+    return {"model": "LIF", "settings": {}, "word": 18, "dt": 0.1, "i_span": made.datapath.i_span, "codes": made.codes}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from spikefab.studio import app, guard
 from spikefab.studio.project import file_name
 from spikefab.studio.server import Server
 
-from .conftest import Page
+from .conftest import Page, neuron
 
 POSTS = ("/api/recordings", "/api/simulate", "/api/jobs", "/api/jobs/j00000000/cancel")
 
@@ -105,12 +105,11 @@ def test_a_project_is_readable_by_its_owner_only(tmp_path, recording):
             )
             assert current.status_code in (200, 422)
             page.http.put("/api/session", json={"a": 1})
-            job = page.post("/api/jobs", {"kind": "fit", "recording": made, "models": ["LIF"], "budget": 100})["id"]
-            page.events(job)
+            page.events(page.post("/api/jobs", {"kind": "export", "neuron": neuron()})["id"])
     finally:
         os.umask(before)
     paths = [tmp_path / "p", *(p for p in (tmp_path / "p").rglob("*") if p.name != "studio.json")]
-    assert {"session.json", "cell.csv", "voltage.npy", "events.jsonl", "worker.log", "lock", "result.json"} <= {
+    assert {"session.json", "cell.csv", "voltage.npy", "events.jsonl", "worker.log", "lock", "neuron.json"} <= {
         p.name for p in paths
     }
     open_ = {str(p): oct(p.stat().st_mode) for p in paths if p.stat().st_mode & 0o077}

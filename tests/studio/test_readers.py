@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -24,12 +25,12 @@ def test_two_that_hang_keep_nobody_waiting(studio, recording, monkeypatch):
     for pid in victims:
         os.kill(pid, signal.SIGSTOP)
     answers = []
-    hung = [threading.Thread(target=lambda: answers.append(upload(studio, recording))) for _ in victims]
+    hung = [threading.Thread(target=lambda: answers.append(upload(studio.http, recording))) for _ in victims]
     for thread in hung:
         thread.start()
     while len(pool._busy) < len(victims):
         time.sleep(0.01)
-    made = upload(studio, recording)
+    made = upload(studio.http, recording)
     assert made.status_code == 201 and not answers
     assert studio.get(f"/api/recordings/{made.json()['id']}/features")["features"]
     for pid in victims:
@@ -37,14 +38,14 @@ def test_two_that_hang_keep_nobody_waiting(studio, recording, monkeypatch):
     for thread in hung:
         thread.join()
     assert ["crashed" in studio.refused(answer) for answer in answers] == [True, True]
-    assert upload(studio, recording).status_code == 201
+    assert upload(studio.http, recording).status_code == 201
     assert (pool._slow, pool._places._value, len(pool._busy)) == (0, readers.COUNT, 0)
 
 
-def upload(studio, recording):
+def upload(http, recording):
     query = {"params": {"name": "cell.csv"}, "content": recording.read_bytes()}
-    with httpx.Client(base_url=studio.http.base_url, headers=studio.http.headers, timeout=60, trust_env=False) as http:
-        return http.post("/api/recordings", **query)
+    with httpx.Client(base_url=http.base_url, headers=http.headers, timeout=60, trust_env=False) as own:
+        return own.post("/api/recordings", **query)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
@@ -74,26 +75,36 @@ def children(pid):
     return found
 
 
+def runs(pid):
+    """Whether a process runs: it may have ended, and nobody have asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are told when their parent ends on Linux only")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_reader_that_hangs_ends_with_the_server(served, tmp_path, recording, number):
     server, http = served(tmp_path / "project")
     pids = children(server.pid)
     assert len(pids) == readers.COUNT
+    with ThreadPoolExecutor(readers.COUNT) as pool:  # both have begun their work
+        assert [a.status_code for a in pool.map(lambda _: upload(http, recording), pids)] == [201] * readers.COUNT
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    asking = threading.Thread(target=lambda: upload_to(http, recording), daemon=True)
+
+    def ask():
+        with contextlib.suppress(httpx.TransportError):  # the server goes
+            upload(http, recording)
+
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     while not any((tmp_path / "project" / "recordings").glob(".*/cell.csv")):
         time.sleep(0.02)
     server.send_signal(number)
     server.wait(20)
     deadline = time.monotonic() + 10
-    while (left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
+    while (left := [pid for pid in pids if runs(pid)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
-
-
-def upload_to(http, recording):
-    with contextlib.suppress(httpx.TransportError):  # the server goes
-        http.post("/api/recordings", params={"name": "cell.csv"}, content=recording.read_bytes())
