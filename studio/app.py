@@ -275,7 +275,7 @@ class Studio:
         for job in self.jobs.all():
             if job["kind"] == "build" and job["state"] == "done":
                 report = next((e for _, e in self.jobs.events(job["id"]) if e["type"] == "report"), None)
-                if conforms(report, BuildReport):
+                if report is not None and conforms(report, BuildReport):
                     used = {name: report[name][0] for name in ("cells", "multipliers", "block_rams")}
                     named = {name: report[name] for name in ("board", "model", "word", "mhz")}
                     found.append(named | used | {"job": job["id"]})

@@ -39,7 +39,8 @@ class Project:
                 folder.mkdir(mode=PRIVATE, exist_ok=True)
                 if folder.stat().st_uid == os.getuid():
                     folder.chmod(PRIVATE)  # earlier versions let others read
-            self._lock = os.fdopen(private(str(self.folder / MARK), os.O_RDWR | os.O_CREAT | os.O_APPEND), "a+")
+            mark = private(str(self.folder / MARK), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            self._lock = os.fdopen(mark, "a+", encoding="utf-8")
         except OSError as error:
             raise FileError(f"{folder} cannot be a project: {error.strerror}.") from None
         try:

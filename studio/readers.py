@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from spikefab.errors import SpikefabError
@@ -103,7 +104,8 @@ class Readers:
     @staticmethod
     def _end(process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)  # process.kill() twice makes asyncio complain
 
 
 def main(server: int) -> None:
