@@ -18,7 +18,9 @@ def readable(text: str) -> str:
     """
     if not any("\ud800" <= sign <= "\udfff" for sign in text):
         return text
-    halves = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\N{REPLACEMENT CHARACTER}", text)  # no byte is kept as one of these
+    halves = re.sub(
+        "[\ud800-\udc7f\udd00-\udfff]", "\N{REPLACEMENT CHARACTER}", text
+    )  # no byte is kept as one of these
     return halves.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
