@@ -30,7 +30,7 @@ def simulated(page, what, sought):
     def right(response):
         return response.url.endswith("/api/simulate") and sought(response.request.post_data_json)
 
-    with page.expect_response(right) as answer:
+    with page.expect_response(right, timeout=MOST) as answer:
         what()
     return answer.value.request.post_data_json, answer.value.status
 
