@@ -41,7 +41,7 @@ class _Input(TypedDict):
     sha256: str | None
     sweeps: int
     dt: float
-    reading: NotRequired[dict[str, str | int | float | bool | None] | None]
+    reading: NotRequired[dict[str, str | int | float | bool | list[int] | None] | None]
     current_origin: str
     i_span: float
     split: str

@@ -18,8 +18,8 @@ class _Options(TypedDict):
     """The options of `read` that are stored."""
 
     current: NotRequired[str]
-    voltage_channel: NotRequired[str]
-    current_channel: NotRequired[str]
+    voltage_channel: NotRequired[str | int]
+    current_channel: NotRequired[str | int]
     units: NotRequired[str]
     electrode: NotRequired[str]
     dt: NotRequired[float]

@@ -61,7 +61,7 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
         for ax, (start, stop) in zip(grid[0, 1:], spans[1:], strict=True):
             ax.set_title(f"closer: {start:.0f} to {stop:.0f} ms")
         kind = Path(path).suffix[1:]
-        write_whole(Path(path), lambda scratch: figure.savefig(scratch, dpi=130, format=kind))
+        write_whole(Path(path), lambda scratch: figure.savefig(scratch, dpi=130, format=kind), parents=False)
 
 
 def _closer(recording: Recording) -> list[tuple[float, float]]:

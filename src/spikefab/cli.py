@@ -18,8 +18,8 @@ from spikefab.terminal import prepare
 
 EXIT_CODES = """exit codes:
   0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted (one of many: the others
-  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130
-  interrupted (143 by SIGTERM, 129 by a closed terminal), 1 a defect of spikefab
+  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted
+  (143 by SIGTERM, 129 by a closed terminal), 1 a defect of spikefab
 """
 
 

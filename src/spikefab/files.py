@@ -46,14 +46,16 @@ def unwritable(path: Path, error: OSError) -> FileError:
     return FileError(f"{path} cannot be written: {error.strerror or error}.")
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file so that it is either complete or not there, even after a crash. Raises OSError.
+def write_whole(path: Path, write: Callable[[Path], Any], *, parents: bool = True) -> None:
+    """Write a file so that it is either complete or not there, even after a crash. Raises OSError. Its folder is
+    made if it is not there, unless `parents` is false.
 
     `write` writes a scratch file in the same folder; when its content is on the disk, it is renamed to `path`. Scratch files
     that a killed process left for the same path are deleted. If another process writes the same result at the same time,
     it may lose its scratch file in this way; that does no harm, because it would have written the same bytes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         _write_through(scratch, write)
@@ -68,9 +70,9 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     _sync(path.parent)  # the renaming must reach the disk as well
 
 
-def save_text(path: Path, text: str) -> None:
+def save_text(path: Path, text: str, *, parents: bool = True) -> None:
     """Write a text file that is either complete or not there, see `write_whole`."""
-    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"), parents=parents)
 
 
 def write_json(path: Path, content: Any) -> None:

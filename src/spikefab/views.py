@@ -164,7 +164,7 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
     if drawing is not None:
         try:
-            save_text(drawing, draw(datapath(model, facts.WORD)))
+            save_text(drawing, draw(datapath(model, facts.WORD)), parents=False)
         except OSError as error:
             raise unwritable(drawing, error) from None
     doc = facts.doc(model)

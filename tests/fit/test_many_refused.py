@@ -52,5 +52,5 @@ def test_folders_that_hold_nothing_or_the_recordings(folder, tmp_path):
     with pytest.raises(UsageError, match="choose another folder"):
         fit_many(folder, out=folder, **OPTIONS)
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="cannot be written"):
+    with pytest.raises(FileError, match="file is a file: out needs a folder"):
         fit_many(folder, out=tmp_path / "file", **OPTIONS)

@@ -9,6 +9,7 @@ from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
 from spikefab.sim import elementary, ideal, ideal_kernel
 from spikefab.sim.engine import Float64
+from spikefab.toolchain.cache import seal
 
 CORTEX = HodgkinHuxleyNeuron.variant(kinetics="traub-miles")
 KINDS = {**MODELS, "cortical": CORTEX, "cortical+M": CORTEX.variant(m_current=True)}
@@ -152,7 +153,10 @@ def test_compiling_is_announced_once(tmp_path, monkeypatch):
     dp, told = datapath(MODELS["LIFNeuron"], 24), []
     ideal_kernel.announce(dp, told.append)
     kernel = ideal_kernel._source(dp)[1]
-    (tmp_path / "spikefab" / "kernels" / "__pycache__").mkdir()
-    (tmp_path / "spikefab" / "kernels" / "__pycache__" / f"{kernel}.kernel-1.py311.1.nbc").touch()
+    folder = tmp_path / "spikefab" / "kernels"
+    (folder / "__pycache__").mkdir()
+    compiled = folder / "__pycache__" / f"{kernel}.kernel-1.py311.1.nbc"
+    compiled.touch()
+    seal(folder / f"{kernel}.json", [compiled])
     ideal_kernel.announce(dp, told.append)
     assert told == ["compiling the float64 LIFNeuron kernel for this machine, once"]
