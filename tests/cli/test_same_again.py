@@ -5,6 +5,7 @@ import re
 import shlex
 
 import numpy as np
+import pytest
 
 EVERY = (
     "--models", "LIF,AdEx", "--word", "16", "--dt", "0.1", "--step", "0.2", "--top", "1", "--budget", "64", "--seed", "7",
@@ -45,6 +46,7 @@ def test_of_a_fit_with_every_option(spikefab, tmp_path, cell, monkeypatch):
     assert there["results"].save(tmp_path / "python.json").read_bytes() == wanted
 
 
+@pytest.mark.slow  # a fit with folds, twice
 def test_of_folds_and_parameters_freed_in_one_model(spikefab, recording, tmp_path, monkeypatch):
     words = ("--models", "LIF,Lapicque", "--budget", "64", "--folds", "2", "--free", "LIF.V_peak")
     assert spikefab("fit", recording, *words, "--out", tmp_path / "first").code == 0

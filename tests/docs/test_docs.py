@@ -13,9 +13,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-# the tutorial has tests of its own; the guide fits all models
+# the tutorial has tests of its own; the guide fits all models, the page on many cells starts workers
 RUN = [
-    pytest.param(p, marks=pytest.mark.slow) if p.name == "guide.md" else p
+    pytest.param(p, marks=pytest.mark.slow) if p.name in ("guide.md", "many.md") else p
     for p in PAGES
     if blocks(p, "python") and p.name != "tutorial.md"
 ]

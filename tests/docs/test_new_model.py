@@ -95,6 +95,7 @@ def test_the_kernel_passes_the_tests_that_the_others_pass(model, word):
     tests.test_settle_is_200_ms_of_the_baseline_from_rest(model, word)
 
 
+@pytest.mark.slow  # a simulator is compiled
 def test_its_hardware_is_bit_exact(model):
     from spikefab.hw.proofs import saturations
     from spikefab.sim.verify import require_exact, verify

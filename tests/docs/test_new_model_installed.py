@@ -15,6 +15,8 @@ import pytest
 
 from spikefab import LIFNeuron
 
+pytestmark = pytest.mark.slow  # a wheel is built and installed, and fits with new kernels
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "new-model.md").read_text()
 NAME = "AdaptiveLIFNeuron"

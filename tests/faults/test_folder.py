@@ -202,7 +202,13 @@ entry()
 """
 
 
-@pytest.mark.parametrize(("number", "code", "times"), [("SIGINT", 130, 5), ("SIGTERM", 143, 2), ("SIGHUP", 129, 1)])
+@pytest.mark.parametrize(
+    ("number", "code", "times"),
+    [
+        ("SIGINT", 130, 5),
+        *(pytest.param(*x, marks=pytest.mark.slow) for x in (("SIGTERM", 143, 2), ("SIGHUP", 129, 1))),
+    ],
+)
 def test_a_signal_while_a_finished_fit_is_written(number, code, times, tmp_path, cells_of_two):
     ran = run_saving(tmp_path, cells_of_two[0], f"for _ in range({times}): os.kill(os.getpid(), signal.{number})")
     assert ran.returncode == code, ran.stderr
@@ -220,7 +226,9 @@ def test_a_ranking_is_shown_whatever_becomes_of_the_files(tmp_path, cells_of_two
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cell.csv", "tmp"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
+)
 def test_a_signal_in_mid_search_saves_the_best_so_far(number, code, tmp_path, cells_of_two):
     path = write(tmp_path, cells_of_two[0])
     words = ["fit", str(path), "--models", "LIF", "--budget", "10000000", "--out", str(tmp_path / "cell")]

@@ -252,6 +252,7 @@ def test_what_cannot_be_fitted_is_refused(single, options, error, match):
         fit(**{**given, **options})
 
 
+@pytest.mark.slow  # thousands of evaluations
 def test_far_models_end_early(several):
     results = fit(several.recording, models=["LIF", "Theta", "FitzHughNagumo"], budget=6000, top_k=1)
     assert results.best.model_name == "LIFNeuron"

@@ -130,6 +130,7 @@ def children(pid):
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.slow  # new processes, each with kernels to load
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children of a process are read from /proc")
 def test_a_killed_parent_is_resumed_to_the_same_bytes(folder, whole, tmp_path):
     process = start(folder, tmp_path)
@@ -151,6 +152,7 @@ def test_a_killed_parent_is_resumed_to_the_same_bytes(folder, whole, tmp_path):
     assert files(tmp_path) == files(whole.out)
 
 
+@pytest.mark.slow  # new processes, each with kernels to load
 def test_ctrl_c_keeps_what_is_finished(folder, whole, tmp_path):
     # one after the other, so that there is something left to interrupt however late this process gets its turn
     process = start(folder, tmp_path, "--jobs", "1", start_new_session=True)

@@ -41,7 +41,13 @@ def cortex():
     return Recording.from_arrays(voltages, list(currents), DT)
 
 
-@pytest.mark.parametrize("name", ["FitzHughNagumoNeuron", "HindmarshRoseNeuron", "ThetaNeuron"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ThetaNeuron",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("FitzHughNagumoNeuron", "HindmarshRoseNeuron")),
+    ],
+)
 def test_read_out_is_the_regression_of_the_recording_on_x(task, name):
     dp = datapath(MODELS[name], 18, DT, task.i_span)
     searched = tuple(n for n in dp.params if n not in unsearched(dp.params))
@@ -73,7 +79,9 @@ def test_read_out_is_the_regression_of_the_recording_on_x(task, name):
     assert solved >= 5
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [n if n in ("LIFNeuron", "AdExNeuron") else pytest.param(n, marks=pytest.mark.slow) for n in MODELS]
+)
 def test_search_looks_at_its_start(task, name):
     dp = datapath(MODELS[name], 18, DT, task.i_span)
     params = dp.params
@@ -86,6 +94,7 @@ def test_search_looks_at_its_start(task, name):
     assert search.loss <= at_start
 
 
+@pytest.mark.slow  # the largest model
 def test_both_kinetics_are_tried_and_the_better_is_kept(cortex, tmp_path):
     said = []
     results = fit(
@@ -104,12 +113,14 @@ def test_both_kinetics_are_tried_and_the_better_is_kept(cortex, tmp_path):
     assert np.array_equal(loaded.create_model().run(best.currents[0]), best.voltages[0])
 
 
+@pytest.mark.slow  # the largest model
 def test_a_budget_of_one_is_one_evaluation(cortex):
     results = fit(cortex, models=["HodgkinHuxley", "LIF"], budget=1)
     assert results.evaluations == {"HodgkinHuxleyNeuron": 1, "LIFNeuron": 1}
     assert len(results) == 2
 
 
+@pytest.mark.slow  # the largest model
 def test_interrupt_while_float64_is_scored_keeps_the_ranking(cortex, monkeypatch, tmp_path):
     real, calls = fitting.ideal_scores, []
 

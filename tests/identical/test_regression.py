@@ -45,6 +45,7 @@ def test_bit_exact(simulator, kind, bits):
     assert [c["saturations"] for c in checks if c["stimulus"] == "corners"] == [len(saturations(neuron.datapath.trace))]
 
 
+@pytest.mark.slow  # another simulator is compiled
 def test_another_time_step_span_and_state():
     neuron = LIFNeuron(word=16, dt=0.05, i_span=1.0, tau_m=12.0, initial={"V": -1234567, "hold": 3})
     require_exact(verify(neuron, steps=500, seed=7, current=np.sin(np.arange(300) / 20)))

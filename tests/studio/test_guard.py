@@ -272,6 +272,7 @@ def test_jobs_that_make_no_sense(studio, body, says):
     assert studio.get("/api/project")["jobs"] == []
 
 
+@pytest.mark.slow  # two hundred uploads
 def test_two_hundred_uploads_at_once(studio, csv, cell):
     content = csv([cell(0.3, step=100.0)]).encode()
 

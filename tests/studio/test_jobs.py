@@ -84,6 +84,7 @@ def test_the_command_that_is_shown_does_the_same(studio, imported, alone, tmp_pa
     assert same(FitResults.load(tmp_path / "python.json"), result(studio, job))
 
 
+@pytest.mark.slow  # two processes with kernels to load
 def test_paused_and_resumed(studio, imported, alone):
     job = begin(studio, imported)
     studio.wait(job, started)
@@ -113,6 +114,7 @@ def test_what_was_evaluated_is_not_evaluated_again(studio, imported):
     assert -7.0 in [e["loss"] for e in events if e["type"] == "progress" and e["model"] == "LIFNeuron"]
 
 
+@pytest.mark.slow  # two processes with kernels to load
 def test_cancelled_it_keeps_the_best_so_far(studio, imported):
     job = begin(studio, imported, budget=200_000)
     studio.wait(job, started)
@@ -132,6 +134,7 @@ def test_a_paused_fit_can_be_cancelled(studio, imported):
     studio.refused(studio.http.get(f"/api/jobs/{job}"), 404)
 
 
+@pytest.mark.slow  # two processes with kernels to load
 def test_a_killed_worker_is_told_and_resumed(studio, imported, alone):
     job = begin(studio, imported)
     studio.wait(job, started)
@@ -143,6 +146,7 @@ def test_a_killed_worker_is_told_and_resumed(studio, imported, alone):
     assert same(result(studio, job), alone)
 
 
+@pytest.mark.slow  # two processes with kernels to load
 def test_a_stream_goes_on_where_it_was(studio, imported):
     job = begin(studio, imported, budget=300)
     whole = studio.events(job)

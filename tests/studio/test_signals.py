@@ -62,6 +62,7 @@ def test_interrupted_by_a_stranger_it_is_resumed(studio, imported, number):
     assert not result(folder).interrupted and not (folder / "journal").exists()
 
 
+@pytest.mark.slow  # a fit, twice
 @pytest.mark.parametrize("asked", ["", pytest.param("pause", marks=pytest.mark.slow), "cancel"])
 def test_a_finished_fit_is_saved_whatever_comes(studio, paused, asked):
     before = f"""
@@ -77,6 +78,7 @@ def test_a_finished_fit_is_saved_whatever_comes(studio, paused, asked):
     assert not result(paused).interrupted and not (paused / "journal").exists()
 
 
+@pytest.mark.slow  # a fit, twice
 def test_a_full_disk_at_the_end_costs_nothing(studio, paused):
     before = """
         from spikefab.errors import FileError
@@ -90,6 +92,7 @@ def test_a_full_disk_at_the_end_costs_nothing(studio, paused):
     assert studio.events(paused.name)[-1][1]["state"] == "done"
 
 
+@pytest.mark.slow  # a fit, twice
 def test_a_full_disk_in_its_midst_costs_nothing(studio, paused):
     before = """
         def full(where, event):
@@ -104,6 +107,7 @@ def test_a_full_disk_in_its_midst_costs_nothing(studio, paused):
     assert not (paused / "journal").exists()
 
 
+@pytest.mark.slow  # a fit, twice
 def test_killed_before_it_could_delete_its_journal(studio, paused):
     work(paused, "pass")
     (paused / "journal").mkdir()
