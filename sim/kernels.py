@@ -188,15 +188,16 @@ def launch(
     spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
     end = np.empty((k, sweeps, padded))
     volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    # all arrays are contiguous and writable: others would be of another type, for which numba compiles another kernel
     arguments = (
         np.array(step.constants),
         np.concatenate([*step.tables, np.zeros(1)]),
         np.ascontiguousarray(coefficients[rows].T, dtype=np.float64),
         np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
-        current,
-        np.full(sweeps, steps) if length is None else np.asarray(length, dtype=np.int64),
-        zeros if data is None else np.ascontiguousarray(data, dtype=np.float64),
-        zeros if outside is None else np.ascontiguousarray(outside, dtype=np.float64),
+        np.require(current, np.float64, "CW"),
+        np.full(sweeps, steps) if length is None else np.require(length, np.int64, "CW"),
+        zeros if data is None else np.require(data, np.float64, "CW"),
+        zeros if outside is None else np.require(outside, np.float64, "CW"),
         float(clip),
         masked,
         sums,

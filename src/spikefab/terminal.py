@@ -69,4 +69,4 @@ def prepare() -> None:
 
 def _show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Print a warning as one line, without the place in the code that warns."""
-    print(f"spikefab: {message}", file=sys.stderr)
+    print(f"note: {message}", file=sys.stderr)

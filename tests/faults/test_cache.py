@@ -211,3 +211,21 @@ def test_a_record_that_is_no_record(place):
         with pytest.warns(CacheNotice, match="not as it was made"):
             assert np.array_equal(run(), 3 * X + 1)
     assert Path(place).is_dir()
+
+
+def test_one_kernel_serves_all_arrays(place):
+    """Arrays that cannot be written, or that skip numbers, are no reason to compile again: an entry stays as it was sealed."""
+    from spikefab.hw.datapath import datapath
+    from spikefab.hw.models import LIFNeuron
+
+    dp = datapath(LIFNeuron)
+    codes = dp.quantise(LIFNeuron.defaults())
+    current = np.zeros((2, 40))
+    kept = np.zeros((2, 80))[:, ::2]
+    kept.flags.writeable = current.flags.writeable = False
+    for given in (np.zeros((2, 40)), current, kept):
+        kernels.simulate(dp, codes, given, data=kept, outside=current, length=np.array([3, 4], dtype=np.int32))
+        kernels.simulate(dp, codes, given, trace=True, regress=True, clip=0)
+    name = kernels._source(dp)[1]
+    assert len(kernels.load(name, kernels._source(dp)[0]).kernel.signatures) == 1
+    assert kernels.cached(name)
