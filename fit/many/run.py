@@ -70,7 +70,7 @@ def fit_many(
     if jobs is not None and jobs < 1:
         raise UsageError("jobs must be at least 1.")
     target = Path(out).absolute()
-    require_writable(target)
+    require_writable(target, bytes(1))  # what is finished is kept, if the disk fills up later
     files = find(recordings, target)
     if dt is not None and options is None and asked.get("step") is None:
         asked["step"] = dt

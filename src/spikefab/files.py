@@ -18,8 +18,8 @@ SAVED = ".saved"
 PROBE = bytes(1 << 20)  # what must fit on the disk before long work begins; the largest results have some MB
 
 
-def require_writable(folder: Path) -> None:
-    """Make sure that a folder can be made here, or written if it is there. Nothing is left behind.
+def require_writable(folder: Path, probe: bytes = PROBE) -> None:
+    """Make sure that a folder can be made here, or written if it is there, with a file like `probe`. Nothing is left behind.
 
     A folder of the same path and a file in it are made next to where they are wanted, because permissions alone do not tell:
     the disk may be full, a name too long, a link may lead nowhere. Raises FileError.
@@ -34,9 +34,9 @@ def require_writable(folder: Path) -> None:
             above = next(p for p in folder.absolute().parents if os.path.lexists(p))
             missing = folder.absolute().relative_to(above)
         with tempfile.TemporaryDirectory(prefix=".spikefab-", dir=above) as scratch:
-            probe = Path(scratch) / missing
-            probe.mkdir(parents=True)
-            _write_through(probe / "probe", lambda path: path.write_bytes(PROBE))
+            place = Path(scratch) / missing
+            place.mkdir(parents=True)
+            _write_through(place / "probe", lambda path: path.write_bytes(probe))
     except OSError as error:
         raise unwritable(folder, error) from None
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from spikefab import fit, read
 from spikefab.fit.results import FitResults
+from spikefab.fit.search.journal import Journal
 from spikefab.studio import jobs
 from spikefab.studio.project import Project
 from spikefab.studio.server import Server
@@ -100,15 +100,25 @@ def test_paused_and_resumed(studio, imported, alone):
 
 
 @pytest.mark.slow  # a regression, or several fits
-def test_what_was_evaluated_is_not_evaluated_again(studio, imported):
+def test_what_was_evaluated_is_not_evaluated_again(studio, imported, recording, tmp_path, monkeypatch):
     """A loss that no simulation gives, put where the search kept it, comes back when it goes on."""
+    keep, records = Journal.keep, []
+
+    def wrong(self, codes, found):
+        found = found.copy()
+        if not records:
+            found[0, 0] = -7.0
+        records.append(found)
+        keep(self, codes, found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "keep", wrong)
+        fit(read(recording), models=MODELS[:1], budget=BUDGET, journal=tmp_path)
     job = begin(studio, imported)
     studio.wait(job, started)
     studio.post(f"/api/jobs/{job}/pause")
     path = next((studio.folder / "jobs" / job / "journal").glob("LIF*"))
-    content = bytearray(path.read_bytes())
-    content[24:32] = struct.pack("<d", -7.0)  # of the first candidate, after the head of its record
-    path.write_bytes(content)
+    path.write_bytes((tmp_path / path.name).read_bytes())
     studio.post(f"/api/jobs/{job}/resume")
     events = [e for _, e in studio.events(job)]
     assert -7.0 in [e["loss"] for e in events if e["type"] == "progress" and e["model"] == "LIFNeuron"]
