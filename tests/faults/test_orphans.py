@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def alive(pid):
 
 
 def killed(words, number, tmp_path, program):
-    """Start a command, send a signal to it alone when `program` runs below it, and return what is alive 10 s later."""
+    """Start a command, send a signal to it alone when `program` runs below it, and return what is alive 10 s later.
+
+    What runs below is stopped first, so that it cannot come to its own end in time.
+    """
     env = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "SPIKEFAB_CACHE": str(tmp_path / "cache")}
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
@@ -50,12 +54,20 @@ def killed(words, number, tmp_path, program):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.02)
         below = descendants(process.pid)
+    stopped = [pid for pid in below if program in command(pid)]
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     deadline = time.monotonic() + 10
     while any(map(alive, below)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return process.returncode, [command(pid) for pid in below if alive(pid)], err
+    left = [command(pid) for pid in below if alive(pid)]
+    for pid in filter(alive, below):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return process.returncode, left, err
 
 
 def command(pid):
