@@ -50,11 +50,10 @@ def killed(words, number, tmp_path, program):
     )  # fmt: skip
     deadline = time.monotonic() + 120
     below = []
-    while not any(program in command(pid) for pid in below):
+    while not (stopped := [pid for pid in below if runs(program, pid)]):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.02)
         below = descendants(process.pid)
-    stopped = [pid for pid in below if program in command(pid)]
     for pid in stopped:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
@@ -68,6 +67,11 @@ def killed(words, number, tmp_path, program):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return process.returncode, left, err
+
+
+def runs(program, pid):
+    """Whether the process runs a program, and has not yet to become it (see `tools.run`)."""
+    return program in (words := command(pid)) and "PR_SET_PDEATHSIG" not in words
 
 
 def command(pid):
