@@ -6,6 +6,7 @@ import random
 import stat
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -74,17 +75,20 @@ def damaged(place, count, seed):
     rng = random.Random(seed)
     assert np.array_equal(run(), 3 * X + 1)
     assert {p.suffix for p in entries(place)} == {".py", ".json", ".nbi", ".nbc"}
-    for _ in range(count):
+    done = Counter()
+    while done.total() < count:
         file = rng.choice(entries(place))
         how = rng.choice([*DAMAGES])
         before = file.read_bytes()
         after = DAMAGES[how](before, rng)
         if after == before:
             continue
+        done[f"{file.suffix} {how}"] += 1
         file.write_bytes(after)
         with pytest.warns(CacheNotice, match="compiled again"):
             assert np.array_equal(run(), 3 * X + 1), (file.name, how)
         assert kernels.cached("Tiny_0123456789abcdef")
+    return done
 
 
 def test_damaged_entries_are_compiled_again(place):
@@ -92,8 +96,11 @@ def test_damaged_entries_are_compiled_again(place):
 
 
 @pytest.mark.long
-def test_five_hundred_damaged_entries(place):
-    damaged(place, 500, seed=2)
+def test_five_hundred_damaged_entries(place, account):
+    done = damaged(place, 500, seed=2)
+    account(
+        "damaged entries of the cache", damaged=done.total(), rebuilt=done.total(), kinds=dict(sorted(done.items()))
+    )
 
 
 def test_what_was_added_to_a_source_is_not_run(place, tmp_path):
