@@ -5,23 +5,40 @@ from pathlib import Path
 from spikefab.errors import FileError
 
 MEMORY = 4e9  # bytes that the analysis of a recording may take
+NOTABLE = 1e9  # bytes from which on the user is told
 # Bytes for each sample of the recording, as measured: voltage, current, and the current without the image of spikes.
 EACH = 24
 # Bytes for each sample of the longest sweep besides: what is computed of one sweep at a time.
 OF_LONGEST = 40
+OF_TEXT = 10  # bytes for each byte of a text, as measured on a table of a million lines
 
 
-def require_memory(path: Path, total: int, longest: int) -> None:
-    """Raise FileError if the analysis of a recording would take too much memory.
+def memory(total: int, longest: int) -> int:
+    """Bytes that the analysis of a recording takes.
 
     total    number of samples of the voltage in all sweeps
     longest  of them, the number in the longest sweep
     """
-    need = EACH * total + OF_LONGEST * longest
+    return EACH * total + OF_LONGEST * longest
+
+
+def require_memory(path: Path, total: int, longest: int) -> None:
+    """Raise FileError if the analysis of a recording would take too much memory, see `memory`."""
+    need = memory(total, longest)
     if need > MEMORY:
         most = int(MEMORY / (EACH + OF_LONGEST) / 1e6) * 1_000_000
-        raise FileError(
-            f"{path} is too long: its {total:,} samples would take {need / 1e9:.1f} GB of memory, of which at most"
-            f" {MEMORY / 1e9:.0f} GB are used: save it in parts, each a sweep of at most {most:,} samples, or with fewer"
-            " samples per second."
-        )
+        _decline(path, f"its {total:,} samples", need, f"each a sweep of at most {most:,} samples, ")
+
+
+def require_memory_for_text(path: Path) -> None:
+    """Raise FileError if reading a text would take too much memory."""
+    size = path.stat().st_size
+    if OF_TEXT * size > MEMORY:
+        _decline(path, f"its {size / 1e6:,.0f} MB of text", OF_TEXT * size, "")
+
+
+def _decline(path: Path, what: str, need: int, parts: str) -> None:
+    raise FileError(
+        f"{path} is too long: {what} would take {need / 1e9:.1f} GB of memory, of which at most {MEMORY / 1e9:.0f} GB"
+        f" are used: save it in parts, {parts}or with fewer samples per second."
+    )

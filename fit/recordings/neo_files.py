@@ -15,6 +15,7 @@ from spikefab.errors import Advice, FileError, Sentence, UsageError
 
 from .agreement import followed, likeness
 from .channels import factor
+from .limits import require_memory
 from .recording import Recording
 from .sweep import make_sweep
 
@@ -23,6 +24,7 @@ Channel = tuple[str, float, Floats]  # name, sample step in ms, samples (T,) in 
 Channels = dict[str, list[Channel]]  # of one segment: those in volts under "V", those in amperes under "A"
 
 OPTIONS = ("voltage_channel", "current_channel")  # options of `read` that `read_neo` has
+BYTES = 4  # of a file for each sample, at least: two each of the voltage and of the current
 IGOR = (".ibw",)  # suffix of files of a single Igor wave
 
 
@@ -137,6 +139,8 @@ def _segments(path: Path) -> list[Channels]:
             f"{path} cannot be read by this version: neither spikefab nor neo knows"
             f" {path.suffix or 'files without suffix'}."
         )
+    size = path.stat().st_size
+    require_memory(path, size // BYTES, 0)
     try:
         blocks = kinds[0](str(path)).read()
         segments = [_channels(segment) for block in blocks for segment in block.segments]

@@ -15,7 +15,7 @@ import numpy as np
 
 from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError
 
-from . import abf, neo_files, nwb, text
+from . import abf, limits, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units
 from .recording import Recording
 from .spikes import prominence_of
@@ -146,6 +146,10 @@ def read(
     _require_measured(recording)
     if chosen is not None:
         recording = _chosen(recording, chosen)
+    lengths = [len(sweep.voltage) for sweep in recording.sweeps]
+    if (need := limits.memory(sum(lengths), max(lengths))) > limits.NOTABLE:
+        note = f"its {sum(lengths):,} samples take about {need / 1e9:.1f} GB of memory"
+        recording = replace(recording, notes=(*recording.notes, note))
     return replace(recording.cleaned(), reading=given)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spikefab.errors import FileError
 
+from .limits import require_memory_for_text
 from .text_header import is_unit, meaning
 from .text_numbers import Rows, cells, delimiter_of, is_data, is_number, is_wide, parse
 
@@ -45,7 +46,8 @@ class Table:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Raises FileError if it is not text."""
+    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Raises FileError if it is not text, or too long."""
+    require_memory_for_text(path)
     raw = path.read_bytes()
     marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:

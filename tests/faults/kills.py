@@ -74,7 +74,7 @@ class Case:
 
 
 class Undisturbed:
-    """A run that nothing disturbs: how long it takes, how often it renames, what it leaves; and the result that was there before."""
+    """A run that nothing disturbs: how long it takes, how often it renames, what it leaves; and an earlier result."""
 
     def __init__(self, case: Case, place: Path, env: dict[str, str]) -> None:
         self.case, self.place, self.env = case, place, env

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikefab.errors import FileError, RecordingError
-from spikefab.fit.recordings import readers
+from spikefab.fit.recordings import limits, readers
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.small_peaks import recurring_peaks
 from spikefab.fit.recordings.sweep import make_sweep
@@ -59,6 +59,22 @@ def test_a_long_abf_is_declined_before_it_is_read(tmp_path):
         file.truncate(720_000_000)  # takes no place on the disk
     with pytest.raises(FileError, match="is too long: its 180,000,000 samples"):
         readers.read(path)
+
+
+def test_a_long_text_is_declined_before_it_is_read(tmp_path):
+    path = tmp_path / "long.csv"
+    with path.open("w") as file:
+        file.write("t_ms,V_mV,I_nA\n0,-65,0\n")
+        file.truncate(500_000_000)  # takes no place on the disk
+    with pytest.raises(FileError, match="is too long: its 500 MB of text would take 5.0 GB"):
+        readers.read(path)
+
+
+def test_a_recording_that_takes_much_says_so(tmp_path, monkeypatch, recording):
+    monkeypatch.setattr(limits, "NOTABLE", 1e5)
+    assert readers.read(recording).notes[-1] == "its 25,000 samples take about 0.0 GB of memory"
+    monkeypatch.undo()
+    assert not any("memory" in note for note in readers.read(recording).notes)
 
 
 @pytest.mark.parametrize(
