@@ -18,7 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-EXAMPLES = ("LIF", "AdEx")  # models of which `make test` tests all that it tests of every model: a leak, an exponential
+EXAMPLE = "LIF"  # the model of which `make test` tests all that it tests of every model
 WORDS = (16, 18, 24)
 # files, besides those of tests/identical, that test every model
 EXHAUSTIVE = ("test_top.py", "test_search.py", "test_recovery_cells.py")
@@ -27,24 +27,30 @@ EXHAUSTIVE = ("test_top.py", "test_search.py", "test_recovery_cells.py")
 def pytest_collection_modifyitems(items):
     """Marks as slow or long, among the tests of every model at every word, all but a few: docs/tests.md says which.
 
-    Each of the examples has one word for `make test`. CI tests a third of the models a day, each at one of the three words:
-    nine days do all. `make accept` does all at once.
+    CI tests a third of the models a day, each at one of the three words: nine days do all. Of the other slow tests it does a
+    third a day, too. `make accept` does all at once.
     """
     today = date.today().toordinal()
     for item in items:
         exhaustive = item.path.parent.name == "identical" or item.path.name in EXHAUSTIVE
-        params = item.callspec.params if exhaustive and hasattr(item, "callspec") else {}
+        params = item.callspec.params if hasattr(item, "callspec") else {}
         names = ("name",) if item.path.name == "test_recovery_cells.py" else ("kind", "model", "kind_and_level", "dp")
-        kind = next((params[name] for name in names if name in params), None)
-        if kind is None:
-            continue
-        name = kind if isinstance(kind, str) else kind.__name__
-        place = sum(name.encode())
-        word = params.get("word")
-        if name.startswith(EXAMPLES) and word in (None, WORDS[place % 3]):
-            continue
-        due = (place + today) % 3 == 0 and word in (None, WORDS[(place + today // 3) % 3])
-        item.add_marker(pytest.mark.slow if due else pytest.mark.long)
+        kind = next((params[name] for name in names if name in params), None) if exhaustive else None
+        word = params.get("word") if exhaustive else None
+        place, due = sum(item.nodeid.encode()), True
+        if kind is not None:
+            name = kind if isinstance(kind, str) else kind.__name__
+            place = sum(name.encode())
+            example = (
+                name.startswith(EXAMPLE) and word in (None, WORDS[place % 3]) and params.get("simulator") != "icarus"
+            )
+            due = word in (None, WORDS[(place + today // 3) % 3])
+        elif item.path.parent.name == "paper":
+            example = not params.get("fixed_point")  # for each, a kernel would be compiled
+        else:
+            example = word in (None, WORDS[1])
+        if not example or item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.slow if due and (place + today) % 3 == 0 else pytest.mark.long)
 
 
 # An environment variable that every process of a test inherits; its value is the process id of the test run.

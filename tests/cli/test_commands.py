@@ -30,6 +30,7 @@ def test_fit_writes_its_folder_and_shows_the_ranking(spikefab, recording, tmp_pa
     assert 0 < timings["models"]["LIFNeuron"] <= timings["total"]
 
 
+@pytest.mark.slow
 def test_a_rerun_is_byte_identical_and_leaves_other_files_alone(spikefab, recording, fitted, tmp_path):
     out = tmp_path / "fit"
     out.mkdir()
@@ -107,6 +108,7 @@ def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(spikefab, recording, tmp_path):
     """Whoever presses Ctrl-C three times still gets what was found."""
     out = tmp_path / "fit"

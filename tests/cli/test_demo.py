@@ -10,6 +10,7 @@ from spikefab import demo
 from spikefab.sim import continuous
 
 
+@pytest.mark.slow
 def test_the_recording_is_deterministic_and_a_neuron(tmp_path, spikefab):
     text = demo.recording_csv()
     assert text == demo.recording_csv()

@@ -13,6 +13,7 @@ def cells(recording, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_bad_file(spikefab, cells, tmp_path):
     out = tmp_path / "out"
     ran = spikefab("fit-many", cells, "--out", out, *OPTIONS, "--json")

@@ -26,6 +26,7 @@ def timeless(path, name, columns):
     return path
 
 
+@pytest.mark.slow
 def test_of_a_fit_with_every_option(spikefab, tmp_path, cell, monkeypatch):
     voltages, currents = zip(*(cell(i, 150.0, k) for k, i in enumerate((0.1, 0.25, 0.3, 0.33, 0.36))), strict=True)
     file = timeless(tmp_path / "cells" / "my cell.csv", "V_mV", voltages)

@@ -87,6 +87,7 @@ def test_fixed_point_follows_the_ideal(model, word):
     assert np.abs(neuron.spikes - ideal.spikes).max() <= 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", WORDS)
 def test_the_kernel_passes_the_tests_that_the_others_pass(model, word):
     tests = loaded(ROOT / "tests" / "identical" / "test_kernel.py")
@@ -176,6 +177,7 @@ def test_every_row_of_the_page_is_tried():
     assert len(rows) == len(BROKEN)
 
 
+@pytest.mark.slow
 def test_without_guard_bits_it_would_not_forget(tmp_path):
     """The page's figures: w stands still below 0.06 nA in one word, and has 12 bits below it."""
     bare = written(tmp_path, SOURCE.replace("slowest=500", "slowest=0.1"))

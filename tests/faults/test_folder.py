@@ -219,6 +219,7 @@ def test_a_signal_while_a_finished_fit_is_written(number, code, times, tmp_path,
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cell", "cell.csv"]
 
 
+@pytest.mark.slow
 def test_a_ranking_is_shown_whatever_becomes_of_the_files(tmp_path, cells_of_two):
     ran = run_saving(tmp_path, cells_of_two[0], "import errno; raise OSError(errno.ENOSPC, 'No space left')", "--json")
     assert ran.returncode == 3 and "the results are kept in" in ran.stderr and "Traceback" not in ran.stderr

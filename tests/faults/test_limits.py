@@ -66,7 +66,7 @@ def test_a_long_text_is_declined_before_it_is_read(tmp_path):
     with path.open("w") as file:
         file.write("t_ms,V_mV,I_nA\n0,-65,0\n")
         file.truncate(500_000_000)  # takes no place on the disk
-    with pytest.raises(FileError, match="is too long: its 500 MB of text would take 5.0 GB"):
+    with pytest.raises(FileError, match=r"is too long: its 500 MB of text would take 5.0 GB"):
         readers.read(path)
 
 

@@ -88,7 +88,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize(("words", "program"), CASES, ids=["verify", "build"])
+@pytest.mark.parametrize(
+    ("words", "program"), [pytest.param(*CASES[0], marks=pytest.mark.slow), CASES[1]], ids=["verify", "build"]
+)
 def test_simulators_and_tools_end_with_the_command(words, program, number, tmp_path):
     code, left, err = killed(words, number, tmp_path, program)
     assert left == []

@@ -179,7 +179,9 @@ def test_damaged_traces(folder, tmp_path):
         assert np.array_equal(current, fitted_neuron(folder)[1])
 
 
-@pytest.mark.parametrize("change", ["value", "head", "nan", "longer", "cut", "large"])
+@pytest.mark.parametrize(
+    "change", ["value", "cut", *(pytest.param(x, marks=pytest.mark.slow) for x in ("head", "nan", "longer", "large"))]
+)
 def test_a_damaged_journal_is_not_believed(change, tmp_path, cell):
     voltages, currents = zip(*(cell(x, 300, k) for k, x in enumerate((0.1, 0.26))), strict=True)
     given = {"voltage": voltages, "current": currents, "dt": DT, "models": ["LIF"], "budget": 200, "seed": 1}

@@ -173,7 +173,7 @@ def test_what_is_no_result_is_refused(tmp_path):
             FitResults.load(tmp_path / "other.json")
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("after", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_interrupt_keeps_the_best_so_far(single, after):
     """Ctrl-C in the first model's search, and in the second's."""
     seen = []
@@ -193,6 +193,7 @@ def test_interrupt_keeps_the_best_so_far(single, after):
     assert results.evaluations[last] == evaluations < BUDGET
 
 
+@pytest.mark.slow
 def test_silent_recording_is_fitted_below_threshold(membrane, steps):
     currents = steps([-0.1, 0.05, 0.1], DT)
     recording = Recording.from_arrays([membrane(i, DT, 0.2) for i in currents], currents, DT)
@@ -262,11 +263,13 @@ def test_far_models_end_early(several):
     assert results.to_dict()["ended_early"] == results.ended_early
 
 
+@pytest.mark.slow
 def test_few_evaluations_judge_no_model(several):
     results = fit(several.recording, models=["LIF", "Theta"], budget=400, top_k=1)
     assert set(results.evaluations.values()) == {400}
 
 
+@pytest.mark.slow
 def test_folds_judge_each_stimulus_by_a_model_that_has_not_seen_it(several):
     names, budget, told = ["LIF", "AdEx"], 300, []
     results = fit(

@@ -50,7 +50,10 @@ def search(dp, task, journal=None, until=BUDGET):
     return found
 
 
-@pytest.mark.parametrize("name", ["LIFNeuron", "AdExNeuron", "HindmarshRoseNeuron"])
+LARGER = [pytest.param(name, marks=pytest.mark.slow) for name in ("AdExNeuron", "HindmarshRoseNeuron")]
+
+
+@pytest.mark.parametrize("name", ["LIFNeuron", *LARGER])
 def test_a_killed_search_goes_on(name, task, tmp_path, simulated):
     dp = datapath(MODELS[name], 18, DT, task.i_span)
     alone = search(dp, task)

@@ -48,6 +48,7 @@ def test_each_cell_is_what_fit_gives_and_a_bad_file_stops_nothing(folder, whole,
         assert path.read_bytes() == (whole.out / "cells" / f"{cell.key}.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_resuming_keeps_what_is_valid_and_refits_what_is_not(folder, whole, tmp_path):
     cells = fit_many(folder, Inline(), tmp_path, **OPTIONS)
     before = files(tmp_path)
@@ -64,6 +65,7 @@ def test_resuming_keeps_what_is_valid_and_refits_what_is_not(folder, whole, tmp_
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_other_settings_and_other_content_are_other_cells(folder, tmp_path):
     file = tmp_path / "cell.csv"
     file.write_bytes((folder / "cell0.csv").read_bytes())
@@ -80,6 +82,7 @@ def test_other_settings_and_other_content_are_other_cells(folder, tmp_path):
     assert (table["done"], table["missing"], len({row["run"] for row in table["cells"]})) == (2, 0, 2)
 
 
+@pytest.mark.slow
 def test_killed_workers_cost_nothing(folder, whole, tmp_path):
     """One that is idle, and one in the middle of a cell."""
     killed = []
@@ -170,6 +173,7 @@ def test_ctrl_c_keeps_what_is_finished(folder, whole, tmp_path):
     assert files(tmp_path) == files(whole.out)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_and_is_one_sentence(folder, whole, tmp_path, monkeypatch):
     save, saved = FitResults.save, []
 

@@ -182,6 +182,7 @@ def file(tmp_path, membrane, steps):
     return tmp_path / "-the cell.csv"
 
 
+@pytest.mark.slow
 def test_the_same_again_in_python(file, monkeypatch, tmp_path):
     recording = read(file, dt=DT, current=tmp_path / "i" / "of it.csv", sweeps="0,2-5")
     results = fit(recording, **EVERY)

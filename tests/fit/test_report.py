@@ -160,6 +160,7 @@ def test_small_recordings(made, amplitudes):
     assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
 
 
+@pytest.mark.slow
 def test_noise_of_which_a_third_is_held_out(membrane, monkeypatch):
     from spikefab.fit.report import figures
 

@@ -272,6 +272,7 @@ def test_one_operation_in_hardware(op, data):
     agree(trace, data.draw(inputs(*qs)), hardware=True)
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=120)
 @given(data=st.data())
 def test_programs_in_hardware(data):

@@ -48,6 +48,7 @@ def test_a_fit_of_a_class_and_its_result(path, tmp_path):
     assert np.array_equal(best.create_model().run(CURRENT), best.simulated_voltage)
 
 
+@pytest.mark.slow
 def test_many_recordings_in_processes_of_their_own(path, tmp_path):
     from spikefab import fit_many
     from spikefab.fit.results import FitResults
@@ -61,6 +62,7 @@ def test_many_recordings_in_processes_of_their_own(path, tmp_path):
     assert FitResults.load(file, models=f"{path}:{NAME}").best.create_model().run(CURRENT).shape == CURRENT.shape
 
 
+@pytest.mark.slow
 def test_a_class_that_was_typed_into_a_session():
     class TypedNeuron(LIFNeuron):
         best_for = "nothing in particular"

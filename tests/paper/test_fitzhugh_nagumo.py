@@ -109,6 +109,7 @@ def hopf(p):
     return (x + p["a"]) / p["b"] - x + x**3 / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed_point", [False, True])
 def test_fires_between_the_two_hopf_points_and_is_blocked_above(fixed_point):
     model = FitzHughNagumoNeuron(**CELL)

@@ -112,6 +112,7 @@ def test_is_the_quadratic_neuron(integrate, order, i_nA):
     assert 0.85 < order(steps, errors) < 1.15
 
 
+@pytest.mark.slow
 def test_is_the_quadratic_model_of_this_package_between_infinities():
     """C S y' = k S^2 y^2 - k S^2 + I for V = middle + S y with S = (V_c - E_L)/2: tau = C/(k S), eta = -1, k_I = 1/(k S^2).
 

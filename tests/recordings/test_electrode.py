@@ -57,7 +57,7 @@ def near(found, true):
 
 
 @pytest.mark.parametrize("kind", ["steps", "noise"])
-@pytest.mark.parametrize("dt", [0.02, 0.1, 0.2])
+@pytest.mark.parametrize("dt", [0.1, *(pytest.param(dt, marks=pytest.mark.slow) for dt in (0.02, 0.2))])
 @pytest.mark.parametrize(
     "cell", [{"R": 100.0, "tau": 15.0}, {"R": 60.0, "tau": 7.0}, {"R": 250.0, "tau": 30.0, "noise": 0.15}]
 )

@@ -191,6 +191,7 @@ def test_spikelets():
         assert [len(s) for s in read(path, spike_prominence=least).spikes()] == [2, 5, 10]
 
 
+@pytest.mark.slow
 def test_the_least_height_everywhere(tmp_path, capsys):
     v, dt = small_spikes(), 0.1
     i = np.where((np.arange(len(v)) > 500) & (np.arange(len(v)) < 4500), 0.1, 0.0)

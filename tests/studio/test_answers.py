@@ -220,6 +220,7 @@ def faults(value: Any, hint: Any, where: str) -> list[str]:
     return [f"{where}: {value!r:.80} is no {kind_of(hint)}"]
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_of_its_type(studio, imported):
     key = imported["id"]
     assert faults(imported, answers.Recording, "recording") == []

@@ -88,6 +88,7 @@ def workers(job):
     return found
 
 
+@pytest.mark.slow
 def test_resumed_twice_at_once_it_has_one_worker(studio, imported):
     job = studio.post("/api/jobs", FIT | {"recording": imported["id"], "budget": 10**6})["id"]
     studio.wait(job, lambda e: e["type"] == "progress")

@@ -182,6 +182,7 @@ def test_what_cannot_be_fitted_is_one_sentence(studio, imported):
     assert studio.get(f"/api/jobs/{job}")["error"] == last["error"]
 
 
+@pytest.mark.slow
 def test_torn_events_are_no_obstacle(studio, imported):
     job = begin(studio, imported, budget=300)
     studio.events(job)
@@ -230,6 +231,7 @@ def test_a_neuron_of_the_bench_is_deployed(studio, imported, monkeypatch):
         assert path.read_bytes() == (studio.folder / "jobs" / job["id"] / "out" / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing(tmp_path, recording, alone, served):
     """The worker goes on without it; the next server finds the result."""
     folder = tmp_path / "project"

@@ -40,6 +40,7 @@ def test_it_is_the_neuron_that_python_makes(studio, imported, recording, model, 
     assert again["codes"] == found["codes"] and np.array_equal(again["voltage"], found["voltage"])
 
 
+@pytest.mark.slow
 def test_its_python_gives_the_same(studio, imported, tmp_path):
     for where in ({"recording": imported["id"], "sweep": 4}, {"stimulus": {"amplitude": 0.4, "duration": 300}}):
         found = studio.simulate(model="LIF", params={"R_m": 120}, **where)
@@ -62,6 +63,7 @@ def test_scores_are_those_of_a_fit(studio, imported, recording):
     assert found["data_spikes"] == task.spikes[4].time.tolist()
 
 
+@pytest.mark.slow
 def test_the_ideal_is_close_and_only_when_asked(studio, imported):
     plain = studio.simulate(model="LIF", recording=imported["id"], sweep=3)
     both = studio.simulate(model="LIF", recording=imported["id"], sweep=3, ideal=True)
@@ -121,6 +123,7 @@ def test_presets_can_be_simulated(studio):
             studio.simulate(model=name, params=c["params"], settings=c["settings"], stimulus={"duration": 50})
 
 
+@pytest.mark.slow
 def test_cards(studio):
     found = studio.get("/api/models")["models"]
     assert [c["name"] for c in found] == [*MODELS]

@@ -84,7 +84,9 @@ def runs(pid):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are told when their parent ends on Linux only")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT))]
+)
 def test_a_reader_that_hangs_ends_with_the_server(served, tmp_path, recording, number):
     server, http = served(tmp_path / "project")
     pids = children(server.pid)

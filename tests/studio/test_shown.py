@@ -63,7 +63,8 @@ def test_of_the_bench(studio, pieced, here, tmp_path):
     assert np.array_equal(np.load(tmp_path / "v.npy").astype("f4"), found["voltage"])
 
 
-@pytest.mark.parametrize("dt", [0.4, *(pytest.param(dt, marks=pytest.mark.slow) for dt in (0.1, 0.2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("dt", [0.1, 0.2, 0.4])
 def test_of_a_fit_and_what_is_made_of_it(studio, pieced, here, tmp_path, dt):
     body = {
         "kind": "fit",

@@ -46,9 +46,8 @@ def result(folder):
     return FitResults.load(folder / "out")
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_interrupted_by_a_stranger_it_is_resumed(studio, imported, number):
     job = begin(studio, imported, 1500)
     folder = studio.folder / "jobs" / job
