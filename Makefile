@@ -22,7 +22,7 @@ studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* stu
 	cd studio/web && npm ci --no-audit --no-fund && npm run lint && npm run build
 
 test-studio: $(READY) studio         ## the Studio in Chromium: CHROMIUM=/usr/bin/chromium
-	$(BIN)/python -m pytest -v tests/browser
+	$(BIN)/python -m pytest -v -n 2 --dist loadfile tests/browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -47,7 +47,7 @@ notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutoria
 	$(BIN)/python docs/make_notebook.py
 
 accept: $(READY)                    ## hours: all tests, and the proofs whose dated results are committed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow or long"
+	SPIKEFAB_ACCOUNT=benchmarks/results/faults.json $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow or long"
 	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
 	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json

@@ -98,7 +98,7 @@ CASES: dict[type[ops.Operation], Case | None] = {
         "saturate",
         _saturable,
         _beyond,
-        lambda op, q, formats, result, x: reference.RULES[ops.Wrap](ops.Wrap(), q, formats, x),
+        lambda op, q, formats, result, x: reference.RULES[ops.Wrap](ops.Wrap(), q, formats)(x),
     ),
     ops.Wrap: None,
     ops.Ge: _EQUAL,
@@ -107,7 +107,7 @@ CASES: dict[type[ops.Operation], Case | None] = {
         "select",
         lambda trace, index: [1, 0],
         lambda side, op, q, formats, c, a, b: c - side,
-        lambda op, q, formats, result, c, a, b: reference.RULES[ops.Select](op, q, formats, 1 - c, a, b),
+        lambda op, q, formats, result, c, a, b: reference.RULES[ops.Select](op, q, formats)(1 - c, a, b),
     ),
     ops.Lookup: Case("read", _entries, _away, _other_word),
     ops.Shift: None,
@@ -161,6 +161,6 @@ def shown(dp: Datapath, goal: Goal, codes: list) -> np.ndarray:
         op, args, q = trace.nodes[index]
         if index > goal.node and not changed.keys().isdisjoint(args):
             operands = [changed.get(a, codes[a]) for a in args]
-            changed[index] = reference.RULES[type(op)](op, q, trace.formats(index), *operands)
+            changed[index] = reference.RULES[type(op)](op, q, trace.formats(index))(*operands)
     outputs = [i for i in set(trace.outputs.values()) if i in changed]
     return np.any([np.not_equal(changed[i], codes[i]) for i in outputs], axis=0) if outputs else np.array(False)

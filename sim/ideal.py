@@ -4,6 +4,7 @@ Nothing is rounded, and tables are replaced by the functions that they approxima
 because the limit of an exponential, for example, is part of the integration scheme. So do its time step and scheme.
 """
 
+import operator
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,68 +16,84 @@ from spikefab.hw.datapath import Datapath
 from spikefab.hw.fixed import Q
 from spikefab.hw.proofs import overflows
 
-
-def _resize(op: ops.Resize, q: Q, x):
-    return np.minimum(np.maximum(x, q.lo * q.lsb), q.hi * q.lsb)
+Function = Callable[..., Any]  # of the values of an operation's operands
 
 
-def _wrap(op: ops.Wrap, q: Q, x):
+def _resize(op: ops.Resize, q: Q) -> Function:
+    lo, hi = np.float64(q.lo * q.lsb), np.float64(q.hi * q.lsb)
+    return lambda x: np.minimum(np.maximum(x, lo), hi)
+
+
+def _wrap(op: ops.Wrap, q: Q) -> Function:
     low = q.lo * q.lsb
-    return (x - low) % (2 * -low) + low
+    return lambda x: (x - low) % (2 * -low) + low
 
 
-def _function(op: ops.Lookup, q: Q, x):
+def _function(op: ops.Lookup, q: Q) -> Function:
     """The true function for the column of values, and 0 for the column of slopes: there is nothing to interpolate."""
-    return op.table.function(np.minimum(np.maximum(x, 0), op.table.entries)) if op.column == 0 else 0.0
+    function, entries = op.table.function, op.table.entries
+    return (lambda x: function(np.minimum(np.maximum(x, 0), entries))) if op.column == 0 else lambda x: 0.0
 
 
-def _word(op: ops.Lookup, q: Q, x):
-    words = np.array(op.table.columns[op.column].words) * q.lsb
-    return words[np.minimum(np.maximum(x, 0), op.table.entries - 1).astype(int)]
+def _word(op: ops.Lookup, q: Q) -> Function:
+    words, last = np.array(op.table.columns[op.column].words) * q.lsb, op.table.entries - 1
+    return lambda x: words[np.minimum(np.maximum(x, 0), last).astype(int)]
 
 
-# For each type of operation, a function of the operation, the format of its result and the values of its operands; it returns
-# the value of the result. An `Input` has one operand, the content of its register.
-RULES: dict[type[ops.Operation], Callable] = {
-    ops.Input: lambda op, q, register: register,
-    ops.Const: lambda op, q: op.code * q.lsb,
-    ops.Add: lambda op, q, a, b: a + b,
-    ops.Sub: lambda op, q, a, b: a - b,
-    ops.Mul: lambda op, q, a, b: a * b,
-    ops.Point: lambda op, q, a: a * 2.0**op.power,
-    ops.Floor: lambda op, q, a: np.floor(a),
-    ops.Frac: lambda op, q, a: a - np.floor(a),
+def _const(op: ops.Const, q: Q) -> Function:
+    value = op.code * q.lsb
+    return lambda: value
+
+
+def _point(op: ops.Point, q: Q) -> Function:
+    scale = 2.0**op.power
+    return lambda a: a * scale
+
+
+# For each type of operation, a function of the operation and the format of its result; it returns the function of the values
+# of the operands that gives the value of the result. An `Input` has one operand, the content of its register.
+RULES: dict[type[ops.Operation], Callable[..., Function]] = {
+    ops.Input: lambda op, q: lambda register: register,
+    ops.Const: _const,
+    ops.Add: lambda op, q: operator.add,
+    ops.Sub: lambda op, q: operator.sub,
+    ops.Mul: lambda op, q: operator.mul,
+    ops.Point: _point,
+    ops.Floor: lambda op, q: np.floor,
+    ops.Frac: lambda op, q: lambda a: a - np.floor(a),
     ops.Resize: _resize,
     ops.Wrap: _wrap,
-    ops.Ge: lambda op, q, a, b: a >= b,
-    ops.Gt: lambda op, q, a, b: a > b,
-    ops.Select: lambda op, q, c, a, b: np.where(c, a, b),
+    ops.Ge: lambda op, q: operator.ge,
+    ops.Gt: lambda op, q: operator.gt,
+    ops.Select: lambda op, q: np.where,
     ops.Lookup: _function,
-    ops.Shift: lambda op, q, a, n: a * np.exp2(n),
+    ops.Shift: lambda op, q: lambda a, n: a * np.exp2(n),
 }
 
 
 @cache
-def _plan(dp: Datapath, tables: bool) -> list[tuple[int, Callable, ops.Node]]:
-    """The live operations as (index, rule, node). A resize that can never saturate just passes its operand on."""
+def _functions(dp: Datapath, tables: bool) -> list[tuple[int, Function, tuple[int, ...], ops.Input | None]]:
+    """Of each live operation: index, function, the indices of its operands, and an input itself. A resize that can never
+    saturate just passes its operand on."""
     rules = RULES | {ops.Lookup: _word} if tables else RULES
-    plan = []
+    found = []
     for index in dp.trace.live():
-        node = dp.trace.nodes[index]
-        passes = isinstance(node.op, ops.Resize) and not any(overflows(dp.trace, index))
-        plan.append((index, RULES[ops.Input] if passes else rules[type(node.op)], node))
-    return plan
+        op, args, q = dp.trace.nodes[index]
+        passes = isinstance(op, ops.Resize) and not any(overflows(dp.trace, index))
+        function = RULES[ops.Input](op, q) if passes else rules[type(op)](op, q)
+        found.append((index, function, tuple(args), op if isinstance(op, ops.Input) else None))
+    return found
 
 
 def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], current, *, tables: bool = False):
     """One step in physical units, on numbers or arrays that broadcast. Returns next states by name, v in mV, and the spike."""
-    registers = {ops.Input("current", "i"): current}
-    registers |= {ops.Input("state", n): x for n, x in states.items()}
-    registers |= {ops.Input("coefficient", n): x for n, x in coefficients.items()}
+    registers = {"current": {"i": current}, "state": states, "coefficient": coefficients}
     found: list[Any] = [None] * len(dp.trace.nodes)
-    for index, rule, (op, args, q) in _plan(dp, tables):
-        operands = [registers[op]] if isinstance(op, ops.Input) else [found[a] for a in args]
-        found[index] = rule(op, q, *operands)
+    for index, function, args, register in _functions(dp, tables):
+        if register is None:
+            found[index] = function(*[found[a] for a in args])
+        else:
+            found[index] = registers[register.kind][register.name]
     out = {name: found[index] for name, index in dp.trace.outputs.items()}
     return {name: out[name] for name in dp.states}, out[".v"], out[".spike"]
 

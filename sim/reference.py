@@ -2,56 +2,116 @@
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
 from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.fixed import Q, align, rounded_shift
+from spikefab.hw.fixed import Q
+
+Function = Callable[..., np.ndarray]  # of the codes of an operation's operands: the codes of its result
 
 
-def _resize(op: ops.Resize, q: Q, formats: Sequence[Q], a):
-    return np.clip(rounded_shift(a, formats[0].f_bits - q.f_bits), q.lo, q.hi)
+def _code(number: int) -> np.ndarray:
+    """A number in the form with which NumPy computes fastest: the arrays of a step are so small that this is what counts."""
+    return np.array(number, dtype=np.int64)
 
 
-def _wrap(op: ops.Wrap, q: Q, formats: Sequence[Q], a):
-    rounded = rounded_shift(a, formats[0].f_bits - q.f_bits)
-    return ((rounded - q.lo) & ((1 << q.width) - 1)) + q.lo
+def _rounded(formats: Sequence[Q], q: Q) -> Function:
+    """Brings a code to the binary point of `q`, rounded half up."""
+    shift = formats[0].f_bits - q.f_bits
+    if shift <= 0:
+        return _finer(-shift)
+    half, by = _code(1 << (shift - 1)), _code(shift)
+    return lambda a: (a + half) >> by
 
 
-def _aligned(function: Callable) -> Callable:
-    """The rule that brings its operands to a common binary point and applies the function."""
-    return lambda op, q, formats, *operands: function(*align(operands, formats))
+def _finer(shift: int) -> Function:
+    by = _code(shift)
+    return (lambda a: a << by) if shift else (lambda a: a)
 
 
-def _select(op: ops.Select, q: Q, formats: Sequence[Q], c, *operands):
-    return np.where(c == 1, *align(operands, formats[1:]))
+def _resize(op: ops.Resize, q: Q, formats: Sequence[Q]) -> Function:
+    rounded, lo, hi = _rounded(formats, q), _code(q.lo), _code(q.hi)
+    return lambda a: np.minimum(np.maximum(rounded(a), lo), hi)
 
 
-def _lookup(op: ops.Lookup, q: Q, formats: Sequence[Q], z):
-    index = np.clip(z >> formats[0].f_bits, 0, op.table.entries - 1)
-    return np.asarray(op.table.columns[op.column].words, dtype=np.int64)[index]
+def _wrap(op: ops.Wrap, q: Q, formats: Sequence[Q]) -> Function:
+    rounded, lo, mask = _rounded(formats, q), _code(q.lo), _code((1 << q.width) - 1)
+    return lambda a: ((rounded(a) - lo) & mask) + lo
 
 
-# For each type of operation, a function of the operation, the format of its result, the formats of its operands, and their
-# codes; it returns the code of the result. An `Input` has one operand, the content of its register.
-RULES: dict[type[ops.Operation], Callable] = {
-    ops.Input: lambda op, q, formats, register: register,
-    ops.Const: lambda op, q, formats: np.int64(op.code),
+def _aligned(function: Function) -> Callable:
+    """The rule that brings two operands to a common binary point and applies the function."""
+
+    def rule(op: ops.Operation, q: Q, formats: Sequence[Q]) -> Function:
+        finest = max(f.f_bits for f in formats)
+        first, second = (_finer(finest - f.f_bits) for f in formats)
+        return lambda a, b: function(first(a), second(b))
+
+    return rule
+
+
+def _select(op: ops.Select, q: Q, formats: Sequence[Q]) -> Function:
+    chosen = _aligned(lambda a, b: (a, b))(op, q, formats[1:])
+    return lambda c, a, b: np.where(c == 1, *chosen(a, b))
+
+
+def _lookup(op: ops.Lookup, q: Q, formats: Sequence[Q]) -> Function:
+    words = np.array(op.table.columns[op.column].words, dtype=np.int64)
+    by, first, last = _code(formats[0].f_bits), _code(0), _code(op.table.entries - 1)
+    return lambda z: words[np.minimum(np.maximum(z >> by, first), last)]
+
+
+def _const(op: ops.Const, q: Q, formats: Sequence[Q]) -> Function:
+    code = np.int64(op.code)
+    return lambda: code
+
+
+def _floor(op: ops.Floor, q: Q, formats: Sequence[Q]) -> Function:
+    by = _code(formats[0].f_bits)
+    return lambda a: a >> by
+
+
+def _frac(op: ops.Frac, q: Q, formats: Sequence[Q]) -> Function:
+    mask = _code((1 << formats[0].f_bits) - 1)
+    return lambda a: a & mask
+
+
+# For each type of operation, a function of the operation, the format of its result and the formats of its operands; it returns
+# the function of the codes of the operands that gives the code of the result. An `Input` has one operand, the content of its
+# register.
+RULES: dict[type[ops.Operation], Callable[[ops.Operation, Q, Sequence[Q]], Function]] = {
+    ops.Input: lambda op, q, formats: lambda register: register,
+    ops.Const: _const,
     ops.Add: _aligned(operator.add),
     ops.Sub: _aligned(operator.sub),
-    ops.Mul: lambda op, q, formats, a, b: a * b,
-    ops.Point: lambda op, q, formats, a: a,
-    ops.Floor: lambda op, q, formats, a: a >> formats[0].f_bits,
-    ops.Frac: lambda op, q, formats, a: a & ((1 << formats[0].f_bits) - 1),
+    ops.Mul: lambda op, q, formats: operator.mul,
+    ops.Point: lambda op, q, formats: lambda a: a,
+    ops.Floor: _floor,
+    ops.Frac: _frac,
     ops.Resize: _resize,
     ops.Wrap: _wrap,
     ops.Ge: _aligned(lambda a, b: (a >= b) * np.int64(1)),
     ops.Gt: _aligned(lambda a, b: (a > b) * np.int64(1)),
     ops.Select: _select,
     ops.Lookup: _lookup,
-    ops.Shift: lambda op, q, formats, a, n: a << (n - op.least),
+    ops.Shift: lambda op, q, formats: lambda a, n: a << (n - op.least),
 }
+
+
+@cache
+def _functions(dp: Datapath) -> list[tuple[int, Function, tuple[int, ...], tuple[str, int] | None]]:
+    """In the order of their computation: index of each operation on which an output depends, its function, the indices of its
+    operands; and of an input, the kind and the position of its register."""
+    trace, registers = dp.trace, {"state": [*dp.states], "coefficient": [*dp.coefficients], "current": ["i"]}
+    found = []
+    for index in trace.live():
+        op, args, q = trace.nodes[index]
+        register = (op.kind, registers[op.kind].index(op.name)) if isinstance(op, ops.Input) else None
+        found.append((index, RULES[type(op)](op, q, trace.formats(index)), tuple(args), register))
+    return found
 
 
 def evaluate(dp: Datapath, states, coefficients, current) -> list:
@@ -60,23 +120,30 @@ def evaluate(dp: Datapath, states, coefficients, current) -> list:
     `states` (..., states) and `coefficients` (..., coefficients) are int64 codes in the order of the registers; `current`
     (...) are input codes.
     """
-    registers = {ops.Input("current", "i"): np.asarray(current, dtype=np.int64)}
-    for kind, names, codes in (("state", dp.states, states), ("coefficient", dp.coefficients, coefficients)):
-        codes = np.asarray(codes, dtype=np.int64)
-        registers |= {ops.Input(kind, name): codes[..., k] for k, name in enumerate(names)}
+    given = {
+        "state": np.asarray(states, dtype=np.int64),
+        "coefficient": np.asarray(coefficients, dtype=np.int64),
+        "current": np.asarray(current, dtype=np.int64)[..., None],
+    }
     found: list = [None] * len(dp.trace.nodes)
-    for index in dp.trace.live():
-        op, args, q = dp.trace.nodes[index]
-        operands = [registers[op]] if isinstance(op, ops.Input) else [found[a] for a in args]
-        found[index] = RULES[type(op)](op, q, dp.trace.formats(index), *operands)
+    for index, function, args, register in _functions(dp):
+        if register is None:
+            found[index] = function(*[found[a] for a in args])
+        else:
+            kind, k = register
+            found[index] = function(given[kind][..., k])
     return found
+
+
+def _of_shape(codes, shape: tuple[int, ...]):
+    return codes if np.shape(codes) == shape else np.broadcast_to(codes, shape)
 
 
 def step(dp: Datapath, states, coefficients, current):
     """One step. Returns the next states (..., states), the read-out code (...), and the spike, 0 or 1 (...)."""
     codes = evaluate(dp, states, coefficients, current)
     shape = np.broadcast_shapes(np.shape(states)[:-1], np.shape(coefficients)[:-1], np.shape(current))
-    out = {name: np.broadcast_to(codes[index], shape) for name, index in dp.trace.outputs.items()}
+    out = {name: _of_shape(codes[index], shape) for name, index in dp.trace.outputs.items()}
     return np.stack([out[name] for name in dp.states], axis=-1), out[".v"], out[".spike"]
 
 

@@ -46,7 +46,10 @@ class Table:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Raises FileError if it is not text, or too long."""
+    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1.
+
+    Raises FileError if it is not text, or too long.
+    """
     require_memory_for_text(path)
     raw = path.read_bytes()
     marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))

@@ -87,12 +87,18 @@ def is_product(value: Value) -> bool:
 # -- the interpreters --------------------------------------------------------------------------------------------
 
 
+class Parts(SimpleNamespace):
+    """What the reference needs of a datapath, which it takes for a key as it does a datapath."""
+
+    __hash__ = object.__hash__
+
+
 def referenced(trace: Trace, rows: list[dict[str, int]]) -> list:
     kinds = {
         kind: {n.op.name: n.q for n in trace.nodes if isinstance(n.op, ops.Input) and n.op.kind == kind}
         for kind in ("state", "coefficient")
     }
-    dp = SimpleNamespace(trace=trace, states=kinds["state"], coefficients=kinds["coefficient"])
+    dp = Parts(trace=trace, states=kinds["state"], coefficients=kinds["coefficient"])
     states, coefficients = (
         np.array([[row[name] for name in names] for row in rows], dtype=np.int64).reshape(len(rows), -1)
         for names in kinds.values()
