@@ -16,6 +16,8 @@ from spikefab.hw.datapath import Datapath
 from spikefab.hw.fixed import Q
 from spikefab.hw.proofs import overflows
 
+from .straight import straight
+
 Function = Callable[..., Any]  # of the values of an operation's operands
 
 
@@ -72,29 +74,26 @@ RULES: dict[type[ops.Operation], Callable[..., Function]] = {
 
 
 @cache
-def _functions(dp: Datapath, tables: bool) -> list[tuple[int, Function, tuple[int, ...], ops.Input | None]]:
-    """Of each live operation: index, function, the indices of its operands, and an input itself. A resize that can never
-    saturate just passes its operand on."""
+def _computed(dp: Datapath, tables: bool) -> Callable[[list], list]:
+    """The function of the contents of all registers that gives the outputs of a step. A resize that can never saturate just
+    passes its operand on."""
     rules = RULES | {ops.Lookup: _word} if tables else RULES
-    found = []
+    registers = [("state", n) for n in dp.states] + [("coefficient", n) for n in dp.coefficients] + [("current", "i")]
+    inputs, operations = {}, []
     for index in dp.trace.live():
         op, args, q = dp.trace.nodes[index]
-        passes = isinstance(op, ops.Resize) and not any(overflows(dp.trace, index))
-        function = RULES[ops.Input](op, q) if passes else rules[type(op)](op, q)
-        found.append((index, function, tuple(args), op if isinstance(op, ops.Input) else None))
-    return found
+        if isinstance(op, ops.Input):
+            inputs[index] = registers.index((op.kind, op.name))
+        else:
+            passes = isinstance(op, ops.Resize) and not any(overflows(dp.trace, index))
+            operations.append((index, (RULES[ops.Input] if passes else rules[type(op)])(op, q), args))
+    return straight(inputs, operations, list(dp.trace.outputs.values()))
 
 
 def step(dp: Datapath, states: dict[str, Any], coefficients: dict[str, Any], current, *, tables: bool = False):
     """One step in physical units, on numbers or arrays that broadcast. Returns next states by name, v in mV, and the spike."""
-    registers = {"current": {"i": current}, "state": states, "coefficient": coefficients}
-    found: list[Any] = [None] * len(dp.trace.nodes)
-    for index, function, args, register in _functions(dp, tables):
-        if register is None:
-            found[index] = function(*[found[a] for a in args])
-        else:
-            found[index] = registers[register.kind][register.name]
-    out = {name: found[index] for name, index in dp.trace.outputs.items()}
+    registers = [*(states[n] for n in dp.states), *(coefficients[n] for n in dp.coefficients), current]
+    out = dict(zip(dp.trace.outputs, _computed(dp, tables)(registers), strict=True))
     return {name: out[name] for name in dp.states}, out[".v"], out[".spike"]
 
 
@@ -115,9 +114,14 @@ def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
 
 def run(dp: Datapath, states, coefficients, current, *, tables: bool = False):
     """T steps with the current (T, ...) nA. Returns v (T, ...) mV, spikes (T, ...) bool, and the states after the last step."""
+    compute, coefficients = _computed(dp, tables), [coefficients[n] for n in dp.coefficients]
+    names, at = [*dp.trace.outputs], [*map([*dp.trace.outputs].index, dp.states)]
+    at_v, at_spike = names.index(".v"), names.index(".spike")
+    values = [states[n] for n in dp.states]
     v, spikes = [], []
     for sample in np.asarray(current, dtype=np.float64):
-        states, out, spike = step(dp, states, coefficients, sample, tables=tables)
-        v.append(out)
-        spikes.append(spike)
-    return np.array(v), np.array(spikes, dtype=bool), states
+        out = compute([*values, *coefficients, sample])
+        values = [out[k] for k in at]
+        v.append(out[at_v])
+        spikes.append(out[at_spike])
+    return np.array(v), np.array(spikes, dtype=bool), dict(zip(dp.states, values, strict=True))

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.fixed import Q
 
-Function = Callable[..., np.ndarray]  # of the codes of an operation's operands: the codes of its result
+from .straight import straight
+
+Function = Callable[..., Any]  # of the codes of an operation's operands: the codes of its result
 
 
 def _code(number: int) -> np.ndarray:
@@ -46,9 +49,11 @@ def _aligned(function: Function) -> Callable:
     """The rule that brings two operands to a common binary point and applies the function."""
 
     def rule(op: ops.Operation, q: Q, formats: Sequence[Q]) -> Function:
-        finest = max(f.f_bits for f in formats)
-        first, second = (_finer(finest - f.f_bits) for f in formats)
-        return lambda a, b: function(first(a), second(b))
+        more = formats[0].f_bits - formats[1].f_bits  # fraction bits of the first
+        by = _code(abs(more))
+        if not more:
+            return function
+        return (lambda a, b: function(a, b << by)) if more > 0 else lambda a, b: function(a << by, b)
 
     return rule
 
@@ -82,7 +87,7 @@ def _frac(op: ops.Frac, q: Q, formats: Sequence[Q]) -> Function:
 # For each type of operation, a function of the operation, the format of its result and the formats of its operands; it returns
 # the function of the codes of the operands that gives the code of the result. An `Input` has one operand, the content of its
 # register.
-RULES: dict[type[ops.Operation], Callable[[ops.Operation, Q, Sequence[Q]], Function]] = {
+RULES: dict[type[ops.Operation], Callable[..., Function]] = {
     ops.Input: lambda op, q, formats: lambda register: register,
     ops.Const: _const,
     ops.Add: _aligned(operator.add),
@@ -102,16 +107,28 @@ RULES: dict[type[ops.Operation], Callable[[ops.Operation, Q, Sequence[Q]], Funct
 
 
 @cache
-def _functions(dp: Datapath) -> list[tuple[int, Function, tuple[int, ...], tuple[str, int] | None]]:
-    """In the order of their computation: index of each operation on which an output depends, its function, the indices of its
-    operands; and of an input, the kind and the position of its register."""
-    trace, registers = dp.trace, {"state": [*dp.states], "coefficient": [*dp.coefficients], "current": ["i"]}
-    found = []
-    for index in trace.live():
-        op, args, q = trace.nodes[index]
-        register = (op.kind, registers[op.kind].index(op.name)) if isinstance(op, ops.Input) else None
-        found.append((index, RULES[type(op)](op, q, trace.formats(index)), tuple(args), register))
-    return found
+def _computed(dp: Datapath, whole: bool) -> Callable[[list], list]:
+    """The function of the codes of all registers that computes a step: the codes of the outputs, or of all operations."""
+    registers = [("state", n) for n in dp.states] + [("coefficient", n) for n in dp.coefficients] + [("current", "i")]
+    inputs, operations = {}, []
+    for index in dp.trace.live():
+        op, args, q = dp.trace.nodes[index]
+        if isinstance(op, ops.Input):
+            inputs[index] = registers.index((op.kind, op.name))
+        else:
+            operations.append((index, RULES[type(op)](op, q, dp.trace.formats(index)), args))
+    live = {*dp.trace.live()}
+    every = [index if index in live else None for index in range(len(dp.trace.nodes))]
+    return straight(inputs, operations, every if whole else list(dp.trace.outputs.values()))
+
+
+def _registers(states, coefficients, current) -> list:
+    """The codes of all registers, in the order in which `_computed` takes them."""
+    return [
+        *np.moveaxis(np.asarray(states, dtype=np.int64), -1, 0),
+        *np.moveaxis(np.asarray(coefficients, dtype=np.int64), -1, 0),
+        np.asarray(current, dtype=np.int64),
+    ]
 
 
 def evaluate(dp: Datapath, states, coefficients, current) -> list:
@@ -120,19 +137,7 @@ def evaluate(dp: Datapath, states, coefficients, current) -> list:
     `states` (..., states) and `coefficients` (..., coefficients) are int64 codes in the order of the registers; `current`
     (...) are input codes.
     """
-    given = {
-        "state": np.asarray(states, dtype=np.int64),
-        "coefficient": np.asarray(coefficients, dtype=np.int64),
-        "current": np.asarray(current, dtype=np.int64)[..., None],
-    }
-    found: list = [None] * len(dp.trace.nodes)
-    for index, function, args, register in _functions(dp):
-        if register is None:
-            found[index] = function(*[found[a] for a in args])
-        else:
-            kind, k = register
-            found[index] = function(given[kind][..., k])
-    return found
+    return _computed(dp, True)(_registers(states, coefficients, current))
 
 
 def _of_shape(codes, shape: tuple[int, ...]):
@@ -141,9 +146,9 @@ def _of_shape(codes, shape: tuple[int, ...]):
 
 def step(dp: Datapath, states, coefficients, current):
     """One step. Returns the next states (..., states), the read-out code (...), and the spike, 0 or 1 (...)."""
-    codes = evaluate(dp, states, coefficients, current)
+    found = _computed(dp, False)(_registers(states, coefficients, current))
     shape = np.broadcast_shapes(np.shape(states)[:-1], np.shape(coefficients)[:-1], np.shape(current))
-    out = {name: _of_shape(codes[index], shape) for name, index in dp.trace.outputs.items()}
+    out = {name: _of_shape(code, shape) for name, code in zip(dp.trace.outputs, found, strict=True)}
     return np.stack([out[name] for name in dp.states], axis=-1), out[".v"], out[".spike"]
 
 
@@ -152,10 +157,18 @@ def run(dp: Datapath, states, coefficients, current):
 
     Returns read-out codes (T, ...), spikes (T, ...), and the states after each step (T, ..., states).
     """
-    v, spikes, path = [], [], []
-    for sample in np.asarray(current, dtype=np.int64):
-        states, out, spike = step(dp, states, coefficients, sample)
-        v.append(out)
-        spikes.append(spike)
-        path.append(states)
-    return np.array(v), np.array(spikes), np.array(path)
+    compute, names, every = _computed(dp, False), [*dp.trace.outputs], np.asarray(current, dtype=np.int64)
+    at = [names.index(name) for name in dp.states]
+    first, rest = _registers(states, coefficients, every[:0]), len(dp.states)
+    codes, constant, found = first[:rest], first[rest:-1], []
+    for sample in every:
+        out = compute([*codes, *constant, sample])
+        codes = [out[k] for k in at]
+        found.append(out)
+    shape = np.broadcast_shapes(np.shape(states)[:-1], np.shape(coefficients)[:-1], every.shape[1:])
+
+    def over_time(k: int):
+        return np.array([_of_shape(out[k], shape) for out in found], dtype=np.int64).reshape(len(every), *shape)
+
+    path = np.stack([over_time(k) for k in at], axis=-1)
+    return over_time(names.index(".v")), over_time(names.index(".spike")), path

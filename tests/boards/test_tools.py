@@ -56,6 +56,7 @@ def test_a_tool_works_from_its_package_alone(tmp_path, monkeypatch):
 
 
 def test_the_first_call_says_that_it_compiles(tmp_path, monkeypatch):
+    monkeypatch.delenv("SPIKEFAB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     said = []
     for _ in range(2):

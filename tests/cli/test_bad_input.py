@@ -202,6 +202,7 @@ def test_hardware_that_differs(spikefab, monkeypatch):
 def test_a_defect_is_a_sentence_and_a_log(spikefab, monkeypatch, tmp_path):
     from spikefab.hw.lowering import cost
 
+    monkeypatch.delenv("SPIKEFAB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cost, "cost", lambda dp: 1 / 0)
     ran = spikefab("models", "lif", "--json")

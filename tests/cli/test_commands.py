@@ -75,6 +75,7 @@ def test_a_short_recording_is_not_validated(spikefab, cell, csv, tmp_path):
     assert (tmp_path / "fit" / "best.png").exists()
 
 
+@pytest.mark.slow
 def test_a_recording_without_spikes_is_fitted_with_a_notice(spikefab, cell, csv, tmp_path):
     (tmp_path / "quiet.csv").write_text(csv([cell(0.1), cell(-0.1)]))
     ran = spikefab("fit", tmp_path / "quiet.csv", "--models", "lif", "--budget", "64", "--json")

@@ -49,7 +49,8 @@ def test_no_model_of_spikefab_makes_the_recording():
     assert modules(continuous) <= {"collections.abc", "math", "typing", "numpy"}
 
 
-@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [False, True])
 def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
     """All of it but simulator and place and route, which have tests of their own."""
     from spikefab.boards import build

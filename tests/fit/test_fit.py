@@ -145,6 +145,7 @@ def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
     assert files[0] == files[1] == single.results.save(tmp_path / "first.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_searches_elsewhere(single):
     other = fit(voltage=single.voltage, current=single.current, dt=DT, models=single.models, budget=BUDGET, seed=1)
     assert [r.codes for r in other] != [r.codes for r in single.results]

@@ -197,6 +197,7 @@ def test_the_same_again_in_python(file, monkeypatch, tmp_path):
     assert "--sweeps 0,2-5" in command and "--step 0.2" in command and "--dt 0.1" in command
 
 
+@pytest.mark.slow
 def test_the_same_again_of_arrays(membrane, steps, tmp_path):
     current = steps([0.1, 0.2, 0.25, 0.3], DT, 150)
     voltage = [membrane(i, DT, 0.3, k) for k, i in enumerate(current)]

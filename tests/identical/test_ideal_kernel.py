@@ -149,6 +149,7 @@ def test_a_function_without_a_statement_is_named():
 
 
 def test_compiling_is_announced_once(tmp_path, monkeypatch):
+    monkeypatch.delenv("SPIKEFAB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     dp, told = datapath(MODELS["LIFNeuron"], 24), []
     ideal_kernel.announce(dp, told.append)

@@ -122,6 +122,7 @@ def test_a_settled_synapse_leaves_a_leaky_membrane(fixed_point):
         assert intervals.max() < high + dt
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     rng = np.random.default_rng(1)
     steady = np.full(5000, 0.25)

@@ -122,6 +122,7 @@ def test_a_sharp_onset_is_a_threshold():
     assert distances[2] < distances[1] / 2 < distances[0] / 4
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     rng = np.random.default_rng(1)
     steady = np.full(5000, 0.15)

@@ -59,6 +59,7 @@ def test_spikes_converge_at_first_order(integrate, order, i_nA):
     assert errors[-1] < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", [16, 18, 24])
 def test_rests_where_the_nullclines_cross(word):
     """x - x^3/3 = w = (x + a)/b at x = -1.1994, w = -0.6243: starts there, and stays there."""
@@ -141,6 +142,7 @@ def test_frequency_is_that_of_the_differential_equation(integrate, fixed_point):
         assert found.mean() == pytest.approx(period, rel=0.004)
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     model = FitzHughNagumoNeuron(word=18)
     ideal = model.ideal()

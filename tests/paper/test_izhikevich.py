@@ -118,6 +118,7 @@ def test_intrinsically_bursting_cell(integrate, fixed_point):
     assert np.all(np.diff(weak) > 100)  # a weak step gives no burst
 
 
+@pytest.mark.slow
 def test_the_bursting_cell_bursts_where_the_regular_one_does_not():
     first = {name: np.diff(spikes_of(IzhikevichNeuron(**cell), 0.6)) for name, cell in (("RS", RS), ("IB", IB))}
     assert first["IB"].max() / first["IB"][0] > 4
@@ -143,6 +144,7 @@ def test_chattering_cell(integrate, fixed_point):
     assert np.all(np.diff(gaps[::2]) < -20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "currents"), [(RS, (0.07, 0.1, 0.3, 0.6)), (IB, (0.4, 0.5, 0.7))])
 def test_fixed_point_stays_with_the_ideal(cell, currents):
     model = IzhikevichNeuron(**cell, word=18)

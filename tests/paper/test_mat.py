@@ -150,6 +150,7 @@ def test_no_interval_is_shorter_than_the_refractory_time(fixed_point, t_ref):
     np.testing.assert_allclose(intervals, t_ref, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     """Where the threshold falls by 0.1 mV/ms, the 0.01 mV that words hide are a step: spikes may be two apart."""
     rng = np.random.default_rng(1)

@@ -118,6 +118,7 @@ def test_threshold_without_input(fixed_point):
         assert neuron.state["V"] == pytest.approx(-60, abs=0.01)
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     rng = np.random.default_rng(1)
     steady = np.full(5000, 0.12)

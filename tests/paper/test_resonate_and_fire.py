@@ -144,6 +144,7 @@ def test_rebound(fixed_point):
         assert np.all(spikes > 500)
 
 
+@pytest.mark.slow
 def test_fixed_point_stays_with_the_ideal():
     rng = np.random.default_rng(1)
     steady = np.full(3000, 0.4)

@@ -57,6 +57,7 @@ def test_frequency_is_the_closed_form(fixed_point):
         assert 1 / intervals.mean() == pytest.approx(frequency(model.values, i_nA), rel=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", [18, 24])
 def test_onset_is_a_square_root(word):
     """From arbitrarily low rates on, f^2 is a line of the current that is zero at k_I I = -eta, of slope k_I/(pi tau)^2."""
@@ -148,6 +149,7 @@ def test_inhibition_does_not_turn_the_phase_back_through_pi():
         assert len(neuron.spikes) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("i_nA", [0.25, 0.5, 1.0, 3.0])
 def test_fixed_point_stays_with_the_ideal(i_nA):
     model = ThetaNeuron(word=18)
