@@ -200,6 +200,7 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--dt", type=float, metavar="MS", help="ms, the time step of the hardware (default 0.1)")
     c.add_argument("--out", type=Path, default=Path("spikefab-demo"), metavar="DIR", help="default spikefab-demo")
     c.add_argument("--board", default="icebreaker", metavar="NAME", help="default icebreaker")
+    c.add_argument("--anyway", action="store_true", help="fit although units or current are in doubt")
     return parser
 
 

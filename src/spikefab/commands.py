@@ -14,6 +14,7 @@ from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.scoring.rules import WEIGHTS
 
 if TYPE_CHECKING:
+    from spikefab.fit.options import FitOptions
     from spikefab.fit.results import FitResult, FitResults
     from spikefab.hw.neuron import Neuron
 
@@ -76,14 +77,13 @@ def next_steps(results: "FitResults", folder: str) -> list[str]:
     return [f"  spikefab verify {folder}", f"  spikefab build {folder} --board {suited(results.best.word).name}"]
 
 
-def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults, dict[str, Any]]":
+def run_fit(screen: Screen, recording: Any, options: "FitOptions", **more: Any) -> "tuple[FitResults, dict[str, Any]]":
     """Run a fit with its progress on stderr. Returns the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
 
     seconds: dict[str, float] = {}
-    given = options.get("options")
     with interrupts.interruptible():
-        features = _recommend(screen, recording, given is not None and given.anyway)
+        features = _recommend(screen, recording, options.anyway)
     last = time.monotonic()
     with screen.fitting() as show:
 
@@ -93,7 +93,7 @@ def run_fit(screen: Screen, recording: Any, **options: Any) -> "tuple[FitResults
             seconds[model], last = seconds.get(model, 0.0) + now - last, now
             show(model, evaluations, budget, loss)
 
-        results = fit_models(recording, progress=progress, notice=screen.notice, **options)
+        results = fit_models(recording, progress=progress, notice=screen.notice, options=options, **more)
     if features:
         results.features = features  # those that were shown: of the recording with its own sample step
     return results, {"models": {model: round(s, 3) for model, s in seconds.items()}}

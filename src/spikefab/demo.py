@@ -34,6 +34,7 @@ SEED = 1952  # seed of the added noise, so that the recording is the same on eve
 def demo(args: Namespace, screen: Screen) -> int:
     """Run the demo on the recording given, or on a synthetic one. Returns the exit code."""
     from spikefab.boards.table import get_board
+    from spikefab.fit.options import FitOptions
     from spikefab.fit.recordings.readers import read
 
     board = get_board(args.board).name  # a wrong name is refused before the long work, not after it
@@ -50,13 +51,13 @@ def demo(args: Namespace, screen: Screen) -> int:
         file = args.file
         screen.heading(f"1. The recording {file}")
     recording = read(file, dt=args.dt)
-    recording.require_fit()
+    recording.require_fit(args.anyway)
     screen.say(f"read: {len(recording.sweeps)} sweeps, dt {recording.dt:g} ms, current: {recording.current_origin}")
 
     screen.heading(f"2. Fit all models in the {WORD}-bit arithmetic of the hardware")
-    dt = 0.1 if args.dt is None else args.dt
+    options = FitOptions(word=WORD, step=0.1 if args.dt is None else args.dt, budget=BUDGET, anyway=args.anyway)
     with interrupts.deferred():
-        results, timings = run_fit(screen, recording, word=WORD, dt=dt, budget=BUDGET)
+        results, timings = run_fit(screen, recording, options=options)
         if not results:
             raise KeyboardInterrupt
         fitted = time.monotonic()

@@ -80,3 +80,18 @@ def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
         content = spikefab("demo", recording, "--out", "out", "--json").json
         assert {"recording", "fit", "verify", "build", "files", "seconds"} == set(content)
         assert content["fit"]["settings"]["word"] == 16
+
+
+def test_a_doubtful_recording(spikefab, tmp_path, monkeypatch, cell, csv):
+    asked = []
+
+    def run_fit(screen, recording, options):
+        asked.append(options.anyway)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run_fit", run_fit)
+    (tmp_path / "volts.csv").write_text(csv([(v / 1000, i) for v, i in (cell(a, seed=3) for a in (0.1, 0.26, 0.3))]))
+    ran = spikefab("demo", tmp_path / "volts.csv", "--out", tmp_path / "out")
+    assert ran.code == 4 and ran.sentence.endswith("; --anyway fits it all the same.") and not asked
+    assert spikefab("demo", tmp_path / "volts.csv", "--out", tmp_path / "out", "--anyway").code == 130
+    assert asked == [True]
