@@ -77,32 +77,26 @@ def test_a_finished_fit_is_saved_whatever_comes(studio, paused, asked):
     assert not result(paused).interrupted and not (paused / "journal").exists()
 
 
-@pytest.mark.slow  # a fit, twice
-def test_a_full_disk_at_the_end_costs_nothing(studio, paused):
-    before = """
+AT_THE_END = """
         from spikefab.errors import FileError
         def full(*_): raise FileError("the folder cannot be written: No space left on device.")
         OutputFolder.save_fit = full"""
-    work(paused, before)
-    told = studio.get(f"/api/jobs/{paused.name}")
-    assert told["state"] == "stopped" and "No space left" in told["error"]
-    assert list((paused / "journal").iterdir())
-    studio.post(f"/api/jobs/{paused.name}/resume")
-    assert studio.events(paused.name)[-1][1]["state"] == "done"
-
-
-@pytest.mark.slow  # a fit, twice
-def test_a_full_disk_in_its_midst_costs_nothing(studio, paused):
-    before = """
+IN_ITS_MIDST = """
         def full(where, event):
             if event["type"] == "progress": raise OSError(errno.ENOSPC, "No space left on device")
             say(where, event)
         worker.say = full"""
+
+
+@pytest.mark.slow  # a fit, twice
+@pytest.mark.parametrize(("before", "then"), [(AT_THE_END, "resume"), (IN_ITS_MIDST, "cancel")])
+def test_a_full_disk_costs_nothing(studio, paused, before, then):
     work(paused, before)
     told = studio.get(f"/api/jobs/{paused.name}")
     assert told["state"] == "stopped" and "No space left" in told["error"]
     assert list((paused / "journal").iterdir())
-    studio.post(f"/api/jobs/{paused.name}/cancel")
+    studio.post(f"/api/jobs/{paused.name}/{then}")
+    assert studio.events(paused.name)[-1][1]["state"] == {"resume": "done", "cancel": "cancelled"}[then]
     assert not (paused / "journal").exists()
 
 
