@@ -182,7 +182,7 @@ def launch(
     if start.ndim == 2:
         start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
     rows = np.minimum(np.arange(padded), n - 1)  # indices of candidates; copies of the last one fill the last block
-    zeros = np.zeros_like(current)
+    zeros = np.zeros(current.shape)
     masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
     count = np.zeros((sweeps, padded), dtype=np.int64)
     spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
