@@ -81,8 +81,8 @@ def damaged(place, count, seed):
         how = rng.choice([*DAMAGES])
         before = file.read_bytes()
         after = DAMAGES[how](before, rng)
-        if after == before:
-            continue
+        if after == before or (file.suffix == ".json" and after.strip() == before.strip()):
+            continue  # nothing was damaged
         done[f"{file.suffix} {how}"] += 1
         file.write_bytes(after)
         with pytest.warns(CacheNotice, match="compiled again"):
