@@ -270,7 +270,7 @@ class FitResult:
             **given,
             train=Scores.from_dict(d["train"]),
             held_out=_scores(d["held_out"]),
-            ideal={part: _scores(scores) for part, scores in d["ideal"].items()},
+            ideal={part: _scores(d["ideal"][part]) for part in ("train", "held_out")},
             sensitivity={name: (low, high) for name, (low, high) in d.get("sensitivity", {}).items()},
             searched={name: (low, high) for name, (low, high) in d.get("searched", {}).items()},
             stored_rmse=d["rmse"],

@@ -141,12 +141,18 @@ FEATURES: Mapping[str, Feature] = {
 
 
 def feature(name: str) -> Feature:
-    """Label, unit and definition of a feature, by our name or, for a feature that is passed through, by eFEL's."""
+    """Label, unit and definition of a feature, by our name or, for a feature that is passed through, by eFEL's.
+
+    A name that is neither may stand in a file of another version; its definition says that it is not known.
+    """
     if name in FEATURES:
         return FEATURES[name]
     import efel.units
 
-    unit = efel.units.get_unit(name)
+    try:
+        unit = efel.units.get_unit(name)
+    except KeyError:
+        return Feature(name, "", "This version of spikefab knows no feature of this name.")
     return Feature(name, "" if unit == "constant" else unit, f"eFEL's {name}: mean of all values that it returns.")
 
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from spikefab.errors import FileError
+from spikefab.errors import FileError, UsageError
 from spikefab.fit import fit
 from spikefab.fit.report.folder import OutputFolder, fitted_neuron
 from spikefab.fit.results import FitResults
@@ -102,7 +102,7 @@ def check_edits(folder, tmp_path, count, seed):
         (tmp_path / "result.json").write_bytes(json.dumps(made).encode("utf-8", "surrogatepass"))
         try:
             results = used(tmp_path, "result.json")
-        except FileError:
+        except (FileError, UsageError):  # UsageError: of settings that no fit has
             refused += 1
             continue
         except BaseException as error:
