@@ -22,6 +22,7 @@ WORDS = {
     Advice.OTHER_VOLTAGE: "; “Read it otherwise” takes another",
     Advice.OTHER_CHANNEL: "; “Read it otherwise” takes another",
     Advice.OTHER_ELECTRODE: "; “Read it otherwise” takes another",
+    Advice.SOME_SWEEPS: "save some of them in a file of their own",
     Advice.SMALLER_SPIKES: "give the least height of a spike under “Read it otherwise”",
     Advice.NO_ELECTRODE: "choose none",
     Advice.OUT_IS_A_FOLDER: "a folder is needed",

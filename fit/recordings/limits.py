@@ -1,8 +1,9 @@
 """How much of a recording is taken into memory: a longer one is declined in a sentence, before its samples are read."""
 
 from pathlib import Path
+from typing import NoReturn
 
-from spikefab.errors import FileError
+from spikefab.errors import Advice, FileError
 
 MEMORY = 4e9  # bytes that the analysis of a recording may take
 NOTABLE = 1e9  # bytes from which on the user is told
@@ -22,23 +23,30 @@ def memory(total: int, longest: int) -> int:
     return EACH * total + OF_LONGEST * longest
 
 
-def require_memory(path: Path, total: int, longest: int) -> None:
-    """Raise FileError if the analysis of a recording would take too much memory, see `memory`."""
+def require_memory(path: Path, total: int, longest: int, sweeps: int = 1) -> None:
+    """Raise FileError if the analysis of a recording would take too much memory, see `memory`.
+
+    sweeps  how many there are to choose from, if the format is read sweep by sweep
+    """
     need = memory(total, longest)
     if need > MEMORY:
         most = int(MEMORY / (EACH + OF_LONGEST) / 1e6) * 1_000_000
-        _decline(path, f"its {total:,} samples", need, f"each a sweep of at most {most:,} samples, ")
+        if sweeps > 1 and memory(longest, longest) <= MEMORY:
+            _decline(path, f"its {total:,} samples in {sweeps:,} sweeps", need, Advice.SOME_SWEEPS)
+        _decline(path, f"its {total:,} samples", need, f"save it in parts, each a sweep of at most {most:,} samples,")
 
 
 def require_memory_for_text(path: Path) -> None:
     """Raise FileError if reading a text would take too much memory."""
     size = path.stat().st_size
     if OF_TEXT * size > MEMORY:
-        _decline(path, f"its {size / 1e6:,.0f} MB of text", OF_TEXT * size, "")
+        _decline(path, f"its {size / 1e6:,.0f} MB of text", OF_TEXT * size, "save it in parts")
 
 
-def _decline(path: Path, what: str, need: int, parts: str) -> None:
+def _decline(path: Path, what: str, need: int, remedy: str | Advice) -> NoReturn:
     raise FileError(
         f"{path} is too long: {what} would take {need / 1e9:.1f} GB of memory, of which at most {MEMORY / 1e9:.0f} GB"
-        f" are used: save it in parts, {parts}or with fewer samples per second."
+        " are used: ",
+        remedy,
+        " or save it with fewer samples per second.",
     )

@@ -7,8 +7,9 @@ one cell with one sample step.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import numpy as np
 
 from spikefab.errors import Advice, FileError, Sentence, UsageError
 
+from . import limits
 from . import nwb_clock as clock
 from . import nwb_pairs as nwb
 from .channels import AS_NAMED, Units
-from .limits import require_memory
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
 from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
@@ -33,21 +34,31 @@ PLAIN = ("TimeSeries", "PatchClampSeries")  # types of series that do not say wh
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
-    """One sweep while it is being read: the pair of series, name, voltage (T,) mV, current (T,) nA or None, dt ms."""
+    """One sweep while it is being read: the pair of series, name, voltage (T,) mV, current (T,) nA or None, dt ms.
+
+    Of a recording that does not fit into memory, only the first samples are kept at first; `again` reads the sweep again.
+    """
 
     pair: Pair
     name: str
     voltage: Floats
     current: Floats | None
     dt: float
+    again: "Callable[[], list[_Trace]] | None" = None
+
+    def beginning(self, again: "Callable[[], list[_Trace]]") -> "_Trace":
+        """The sweep with only its first samples, copied so that the others need not stay in memory."""
+        current = None if self.current is None else self.current[:2].copy()
+        return replace(self, voltage=self.voltage[:2].copy(), current=current, again=again)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What is needed all along while a file is read: its path, the units that the user gave, and the notices so far."""
+    """What is needed all along while a file is read: path, units that the user gave, sweeps to be used, notices so far."""
 
     path: Path
     units: Units
+    sweeps: Sequence[int] | None
     notes: list[str]
     laid: clock.Laid = field(default_factory=clock.Laid)
 
@@ -64,11 +75,15 @@ class _Reading:
         return series.measures == "V" and not self.units.current
 
 
-def read_nwb(path: Path, electrode: str | None = None, units: Units = AS_NAMED) -> Recording:
+def read_nwb(
+    path: Path, electrode: str | None = None, units: Units = AS_NAMED, sweeps: Sequence[int] | None = None
+) -> Recording:
     """The current-clamp recording of one electrode in an NWB file; by default, of the electrode that was stimulated most.
 
     units  of the numbers in the file, if it gives them wrongly: of data x conversion, or of the data alone if the conversion is
            a power of 1000
+    sweeps of those that are read, counted from 0, the ones that will be used. If all together would not fit into memory,
+           the others have two samples only.
 
     A sweep is a series, a row (start, count) of the intracellular tables, or a part of a long series between two pauses. Its
     current is what the stimulus was at the time of the response, 0 where a stimulus ends at 0 or is a pulse; a sweep is cut
@@ -80,13 +95,13 @@ def read_nwb(path: Path, electrode: str | None = None, units: Units = AS_NAMED) 
     or an HDF5 filter is missing; RecordingError if no cell can have such a voltage; UsageError if there is no electrode of
     the given name.
     """
-    reading = _Reading(path, units, [])
+    reading = _Reading(path, units, sweeps, [])
     with opened(path) as file:
         pairs, stimuli = _pairs(reading, file)
         pairs = _one_cell(reading, pairs) if electrode is None else _of_electrode(reading, pairs, electrode)
         pairs = _sweeps(reading, file, pairs, stimuli)
         traces = _one_step(reading, _with_current(_traces(reading, pairs), reading.notes))
-        return _recording(reading, traces)
+        return _recording(reading, _whole(reading, traces))
 
 
 def _recording(reading: _Reading, traces: list[_Trace]) -> Recording:
@@ -261,7 +276,9 @@ def _traces(reading: _Reading, pairs: list[Pair]) -> list[_Trace]:
     spans = {k: clock.span(path, p.response) for k, p in enumerate(pairs) if p.response.stop > p.response.start}
     timed = [(pairs[k].response, span, s) for k, span in spans.items() if (s := _of_amperes(reading, pairs[k]))]
     counts = [span.count for span in spans.values()]
-    require_memory(path, sum(counts), max(counts, default=0))
+    total, longest = sum(counts), max(counts, default=0)
+    long = reading.sweeps is not None and limits.memory(total, longest) > limits.MEMORY
+    limits.require_memory(path, longest if long else total, longest, len(counts))
     one_clock = clock.share_a_clock([(r, span, s, clock.extent(path, s)) for r, span, s in timed])
     if not one_clock:
         notes.append(
@@ -272,8 +289,21 @@ def _traces(reading: _Reading, pairs: list[Pair]) -> list[_Trace]:
         if k not in spans:
             notes.append(f"sweep {name} left out: it has no samples")
             continue
-        traces += _trace(reading, name, pair, spans[k], None if one_clock else spans[k].begins)
+        read = partial(_trace, reading, name, pair, spans[k], None if one_clock else spans[k].begins)
+        traces += [t.beginning(read) for t in read()] if long else read()
     notes += reading.laid.notes()
+    return traces
+
+
+def _whole(reading: _Reading, traces: list[_Trace]) -> list[_Trace]:
+    """The sweeps; of a recording too long for memory, those that will be used with all their samples."""
+    used = {k for k in reading.sweeps or () if 0 <= k < len(traces) and traces[k].again is not None}
+    counts = [clock.span(reading.path, traces[k].pair.response).count for k in used]
+    limits.require_memory(reading.path, sum(counts), max(counts, default=0), len(counts))
+    for k in used:
+        if (again := traces[k].again) is not None:
+            (whole,) = again()
+            traces[k] = replace(whole, dt=traces[k].dt)
     return traces
 
 

@@ -46,6 +46,7 @@ class Format:
     read_current  a function that reads the currents in a file, given its path, the sample step of the recording to which
                   they belong, and the unit that the user says they have ("" if none); None if the injected current cannot
                   come from a file of this format
+    by_sweep      whether `read` takes the numbers of the sweeps that are used, `sweeps`, and may leave out samples of others
     damage        exceptions which mean that a file is damaged, if they are raised while it is read
     """
 
@@ -54,6 +55,7 @@ class Format:
     read: Callable[..., Recording]
     options: tuple[str, ...]
     read_current: Callable[[Path, float, str], Currents] | None = None
+    by_sweep: bool = False
     damage: tuple[type[Exception], ...] = DAMAGE
 
 
@@ -66,7 +68,7 @@ FORMATS = (
         text.read_current,
     ),
     Format((".abf",), "ABF", abf.read_abf, ("voltage_channel", "current_channel", "units"), abf.read_current),
-    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode", "units"), damage=HDF5_DAMAGE),
+    Format((".nwb",), "NWB", nwb.read_nwb, ("electrode", "units"), by_sweep=True, damage=HDF5_DAMAGE),
 )
 # option of `read` that only some formats have -> how a message to a user who gives it with another file begins. The step dt
 # may be given with any file, because the files of a folder have different formats.
@@ -216,7 +218,8 @@ def _read(file: Path, suffix: str, options: Mapping[str, Any]) -> Recording:
     """The recording in a file with this suffix. Raises FileError if there is no reader for it."""
     if (format := _format(suffix)) is not None:
         with _parsing(file, format):
-            return format.read(file, **{name: options[name] for name in format.options if name in options})
+            taken = (*format.options, "sweeps") if format.by_sweep else format.options
+            return format.read(file, **{name: options[name] for name in taken if name in options})
     if (entry := _registered(suffix)) is not None:
         return _foreign(entry, file)
     if neo_files.is_installed():

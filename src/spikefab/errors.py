@@ -49,6 +49,7 @@ class Advice(Enum):
     OTHER_CHANNEL = "; {current_channel=N} takes another"
     OTHER_ELECTRODE = "; {electrode=NAME} reads another"
     NO_ELECTRODE = "leave out {electrode}"
+    SOME_SWEEPS = "choose some of them with {sweeps=LIST}"
     SMALLER_SPIKES = "pass {spike_prominence=MV}, the least height of a spike"
     OUT_IS_A_FOLDER = "{out} needs a folder"
     OTHER_OUT = "choose another {out}"

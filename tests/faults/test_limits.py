@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spikefab.errors import FileError, RecordingError
+from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.recordings import limits, readers
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.small_peaks import recurring_peaks
@@ -50,6 +50,48 @@ def test_a_recording_larger_than_the_memory_is_declined(tmp_path, minutes, words
     assert path.stat().st_size < 100_000
     with pytest.raises(FileError, match=words):
         readers.read(path)
+
+
+@pytest.fixture
+def sweeps(tmp_path):
+    """An NWB file of six sweeps, the third without stimulus, with 2,000 samples each, and steps of current."""
+    path = tmp_path / "sweeps.nwb"
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.5.0"
+        for k in range(6):
+            for name, unit, x in (
+                (f"acquisition/r{k}", "volts", -0.065 + 0.001 * np.sin(np.arange(2000) / (9 + k))),
+                (f"stimulus/presentation/s{k}", "amperes", 1e-11 * k * (np.arange(2000) > 500)),
+            ):
+                if name == "stimulus/presentation/s2":
+                    continue
+                group = file.create_group(name)
+                group.attrs["neurodata_type"] = "CurrentClamp" + ("" if "r" in name[11:13] else "Stimulus") + "Series"
+                group["data"] = x
+                group["data"].attrs["unit"] = unit
+                group["starting_time"] = 10.0 * k
+                group["starting_time"].attrs["rate"] = 1e4
+    return path
+
+
+@pytest.mark.parametrize("chosen", [[0], [4, 1], "2-3"])
+def test_of_a_recording_larger_than_the_memory_sweeps_are_read(sweeps, monkeypatch, chosen):
+    """What is chosen is what it would be if all were read."""
+    whole = readers.read(sweeps, sweeps=chosen)
+    assert len(readers.read(sweeps).sweeps) == 5  # one has no stimulus
+    monkeypatch.setattr(limits, "MEMORY", limits.memory(4000, 2000))
+    with pytest.raises(
+        FileError, match=r"too long: its 12,000 samples in 6 sweeps .* choose some of them with sweeps="
+    ):
+        readers.read(sweeps)
+    part = readers.read(sweeps, sweeps=chosen)
+    assert part.notes == whole.notes and part.reading == whole.reading and part.dt == whole.dt
+    for a, b in zip(part.sweeps, whole.sweeps, strict=True):
+        assert a.name == b.name and np.array_equal(a.voltage, b.voltage) and np.array_equal(a.current, b.current)
+    with pytest.raises(FileError, match=r"its 6,000 samples in 3 sweeps"):
+        readers.read(sweeps, sweeps=[0, 1, 2])
+    with pytest.raises(UsageError, match="has no sweep 5"):
+        readers.read(sweeps, sweeps=[5])
 
 
 def test_a_long_abf_is_declined_before_it_is_read(tmp_path):
