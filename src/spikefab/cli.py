@@ -6,7 +6,6 @@ Each command imports the heavy modules that it needs when it runs, so that `--he
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +105,7 @@ def _log(argv: Sequence[str] | None) -> Path | None:
     Where no file can be written, the traceback is printed, and there is no path. Nothing is raised.
     """
     import platform
+    import traceback
     from datetime import datetime
 
     from spikefab.toolchain.cache import log_dir
