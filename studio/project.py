@@ -57,6 +57,9 @@ class Project:
                 if is_key(kept.name) and not self.recording_folder(kept.name).exists():
                     kept.rename(self.recording_folder(kept.name))
             shutil.rmtree(left, ignore_errors=True)
+        for job in self.folder.glob("jobs/*"):  # an order that did not reach the disk: nobody was told of the job
+            if not (job / "job.json").exists() and all(p.name.endswith(".part") for p in job.glob("*")):
+                shutil.rmtree(job, ignore_errors=True)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, SpikefabError, on_command_line, worded
-from spikefab.files import remove, write_json, write_whole
+from spikefab.files import remove, write_json
 
 SCHEMA = 1  # version of the layout of the JSON files that `fit_many` writes, apart from results
 FULL = {errno.ENOSPC, errno.EDQUOT}  # errors that mean that the disk or the user's quota is full
@@ -113,7 +113,7 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
         if results.interrupted:  # an interrupted fit is not the result that these settings give
             return {"state": "interrupted"}
         try:
-            write_whole(result_file(out, key), results.save)
+            results.save(result_file(out, key))
             error_file(out, key).unlink(missing_ok=True)
         except OSError as error:
             return _unwritten(error)

@@ -8,7 +8,7 @@ from spikefab.errors import Advice, Sentence
 
 from .drive import Drive, drive
 from .spikes import Spikes, find_spikes
-from .sweep import Sweep, baseline_current, rest_of, samples
+from .sweep import Floats, Sweep, denoise, quiet_part, rest_of, samples
 
 LOWEST_REST = -130.0  # resting potential, mV, below which no neuron rests
 HIGHEST_REST = 0.0  # resting potential, mV, above which no neuron rests
@@ -18,13 +18,18 @@ SMALLEST_CURRENT = 1e-3  # nA: no smaller current moves a neuron by much
 LARGEST_CURRENT = 100.0  # nA: no electrode passes more
 LOWEST_R, HIGHEST_R = 1.0, 10_000.0  # MOhm, between which the input resistance of a neuron lies
 EXPLAINED = 0.25  # correlation of the voltage with the response to the current below which the current explains nothing
+PASSIVE = 0.95  # correlation above which a cell at rest surely follows its current
 CHANCE = 0.05  # probability above which spikes may fall into the stimulus by chance
 AFTERWARDS = 20.0  # ms after the stimulus in which it may still evoke a spike
 NEAR_ZERO = -30.0  # mV, above which spikes peak
 MEASURED = 0.35  # correlation above which the resistance is measured well enough
 SHIFTED = 0.05  # by which the correlation may be larger if the current is shifted in time
+BEFORE = 5.0  # ms that a sweep must be quiet before its stimulus to tell how the voltage moves
+LASTING = 20.0  # ms that a current must stay near its farthest for the voltage to have followed
 MOVED = 2.0  # mV by which a sweep must move under its stimulus to tell anything about it
 AGAINST = 0.2  # share of the sweeps that may move against their current
+FALL = 5.0  # ms after its peak in which a spike falls by half of its height at least
+NOISE = 8.0  # standard deviations of the noise that a spike is larger than
 VOLTAGES = (1.0, 1e3, 1e-3)  # factors by which a current in nA may have been a voltage in mV
 
 
@@ -35,7 +40,10 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
     largest = max(float(np.max(np.abs(s.voltage))) for s in sweeps)
     rest = float(np.median([rest_of(s, dt) for s in sweeps]))
     amplitude = max((float(np.max(np.abs(s.current))) for s in known if s.current is not None), default=0.0)
-    if not any(map(len, trains)) and (other := _as_voltage(known, dt, LOWEST_REST < rest < -20)):
+    driven = drive(sweeps, trains, dt)
+    resting = LOWEST_REST < rest < -20
+    passive = resting and driven is not None and driven.correlation > PASSIVE
+    if not any(map(len, trains)) and not passive and (other := _as_voltage(known, dt, resting)):
         return (Sentence(f"Voltage and current seem to be exchanged: the current has {other}", Advice.EXCHANGED, "."),)
     if largest < SMALLEST_VOLTAGE:
         found.append(Sentence(f"The voltage stays within {largest:.3g} mV, as if it were in V", Advice.UNITS, "."))
@@ -51,9 +59,11 @@ def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) ->
         found.append(Sentence(f"The current reaches {amplitude:.3g} nA, which no electrode passes", Advice.UNITS, "."))
     elif 0 < amplitude < SMALLEST_CURRENT:
         found.append(Sentence(f"The current stays within {amplitude:.2g} nA, too little for a cell", Advice.UNITS, "."))
-    if not found and (against := _against(known, dt)):
+    if not found and (
+        against := _against(known, dt, [p for s, p in zip(sweeps, trains, strict=True) if s.current is not None])
+    ):
         return (against,)
-    return (*found, *_about_drive(drive(sweeps, trains, dt), bool(found), _fires_within(sweeps, trains, dt)))
+    return (*found, *_about_drive(driven, bool(found), _fires_within(sweeps, trains, dt)))
 
 
 def _fires_within(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> bool:
@@ -75,7 +85,7 @@ def _about_drive(driven: Drive | None, doubted: bool, fires: bool) -> tuple[Sent
     doubted  its unit is in doubt already
     fires    the cell fires during the stimulus only: the current drives it, however little the voltage shows of it besides
     """
-    if driven is None or (fires and abs(driven.correlation) < EXPLAINED):
+    if driven is None or (abs(driven.correlation) < EXPLAINED and (fires or driven.follows)):
         return ()
     share = driven.correlation**2
     if abs(driven.correlation) < EXPLAINED:
@@ -107,22 +117,51 @@ def _as_voltage(sweeps: Sequence[Sweep], dt: float, resting: bool) -> str:
             continue
         if resting and max(float(np.max(v)) for v in volts) < NEAR_ZERO:
             continue
-        if spikes := sum(len(find_spikes(v, dt)) for v in volts):
+        if spikes := sum(_above_noise(v, dt) for v in volts):
             return f"{spikes} spikes"
         if factor == 1.0 and not resting:  # no electrode holds a cell at -30 nA or less
             return f"a rest of {rest:.0f} mV"
     return ""
 
 
-def _against(sweeps: Sequence[Sweep], dt: float) -> Sentence | None:
+def _above_noise(voltage: Floats, dt: float) -> int:
+    """The number of spikes in a voltage (T,) mV that its noise cannot have made, nor a step, which does not fall again."""
+    spikes = find_spikes(voltage, dt)
+    noise = 1.4826 * float(np.median(np.abs(np.diff(voltage)))) / np.sqrt(2)
+    rise = spikes.peak_voltage - spikes.onset_voltage
+    fall = np.array([voltage[k] - voltage[k : k + samples(FALL, dt)].min() for k in spikes.peak_index])
+    return int(np.sum((rise > NOISE * noise) & (fall > rise / 2)))
+
+
+def _move(voltage: Floats, current: Floats, spikes: Spikes, dt: float) -> tuple[float, float] | None:
+    """By how much a voltage (mV) and a current (nA), both (T,), move together; None if nothing lasts long enough to tell.
+
+    From the quiet part before the stimulus to the longest stretch in which the current is near its farthest, as a protocol may
+    have several steps of both signs. A cell that fires without a stimulus does not tell.
+    """
+    quiet = quiet_part(current, dt)
+    if quiet * dt < BEFORE or np.any(spikes.time < quiet * dt):
+        return None
+    away = denoise(current, dt)[0] - np.median(current[:quiet])
+    farthest = away[np.argmax(np.abs(away))]
+    beyond = np.diff(np.concatenate(([0], away * np.sign(farthest) > abs(farthest) / 2, [0])))
+    starts, stops = np.flatnonzero(beyond > 0), np.flatnonzero(beyond < 0)
+    if not len(starts):
+        return None
+    k = int(np.argmax(stops - starts))
+    far = slice(starts[k], stops[k])
+    if (stops[k] - starts[k]) * dt < LASTING:
+        return None
+    return float(np.median(voltage[far]) - np.median(voltage[:quiet])), float(np.median(away[far]))
+
+
+def _against(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) -> Sentence | None:
     """The doubt that the sweeps do not belong to their currents: many move against them, others along with them."""
-    moves = []
-    for s in sweeps:
-        if s.current is None or s.window is None or s.window[0] < 5.0:
-            continue
-        first, last = (min(len(s.voltage), samples(t, dt)) for t in s.window)
-        injected = float(np.median(s.current[first:last])) - baseline_current(s, dt)
-        moves.append((float(np.median(s.voltage[first:last])) - float(np.median(s.voltage[:first])), injected))
+    moves = [
+        move
+        for s, p in zip(sweeps, trains, strict=True)
+        if s.current is not None and (move := _move(s.voltage, s.current, p, dt))
+    ]
     clear = [(v, i) for v, i in moves if abs(v) > MOVED and abs(i) > 0.02 * max(abs(i) for _, i in moves)]
     share = np.mean([v * i < 0 for v, i in clear]) if len(clear) >= 4 else 0.0
     if not AGAINST < share < 1 - AGAINST:

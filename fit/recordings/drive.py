@@ -13,11 +13,14 @@ from .sweep import Floats, Sweep, baseline_current, samples
 BIN = 1.0  # ms over which voltage and current are averaged
 LONGEST = 60_000  # number of such bins that are looked at; of a longer recording, the beginning of each sweep
 SHORTEST = 200  # bins below which a recording shows too little
-WEAK = 0.25  # correlation of the voltage below which the rate of spikes is looked at
+WEAK = 0.25  # correlation of the voltage below which it is looked at whether the cell follows the current all the same
 MANY = 10  # number of spikes from which on there is a rate
 CHANGE = 0.05  # share of the span of the current that is a change from one bin to the next
+USUAL = 100.0  # MOhm, resistance by which a current is weak or not
+SMOOTH = 1e-3  # share of its span by which a command may bend from one sample to the next
 AROUND = 300  # bins before and after such a change that count
 TAUS = (1.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
+SHIFTS = 199  # number of times that the current is shifted as it happens
 LAGS = (20, 30, 50, 80, 120, 200, 300, 500, 800)  # bins by which the current is shifted, both ways, for comparison
 
 
@@ -26,14 +29,16 @@ class Drive:
     """How well the response of a passive membrane to the current explains the voltage.
 
     correlation  between the voltage, limited at half the height of spikes, and that response; -1..1
-    resistance   MOhm, the slope of the voltage over that response: the input resistance of the cell; nan if only the rate of
-                 its spikes follows the current
+    resistance   MOhm, the slope of the voltage over that response: the input resistance of the cell
     elsewhere    the largest correlation if the current is shifted by 20 ms or more
+    follows      if the correlation is weak: whether the cell follows the current all the same, surely, or whether it may because
+                 the current is a command, without noise, and too weak to explain the voltage of a cell
     """
 
     correlation: float
     resistance: float
     elsewhere: float
+    follows: bool = False
 
 
 def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive | None:
@@ -60,27 +65,51 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
     v = np.concatenate(voltages)[near]
     if np.ptp(v) == 0:
         return None
-    best, elsewhere = (0.0, 0.0), 0.0
-    for tau in TAUS:
-        responses = [response(i, b, tau, BIN) for i, b in zip(currents, before, strict=True)]
-        best = max(best, along(v, np.concatenate(responses)[near]), key=lambda found: abs(found[0]))
+    best, tau, elsewhere, shown = (0.0, 0.0), TAUS[0], 0.0, 0.0
+    for each_tau in TAUS:
+        responses = [response(i, b, each_tau, BIN) for i, b in zip(currents, before, strict=True)]
+        found = along(v, np.concatenate(responses)[near])
+        if abs(found[0]) > abs(best[0]):
+            best, tau = found, each_tau
+        shown = max(shown, USUAL * float(np.std(np.concatenate(responses)[near]) / np.std(v)))
         for lag in (*LAGS, *(-lag for lag in LAGS)):
             shifted = np.concatenate([np.roll(x, lag) for x in responses])[near]
             elsewhere = max(elsewhere, abs(along(v, shifted)[0]))
-    if abs(best[0]) < WEAK and sum(len(p) for _, p in known) >= MANY:
+    if abs(best[0]) >= WEAK:
+        return Drive(*best, elsewhere)
+    if shown < WEAK and all(_is_command(s.current) for s, _ in known if s.current is not None):
+        return Drive(*best, elsewhere, follows=True)
+    responses = [response(i, b, tau, BIN) for i, b in zip(currents, before, strict=True)]
+    follows = _follows(v, responses, near)
+    if not follows and sum(len(p) for _, p in known) >= MANY:
         # a cell that fires all the time hides what the membrane does: but its rate follows what drives it
         rates = [
             np.bincount((p.time / BIN).astype(int).clip(0, len(i) - 1), minlength=len(i)).astype(np.float64)
             for i, (_, p) in zip(currents, known, strict=True)
         ]
-        smooth = [[response(x, x.mean(), 10.0, BIN) for x in signal] for signal in (rates, currents)]
-        rate, drives = np.concatenate(smooth[0]), smooth[1]
-        follows = along(rate, np.concatenate(drives))[0]
-        shifts = [np.concatenate([np.roll(x, lag) for x in drives]) for k in LAGS for lag in (k, -k)]
-        beside = max(abs(along(rate, x)[0]) for x in shifts)
-        if follows > max(WEAK, beside + 0.1):
-            return Drive(follows, float("nan"), beside)
-    return Drive(*best, elsewhere)
+        follows = _follows(np.concatenate(rates), responses, np.ones(len(near), dtype=bool))
+    return Drive(*best, elsewhere, follows)
+
+
+def _follows(signal: Floats, responses: Sequence[Floats], near: NDArray[np.bool_]) -> bool:
+    """Whether a signal (T,) surely follows the responses, those of all sweeps in the bins `near`, however little it shows.
+
+    It does if nearly no other place in time fits as well, when the response of each sweep is shifted as it happens.
+    """
+    rng = np.random.default_rng(0)
+    here = along(signal, np.concatenate(responses)[near])[0]
+    shifts = [rng.integers(LAGS[0], max(LAGS[0], len(x) - LAGS[0]) + 1, SHIFTS) for x in responses]
+    worse = 0
+    for k in range(SHIFTS):
+        shifted = np.concatenate([np.roll(x, s[k]) for x, s in zip(responses, shifts, strict=True)])
+        worse += along(signal, shifted[near])[0] < here
+    return here > 0 and worse >= SHIFTS - 1
+
+
+def _is_command(current: Floats) -> bool:
+    """Whether a current (T,) has no noise: it goes on in lines, as a command does and no measured current."""
+    bends = np.abs(np.diff(current, 2))
+    return not len(bends) or float(np.percentile(bends, 95)) <= SMOOTH * float(np.ptp(current))
 
 
 def _binned(x: Floats, width: int) -> Floats:

@@ -91,7 +91,7 @@ def find_image(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> 
         scatter = max(scatter, _scatter(around[np.isfinite(around)]))
         repeats = max(map(len, stimuli(sweeps, dt)))
     seen = _seen(np.array(rows), first, np.median(shapes, axis=0), prediction, scatter * np.sqrt(repeats), noise, dt)
-    if seen < RELEVANT * span:
+    if seen == 0 or seen < RELEVANT * span:
         return None
     return _measured([(i, p) for i, _, p in pairs], prediction if noise else None, scatter, dt)
 

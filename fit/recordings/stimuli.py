@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .sweep import Sweep, samples
+from .sweep import Sweep, denoise, samples
 
 MOST = 4_000_000  # number of samples that are compared: of a longer recording, one in so many that about this many are left
 
@@ -39,7 +39,8 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
 
     True if in at least half of the samples the current differs from its running average by more than 4 % of the range of
     the currents. The average is over 20 ms, or over 1/20 of a sweep shorter than 400 ms, so that the edges of a
-    single step do not count as noise.
+    single step do not count as noise. The range is that of the current without the noise of its measurement, and of all but
+    a thousandth of it: short pulses are its largest values.
     """
     currents = [sweep.current for sweep in sweeps if sweep.current is not None]
     if not currents:
@@ -47,9 +48,10 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
     from scipy.ndimage import uniform_filter1d
 
     every = max(1, sum(map(len, currents)) // MOST)
-    away = []
+    away, smooth = [], []
     for i in currents:
         width = min(samples(20.0, dt), max(1, len(i) // 20))
         away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest"))[::every])
-    low, high = np.percentile(np.concatenate([i[::every] for i in currents]), [1, 99])
+        smooth.append(denoise(i, dt)[0][::every])
+    low, high = np.percentile(np.concatenate(smooth), [0.1, 99.9])
     return bool(high > low and np.median(np.concatenate(away)) > 0.04 * (high - low))

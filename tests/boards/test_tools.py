@@ -81,6 +81,15 @@ def test_yosys_works_where_temporary_files_have_a_space_in_their_path(tmp_path, 
     tools.yosys("read_verilog and.v\nsynth_ice40 -top top", cwd=tmp_path, log=tmp_path / "log")
 
 
+def test_yosys_leaves_no_temporary_files(tmp_path, monkeypatch):
+    """A yosys that is killed leaves those of abc."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    tools.yosys("exec -- touch $TMPDIR/left && ls $TMPDIR > seen", cwd=tmp_path, log=tmp_path / "log")
+    assert (tmp_path / "seen").read_text() == "left\n"
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 def test_no_place_for_temporary_files_is_a_sentence(monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/with space")
     monkeypatch.setattr(os, "access", lambda place, mode: False)

@@ -83,7 +83,8 @@ class Undisturbed:
         begun = time.monotonic()
         self.files = self._run("undisturbed", case.words)
         self.seconds = time.monotonic() - begun
-        self.renamings = os.stat(place / "undisturbed.renamings").st_size
+        counted = place / "undisturbed.renamings"
+        self.renamings = counted.stat().st_size if counted.exists() else 0
 
     def _run(self, name: str, words: list[str]) -> dict[str, bytes]:
         folder = self.place / name

@@ -97,7 +97,8 @@ class UndisturbedStudio:
             self.result = served.done(recording)
             self.seconds = time.monotonic() - begun
             served.end()
-        self.renamings = os.stat(place / "undisturbed.renamings").st_size
+        counted = place / "undisturbed.renamings"
+        self.renamings = counted.stat().st_size if counted.exists() else 0
 
 
 def studio_trial(normal: UndisturbedStudio, seed: int) -> dict[str, object]:

@@ -87,6 +87,37 @@ def test_sweeps_in_another_order():
     assert Recording.from_arrays(v, i[::-1], DT).doubts
 
 
+PROTOCOLS = {
+    "two steps around a fixed one": lambda t, a: (
+        a * ((t > 30) & (t < 130) | (t >= 330) & (t < 430)) - 0.1 * ((t > 230) & (t < 330))
+    ),
+    "a step and a larger one back": lambda t, a: a * ((t > 100) & (t < 250)) - 1.5 * a * ((t > 300) & (t < 350)),
+    "a weak ramp": lambda t, a: 0.04 * a * t / 500,
+    "a staircase": lambda t, a: a * np.floor(t / 100) / 5,
+    "hyperpolarising only": lambda t, a: -abs(a) * ((t > 100) & (t < 400)),
+    "waves that begin with a jump": lambda t, a: a * np.sin(0.05 * t) * (t > 50),
+    "single short pulses": lambda t, a: 3 * a * ((t > 100) & (t < 110)),
+}
+
+
+@pytest.mark.parametrize("monitor", [0.0, 0.005])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_protocols_of_others_are_believed(protocol, monitor):
+    """Also of a cell that fires without a stimulus, and whose current is a command or measured with noise."""
+    rng = np.random.default_rng(1)
+    t = np.arange(0, 500, DT)
+    commands = [PROTOCOLS[protocol](t, a) for a in np.linspace(-0.15, 0.3, 9)]
+    for held in (0.0, 0.23):
+        if held and monitor and protocol in ("a weak ramp", "single short pulses"):
+            continue  # too little for anybody to tell
+        before = np.full(2000, held)
+        v = [neuron(np.r_[before, i + held], DT, rng)[2000:] for i in commands]
+        i = [i + monitor * rng.normal(size=len(i)) for i in commands]
+        recording = Recording.from_arrays(v, i, DT)
+        assert not recording.doubts, f"held at {held} nA: {recording.doubts}"
+        assert recording.image is None, f"held at {held} nA: {recording.image}"
+
+
 def test_anyway_fits_it_and_says_why_not():
     v, i = cell("steps", 1)
     noise = [0.015 + 0.0005 * np.random.default_rng(k).normal(size=len(x)) for k, x in enumerate(i)]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from spikefab.studio import app, guard
-from spikefab.studio.project import file_name
+from spikefab.studio.project import Project, file_name
 from spikefab.studio.server import Server
 
 from .conftest import Page, neuron
@@ -114,6 +114,17 @@ def test_a_project_is_readable_by_its_owner_only(tmp_path, recording):
     }
     open_ = {str(p): oct(p.stat().st_mode) for p in paths if p.stat().st_mode & 0o077}
     assert open_ == {}
+
+
+def test_an_order_that_did_not_reach_the_disk_leaves_nothing(tmp_path):
+    Project(tmp_path / "cells").close()
+    lost, kept = tmp_path / "cells" / "jobs" / "j00000000", tmp_path / "cells" / "jobs" / "j11111111"
+    lost.mkdir()
+    (lost / ".job.json.0123.part").write_text("{")
+    kept.mkdir()
+    (kept / "events.jsonl").touch()
+    Project(tmp_path / "cells").close()
+    assert kept.exists() and not lost.exists()
 
 
 def test_every_answer_forbids_other_sources(studio):

@@ -164,7 +164,10 @@ _PYOSYS = "import sys; from pyosys import libyosys as ys; d = ys.Design(); [d.ru
 def yosys(script: str, *, cwd: Path, log: Path) -> None:
     """Run a yosys script, one command per line, in its own process. File names in the script are relative to `cwd`."""
     passes = [line.strip() for line in script.splitlines() if line.strip()]
-    run(replace(require_tool("yosys"), env={"TMPDIR": plain_place()}), passes, cwd=cwd, log=log)
+    tool = require_tool("yosys")
+    # a folder of its own for temporary files, because a yosys that is killed leaves them
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
+        run(replace(tool, env={"TMPDIR": scratch}), passes, cwd=cwd, log=log)
 
 
 # What `verilator -Wall` says of Verilog that yosys wrote, and why it is no fault. WIDTH and UNUSED stand for the finer names that
