@@ -6,12 +6,14 @@ that does not end by itself. Where there is a result to lose, `deferred` lets si
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = 0.02  # s after which a signal that was lost is sent again
 PATIENCE = 3  # number of the signal that ends the process at once
 
 
@@ -38,6 +40,7 @@ def listening() -> Iterator[None]:
         yield
         return
     before, _state = _state, _State()
+    hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     handlers = {n: signal.getsignal(n) for n in SIGNALS}
     for n, handler in handlers.items():
         if handler is not signal.SIG_IGN:
@@ -47,6 +50,7 @@ def listening() -> Iterator[None]:
     finally:
         for n, handler in handlers.items():
             signal.signal(n, handler)
+        sys.unraisablehook = hook
         _state = before
 
 
@@ -54,6 +58,9 @@ def ignore() -> None:
     """Ignore the signals from now on: the process is about to end, and its exit code must stay."""
     for n in SIGNALS:
         signal.signal(n, signal.SIG_IGN)
+    # `python -m` ends itself by SIGINT if an interrupt came while the text of a function was executed, as dataclasses do it
+    # when they are imported, and forgets that when it executes another
+    exec("")
 
 
 def exit_code() -> int:
@@ -88,6 +95,20 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         _state.waiting = before
+
+
+def _unraisable(lost: Any) -> None:
+    """Called by Python for an exception that it has to ignore. An interrupt that came while C code called a Python function
+    (a compiler that looks into its cache, for instance) is sent again, a little later.
+    """
+    if lost.exc_type is not KeyboardInterrupt or _state.first is None:
+        sys.__unraisablehook__(lost)
+        return
+    _state.raised = False
+    _state.count -= 1
+    timer = threading.Timer(AGAIN, os.kill, (os.getpid(), _state.first))
+    timer.daemon = True
+    timer.start()
 
 
 def _arrive(number: int, _: Any) -> None:

@@ -182,6 +182,29 @@ def test_if_the_place_is_gone_the_results_are_kept_elsewhere(two, tmp_path, monk
     assert FitResults.load(kept).best.codes == two[0].best.codes
 
 
+def test_an_interrupt_while_a_dataclass_is_made_has_the_exit_code_of_others(tmp_path):
+    """Python ends itself by SIGINT if an interrupt passes through an `exec` of text, though it is caught."""
+    (tmp_path / "program.py").write_text(
+        "import spikefab.cli as cli\n"
+        "cli._run = lambda argv: exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
+        "cli.entry()\n"
+    )
+    ran = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (130, "spikefab: interrupted; nothing was saved.\n")
+
+
+def test_an_interrupt_that_python_must_ignore_comes_again(tmp_path):
+    """It ignores what is raised in a function that C code calls, as LLVM does to look into a cache."""
+    (tmp_path / "program.py").write_text(
+        "import ctypes, os, signal, time, spikefab.cli as cli\n"
+        "call = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "cli._run = lambda argv: [call(), time.sleep(20)]\n"
+        "cli.entry()\n"
+    )
+    ran = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (143, "spikefab: interrupted; nothing was saved.\n")
+
+
 SAVING = """
 import os, signal, sys
 from pathlib import Path
