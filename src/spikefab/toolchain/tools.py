@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spikefab.errors import ToolError
@@ -113,11 +113,14 @@ def require_tool(name: str) -> Tool:
     return tool
 
 
-def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice | None = None) -> None:
+def run(
+    tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice | None = None, place: str | None = None
+) -> None:
     """Run a tool in the folder `cwd` and write all of its output to `log`. Raises `ToolFailed` if the tool fails.
 
     File names in `args` must be relative to `cwd`, because a YoWASP tool has a /tmp of its own. `notice` is called if this
-    first call has to compile the tool.
+    first call has to compile the tool. `place`: where the folder for its temporary files is made, which it has for itself
+    because a tool that is killed leaves them.
     """
     if not tool.compiled:
         if tool.kept is not None and tool.kept.exists():
@@ -126,9 +129,9 @@ def run(tool: Tool, args: Sequence[str], *, cwd: Path, log: Path, notice: Notice
         if notice is not None:
             notice(f"compiling {tool.name} for this machine, once")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with log.open("wb") as output, tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=place) as scratch:
         status = subprocess.run(
-            [*_mortal(), *tool.command, *args], cwd=cwd, env={**os.environ, **tool.env},
+            [*_mortal(), *tool.command, *args], cwd=cwd, env={**os.environ, **tool.env, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         ).returncode  # fmt: skip
     if status != 0:
@@ -164,10 +167,7 @@ _PYOSYS = "import sys; from pyosys import libyosys as ys; d = ys.Design(); [d.ru
 def yosys(script: str, *, cwd: Path, log: Path) -> None:
     """Run a yosys script, one command per line, in its own process. File names in the script are relative to `cwd`."""
     passes = [line.strip() for line in script.splitlines() if line.strip()]
-    tool = require_tool("yosys")
-    # a folder of its own for temporary files, because a yosys that is killed leaves them
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
-        run(replace(tool, env={"TMPDIR": scratch}), passes, cwd=cwd, log=log)
+    run(require_tool("yosys"), passes, cwd=cwd, log=log, place=plain_place())
 
 
 # What `verilator -Wall` says of Verilog that yosys wrote, and why it is no fault. WIDTH and UNUSED stand for the finer names that
