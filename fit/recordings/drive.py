@@ -20,6 +20,9 @@ USUAL = 100.0  # MOhm, resistance by which a current is weak or not
 SMOOTH = 1e-3  # share of its span by which a command may bend from one sample to the next
 AROUND = 300  # bins before and after such a change that count
 TAUS = (1.0, 3.0, 10.0, 30.0, 100.0)  # ms, time constants of the membranes that are tried
+LEAST = 0.05  # correlation that is too small to mean anything
+LEAST_CHANGE = 5e-4  # nA rms: changes of a current, as a membrane sees them, below which no cell follows it
+RATE_OVER = 30.0  # ms over which the rate of the spikes is averaged
 SHIFTS = 199  # number of times that the current is shifted as it happens
 LAGS = (20, 30, 50, 80, 120, 200, 300, 500, 800)  # bins by which the current is shifted, both ways, for comparison
 
@@ -80,6 +83,8 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
     if shown < WEAK and all(_is_command(s.current) for s, _ in known if s.current is not None):
         return Drive(*best, elsewhere, follows=True)
     responses = [response(i, b, tau, BIN) for i, b in zip(currents, before, strict=True)]
+    if float(np.std(np.concatenate(responses)[near])) < LEAST_CHANGE:
+        return Drive(*best, elsewhere)
     follows = _follows(v, responses, near)
     if not follows and sum(len(p) for _, p in known) >= MANY:
         # a cell that fires all the time hides what the membrane does: but its rate follows what drives it
@@ -87,14 +92,15 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
             np.bincount((p.time / BIN).astype(int).clip(0, len(i) - 1), minlength=len(i)).astype(np.float64)
             for i, (_, p) in zip(currents, known, strict=True)
         ]
-        follows = _follows(np.concatenate(rates), responses, np.ones(len(near), dtype=bool))
+        smooth = [response(x, x[0], RATE_OVER, BIN) for x in rates]
+        follows = _follows(np.concatenate(smooth), responses, np.ones(len(near), dtype=bool))
     return Drive(*best, elsewhere, follows)
 
 
 def _follows(signal: Floats, responses: Sequence[Floats], near: NDArray[np.bool_]) -> bool:
     """Whether a signal (T,) surely follows the responses, those of all sweeps in the bins `near`, however little it shows.
 
-    It does if nearly no other place in time fits as well, when the response of each sweep is shifted as it happens.
+    It does if no other place in time fits as well, when the response of each sweep is shifted as it happens.
     """
     rng = np.random.default_rng(0)
     here = along(signal, np.concatenate(responses)[near])[0]
@@ -103,7 +109,7 @@ def _follows(signal: Floats, responses: Sequence[Floats], near: NDArray[np.bool_
     for k in range(SHIFTS):
         shifted = np.concatenate([np.roll(x, s[k]) for x, s in zip(responses, shifts, strict=True)])
         worse += along(signal, shifted[near])[0] < here
-    return here > 0 and worse >= SHIFTS - 1
+    return here > LEAST and worse == SHIFTS
 
 
 def _is_command(current: Floats) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 
 from .sweep import Sweep, denoise, samples
 
+PULSES = 3.0  # times its usual range that a current reaches in rare pulses
 MOST = 4_000_000  # number of samples that are compared: of a longer recording, one in so many that about this many are left
 
 
@@ -39,8 +40,7 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
 
     True if in at least half of the samples the current differs from its running average by more than 4 % of the range of
     the currents. The average is over 20 ms, or over 1/20 of a sweep shorter than 400 ms, so that the edges of a
-    single step do not count as noise. The range is that of the current without the noise of its measurement, and of all but
-    a thousandth of it: short pulses are its largest values.
+    single step do not count as noise. The range is that of all but 2 % of the samples, unless rare pulses are far larger.
     """
     currents = [sweep.current for sweep in sweeps if sweep.current is not None]
     if not currents:
@@ -53,5 +53,7 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
         width = min(samples(20.0, dt), max(1, len(i) // 20))
         away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest"))[::every])
         smooth.append(denoise(i, dt)[0][::every])
-    low, high = np.percentile(np.concatenate(smooth), [0.1, 99.9])
-    return bool(high > low and np.median(np.concatenate(away)) > 0.04 * (high - low))
+    low, high = np.percentile(np.concatenate([i[::every] for i in currents]), [1, 99])
+    usual, whole = float(high - low), float(np.ptp(np.concatenate(smooth)))
+    span = whole if whole > PULSES * usual else usual
+    return bool(span > 0 and np.median(np.concatenate(away)) > 0.04 * span)

@@ -57,6 +57,11 @@ def test_a_stimulus_that_evokes_spikes_is_no_image(kind):
         assert recording.image is None, f"seed {seed}: {recording.image}"
 
 
+def test_a_current_of_zero_has_no_image():
+    voltages, *_, dt, _ = made(1)
+    assert Recording.from_arrays(voltages, [np.zeros_like(v) for v in voltages], dt).image is None
+
+
 def test_an_image_in_noise():
     """As large as the noise itself: it stands out there too."""
     for seed in range(0, 12, 3):

@@ -193,6 +193,10 @@ def test_noise_is_told_from_steps():
     assert told(v, np.array(ou), 0.1)
     assert not told(v, step, 0.1)
     assert not told(v, step + rng.normal(0, 0.005, n), 0.1)
+    pulse = np.where((np.arange(n) > 2000) & (np.arange(n) < 2100), 0.3, 0.0)
+    assert not told(
+        v, pulse + rng.normal(0, 0.005, n), 0.1
+    )  # all that is seen of it elsewhere is the noise of its measurement
     assert not told(v, np.linspace(0, 1, n), 0.1)
     assert not told(v, np.zeros(n), 0.1)
     assert not told(v, None, 0.1)

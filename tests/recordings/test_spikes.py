@@ -133,9 +133,9 @@ def small_spikes(height=13.0, width=0.5, dt=0.1, rest=-60.0, noise=0.3, shape="g
 
 def test_spikes_are_sought_once(monkeypatch):
     v = np.stack([spiky([50.0], 2000, 0.1), spiky([30.0, 60.0], 2000, 0.1)])
-    recording = Recording.from_arrays(v, np.zeros_like(v), 0.1)
     calls = []
     monkeypatch.setattr("spikefab.fit.recordings.recording.find_spikes", lambda *a: calls.append(a) or find_spikes(*a))
+    recording = Recording.from_arrays(v, np.zeros_like(v), 0.1)
     assert [len(s) for s in recording.spikes()] == [1, 2]
     assert recording.spikes() is recording.spikes() and len(calls) == 2
     assert replace(recording, notes=("x",)).spikes() is recording.spikes()  # the samples are the same
