@@ -35,7 +35,7 @@ def row(model: str, word: int, board: str, seeds: int) -> dict:
         "clock_mhz",
         "interval",
         "latency",
-        "neurons",
+        "possible_neurons",
     )
     return {k: reports[0][k] for k in kept} | {
         "mhz_median": round(statistics.median(clocks), 1),

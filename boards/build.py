@@ -15,7 +15,7 @@ from spikefab.toolchain import tools
 
 from .table import Board, get_board
 from .timing import expose_multipliers, reached_mhz
-from .top import Top
+from .top import BITS_PER_STEP, Top
 
 # Called as progress(step, state, text); state is "start", "done" or "note".
 Progress = Callable[[str, str, str], None]
@@ -35,7 +35,13 @@ class BuildReport:
     clock_mhz: float  # the clock that the board provides
     interval: int  # clocks from one time step of the neuron to the next
     latency: int  # clocks from an input to its result
-    neurons: int  # neurons that this design could serve in turn in real time: clock / (interval x steps per second)
+    neurons: int  # neurons in this bitstream
+    baud: int  # bits per second of the serial line over which the host drives the neuron
+    steps_per_second: int  # time steps that the line carries in a second, in lockstep with the host
+    times_real_time: float  # the same as multiples of real time: 1 is a neuron as fast as the cell
+    possible_neurons: (
+        int  # neurons that the arithmetic could serve in turn in real time: clock / (interval x steps a second)
+    )
     bitstream: str  # path of the file
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,7 +56,15 @@ class BuildReport:
             ("block RAMs", f"{self.block_rams} of {board.block_rams}"),
             ("clock", f"{self.mhz:.1f} MHz reached, {self.clock_mhz:g} MHz on the board"),
             ("interval", f"{self.interval} clocks a step, latency {self.latency}"),
-            ("neurons", f"{self.neurons:,} in real time (from timing, not from a board)"),
+            ("neurons", f"{self.neurons} in this bitstream, in lockstep with the host"),
+            (
+                "serial line",
+                f"{self.steps_per_second:,} steps a second at {self.baud:,} baud: {self.times_real_time:g} times real time",
+            ),
+            (
+                "arithmetic",
+                f"enough for {self.possible_neurons:,} neurons in real time (from timing, not from a board)",
+            ),
             ("bitstream", self.bitstream),
         )
         title = f"{self.board} ({board.device})"
@@ -206,7 +220,11 @@ def _report(neuron: Neuron, board: Board, timing: dict[str, Any], mhz: float, bi
         clock_mhz=board.clock_mhz,
         interval=neuron.interval,
         latency=neuron.latency,
-        neurons=int(board.clock_hz / (neuron.interval * steps_per_second)),
+        neurons=1,
+        baud=board.uart_baud,
+        steps_per_second=board.uart_baud // BITS_PER_STEP,
+        times_real_time=round(float(board.uart_baud // BITS_PER_STEP / steps_per_second), 2),
+        possible_neurons=int(board.clock_hz / (neuron.interval * steps_per_second)),
         bitstream=str(bitstream),
     )
 

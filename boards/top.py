@@ -13,6 +13,7 @@ from spikefab.hw.neuron import Neuron
 from .table import Board
 from .uart import Receiver, Transmitter, divisor
 
+BITS_PER_STEP = 50  # bits that a time step takes on the line, in each direction: five bytes with start and stop bit
 LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and still dark between spikes at 25 Hz
 
 

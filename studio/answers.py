@@ -287,6 +287,12 @@ class BuildReport(TypedDict):
     interval: int
     latency: int
     neurons: int
+    baud: NotRequired[
+        int
+    ]  # missing, as the next three, in reports of earlier versions, where `neurons` is what is possible
+    steps_per_second: NotRequired[int]
+    times_real_time: NotRequired[float]
+    possible_neurons: NotRequired[int]
     floorplan: str | None
     bitstream: str
 

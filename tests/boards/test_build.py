@@ -74,13 +74,17 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     assert (out / bitstream).stat().st_size > 50_000
     assert report.bitstream == str(out / bitstream)
 
-    keys = "board model word cells multipliers block_rams mhz clock_mhz interval latency neurons bitstream"
+    keys = "board model word cells multipliers block_rams mhz clock_mhz interval latency"
+    keys += " neurons baud steps_per_second times_real_time possible_neurons bitstream"
     assert list(json.loads(json.dumps(report.as_dict()))) == keys.split()
     assert (report.board, report.model, report.word) == (board, "LIFNeuron", 16)
     assert 100 < report.cells < entry.cells
     assert 1 <= report.multipliers <= 2
     assert report.mhz >= report.clock_mhz == entry.clock_hz / 1e6
-    assert report.neurons == entry.clock_hz // (report.interval * 10_000)
+    assert report.neurons == 1  # `Top` holds one
+    assert report.possible_neurons == entry.clock_hz // (report.interval * 10_000)
+    assert report.steps_per_second == report.baud // 50 == entry.uart_baud // 50
+    assert report.times_real_time == round(report.steps_per_second / 10_000, 2)
     assert "from timing, not from a board" in report.text()
 
     steps = [step for step, state, _ in said if state == "start"]
@@ -108,10 +112,13 @@ def test_a_seed_gives_the_same_bitstream_again(tmp_path):
     assert contents[0] == contents[1] != contents[2]
 
 
-def test_neurons_in_real_time_are_counted_from_the_boards_clock():
+def test_a_report_says_what_the_bitstream_does_and_what_its_arithmetic_would():
     made = {"model": "AdExNeuron", "word": 18, "cells": 1, "multipliers": 1, "block_rams": 0, "mhz": 99.0}
-    report = BuildReport("icebreaker", **made, clock_mhz=12.0, interval=31, latency=31, neurons=38, bitstream="x.bin")
-    assert re.search(r"neurons +38 in real time \(from timing, not from a board\)", report.text())
+    link = {"neurons": 1, "baud": 115200, "steps_per_second": 2304, "times_real_time": 0.23, "possible_neurons": 38}
+    report = BuildReport("icebreaker", **made, clock_mhz=12.0, interval=31, latency=31, **link, bitstream="x.bin")
+    assert re.search(r"neurons +1 in this bitstream, in lockstep with the host\n", report.text())
+    assert re.search(r"serial line +2,304 steps a second at 115,200 baud: 0.23 times real time\n", report.text())
+    assert re.search(r"arithmetic +enough for 38 neurons in real time \(from timing, not from a board\)", report.text())
     assert re.search(r"clock +99.0 MHz reached, 12 MHz on the board", report.text())
 
 

@@ -238,7 +238,17 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path):
         progress("pack", "done", "9 bytes")
         figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
         return build.BuildReport(
-            board, "LIFNeuron", neuron.word, **figures, latency=17, neurons=70, bitstream=str(out / "a.bin")
+            board,
+            "LIFNeuron",
+            neuron.word,
+            **figures,
+            latency=17,
+            neurons=1,
+            baud=115200,
+            steps_per_second=2304,
+            times_real_time=0.23,
+            possible_neurons=70,
+            bitstream=str(out / "a.bin"),
         )
 
     monkeypatch.setattr(build, "build", fake)
@@ -249,7 +259,7 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path):
     assert "pack (icepack): 9 bytes (done, " in ran.err
     assert set(spikefab(*args, "--json").json) == {
         "board", "model", "word", "cells", "multipliers", "block_rams", "mhz", "clock_mhz", "interval", "latency",
-        "neurons", "bitstream",
+        "neurons", "baud", "steps_per_second", "times_real_time", "possible_neurons", "bitstream",
     }  # fmt: skip
 
 

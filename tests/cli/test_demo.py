@@ -63,7 +63,19 @@ def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
     def report(neuron, board, out, **options):
         figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
         name = type(neuron).__name__
-        return build.BuildReport(board, name, 16, **figures, latency=17, neurons=70, bitstream=str(out / "a.bin"))
+        return build.BuildReport(
+            board,
+            name,
+            16,
+            **figures,
+            latency=17,
+            neurons=1,
+            baud=115200,
+            steps_per_second=2304,
+            times_real_time=0.23,
+            possible_neurons=70,
+            bitstream=str(out / "a.bin"),
+        )
 
     monkeypatch.setattr(verify, "verify", checks)
     monkeypatch.setattr(build, "build", report)

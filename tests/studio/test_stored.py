@@ -22,7 +22,8 @@ RANKING = {"type": "ranking", "how": "", "tie": None, "outcome": "", "ended_earl
     "i_span": 1.0, "codes": {"a": 1}, "params": []}]}  # fmt: skip
 REPORT = {
     "type": "report", "board": "icebreaker", "model": "LIFNeuron", "word": 18, "mhz": 12.0, "interval": 1, "latency": 9,
-    "neurons": 1, "clock_mhz": 12.0, "floorplan": None, "bitstream": "x.bin", "cells": [1, 2], "multipliers": [1, 2],
+    "neurons": 1, "baud": 9600, "steps_per_second": 192, "times_real_time": 0.02, "possible_neurons": 9,
+    "clock_mhz": 12.0, "floorplan": None, "bitstream": "x.bin", "cells": [1, 2], "multipliers": [1, 2],
     "block_rams": [1, 2],
 }  # fmt: skip
 

@@ -242,6 +242,10 @@ export interface BuildReport {
   interval: number;
   latency: number;
   neurons: number;
+  baud?: number;
+  steps_per_second?: number;
+  times_real_time?: number;
+  possible_neurons?: number;
   floorplan: string | null;
   bitstream: string;
 }

@@ -187,8 +187,25 @@ export class JobView {
         ),
         h("dt", null, "a step"),
         h("dd", null, `${count(r.latency)} clocks until its result, a new neuron every ${count(r.interval)} clocks`),
-        h("dt", null, "neurons"),
-        h("dd", null, `${count(r.neurons)} on one core at that clock – computed from timing, not run on a board`),
+        // reports of earlier versions say only what the arithmetic could do
+        ...(r.steps_per_second === undefined || r.baud === undefined
+          ? []
+          : [
+              h("dt", null, "neurons"),
+              h("dd", null, `${count(r.neurons)} in this bitstream, in lockstep with the host`),
+              h("dt", null, "serial line"),
+              h(
+                "dd",
+                null,
+                `${count(r.steps_per_second)} steps a second at ${count(r.baud)} baud: ${r.times_real_time} times real time`,
+              ),
+            ]),
+        h("dt", null, "arithmetic"),
+        h(
+          "dd",
+          null,
+          `enough for ${count(r.possible_neurons ?? r.neurons)} neurons in real time – computed from timing, not run on a board`,
+        ),
         h("dt", null, "bitstream"),
         h(
           "dd",
