@@ -63,13 +63,18 @@ class Served:
             self.post(f"/api/jobs/{jobs[0]['id']}/resume")
         return jobs[0]["id"]
 
-    def done(self, recording: Path) -> bytes:
-        """Whatever is to be done for the job to end, and what it has found."""
+    def ended(self, recording: Path) -> tuple[str, str]:
+        """Whatever is to be done for the job to end: its key, and its state then."""
         deadline = time.monotonic() + LIMIT
         key = self.job(recording)
         while (state := self.get(f"/api/jobs/{key}")["state"]) == "running":
             assert time.monotonic() < deadline, "the job never ends"
             time.sleep(0.05)
+        return key, state
+
+    def done(self, recording: Path) -> bytes:
+        """The same, and what it has found."""
+        key, state = self.ended(recording)
         assert state == "done", self.get(f"/api/jobs/{key}")
         return self.result_of(key)
 
@@ -117,8 +122,8 @@ def studio_trial(normal: UndisturbedStudio, seed: int) -> dict[str, object]:
     served = Served(folder, normal.env, at)
     try:
         if at:
-            with suppress(httpx.HTTPError):
-                served.done(normal.recording)
+            with suppress(httpx.HTTPError):  # if it is the server that is killed
+                served.ended(normal.recording)
         else:
             wait = draw.uniform(0, normal.seconds)
             account["at"] = f"{wait:.2f} s"
