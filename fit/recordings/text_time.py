@@ -13,6 +13,8 @@ SLOWEST = 10.0  # ms: a longer sample step is not one of a neuron's recording
 FASTEST = 1e-4  # ms: the same of a shorter step
 MANY = 1e8  # samples: more than this are not interpolated
 EVEN = 0.2  # share of the median step by which a step of an even time may differ from it
+ROUNDED = 0.5  # share of the step by which times with too few digits may differ from even ones
+DIFFERENT = 0.3  # share of times that differ from the one before: of a simulator's variable steps, many are below the last digit
 MOST = (
     0.8  # share of even steps above which an uneven time is a fault, and below which it is a simulator's variable step
 )
@@ -127,6 +129,10 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
     steps = np.diff(t)
     typical = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - typical) > EVEN * abs(typical)) if typical > 0 else np.array([0])
+    rounded = len(uneven) > 0 and np.abs(t - t[0] - np.arange(len(t)) * typical).max() <= ROUNDED * typical
+    if rounded:
+        notes.append(f"{column.name} has too few digits for its larger times: taken as even")
+        uneven = uneven[:0]
     if len(uneven) and _varies(t):
         return _resampled(table, column, columns, dt, notes)
     if not len(uneven):
@@ -138,7 +144,7 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
         k = int(uneven[0])
         where = f"where its step is {typical:g}; time steps must be even" if typical > 0 else "and does not increase"
         raise FileError(f"{table.path}, {table.at(k + 1)}: the time goes from {t[k]:g} to {t[k + 1]:g} {where}.")
-    step = (t[-1] - t[0]) / (len(t) - 1)
+    step = typical if rounded else (t[-1] - t[0]) / (len(t) - 1)
     factor = column.factor
     if factor is None:
         # the unit with which the step is plausible: neurons are recorded at 1-200 kHz, steps of 0.005-1 ms
@@ -161,7 +167,8 @@ def is_time(columns: list[Column]) -> bool:
 def _is_clock(columns: list[Column]) -> bool:
     """Whether the first of several columns may be an uneven time without a name: it increases nearly everywhere.
 
-    No signal does. The time may start again: a sweep that follows below the other.
+    No signal does. The time may start again: a sweep that follows below the other. If it never goes back, it may stand still
+    often, as printed times of a simulator do.
     """
     values = columns[0].values
     steps = np.diff(values)
@@ -169,7 +176,7 @@ def _is_clock(columns: list[Column]) -> bool:
         return False
     back = np.flatnonzero(steps < 0)
     again = np.all(values[back + 1] <= values[0] + 0.01 * np.ptp(values))
-    climbs = np.mean(steps > 0) > 0.9 or _coarse(values)
+    climbs = np.mean(steps > 0) > (0.9 if len(back) else DIFFERENT) or _coarse(values)
     return bool(again and climbs and len(back) < 0.1 * len(steps))
 
 
@@ -182,7 +189,11 @@ def _varies(t: Floats) -> bool:
     """Whether times are those of a simulator with a variable step: they never go back, and few of their steps are alike."""
     steps = np.diff(t)
     even = np.mean(np.abs(steps - np.median(steps)) <= EVEN * np.median(steps))
-    return len(steps) > 10 and bool(np.all(steps >= 0) and np.mean(steps > 0) > 0.5 and even < MOST) and not _coarse(t)
+    return (
+        len(steps) > 10
+        and bool(np.all(steps >= 0) and np.mean(steps > 0) > DIFFERENT and even < MOST)
+        and not _coarse(t)
+    )
 
 
 def _resampled(table: Table, column: Column, columns: list[Column], dt: float | None, notes: list[str]) -> float:

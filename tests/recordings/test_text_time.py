@@ -116,6 +116,34 @@ def test_a_coarse_time_without_a_name_is_no_current(tmp_path):
     assert read(path, dt=0.1).sweeps[0].current is None
 
 
+@pytest.mark.parametrize("dt", [None, 0.1])
+@pytest.mark.parametrize("header", ["", "t_ms,V_mV"])
+def test_variable_steps_below_the_last_digit(tmp_path, header, dt):
+    """A time that stands still more often than it goes on is a time, and no current."""
+    fine = np.sort(np.append(TIMES, np.random.default_rng(1).uniform(190, 210, 1500)))
+    times = np.round(fine, 1)
+    assert np.mean(np.diff(times) == 0) > 0.5
+    recording = read(write(tmp_path / "a.csv", times, voltage(fine), header=header), dt=dt)
+    (sweep,) = recording.sweeps
+    assert sweep.current is None and len(sweep.voltage) * recording.dt == pytest.approx(400.0, abs=0.2)
+    assert [len(train.time) for train in recording.spikes()] == [1]
+
+
+@pytest.mark.parametrize("header", ["", "t_ms,V_mV"])
+def test_six_digits_of_an_even_time(tmp_path, header):
+    """From 1000 ms on, printed times go on by .02 or .03 where they went on by .025."""
+    even = np.arange(80_000) * 0.025
+    times = [float(f"{t:.6g}") for t in even]
+    recording = read(write(tmp_path / "a.csv", times, voltage(even), header=header))
+    assert recording.dt == 0.025 and np.array_equal(
+        recording.sweeps[0].voltage, np.loadtxt(tmp_path / "a.csv", delimiter=",", skiprows=int(bool(header)))[:, 1]
+    )
+    assert any("too few digits" in note for note in recording.notes)
+    lost = np.delete(np.column_stack((times, voltage(even))), 50_000, axis=0)
+    with pytest.raises(FileError, match="time steps must be even"):
+        read(write(tmp_path / "lost.csv", lost, header=header))
+
+
 def test_a_slow_voltage_is_no_time(tmp_path):
     charging = -70 + 20 * (1 - np.exp(-EVEN / 10))
     assert read(write(tmp_path / "a.csv", charging), dt=0.1).sweeps[0].voltage[0] == -70
