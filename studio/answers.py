@@ -1,7 +1,6 @@
-"""The types of the JSON that the server and the page exchange: requests and answers of each route under /api.
+"""The types of the JSON that server and page exchange under /api. The page declares the same in `web/src/state/api.ts`.
 
-The page declares the same types in `web/src/state/api.ts`. `tests/studio/test_answers.py` compares the two (names, optional
-fields, kinds of values) and checks the answers of the server against them. In the page, int and float are both `number`; a
+`tests/studio/test_answers.py` compares the two and holds the answers against them. In the page, int and float are `number`; a
 type whose name begins with an underscore has no name there.
 """
 
@@ -397,7 +396,5 @@ class Project(TypedDict):
 
 
 class Refused(TypedDict):
-    """The answer if the server refuses a request or cannot do it."""
-
-    error: str  # a sentence
+    error: str  # the sentence why a request is refused or cannot be done
     options: NotRequired[list[str]]  # options of the request that would help

@@ -129,7 +129,9 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
     steps = np.diff(t)
     typical = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - typical) > EVEN * abs(typical)) if typical > 0 else np.array([0])
-    rounded = len(uneven) > 0 and np.abs(t - t[0] - np.arange(len(t)) * typical).max() <= ROUNDED * typical
+    rounded = (
+        len(uneven) > 0 and typical > 0 and np.abs(t - t[0] - np.arange(len(t)) * typical).max() <= ROUNDED * typical
+    )
     if rounded:
         notes.append(f"{column.name} has too few digits for its larger times: taken as even")
         uneven = uneven[:0]
