@@ -11,7 +11,7 @@ from .spikes import Spikes, find_spikes
 from .sweep import Floats, Sweep, denoise, quiet_part, rest_of, samples
 
 LOWEST_REST = -130.0  # resting potential, mV, below which no neuron rests
-HIGHEST_REST = 0.0  # resting potential, mV, above which no neuron rests
+HIGHEST_REST = -3.0  # resting potential, mV, above which no neuron rests
 LARGEST_VOLTAGE = 400.0  # mV: no membrane is often beyond
 SMALLEST_VOLTAGE = 1.0  # mV: a voltage that stays below is in another unit
 SMALLEST_CURRENT = 1e-3  # nA: no smaller current moves a neuron by much
