@@ -25,7 +25,6 @@ LEAST_CHANGE = 5e-4  # nA rms: changes of a current, as a membrane sees them, be
 RATE_OVER = 30.0  # ms over which the rate of the spikes is averaged
 SHIFTS = 199  # number of times that the current is shifted as it happens
 LAGS = (20, 30, 50, 80, 120, 200, 300, 500, 800)  # bins by which the current is shifted, both ways, for comparison
-PARTS = (4, 3, 2)  # and into how many parts a sweep is divided for shifts by one of them
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,6 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
     v = np.concatenate(voltages)[near]
     if np.ptp(v) == 0:
         return None
-    usual = int(np.median([len(i) for i in currents]))
-    lags = [sign * lag for lag in (*LAGS, *(usual // n for n in PARTS if usual // n > LAGS[0])) for sign in (1, -1)]
     best, tau, elsewhere, shown = (0.0, 0.0), TAUS[0], 0.0, 0.0
     for each_tau in TAUS:
         responses = [response(i, b, each_tau, BIN) for i, b in zip(currents, before, strict=True)]
@@ -78,7 +75,7 @@ def drive(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> Drive
         if abs(found[0]) > abs(best[0]):
             best, tau = found, each_tau
         shown = max(shown, USUAL * float(np.std(np.concatenate(responses)[near]) / np.std(v)))
-        for lag in lags:
+        for lag in (*LAGS, *(-lag for lag in LAGS)):
             shifted = np.concatenate([np.roll(x, lag) for x in responses])[near]
             elsewhere = max(elsewhere, abs(along(v, shifted)[0]))
     if abs(best[0]) >= WEAK:

@@ -13,7 +13,7 @@ SLOWEST = 10.0  # ms: a longer sample step is not one of a neuron's recording
 FASTEST = 1e-4  # ms: the same of a shorter step
 MANY = 1e8  # samples: more than this are not interpolated
 EVEN = 0.2  # share of the median step by which a step of an even time may differ from it
-ROUNDED = 0.5  # share of the step by which times with too few digits may differ from even ones
+DIGITS = range(4, 9)  # numbers of significant digits with which programs print times
 DIFFERENT = 0.3  # share of times that differ from the one before: of a simulator's variable steps, many are below the last digit
 MOST = (
     0.8  # share of even steps above which an uneven time is a fault, and below which it is a simulator's variable step
@@ -129,9 +129,7 @@ def _step_of(table: Table, column: Column, columns: list[Column], dt: float | No
     steps = np.diff(t)
     typical = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - typical) > EVEN * abs(typical)) if typical > 0 else np.array([0])
-    rounded = (
-        len(uneven) > 0 and typical > 0 and np.abs(t - t[0] - np.arange(len(t)) * typical).max() <= ROUNDED * typical
-    )
+    rounded = len(uneven) > 0 and typical > 0 and _rounded(t, t[0] + np.arange(len(t)) * typical)
     if rounded:
         notes.append(f"{column.name} has too few digits for its larger times: taken as even")
         uneven = uneven[:0]
@@ -246,6 +244,16 @@ def _coarse(t: Floats) -> bool:
     strays = np.abs(t - t[0] - np.arange(len(t)) * (t[-1] - t[0]) / (len(t) - 1))
     # A gap, one missing sample, gives two sizes of steps as rounded times do; but of a gap one size occurs once, hence `share`.
     return bool(only_two and 0.02 < share < 0.98 and strays.max() < 1.5 * digit)
+
+
+def _rounded(t: Floats, even: Floats) -> bool:
+    """Whether times are the even ones, rounded to a number of significant digits."""
+    size = np.floor(np.log10(np.maximum(np.abs(t), 1e-12)))
+    for digits in DIGITS:
+        last = 10.0 ** (size - digits + 1)
+        if np.all(np.abs(np.round(t / last) * last - t) < 1e-3 * last):
+            return bool(np.all(np.abs(t - even) < 0.75 * last))
+    return False
 
 
 def _given_step(table: Table, column: Column, dt: float | None, notes: list[str]) -> float:

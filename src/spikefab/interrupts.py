@@ -24,6 +24,7 @@ class _State:
         self.raised = False
         self.deferred = False  # whether there is something to lose
         self.waiting = False  # whether signals wait
+        self.hook = sys.unraisablehook  # that of before
 
 
 _state = _State()
@@ -40,7 +41,7 @@ def listening() -> Iterator[None]:
         yield
         return
     before, _state = _state, _State()
-    hook, sys.unraisablehook = sys.unraisablehook, _unraisable
+    sys.unraisablehook = _unraisable
     handlers = {n: signal.getsignal(n) for n in SIGNALS}
     for n, handler in handlers.items():
         if handler is not signal.SIG_IGN:
@@ -50,7 +51,7 @@ def listening() -> Iterator[None]:
     finally:
         for n, handler in handlers.items():
             signal.signal(n, handler)
-        sys.unraisablehook = hook
+        sys.unraisablehook = _state.hook
         _state = before
 
 
@@ -102,7 +103,7 @@ def _unraisable(lost: Any) -> None:
     (a compiler that looks into its cache, for instance) is sent again, a little later.
     """
     if lost.exc_type is not KeyboardInterrupt or _state.first is None:
-        sys.__unraisablehook__(lost)
+        _state.hook(lost)
         return
     _state.raised = False
     _state.count -= 1

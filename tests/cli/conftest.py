@@ -52,3 +52,18 @@ def fitted(recording):
     out = recording.parent / "fit"
     assert main(["fit", str(recording), "--models", "lif", "--budget", "96", "--out", str(out)]) == 0
     return out
+
+
+@pytest.fixture
+def build_report():
+    """build_report(board, model, word, out): the report of a build that was not done."""
+
+    def made(board, model, word, out):
+        from spikefab.boards.build import BuildReport
+
+        size = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0}
+        speed = {"interval": 17, "latency": 17, "neurons": 1, "baud": 115200, "steps_per_second": 2304}
+        speed |= {"times_real_time": 0.23, "possible_neurons": 70}
+        return BuildReport(board, model, word, **size, **speed, bitstream=str(out / "a.bin"))
+
+    return made

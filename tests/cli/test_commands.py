@@ -230,26 +230,13 @@ def test_verify_plays_the_recorded_current_to_the_fitted_neuron(spikefab, fitted
     assert seen["current"] is None
 
 
-def test_build_reports(spikefab, fitted, monkeypatch, tmp_path):
+def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     from spikefab.boards import build
 
     def fake(neuron, board, out, *, seed, progress):
         progress("pack", "start", "icepack")
         progress("pack", "done", "9 bytes")
-        figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
-        return build.BuildReport(
-            board,
-            "LIFNeuron",
-            neuron.word,
-            **figures,
-            latency=17,
-            neurons=1,
-            baud=115200,
-            steps_per_second=2304,
-            times_real_time=0.23,
-            possible_neurons=70,
-            bitstream=str(out / "a.bin"),
-        )
+        return build_report(board, "LIFNeuron", neuron.word, out)
 
     monkeypatch.setattr(build, "build", fake)
     args = ("build", fitted, "--board", "icebreaker", "--out", tmp_path / "build")

@@ -51,7 +51,7 @@ def test_no_model_of_spikefab_makes_the_recording():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own", [False, True])
-def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
+def test_the_story(spikefab, tmp_path, monkeypatch, own, recording, build_report):
     """All of it but simulator and place and route, which have tests of their own."""
     from spikefab.boards import build
     from spikefab.sim import verify
@@ -61,21 +61,7 @@ def test_the_story(spikefab, tmp_path, monkeypatch, own, recording):
         return [head | {"stimulus": "noise", "steps": 20_000, "spikes": 60, "saturations": 3, "mismatches": 0}]
 
     def report(neuron, board, out, **options):
-        figures = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "interval": 17}
-        name = type(neuron).__name__
-        return build.BuildReport(
-            board,
-            name,
-            16,
-            **figures,
-            latency=17,
-            neurons=1,
-            baud=115200,
-            steps_per_second=2304,
-            times_real_time=0.23,
-            possible_neurons=70,
-            bitstream=str(out / "a.bin"),
-        )
+        return build_report(board, type(neuron).__name__, 16, out)
 
     monkeypatch.setattr(verify, "verify", checks)
     monkeypatch.setattr(build, "build", report)

@@ -87,15 +87,6 @@ def test_sweeps_in_another_order():
     assert Recording.from_arrays(v, i[::-1], DT).doubts
 
 
-def test_the_current_of_another_time():
-    """Half a sweep later, where the amplitudes of the sweeps still agree."""
-    t = np.arange(0, 2000, DT)
-    i = [a * ((t > 200) & (t < 1000)) for a in np.linspace(-0.1, 0.18, 8)]
-    v = [neuron(x, DT, np.random.default_rng(k)) for k, x in enumerate(i)]
-    assert not Recording.from_arrays(v, i, DT).doubts
-    assert Recording.from_arrays(v, [np.roll(x, 10_000) for x in i], DT).doubts
-
-
 def test_a_voltage_that_rests_at_zero():
     v, i = cell("quiet steps", 1)
     exchanged = Recording.from_arrays([1e3 * x - 1.0 for x in i], [1e-3 * x for x in v], DT)

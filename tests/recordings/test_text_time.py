@@ -139,6 +139,9 @@ def test_six_digits_of_an_even_time(tmp_path, header):
         recording.sweeps[0].voltage, np.loadtxt(tmp_path / "a.csv", delimiter=",", skiprows=int(bool(header)))[:, 1]
     )
     assert any("too few digits" in note for note in recording.notes)
+    shaken = even + np.random.default_rng(0).uniform(-0.004, 0.004, len(even))
+    with pytest.raises(FileError, match="time steps must be even"):
+        read(write(tmp_path / "shaken.csv", shaken, voltage(even), header=header or "t_ms,V_mV"))
     lost = np.delete(np.column_stack((times, voltage(even))), 50_000, axis=0)
     with pytest.raises(FileError, match="time steps must be even"):
         read(write(tmp_path / "lost.csv", lost, header=header))
