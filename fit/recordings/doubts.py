@@ -8,7 +8,7 @@ from spikefab.errors import Advice, Sentence
 
 from .drive import Drive, drive
 from .spikes import Spikes, find_spikes
-from .sweep import Floats, Sweep, denoise, quiet_part, rest_of, samples
+from .sweep import Floats, Sweep, denoise, quiet_part, rest_of
 
 LOWEST_REST = -130.0  # resting potential, mV, below which no neuron rests
 HIGHEST_REST = -3.0  # resting potential, mV, above which no neuron rests
@@ -28,8 +28,6 @@ BEFORE = 5.0  # ms that a sweep must be quiet before its stimulus to tell how th
 LASTING = 20.0  # ms that a current must stay near its farthest for the voltage to have followed
 MOVED = 2.0  # mV by which a sweep must move under its stimulus to tell anything about it
 AGAINST = 0.2  # share of the sweeps that may move against their current
-FALL = 5.0  # ms after its peak in which a spike falls by half of its height at least
-NOISE = 8.0  # standard deviations of the noise that a spike is larger than
 VOLTAGES = (1.0, 1e3, 1e-3)  # factors by which a current in nA may have been a voltage in mV
 
 
@@ -117,20 +115,11 @@ def _as_voltage(sweeps: Sequence[Sweep], dt: float, resting: bool) -> str:
             continue
         if resting and max(float(np.max(v)) for v in volts) < NEAR_ZERO:
             continue
-        if spikes := sum(_above_noise(v, dt) for v in volts):
+        if spikes := sum(len(find_spikes(v, dt)) for v in volts):
             return f"{spikes} spikes"
         if factor == 1.0 and not resting:  # no electrode holds a cell at -30 nA or less
             return f"a rest of {rest:.0f} mV"
     return ""
-
-
-def _above_noise(voltage: Floats, dt: float) -> int:
-    """The number of spikes in a voltage (T,) mV that its noise cannot have made, nor a step, which does not fall again."""
-    spikes = find_spikes(voltage, dt)
-    noise = 1.4826 * float(np.median(np.abs(np.diff(voltage)))) / np.sqrt(2)
-    rise = spikes.peak_voltage - spikes.onset_voltage
-    fall = np.array([voltage[k] - voltage[k : k + samples(FALL, dt)].min() for k in spikes.peak_index])
-    return int(np.sum((rise > NOISE * noise) & (fall > rise / 2)))
 
 
 def _move(voltage: Floats, current: Floats, spikes: Spikes, dt: float) -> tuple[float, float] | None:

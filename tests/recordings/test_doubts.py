@@ -98,10 +98,10 @@ PROTOCOLS = {
         a * ((t > 30) & (t < 130) | (t >= 330) & (t < 430)) - 0.1 * ((t > 230) & (t < 330))
     ),
     "a step and a larger one back": lambda t, a: a * ((t > 100) & (t < 250)) - 1.5 * a * ((t > 300) & (t < 350)),
-    "a weak ramp": lambda t, a: 0.04 * a * t / 500,
+    "a weak ramp": lambda t, a: 0.01 * a * t / 500,
     "a staircase": lambda t, a: a * np.floor(t / 100) / 5,
-    "hyperpolarising only": lambda t, a: -abs(a) * ((t > 100) & (t < 400)),
-    "waves that begin with a jump": lambda t, a: a * np.sin(0.05 * t) * (t > 50),
+    "hyperpolarising only": lambda t, a: -abs(a) / 3 * ((t > 100) & (t < 400)),
+    "waves that begin with a jump": lambda t, a: a / 3 * np.sin(0.05 * t) * (t > 50),
     "single short pulses": lambda t, a: 3 * a * ((t > 100) & (t < 110)),
 }
 
