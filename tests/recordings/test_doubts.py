@@ -124,6 +124,16 @@ def test_the_protocols_of_others_are_believed(protocol, monitor):
         assert recording.image is None, f"held at {held} nA: {recording.image}"
 
 
+def test_a_command_too_weak_to_show_is_believed():
+    """A ramp of 5 pA into a cell that fires by itself."""
+    rng = np.random.default_rng(0)
+    commands = [np.zeros(10_000), np.linspace(0, 0.005, 10_000)]
+    v = [neuron(np.r_[np.full(n, 0.23), i + 0.23], DT, rng)[n:] for n, i in zip((2000, 2700), commands, strict=True)]
+    assert not Recording.from_arrays(v, commands, DT).doubts
+    measured = [i + 0.002 * rng.normal(size=len(i)) for i in commands]
+    assert Recording.from_arrays(v, measured, DT).doubts  # whether it is the current of this cell, nobody can tell
+
+
 def test_anyway_fits_it_and_says_why_not():
     v, i = cell("steps", 1)
     noise = [0.015 + 0.0005 * np.random.default_rng(k).normal(size=len(x)) for k, x in enumerate(i)]
