@@ -74,7 +74,15 @@ class Board:
     words: tuple[int, ...]  # bits: word lengths for which one product takes at most a few of these multipliers
     router_args: tuple[str, ...]  # options that tell the router which device and package this is
     source: str  # data sheets of the figures, and the month in which they were read
-    uart_baud: int = 115200  # bits per second of the serial line
+    uart_baud: int  # bits per second of the serial line: what the board's USB chip makes exactly, and the clock too
+    usb: tuple[int, int, int]  # vendor, product and interface (port) of the USB chip, by which the line is found
+    programmers: tuple[str, ...]  # commands that load a bitstream, the first that is installed is taken
+    stimulus: int  # entries of the stimulus memory, a power of two
+    connector: tuple[str, int]  # amaranth-boards' name of the connector with the next two pins
+    spike_pin: str
+    voltage_pin: str
+    pins_are: str  # where these pins are, in words for people
+    pin_attrs: Mapping[str, str]
 
     @property
     def clock_mhz(self) -> float:
@@ -101,6 +109,15 @@ _ALL = (
         words=(16, 18, 24),
         router_args=("--up5k", "--package", "sg48"),
         source="Lattice FPGA-DS-02008 (iCE40 UltraPlus), 1bitsquared iCEBreaker 1.0e; 2025-11",
+        uart_baud=1_000_000,
+        usb=(0x0403, 0x6010, 1),
+        programmers=("iceprog {bitstream}", "openFPGALoader -b ice40_generic {bitstream}"),
+        stimulus=512,
+        connector=("pmod", 0),
+        spike_pin="1",
+        voltage_pin="2",
+        pins_are="PMOD 1A: pin 1 is the spike, pin 2 the voltage, pin 5 ground",
+        pin_attrs={"IO_STANDARD": "SB_LVCMOS"},
     ),
     Board(
         name="ulx3s-25f",
@@ -116,6 +133,15 @@ _ALL = (
         words=(16, 18, 24),
         router_args=("--25k", "--package", "CABGA381", "--speed", "6"),
         source="Lattice FPGA-DS-02012 (ECP5), Radiona ULX3S 3.0; 2025-11",
+        uart_baud=1_000_000,
+        usb=(0x0403, 0x6015, 0),
+        programmers=("openFPGALoader -b ulx3s {bitstream}", "fujprog {bitstream}"),
+        stimulus=4096,
+        connector=("gpio", 0),
+        spike_pin="0+",
+        voltage_pin="0-",
+        pins_are="header J1: GP0 is the spike, GN0 the voltage",
+        pin_attrs={"IO_TYPE": "LVCMOS33"},
     ),
 )
 

@@ -33,20 +33,24 @@ SUMS = "sums.json"  # file with the checksums of the others in a folder of the c
 # Object files of Verilator's library, which are kept: to compile them takes 4/5 of a build, and all designs share them.
 LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 
-# cocotb's runner changes the environment of its process and exits it on some errors: it runs in a separate process.
-# If the process that waits for it dies, it ends its compilers and simulators, which are in its process group, with itself.
-_RUNNER = """
-import ctypes, json, os, pathlib, signal, sys
+# Start of a Python program whose process group ends with this process (its number is the first argument), were this killed:
+# so do the compilers and simulators that it starts.
+_GUARD = """
+import ctypes, json, os, pathlib, signal, subprocess, sys
 def end(*_):
     os.killpg(0, signal.SIGKILL)
 signal.signal(signal.SIGTERM, end)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-if os.getppid() != int(sys.argv[2]):
+if os.getppid() != int(sys.argv[1]):
     end()
+"""
+_COMMAND = f"{_GUARD}sys.exit(subprocess.run(sys.argv[2:]).returncode)"
+# cocotb's runner changes the environment of its process and exits it on some errors: it runs in a separate process.
+_RUNNER = f"""{_GUARD}
 from cocotb_tools import config
 from cocotb_tools.runner import get_runner
-simulator, method, options, cocotb = json.loads(sys.argv[1])
+simulator, method, options, cocotb = json.loads(sys.argv[2])
 if cocotb:
     config.share_dir, config.libs_dir = (pathlib.Path(cocotb, name) for name in ("share", "libs"))
 getattr(get_runner(simulator), method)(**options)
@@ -107,6 +111,38 @@ def build(
         _keep(Path(scratch) / "product", built)
     log.unlink(missing_ok=True)
     return built
+
+
+def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None = None) -> Path:
+    """Compile a design (RTLIL, top module `dut`) with Verilator and a C++ main of its own, and return the program.
+
+    It is kept as in `build`. Raises `ToolError`.
+    """
+    env = simulator_env("verilator")
+    tool = require_tool("verilator")
+    main = source.read_text(encoding="utf-8")
+    built = cache_dir("sim") / f"program-{_digest(rtlil, main, tool.version)}"
+    if _kept(built):
+        return built / TOP
+    if progress is not None:
+        progress("compiling the design for verilator, once")
+    built.parent.mkdir(parents=True, exist_ok=True)
+    log = built.with_suffix(".log")
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
+        folder = Path(scratch)
+        (folder / f"{TOP}.v").write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
+        (folder / "main.cpp").write_text(main, encoding="utf-8")
+        env |= {"TMPDIR": scratch}
+        if not is_plain(env["VERILATOR_ROOT"]):
+            env, _ = _linked(folder, env)
+        options = ("--cc", "--exe", "--build", "-O3", "-Wno-fatal", "-CFLAGS", "-O2", "--top-module", TOP, "--Mdir", "build")
+        command = [sys.executable, "-c", _COMMAND, str(os.getpid()), "verilator", *options, f"{TOP}.v", "main.cpp", "-o", TOP]
+        _supervise(command, env, log, "verilator could not compile the design", cwd=scratch)
+        (folder / "product").mkdir()
+        (folder / "build" / TOP).rename(folder / "product" / TOP)
+        _keep(folder / "product", built)
+    log.unlink(missing_ok=True)
+    return built / TOP
 
 
 def _linked(folder: Path, env: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -212,12 +248,19 @@ def _run(
         raise ToolError(f"cocotb needs Python's shared library, libpython{name}.so: apt install libpython{name}.")
     # With this variable, cocotb's runner would take itself for a part of a pytest run and behave differently.
     quiet = {key: value for key, value in env.items() if key != "PYTEST_CURRENT_TEST"}
-    command = [sys.executable, "-c", _RUNNER, json.dumps([simulator, method, options, cocotb]), str(os.getpid())]
+    command = [sys.executable, "-c", _RUNNER, str(os.getpid()), json.dumps([simulator, method, options, cocotb])]
+    verb = "compile the design" if method == "build" else "run the simulation"
+    _supervise(command, quiet, log, f"{simulator} could not {verb}")
+
+
+def _supervise(command: list[str], env: Mapping[str, str], log: Path, failure: str, cwd: str | None = None) -> None:
+    """Run a command in a process group of its own, its output into `log`. Raises `ToolError`, which begins with `failure`."""
     with log.open("wb") as output:
         # A new process group: when the user interrupts, its compilers and simulators are ended together with it.
         process = subprocess.Popen(
             command,
-            env=quiet,
+            env=env,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -232,5 +275,4 @@ def _run(
             log.unlink(missing_ok=True)
             raise
     if status != 0:
-        verb = "compile the design" if method == "build" else "run the simulation"
-        raise ToolError(f"{simulator} could not {verb}: see {log}.")
+        raise ToolError(f"{failure}: see {log}.")

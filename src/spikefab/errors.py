@@ -158,6 +158,12 @@ class TimingError(SpikefabError):
     exit_code = 7
 
 
+class BoardError(SpikefabError):
+    """A board does not answer, cannot be opened, is another one, or could not keep up."""
+
+    exit_code = 9
+
+
 class MismatchError(SpikefabError):
     """Hardware and reference differ in some step. This is always a defect: no tolerance applies."""
 

@@ -131,7 +131,7 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=place) as scratch:
         status = subprocess.run(
-            [*_mortal(), *tool.command, *args], cwd=cwd, env={**os.environ, **tool.env, "TMPDIR": scratch},
+            [*kill_with_us(), *tool.command, *args], cwd=cwd, env={**os.environ, **tool.env, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         ).returncode  # fmt: skip
     if status != 0:
@@ -149,7 +149,7 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-def _mortal() -> list[str]:
+def kill_with_us() -> list[str]:
     """What to put before a command so that it does not outlive this process, were this killed."""
     return [sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid())] if sys.platform == "linux" else []
 

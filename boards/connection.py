@@ -1,0 +1,196 @@
+"""The host's side of the link: sends frames in order, repeats those that were lost, and collects what the board sends."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from spikefab.errors import BoardError
+
+from . import link
+from .link import BODY, PAGE, Flag, Kind, Layout, Op
+
+WINDOW = 3  # frames sent before an answer is read, at most: their numbers are modulo 4
+REPEAT = 0.25  # s without an answer after which frames are repeated
+SILENCE = 3.0  # s without any frame from the board, although asked, after which it is said to be silent
+POLL = 0.02  # s between two questions to a board that has nothing to say
+
+
+class Line(Protocol):
+    """What a connection needs of a serial port: `read` waits some ms for bytes, `write` sends them."""
+
+    def read(self) -> bytes: ...
+    def write(self, data: bytes) -> None: ...
+
+
+class LostError(Exception):
+    """Frames from the board were damaged or lost: what they held cannot be had again, and the run has to be repeated."""
+
+
+class Connection:
+    """Frames over a line.
+
+    flags    of the last frame from the board
+    records  called with each record's bytes
+    """
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.flags = Flag(0)
+        self.begun = 0  # entries of the stimulus played, as the last answer said, in its unit
+        self.damaged = 0  # frames from the board whose CRC was wrong
+        self.foreign = 0  # bytes from the board that were in no good frame
+        self.records: Callable[[bytes], None] = lambda data: None
+        self._page: bytes | None = None
+        self._frames: int | None = None  # number of the last frame with records
+        self._received = bytearray()
+        self._expected = 0  # number of the next frame, as the board said last
+        self._next = 0  # number of the next frame to be sent for the first time
+        self._sent: list[bytes] = []  # frames that were sent and not yet carried out
+        self._repeated = 0.0  # s, when something was last sent or carried out
+        self._heard = time.monotonic()
+
+    # -- what arrives --------------------------------------------------------------------------------------------
+
+    def receive(self) -> bool:
+        """Take what has arrived; returns whether there was a good frame. Raises LostError and BoardError."""
+        data = self.line.read()
+        good = False
+        self._received += data
+        *frames, rest = bytes(self._received).split(b"\0")
+        if len(rest) > 4 * BODY:  # no frame is so long
+            self.foreign += len(rest)
+            rest = b""
+        self._received = bytearray(rest)
+        for frame in frames:
+            if frame:
+                good |= self._take(frame)
+        if good:
+            self._heard = time.monotonic()
+        return good
+
+    def _take(self, frame: bytes) -> bool:
+        body = link.from_board(frame) if len(frame) <= BODY + 1 else None
+        if body is None or body[0] & 3 > Kind.RECORDS:
+            self.damaged += 1
+            self.foreign += len(frame)
+            return False
+        kind, self.flags, frames = Kind(body[0] & 3), Flag(body[0] & 0xFC), body[1] >> 2
+        self._acknowledge(body[1] & 3)
+        if kind == Kind.PAGE:
+            self._page = body[2:]
+        elif kind == Kind.ANSWER:
+            self.begun = body[2] if len(body) > 2 else 0
+            if self.flags & Flag.REFUSED:
+                self._repeated = 0.0  # the frames behind it are refused too: repeat them all
+        else:
+            if self._frames is not None and frames != (self._frames + 1) % 64:
+                raise LostError
+            self._frames = frames
+            self.records(body[2:])
+        return True
+
+    def _acknowledge(self, expected: int) -> None:
+        self._expected = expected
+        first = (self._next - len(self._sent)) % 4
+        done = (expected - first) % 4
+        if done <= len(self._sent):
+            del self._sent[:done]
+            if done:
+                self._repeated = time.monotonic()
+
+    # -- what is sent --------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Frames that were sent and not yet carried out."""
+        return len(self._sent)
+
+    def send(self, what: int, payload: bytes) -> None:
+        """Send a frame, after waiting until fewer than three are on their way."""
+        while self.waiting >= WINDOW:
+            self.turn()
+        frame = link.to_board(bytes([self._next << 6 | what]) + payload)
+        self._next = (self._next + 1) % 4
+        if not self._sent:
+            self._repeated = time.monotonic()
+        self._sent.append(frame)
+        self.line.write(frame)
+
+    def turn(self) -> bool:
+        """Take what arrives in the next ms, and repeat what was lost. Returns whether there was a good frame."""
+        good = self.receive()
+        now = time.monotonic()
+        if now - self._heard > SILENCE:
+            raise BoardError(self._silence())
+        if self._sent and now - self._repeated > REPEAT:
+            self._repeated = now
+            self.line.write(b"\0" + b"".join(self._sent))  # the zero ends what may have arrived of a frame
+        return good
+
+    def _silence(self) -> str:
+        if self.foreign:
+            return (
+                f"something answers, but not in frames of spikefab ({self.foreign} bytes): another bitstream, or another "
+                "baud: flash the bitstream again, and give its --baud."
+            )
+        return (
+            "the board does not answer: is it the right port, and was the bitstream flashed? On some boards there are two "
+            "ports, and the second is the one."
+        )
+
+    def settle(self) -> None:
+        """Wait until all that was sent is carried out."""
+        while self.waiting:
+            self.turn()
+
+    def listen_anew(self) -> None:
+        """Forget which frame with records came last, and what the board has sent before."""
+        self._frames = None
+        self._heard = time.monotonic()
+
+    # -- what a host asks ------------------------------------------------------------------------------------------
+
+    def identify(self) -> dict[str, Any]:
+        """The identity of the board. Raises BoardError if nothing answers, or something else does."""
+        self._heard = time.monotonic()
+        self._sent.clear()
+        self.line.write(b"\0\0")
+        block = self._ask(0)
+        length = int.from_bytes(block[:2], "little") + 4
+        if length > 256 * PAGE:
+            raise BoardError("the board's identity is damaged: flash its bitstream again.")
+        while len(block) < length:
+            block += self._ask(len(block) // PAGE)
+        identity = link.read_identity(block)
+        if identity is None:
+            raise BoardError("the board's identity is damaged: flash its bitstream again.")
+        self._next = self._expected = 0
+        self._sent.clear()
+        self.listen_anew()
+        return identity
+
+    def _ask(self, page: int) -> bytes:
+        """A page of the identity block."""
+        self._page = None
+        frame, asked = link.to_board(bytes([Op.IDENTIFY, page])), 0.0
+        while self._page is None:
+            if time.monotonic() - asked > REPEAT:
+                asked = time.monotonic()
+                self.line.write(frame)
+            self._frames = None  # records of a run before this may still come
+            self.turn()
+        return self._page
+
+    def write(self, layout: Layout, what: int, value: int) -> None:
+        """Write a register of the neuron (its address), or `Op.CONTROL` or `Op.SEED`."""
+        bits = 8 * layout.code_bytes
+        self.send(what, (value % (1 << bits)).to_bytes(layout.code_bytes, "little"))
+
+    def play(self, layout: Layout, entries: Sequence[tuple[int, int]]) -> None:
+        """Send entries of the stimulus, each a code and the steps for which it lasts; as many as `per_frame`, at most."""
+        self.send(Op.PLAY, b"".join(layout.entry(code, steps) for code, steps in entries))
+
+
+def per_frame(layout: Layout) -> int:
+    """Entries of the stimulus that one frame carries."""
+    return (BODY - 3) // layout.entry_bytes
