@@ -13,9 +13,10 @@ from spikefab.files import require_writable, scratch_folder, unwritable
 from spikefab.hw.neuron import Neuron
 from spikefab.toolchain import tools
 
+from .link import BODY, RECORDS
 from .table import Board, get_board
 from .timing import expose_multipliers, reached_mhz
-from .top import BITS_PER_STEP, Top
+from .top import Setup, Top
 
 # Called as progress(step, state, text); state is "start", "done" or "note".
 Progress = Callable[[str, str, str], None]
@@ -32,13 +33,17 @@ class BuildReport:
     multipliers: int  # hardware multipliers used
     block_rams: int  # memory blocks used
     mhz: float  # the fastest clock that the timing analysis allows
-    clock_mhz: float  # the clock that the board provides
+    clock_mhz: float  # the clock that this bitstream runs at: the board's, or one that a PLL makes of it
+    pll: bool  # whether a PLL makes the clock
     interval: int  # clocks from one time step of the neuron to the next
     latency: int  # clocks from an input to its result
     neurons: int  # neurons in this bitstream
     baud: int  # bits per second of the serial line over which the host drives the neuron
-    steps_per_second: int  # time steps that the line carries in a second, in lockstep with the host
+    steps_per_second: (
+        int  # time steps in a second in lockstep: what the line carries, or what the neuron computes if less
+    )
     times_real_time: float  # the same as multiples of real time: 1 is a neuron as fast as the cell
+    free_run: float  # dt by which the neuron steps on its own, in times of the dt that was asked for: 1 is real time
     possible_neurons: (
         int  # neurons that the arithmetic could serve in turn in real time: clock / (interval x steps a second)
     )
@@ -54,11 +59,15 @@ class BuildReport:
             ("cells", f"{self.cells:,} of {board.cells:,}"),
             ("multipliers", f"{self.multipliers} of {board.multipliers}"),
             ("block RAMs", f"{self.block_rams} of {board.block_rams}"),
-            ("clock", f"{self.mhz:.1f} MHz reached, {self.clock_mhz:g} MHz on the board"),
-            ("interval", f"{self.interval} clocks a step, latency {self.latency}"),
-            ("neurons", f"{self.neurons} in this bitstream, in lockstep with the host"),
             (
-                "serial line",
+                "clock",
+                f"{self.mhz:.1f} MHz reached, {self.clock_mhz:g} MHz {'from a PLL' if self.pll else 'on the board'}",
+            ),
+            ("interval", f"{self.interval} clocks a step, latency {self.latency}"),
+            ("neurons", f"{self.neurons} in this bitstream"),
+            ("free-run", f"{self.free_run:.6g} times real time, counted from the clock, not measured on a board"),
+            (
+                "lockstep",
                 f"{self.steps_per_second:,} steps a second at {self.baud:,} baud: {self.times_real_time:g} times real time",
             ),
             (
@@ -77,10 +86,15 @@ def build(
     out_dir: Path | str,
     *,
     seed: int = 1,
+    clock_mhz: float | None = None,
+    baud: int | None = None,
     floorplan: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build a bitstream, write it to `out_dir` as `MODEL-WORD-BOARD.bin` (or `.bit`), and return the report.
+
+    `clock_mhz` asks for another clock than the board's, which a PLL makes as near as it can; `baud` for another speed of the
+    serial line than the board's.
 
     The log of each step is written to `out_dir` too. With `floorplan`, so is `floorplan.svg`, the drawing of the placed
     design that nextpnr makes. `seed` starts the random placement. `progress` is called at the start and end of each step.
@@ -90,6 +104,7 @@ def build(
     names = ("yosys", board.family.router, board.family.packer)
     found = {name: tools.require_tool(name) for name in names}  # a missing tool is reported before any other tool runs
     out = Path(out_dir).absolute()
+    setup = Setup(neuron, board, None if clock_mhz is None else round(clock_mhz * 1e6), baud)
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
     require_writable(out)
@@ -97,11 +112,11 @@ def build(
         out.mkdir(parents=True, exist_ok=True)
         # The scratch folder is in `out_dir`, on the same file system, so that moving the bitstream is a rename.
         with scratch_folder(out, "build") as folder:
-            flow = _Flow(neuron, board, folder, out, found, tell)
+            flow = _Flow(setup, folder, out, found, tell)
             flow.elaborate()
             flow.synthesise()
             timing = flow.place_and_route(seed, floorplan)
-            report = _report(neuron, board, timing, reached_mhz(timing, flow.netlist), out / name)
+            report = _report(setup, timing, reached_mhz(timing, flow.netlist), out / name)
             _check_timing(report, flow.log("place-and-route"))
             flow.pack()
             (folder / f"top.{board.family.bitstream}").replace(out / name)
@@ -116,13 +131,20 @@ def build(
 class _Flow:
     """One build: the steps from a neuron to a bitstream, each a method, and what they share."""
 
-    neuron: Neuron
-    board: Board
+    setup: Setup
     folder: Path  # scratch folder in which the tools run
     out: Path  # folder for the logs
     found: dict[str, tools.Tool]  # tool by name
     tell: Progress
     netlist: dict[str, Any] = field(default_factory=dict)  # JSON netlist from yosys; empty before `synthesise`
+
+    @property
+    def neuron(self) -> Neuron:
+        return self.setup.neuron
+
+    @property
+    def board(self) -> Board:
+        return self.setup.board
 
     def log(self, step: str) -> Path:
         return self.out / f"{step}.log"
@@ -130,10 +152,14 @@ class _Flow:
     def elaborate(self) -> None:
         """Write the RTLIL and the constraints that amaranth-boards generates; its build scripts are not used."""
         self.tell("elaborate", "start", f"{type(self.neuron).__name__} for {self.board.name}")
-        plan = self.board.platform().prepare(Top(self.neuron, self.board), name="top", emit_src=False)
+        plan = self.board.platform().prepare(Top(self.setup), name="top", emit_src=False)
         for file in ("top.il", f"top.{self.board.family.constraints}"):
             content = plan.files[file]
-            (self.folder / file).write_text(content if isinstance(content, str) else content.decode(), encoding="utf-8")
+            text = content if isinstance(content, str) else content.decode()
+            if file == "top.il":
+                # What a queue reads where it writes is never used (`boards/queues.py`): a memory needs no logic for that.
+                text = text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1")
+            (self.folder / file).write_text(text, encoding="utf-8")
         self.tell("elaborate", "done", f"{(self.folder / 'top.il').stat().st_size:,} bytes of RTLIL")
 
     def synthesise(self) -> None:
@@ -159,7 +185,7 @@ class _Flow:
             raise
         report = self._written(tool.name, "report.json")
         reached = reached_mhz(report, self.netlist)
-        self.tell(step, "done", f"{reached:.1f} MHz, the board's clock is {self.board.clock_mhz:g} MHz")
+        self.tell(step, "done", f"{reached:.1f} MHz, the clock is {self.setup.clock_hz / 1e6:g} MHz")
         return report
 
     def pack(self) -> None:
@@ -204,11 +230,14 @@ class _Flow:
         )
 
 
-def _report(neuron: Neuron, board: Board, timing: dict[str, Any], mhz: float, bitstream: Path) -> BuildReport:
+def _report(setup: Setup, timing: dict[str, Any], mhz: float, bitstream: Path) -> BuildReport:
+    neuron, board = setup.neuron, setup.board
+
     def used(kind: str) -> int:
         return timing["utilization"][kind]["used"]
 
-    steps_per_second = 1000 / Fraction(str(neuron.dt))
+    real_time = 1000 / Fraction(str(neuron.dt))  # steps in a second
+    lockstep = steps_per_second(setup)
     return BuildReport(
         board=board.name,
         model=type(neuron).__name__,
@@ -217,21 +246,37 @@ def _report(neuron: Neuron, board: Board, timing: dict[str, Any], mhz: float, bi
         multipliers=used(board.family.multiplier),
         block_rams=used(board.family.block_ram),
         mhz=round(mhz, 2),
-        clock_mhz=board.clock_mhz,
+        clock_mhz=round(setup.clock_hz / 1e6, 6),
+        pll=setup.pll is not None,
         interval=neuron.interval,
         latency=neuron.latency,
         neurons=1,
-        baud=board.uart_baud,
-        steps_per_second=board.uart_baud // BITS_PER_STEP,
-        times_real_time=round(float(board.uart_baud // BITS_PER_STEP / steps_per_second), 2),
-        possible_neurons=int(board.clock_hz / (neuron.interval * steps_per_second)),
+        baud=setup.baud,
+        steps_per_second=lockstep,
+        times_real_time=round(float(lockstep / real_time), 2),
+        free_run=round(float(setup.clock_hz / setup.tick / real_time), 9),
+        possible_neurons=int(setup.clock_hz / (neuron.interval * real_time)),
         bitstream=str(bitstream),
     )
+
+
+def steps_per_second(setup: Setup) -> int:
+    """Steps in a second in lockstep, with a host that always has the next current ready: the least of three speeds.
+
+    The line carries a record a step to the host, in full frames, and at most an entry a step to the board. The board takes
+    the latency of the neuron and, for current, noise and record, a few clocks more than the current has bits.
+    """
+    up = RECORDS / (RECORDS * setup.layout.record_bytes + 6)
+    entries = (BODY - 3) // setup.layout.entry_bytes
+    down = entries / (entries * setup.layout.entry_bytes + 5)
+    clocks = setup.neuron.latency + setup.layout.current + 5
+    return int(min(setup.baud / 10 * min(up, down), setup.clock_hz / clocks))
 
 
 def _check_timing(report: BuildReport, log: Path) -> None:
     if report.mhz < report.clock_mhz:
         raise TimingError(
             f"{report.model} at word {report.word} reaches {report.mhz:.1f} MHz on {report.board}, whose clock is "
-            f"{report.clock_mhz:g} MHz: try another seed or a smaller word. The log is {log}."
+            f"{report.clock_mhz:g} MHz: try another seed, {'a slower clock' if report.pll else 'a smaller word'}. "
+            f"The log is {log}."
         )

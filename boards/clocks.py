@@ -15,7 +15,9 @@ from spikefab.errors import UsageError
 # FPGA-DS-02012 (ECP5), table 3.22: 8..400 MHz (3.125 with fractional division), 400..800 MHz.
 ICE40_OSCILLATOR, ICE40_DETECTOR = (533e6, 1066e6), (10e6, 133e6)
 ECP5_OSCILLATOR, ECP5_DETECTOR = (400e6, 800e6), (8e6, 400e6)
-SETTLED = 1 << 9  # clocks after the lock for which the reset stays: more than the 15 us in which iCE40 RAMs read zeros, at 30 MHz
+SETTLED = (
+    1 << 9
+)  # clocks after the lock for which the reset stays: more than the 15 us in which iCE40 RAMs read zeros, at 30 MHz
 
 
 @dataclass(frozen=True)
@@ -128,5 +130,3 @@ class Clock(Elaboratable):
             m.d.start += waited.eq(waited + 1)
         m.d.start += sync.rst.eq(waited != SETTLED - 1)
         return m
-
-

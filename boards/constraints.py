@@ -10,12 +10,12 @@ from pathlib import Path
 from spikefab.hw.models import LIFNeuron
 
 from .table import BOARDS, Board
-from .top import Top
+from .top import Setup, Top
 
 
 def constraints(board: Board) -> str:
     """Text of the constraints file of this board: resources and clock as comments, then the pins and the clock."""
-    plan = board.platform().prepare(Top(LIFNeuron(), board), name="top", emit_src=False)
+    plan = board.platform().prepare(Top(Setup(LIFNeuron(), board)), name="top", emit_src=False)
     content = plan.files[f"top.{board.family.constraints}"]
     text = content if isinstance(content, str) else content.decode()
     # Comments and blank lines are dropped: Amaranth's comments hold only its version and placeholders.
@@ -25,6 +25,7 @@ def constraints(board: Board) -> str:
         f"# Budget: {board.cells} cells, {board.multipliers} multipliers of {board.multiplier_bits} x "
         f"{board.multiplier_bits} bits, {board.block_rams} block RAMs of {board.block_ram_bits} bits.",
         f"# Clock: {board.clock_mhz:g} MHz. UART: {board.uart_baud} baud. Words: {', '.join(map(str, board.words))}.",
+        f"# {board.pins_are}.",
         f"# Source: {board.source}.",
     )
     return "\n".join([*header, *lines, ""])

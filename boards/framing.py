@@ -8,7 +8,9 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .link import BODY, CRC
+from amaranth.lib.crc.catalog import CRC16_IBM_SDLC as CRC
+
+from .link import BODY
 from .uart import Receiver, Transmitter
 
 
@@ -23,11 +25,8 @@ class SerialCRC(wiring.Component):
     | `match` | out | the last sixteen bits were the CRC of those before them |
     """
 
-    start: In(1)
-    valid: In(1)
-    data: In(1)
-    crc: Out(16)
-    match: Out(1)
+    def __init__(self) -> None:
+        super().__init__({"start": In(1), "valid": In(1), "data": In(1), "crc": Out(16), "match": Out(1)})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -113,7 +112,9 @@ class FrameTransmitter(wiring.Component):
         m = Module()
         m.submodules.uart = uart = Transmitter(self.clocks)
         m.submodules.crc = crc = SerialCRC()
-        since = Signal(range(BODY + 2), init=1)  # bytes on the line since the last zero, and one; at the end of a frame 0
+        since = Signal(
+            range(BODY + 2), init=1
+        )  # bytes on the line since the last zero, and one; at the end of a frame 0
         stuffed, checked = Signal(), Signal()  # the byte on the line stands for a zero; is one of the CRC
         closing = Signal()  # what comes next is not a byte of the frame, but what marks its end
         byte = Signal(8)  # what is to be sent, before stuffing

@@ -55,7 +55,12 @@ def difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
 
     The clock may be any: only the tick is counted in it.
     """
-    names = {"link": "version of the link", "dt": "time step", "i": "format of the current", "v": "format of the voltage"}
+    names = {
+        "link": "version of the link",
+        "dt": "time step",
+        "i": "format of the current",
+        "v": "format of the voltage",
+    }
     names |= {"coefficients": "registers", "states": "registers", "bytes": "layout", "hash": "arithmetic"}
     for name, mine in here.items():
         if name not in ("clock", "tick", "depth") and there.get(name) != mine:

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
 
-from amaranth.lib.crc.catalog import CRC16_IBM_SDLC as CRC
-
 VERSION = 2  # of this protocol; version 1 had frames without check, `W` and `S`
 BODY = 62  # bytes of a frame at most, head and CRC included: counters of six bits are enough then
 PAGE = 32  # bytes of the identity block that one frame carries
@@ -77,7 +75,10 @@ class Control(IntFlag):
 
 
 NOISE_AT, RECORDS_AT, CONTROL_BITS = 4, 10, 14  # where the bits of noise and records begin; how many there are in all
-NOISE_LAGS = (31, 28)  # bit n of the noise is bit n-31 xor bit n-28 (x**31 + x**3 + 1, primitive): a period of 2**31 - 1 bits
+NOISE_LAGS = (
+    31,
+    28,
+)  # bit n of the noise is bit n-31 xor bit n-28 (x**31 + x**3 + 1, primitive): a period of 2**31 - 1 bits
 
 
 def decimated(steps: int) -> int:
@@ -88,6 +89,11 @@ def decimated(steps: int) -> int:
 def noise(bits: int) -> int:
     """The bits of the control register for noise of -2**(bits-1) .. 2**(bits-1) - 1 codes; 0 is none."""
     return (1 | (bits - 1) << 1) << NOISE_AT if bits else 0
+
+
+def noise_state(seed: int) -> int:
+    """The state of the noise generator for a seed: its bits are mixed, so that small seeds give no small numbers at first."""
+    return (seed * 0x9E3779B97F4A7C15 >> 32 & (1 << NOISE_LAGS[0]) - 1) or 1
 
 
 @dataclass(frozen=True)

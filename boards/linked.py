@@ -29,7 +29,9 @@ class LinkedNeuron(wiring.Component):
     tick      clocks of a time step in free-run
     """
 
-    def __init__(self, neuron: Neuron, layout: Layout, identity: bytes, *, clock_hz: int, baud: int, tick: int) -> None:
+    def __init__(
+        self, neuron: Neuron, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
+    ) -> None:
         assert len(identity) % PAGE == 0
         assert max(layout.entry_bytes, 3) <= layout.code_bytes, "the shift register of a frame is as long as a code"
         assert len(neuron.datapath.registers) <= Op.IDENTIFY, "a register's address is below the first operation"
@@ -100,7 +102,11 @@ class LinkedNeuron(wiring.Component):
                 m.d.sync += self.damaged.eq(1)
             with m.Else():
                 m.d.comb += accepted.eq(fresh & right)
-                m.d.sync += [self.asked.eq(1), self.paged.eq(op[Op.IDENTIFY]), self.refused.eq(~(accepted | op[Op.IDENTIFY]))]
+                m.d.sync += [
+                    self.asked.eq(1),
+                    self.paged.eq(op[Op.IDENTIFY]),
+                    self.refused.eq(~(accepted | op[Op.IDENTIFY])),
+                ]
                 m.d.sync += self.expected.eq(Mux(op[Op.IDENTIFY], 0, self.expected + accepted))
         control = Signal(CONTROL)
         m.d.comb += [
@@ -151,13 +157,19 @@ class LinkedNeuron(wiring.Component):
             with m.State("payload"):
                 with m.Switch(kind):
                     with m.Case(Kind.RECORDS):
-                        m.d.comb += [out.valid.eq(records.valid), byte.eq(records.payload.byte), records.ready.eq(out.ready)]
+                        m.d.comb += [
+                            out.valid.eq(records.valid),
+                            byte.eq(records.payload.byte),
+                            records.ready.eq(out.ready),
+                        ]
                     with m.Case(Kind.PAGE):
                         m.d.comb += [out.valid.eq(1), byte.eq(read.data)]
                     with m.Default():
                         m.d.comb += [out.valid.eq(1), byte.eq(player.begun[-8:])]
                 with m.If(out.valid & out.ready & ((kind != Kind.RECORDS) | records.payload.last)):
                     m.d.sync += index.eq(index + 1)
+                    m.next = "more"
+                with m.Elif((kind == Kind.RECORDS) & player.idle):  # a restart took the records of this frame
                     m.next = "more"
             with m.State("more"):
                 done = Mux(kind == Kind.PAGE, index == 0, player.idle | (index == RECORDS) | (kind == Kind.ANSWER))

@@ -23,10 +23,8 @@ class Noise(wiring.Component):
     `seed` loads the next 31 bits, the first one in the lowest place, when `seeding`.
     """
 
-    seed: In(NOISE_LAGS[0])
-    seeding: In(1)
-    shift: In(1)
-    bit: Out(1)
+    def __init__(self) -> None:
+        super().__init__({"seed": In(NOISE_LAGS[0]), "seeding": In(1), "shift": In(1), "bit": Out(1)})
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
@@ -79,7 +77,7 @@ class Player(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
-        neuron, control = self.neuron, self.control
+        control = self.control
         m.submodules.queue = queue = self.queue
         m.submodules.records = records = self.records
         m.submodules.noise = noise = Noise()
@@ -96,6 +94,12 @@ class Player(wiring.Component):
         with m.If(~control.run):
             m.d.sync += due.eq(0)
 
+        self._steps(m, due, tick, noise)
+        return m
+
+    def _steps(self, m: Module, due: Signal, tick: Signal, noise: Noise) -> None:
+        """One step after the other: take the current, add noise, let the neuron compute, record."""
+        neuron, control, queue, records = self.neuron, self.control, self.queue, self.records
         time = Signal(TIME_BITS)
         groups = time[:2], time[2:4], time[4:8], time[8:]
         skipped = Cat((group != 0) & every for group, every in zip(groups, control.every, strict=True)).any()
@@ -141,12 +145,11 @@ class Player(wiring.Component):
                 m.d.comb += neuron.i_valid.eq(1)
                 with m.If(neuron.i_ready):
                     m.next = "result"
-            with m.State("result"):
-                with m.If(neuron.o_valid):
-                    m.d.comb += self.fired.eq(neuron.o_spike)
-                    m.next = "done"
-                    with m.If(neuron.o_spike | ~skipped):
-                        m.next = "record"
+            with m.State("result"), m.If(neuron.o_valid):
+                m.d.comb += self.fired.eq(neuron.o_spike)
+                m.next = "done"
+                with m.If(neuron.o_spike | ~skipped):
+                    m.next = "record"
             with m.State("record"):
                 m.d.comb += records.records.valid.eq(1)
                 with m.If(~records.records.ready):
@@ -158,7 +161,6 @@ class Player(wiring.Component):
                 m.next = "fetch"
             with m.State("fetch"):  # the memory reads the entry that is now the head
                 m.next = "wait"
-        return m
 
     def _tick(self, m: Module) -> Signal:
         """High for one clock every `tick` clocks of a paced run."""

@@ -66,7 +66,10 @@ def find_port(board: Board) -> str:
 
 
 def _why(path: str, baud: int, error: Exception) -> str:
-    number = getattr(error, "errno", None) or getattr(error.__cause__ or error.__context__, "errno", None)
+    under = error.__cause__ or error.__context__  # termios.error has its number as first argument
+    number = (
+        getattr(error, "errno", None) or getattr(under, "errno", None) or next(iter(getattr(under, "args", ())), None)
+    )
     text = str(error)
     if number in (errno.EACCES, errno.EPERM):
         return (

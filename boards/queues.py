@@ -108,7 +108,9 @@ class RecordQueue(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(8 * self.count), depth=self.slots, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(8 * self.count), depth=self.slots, init=[], attrs={"ram_style": "block"}
+        )
         write, read = memory.write_port(), memory.read_port()
         stored, sent = Signal(range(2 * self.slots)), Signal(range(2 * self.slots))
         got = Signal(range(self.count))  # bytes sent of the record that is being sent

@@ -1,6 +1,7 @@
 """What a board does, computed by the exact reference: bytes of the link in, bytes of the link out."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,15 @@ def noise_codes(seed: int, bits: int, width: int, steps: int) -> tuple[np.ndarra
     longest, other = link.NOISE_LAGS
     sequence = np.zeros(longest + width * steps, dtype=np.uint8)
     sequence[:longest] = (seed >> np.arange(longest)) & 1
-    for k in range(longest, len(sequence), other):  # so many bits depend on none of each other
-        n = min(other, len(sequence) - k)
-        sequence[k : k + n] = sequence[k - longest : k - longest + n] ^ sequence[k - other : k - other + n]
+    k = longest
+    while k < len(sequence):
+        # The square of a polynomial over GF(2) has the same terms with doubled exponents: both lags may be doubled as often as
+        # there are bits behind, and as many bits as the smaller lag depend on none of each other.
+        double = 1 << (k // longest).bit_length() - 1
+        n = min(other * double, len(sequence) - k)
+        far, near = k - longest * double, k - other * double
+        sequence[k : k + n] = sequence[far : far + n] ^ sequence[near : near + n]
+        k += n
     state = int(sum(int(bit) << k for k, bit in enumerate(sequence[width * steps :])))
     taken = sequence[: width * steps].reshape(steps, width)[:, :bits].astype(np.int64)
     weights = (1 << np.arange(bits, dtype=np.int64)) * np.where(np.arange(bits) == bits - 1, -1, 1)
@@ -35,9 +42,13 @@ def noise_codes(seed: int, bits: int, width: int, steps: int) -> tuple[np.ndarra
 
 
 class ReferenceBoard:
-    """A board as a function of bytes: `advance(data)` takes what the host sent, and returns what the board sends."""
+    """A board as a function of bytes: `advance(data)` takes what the host sent, and returns what the board sends.
 
-    def __init__(self, setup: Setup) -> None:
+    clock  s, that free-run keeps to
+    """
+
+    def __init__(self, setup: Setup, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.dp, self.layout = setup.neuron.datapath, setup.layout
         self.identity = link.identity_block(setup.identity)
         self.registers = [int(code) for code in setup.neuron.reset_codes]
@@ -48,7 +59,9 @@ class ReferenceBoard:
         self.registers = [int(code) for code in setup.neuron.reset_codes]
 
     def _restart(self) -> None:
-        self.entries: list[tuple[int, int]] = []  # those of the memory that are not played, or all in a loop: code, steps
+        self.entries: list[
+            tuple[int, int]
+        ] = []  # those of the memory that are not played, or all in a loop: code, steps
         self.played = 0  # entries that were played to their end
         self.done = 0  # steps done of the first
         self.time = 0
@@ -101,7 +114,7 @@ class ReferenceBoard:
                 self._restart()
             if self.control & Control.RUN and self.control & Control.PACED:
                 if self.started is None:
-                    self.started = time.monotonic()
+                    self.started = self.clock()
             else:
                 self.started = None
         elif what == Op.SEED:
@@ -126,9 +139,10 @@ class ReferenceBoard:
             return b""
         most = CHUNK
         if self.started is not None:
-            if time.monotonic() - self.started < GRAIN / 1000:
+            now = self.clock()
+            if now - self.started < GRAIN / 1000:
                 return b""
-            self.started = time.monotonic()
+            self.started = now
             most = max(1, round(GRAIN / self.dp.dt))
         current = self._currents(most)
         if self.started is not None and len(current) < most:

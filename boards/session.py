@@ -142,30 +142,34 @@ class Board:
         """
         if every not in DECIMATIONS:
             raise UsageError(f"every = {every} is not one of {', '.join(map(str, DECIMATIONS))} steps.")
-        if not 0 <= noise_bits <= self.layout.current or not 0 < seed < 1 << link.NOISE_LAGS[0]:
+        if not 0 <= noise_bits <= self.layout.current or not 0 < seed < 1 << 31:
             raise UsageError(f"noise of {noise_bits} bits with seed {seed} cannot be made.")
         codes = self.neuron.simulation.input_codes(np.asarray(current, dtype=np.float64).ravel())
         if not len(codes):
             raise UsageError("a current without samples cannot be run.")
-        noise, _ = noise_codes(seed, noise_bits, self.layout.current, len(codes))
+        noise, _ = noise_codes(link.noise_state(seed), noise_bits, self.layout.current, len(codes))
         total = codes + noise
         q = self.neuron.datapath.current
         if np.any((total < q.lo) | (total > q.hi)):
-            raise UsageError(f"current and noise together are beyond the input's span of {self.neuron.datapath.i_span:g} nA.")
+            raise UsageError(
+                f"current and noise together are beyond the input's span of {self.neuron.datapath.i_span:g} nA."
+            )
         started = time.monotonic()
         setting = Control.RUN | (Control.PACED if free else 0) | link.noise(noise_bits) | link.decimated(every)
-        for repeats in range(TRIES):
+        repeats = 0
+        while True:
             record = Recorder(self.layout, len(codes), self.neuron.datapath, watch)
             try:
                 self._start(seed)
                 self._play(codes, setting, free, every, record)
                 break
             except LostError:
+                repeats += 1
+                if repeats == TRIES:
+                    raise BoardError(
+                        f"the line to {self.port} lost data in each of {TRIES} runs: try another cable or a smaller --baud."
+                    ) from None
                 self.connection.identify()
-        else:
-            raise BoardError(
-                f"the line to {self.port} lost data in each of {TRIES} runs: try another cable or a smaller --baud."
-            )
         self._stop()
         seconds = time.monotonic() - started
         steps, v, fired = record.arrays()
@@ -192,7 +196,7 @@ class Board:
         for register, code in zip(self.neuron.datapath.registers, self.neuron.reset_codes, strict=True):
             c.write(self.layout, register.address, code)
         c.write(self.layout, Op.CONTROL, Control.RESTART)
-        c.write(self.layout, Op.SEED, seed)
+        c.write(self.layout, Op.SEED, link.noise_state(seed))
         c.settle()
         c.listen_anew()
 
@@ -256,11 +260,15 @@ class Board:
         """Raise BoardError if the board says that it did not keep up."""
         flags = self.connection.flags
         if flags & Flag.LOST:
-            raise BoardError("the line is too slow for so many samples in free-run: take more steps between them, --every 4.")
+            raise BoardError(
+                "the line is too slow for so many samples in free-run: take more steps between them, --every 4."
+            )
         if flags & Flag.LATE:
             raise BoardError("a step takes longer than dt on this board: build for a faster clock, or run in lockstep.")
         if flags & Flag.STARVED and starving:
-            raise BoardError("the host was too slow for free-run, and the stimulus had a gap: run it again, or in lockstep.")
+            raise BoardError(
+                "the host was too slow for free-run, and the stimulus had a gap: run it again, or in lockstep."
+            )
         if flags & Flag.CLIPPED:
             raise BoardError("current and noise were together beyond the range of the input.")
 

@@ -58,7 +58,9 @@ class System(wiring.Component):
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), **{n: Out(1) for n in ("led", "spike", "voltage")}})
+        super().__init__(
+            {"rx": In(1, init=1), "tx": Out(1, init=1), **{n: Out(1) for n in ("led", "spike", "voltage")}}
+        )
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()

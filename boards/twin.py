@@ -34,6 +34,11 @@ class Twin:
         tty.setraw(self._host)
         self.path = os.ttyname(self._host)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still answers."""
+        return True
+
     def __enter__(self) -> Self:
         return self
 
@@ -49,18 +54,25 @@ class Twin:
 class RtlTwin(Twin):
     """The top level of a board, simulated by Verilator with its serial line at the pins.
 
-    `progress` is called with a sentence if the design has to be compiled. Raises ToolError.
+    `progress` is called with a sentence if the design has to be compiled. `host_baud` is the speed at which the host's end of
+    the line works, if it is another. Raises ToolError.
     """
 
-    def __init__(self, setup: Setup, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, setup: Setup, progress: Callable[[str], None] | None = None, host_baud: int | None = None
+    ) -> None:
         design = rtlil.convert(setup.system(), name=rtl_simulation.TOP, emit_src=False)
         program = rtl_simulation.program(design, MAIN, progress=progress)
         super().__init__()
-        clocks = str(divisor(setup.clock_hz, setup.baud))
+        clocks = str(divisor(setup.clock_hz, host_baud or setup.baud))
         self._process = subprocess.Popen(
             [*kill_with_us(), str(program), clocks, str(self._board)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[self._board],
         )  # fmt: skip
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     def close(self) -> None:
         self._process.kill()

@@ -7,7 +7,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 
-def divisor(clock_hz: int, baud: int) -> int:
+def divisor(clock_hz: float, baud: int) -> int:
     """Clocks per bit of the serial line. Raises ValueError if the resulting baud rate is more than 2 % off.
 
     A receiver synchronises to the start of every byte and samples each bit in its middle, so an error of 2 % is safe.
@@ -45,7 +45,9 @@ class Receiver(wiring.Component):
         # The bits of the byte so far, above a one that says how far: it is at the bottom when the eight are there.
         bits = Signal(9)
         busy = Signal()
-        timer = Signal(range(self.clocks), init=self.clocks // 2 - 1)  # clocks to the middle of the bit that is on the line
+        timer = Signal(
+            range(self.clocks), init=self.clocks // 2 - 1
+        )  # clocks to the middle of the bit that is on the line
         m.d.comb += [self.bits.payload.eq(rx), self.bytes.payload.eq(bits[1:])]
         with m.If(~busy):
             m.d.sync += [busy.eq(before & ~rx), timer.eq(self.clocks // 2 - 1), bits.eq(0)]

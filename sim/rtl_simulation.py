@@ -135,8 +135,31 @@ def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None 
         env |= {"TMPDIR": scratch}
         if not is_plain(env["VERILATOR_ROOT"]):
             env, _ = _linked(folder, env)
-        options = ("--cc", "--exe", "--build", "-O3", "-Wno-fatal", "-CFLAGS", "-O2", "--top-module", TOP, "--Mdir", "build")
-        command = [sys.executable, "-c", _COMMAND, str(os.getpid()), "verilator", *options, f"{TOP}.v", "main.cpp", "-o", TOP]
+        options = (
+            "--cc",
+            "--exe",
+            "--build",
+            "-O3",
+            "-Wno-fatal",
+            "-CFLAGS",
+            "-O2",
+            "--top-module",
+            TOP,
+            "--Mdir",
+            "build",
+        )
+        command = [
+            sys.executable,
+            "-c",
+            _COMMAND,
+            str(os.getpid()),
+            "verilator",
+            *options,
+            f"{TOP}.v",
+            "main.cpp",
+            "-o",
+            TOP,
+        ]
         _supervise(command, env, log, "verilator could not compile the design", cwd=scratch)
         (folder / "product").mkdir()
         (folder / "build" / TOP).rename(folder / "product" / TOP)

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 FILES = ("result.json", "timings.json", "traces.npz", "ranking.png", "best.png", "report.html")
 
 
-def fitted_neuron(path: str | Path, rank: int = 1, models: Any = None) -> tuple["Neuron", "np.ndarray | None"]:
+def fitted_neuron(
+    path: str | Path, rank: int = 1, models: Any = None, sweep: int | None = None
+) -> tuple["Neuron", "np.ndarray | None"]:
     """The neuron of a given rank in the output folder of a fit, and a recorded current (T,) nA to run it with.
 
-    The current is that of the sweep with the most spikes, and the neuron is in the state in which this sweep begins. Without
-    `traces.npz` in the folder, the current is None. `models`: as for `FitResults.load`. Raises UsageError if there is no such
-    rank, FileError if the folder is not the output of a fit, or holds files of two.
+    The current is that of `sweep`, by default the one with the most spikes, and the neuron is in the state in which this
+    sweep begins. Without `traces.npz` in the folder, the current is None. `models`: as for `FitResults.load`. Raises UsageError
+    if there is no such rank or sweep, FileError if the folder is not the output of a fit, or holds files of two.
     """
     from spikefab.fit.results import FitResults
 
@@ -41,15 +43,17 @@ def fitted_neuron(path: str | Path, rank: int = 1, models: Any = None) -> tuple[
     result = path / "result.json" if path.is_dir() else path
     traces = result.parent / "traces.npz"
     if not traces.is_file():
+        if sweep is not None:
+            raise UsageError(f"{result.parent} has no traces.npz, in which the currents of the sweeps are.")
         return results[rank - 1].create_model(), None
-    sweep, current = _strongest(traces, _digest(result), results[rank - 1])
+    sweep, current = _recorded(traces, _digest(result), results[rank - 1], sweep)
     return results[rank - 1].create_model(sweep), current
 
 
-def _strongest(traces: Path, digest: str, result: "FitResult") -> tuple[int, "np.ndarray"]:
-    """The sweep with the most recorded spikes, and its current (T,) nA, from the `traces.npz` of a result.
+def _recorded(traces: Path, digest: str, result: "FitResult", wanted: int | None) -> tuple[int, "np.ndarray"]:
+    """A sweep, None for the one with the most recorded spikes, and its current (T,) nA, from the `traces.npz` of a result.
 
-    Raises FileError if the file is damaged, or belongs to another `result.json`.
+    Raises FileError if the file is damaged, or belongs to another `result.json`, UsageError if there is no such sweep.
     """
     try:
         with np.load(traces) as kept:
@@ -57,9 +61,11 @@ def _strongest(traces: Path, digest: str, result: "FitResult") -> tuple[int, "np
                 raise FileError(f"{traces} is not of the result.json beside it: fit again, or move one of them away.")
             sweeps = int(kept["sweeps"])
             counts = [len(kept[f"data_spikes_{k}"]) for k in range(sweeps)]
-            sweep = int(np.argmax(counts))
+            sweep = int(np.argmax(counts)) if wanted is None else wanted
+            if not 0 <= sweep < sweeps:
+                raise UsageError(f"there is no sweep {sweep}: the sweeps of {traces.parent} are 0 to {sweeps - 1}.")
             current = np.asarray(kept[f"current_{sweep}"], dtype=np.float64)
-    except (FileError, MemoryError):
+    except (FileError, UsageError, MemoryError):
         raise
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         raise FileError(

@@ -17,8 +17,8 @@ from spikefab.terminal import prepare
 
 EXIT_CODES = """exit codes:
   0 done, 2 usage, 3 file cannot be read or is of the wrong kind, 4 recording cannot be fitted (one of many: the others
-  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 130 interrupted
-  (143 by SIGTERM, 129 by a closed terminal), 1 a defect of spikefab
+  are), 5 a tool is missing, 6 does not fit the device, 7 misses timing, 8 hardware and reference differ, 9 the board
+  does not answer or does not keep up, 130 interrupted (143 by SIGTERM, 129 by a closed terminal), 1 a defect of spikefab
 """
 
 
@@ -167,11 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_neuron(c)
     c.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (default verilator)")
     c.add_argument("--steps", type=_positive, default=20_000, metavar="N", help="steps, at least (default 20000)")
-    c = command("build", "commands:build", "Build a bitstream for a board")
-    _add_neuron(c)
-    c.add_argument("--board", required=True, metavar="NAME", help="see spikefab boards")
-    c.add_argument("--out", type=Path, metavar="DIR", help="folder for bitstream and logs (default build)")
-    c.add_argument("--seed", type=int, default=1, metavar="N", help="of placement (default 1)")
+    _add_build(command)
     c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench")
     _add_neuron(c)
     c.add_argument("--to", choices=("verilog",), required=True, help="format")
@@ -235,6 +231,60 @@ def _add_definitions(parser: _Parser) -> None:
         parser.epilog = as_text()
 
     parser.rest = rest
+
+
+def _add_build(command: Callable[..., _Parser]) -> None:
+    c = command("build", "commands:build", "Build a bitstream for a board")
+    _add_neuron(c)
+    c.add_argument("--board", required=True, metavar="NAME", help="see spikefab boards")
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder for bitstream and logs (default build)")
+    c.add_argument("--seed", type=int, default=1, metavar="N", help="of placement (default 1)")
+    c.add_argument("--clock", type=float, metavar="MHZ", help="of the neuron, from a PLL (default: the board's)")
+    c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line (default 1000000)")
+    _add_board(command)
+
+
+def _add_board(command: Callable[..., _Parser]) -> None:
+    c = command("flash", "on_board:flash", "Load a bitstream into a board",
+                "With the board's own program, if it is installed; if not, it says what to type.")  # fmt: skip
+    c.add_argument("bitstream", type=Path, metavar="BITSTREAM", help="file that build has written")
+    c.add_argument("--board", required=True, metavar="NAME", help="see spikefab boards")
+
+    c = command("run", "on_board:run", "Run a current through the neuron in a board, real or simulated",
+                "In lockstep every sample is compared with the reference; --free lets the board keep its own time.")  # fmt: skip
+    _add_neuron(c)
+    _add_line(c)
+    c.add_argument("--port", metavar="PORT", help="such as /dev/ttyUSB1 (default: found by the board's USB ids); sim: the top "
+                   "level simulated by Verilator; sim:reference: the reference behind the same bytes")  # fmt: skip
+    c.add_argument(
+        "--sweep", type=int, metavar="N", help="of a RESULT: its current (default: of the sweep with most spikes)"
+    )
+    c.add_argument(
+        "--current", type=Path, metavar="FILE", help="text: nA, one number a time step; or ms and nA, two a line"
+    )
+    c.add_argument("--step", type=float, metavar="NA", help="nA, from a tenth of --seconds on")
+    c.add_argument(
+        "--seconds", type=float, metavar="S", help="length of --step (default 1), or how much of a current is run"
+    )
+    c.add_argument("--free", action="store_true", help="free-run: one step a dt, by the clock of the board")
+    c.add_argument("--every", type=int, default=1, metavar="N",
+                   help="steps between two samples of the voltage: 1, 4, 16, 256; 32768: spikes only (default 1)")  # fmt: skip
+    c.add_argument("--noise", type=float, metavar="NA", help="white noise made on the board, at most so large")
+    c.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the noise (default 1)")
+    c.add_argument("--out", type=Path, metavar="DIR", help="folder for run.csv and run.npz")
+
+    c = command("twin", "on_board:twin", "Simulate a board: a serial port for a host program of your own",
+                "Until Ctrl-C.")  # fmt: skip
+    _add_neuron(c)
+    _add_line(c)
+    c.add_argument(
+        "--reference", action="store_true", help="the reference behind the same bytes, in place of Verilator"
+    )
+
+
+def _add_line(c: _Parser) -> None:
+    c.add_argument("--board", default="icebreaker", metavar="NAME", help="see spikefab boards (default icebreaker)")
+    c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line, as it was built (default 1000000)")
 
 
 def _add_many(command: Callable[..., _Parser]) -> None:

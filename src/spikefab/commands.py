@@ -215,16 +215,17 @@ def show_checks(screen: Screen, checks: list[dict[str, Any]]) -> None:
 
 def build(args: Namespace, screen: Screen) -> int:
     neuron, _ = neuron_of(args)
-    report = run_build(screen, neuron, args.board, args.out or Path("build"), seed=args.seed)
+    options = {"seed": args.seed, "clock_mhz": args.clock, "baud": args.baud}
+    report = run_build(screen, neuron, args.board, args.out or Path("build"), **options)
     screen.result(report)
     return 0
 
 
-def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, *, seed: int = 1) -> dict[str, Any]:
+def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, **options: Any) -> dict[str, Any]:
     from spikefab.boards.build import build
 
     with screen.steps() as steps:
-        report = build(neuron, board, out, seed=seed, progress=steps.build)
+        report = build(neuron, board, out, progress=steps.build, **options)
     screen.say(report.text())
     return report.as_dict()
 
@@ -244,23 +245,29 @@ def export(args: Namespace, screen: Screen) -> int:
     return 0
 
 
-def neuron_of(args: Namespace) -> tuple["Neuron", Any]:
-    """The neuron that the argument RESULT or MODEL names, and a recorded current (T,) nA to play, or None."""
+def neuron_of(args: Namespace, sweep: int | None = None) -> tuple["Neuron", Any]:
+    """The neuron that the argument RESULT or MODEL names, and a recorded current (T,) nA to play, or None.
+
+    sweep  of a result, whose current it is; None: the one with the most spikes
+    """
     what = str(args.what)
     path = Path(what)
     is_result = (path.is_file() and path.suffix != ".py") or (path / "result.json").is_file()
     own = ":" in what or path.suffix == ".py"  # a model from a user's file, file.py:Class
     if not is_result and not own and (os.sep in what or path.suffix == ".json"):
         raise FileError(f"{what} is no result.json and no folder that holds one.")
+    is_neuron = path.is_file() and path.name == "neuron.json"
+    if sweep is not None and (not is_result or is_neuron):
+        raise UsageError(f"--sweep goes with a result of fit, which has sweeps: {what} has none.")
     if not is_result:
         return _default_model(args, what)
-    if path.is_file() and path.name == "neuron.json":
+    if is_neuron:
         return _one_neuron(args, path), None
     from spikefab.fit.report.folder import fitted_neuron
 
     if args.word is not None:
         raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
-    return fitted_neuron(path, args.rank or 1, args.models)
+    return fitted_neuron(path, args.rank or 1, args.models, sweep)
 
 
 def _one_neuron(args: Namespace, path: Path) -> "Neuron":

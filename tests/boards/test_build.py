@@ -13,6 +13,7 @@ from spikefab.boards.build import BuildReport, build
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.timing import MAC16_NS
 from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
+from spikefab.hw.datapath import datapath
 from spikefab.hw.models import LIFNeuron
 from spikefab.toolchain import tools
 
@@ -26,6 +27,7 @@ class Chain(wiring.Component):
     """What `build` asks of a neuron, around `count` multipliers one after the other with no register between them."""
 
     word, dt, latency, interval = 16, 0.1, 1, 1
+    datapath = datapath(LIFNeuron, 16)  # only its formats are asked for
     _MustUse__silence = True  # some tests are about not getting as far as its use
 
     def __init__(self, count):
@@ -74,8 +76,8 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     assert (out / bitstream).stat().st_size > 50_000
     assert report.bitstream == str(out / bitstream)
 
-    keys = "board model word cells multipliers block_rams mhz clock_mhz interval latency"
-    keys += " neurons baud steps_per_second times_real_time possible_neurons bitstream"
+    keys = "board model word cells multipliers block_rams mhz clock_mhz pll interval latency"
+    keys += " neurons baud steps_per_second times_real_time free_run possible_neurons bitstream"
     assert list(json.loads(json.dumps(report.as_dict()))) == keys.split()
     assert (report.board, report.model, report.word) == (board, "LIFNeuron", 16)
     assert 100 < report.cells < entry.cells
@@ -83,7 +85,9 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     assert report.mhz >= report.clock_mhz == entry.clock_hz / 1e6
     assert report.neurons == 1  # `Top` holds one
     assert report.possible_neurons == entry.clock_hz // (report.interval * 10_000)
-    assert report.steps_per_second == report.baud // 50 == entry.uart_baud // 50
+    assert report.baud == entry.uart_baud
+    assert report.steps_per_second == 22_000  # 11 records of 4 bytes, 6 bytes around them, 10 bits each
+    assert (report.pll, report.free_run) == (False, 1.0)
     assert report.times_real_time == round(report.steps_per_second / 10_000, 2)
     assert "from timing, not from a board" in report.text()
 
@@ -115,9 +119,11 @@ def test_a_seed_gives_the_same_bitstream_again(tmp_path):
 def test_a_report_says_what_the_bitstream_does_and_what_its_arithmetic_would():
     made = {"model": "AdExNeuron", "word": 18, "cells": 1, "multipliers": 1, "block_rams": 0, "mhz": 99.0}
     link = {"neurons": 1, "baud": 115200, "steps_per_second": 2304, "times_real_time": 0.23, "possible_neurons": 38}
-    report = BuildReport("icebreaker", **made, clock_mhz=12.0, interval=31, latency=31, **link, bitstream="x.bin")
-    assert re.search(r"neurons +1 in this bitstream, in lockstep with the host\n", report.text())
-    assert re.search(r"serial line +2,304 steps a second at 115,200 baud: 0.23 times real time\n", report.text())
+    timed = {"clock_mhz": 12.0, "pll": False, "interval": 31, "latency": 31, "free_run": 0.5}
+    report = BuildReport("icebreaker", **made, **timed, **link, bitstream="x.bin")
+    assert re.search(r"neurons +1 in this bitstream\n", report.text())
+    assert re.search(r"free-run +0.5 times real time, counted from the clock, not measured on a board\n", report.text())
+    assert re.search(r"lockstep +2,304 steps a second at 115,200 baud: 0.23 times real time\n", report.text())
     assert re.search(r"arithmetic +enough for 38 neurons in real time \(from timing, not from a board\)", report.text())
     assert re.search(r"clock +99.0 MHz reached, 12 MHz on the board", report.text())
 

@@ -61,9 +61,9 @@ def build_report():
     def made(board, model, word, out):
         from spikefab.boards.build import BuildReport
 
-        size = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0}
+        size = {"cells": 900, "multipliers": 1, "block_rams": 0, "mhz": 30.0, "clock_mhz": 12.0, "pll": False}
         speed = {"interval": 17, "latency": 17, "neurons": 1, "baud": 115200, "steps_per_second": 2304}
-        speed |= {"times_real_time": 0.23, "possible_neurons": 70}
+        speed |= {"times_real_time": 0.23, "free_run": 1.0, "possible_neurons": 70}
         return BuildReport(board, model, word, **size, **speed, bitstream=str(out / "a.bin"))
 
     return made

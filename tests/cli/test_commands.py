@@ -233,7 +233,7 @@ def test_verify_plays_the_recorded_current_to_the_fitted_neuron(spikefab, fitted
 def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     from spikefab.boards import build
 
-    def fake(neuron, board, out, *, seed, progress):
+    def fake(neuron, board, out, *, seed, clock_mhz, baud, progress):
         progress("pack", "start", "icepack")
         progress("pack", "done", "9 bytes")
         return build_report(board, "LIFNeuron", neuron.word, out)
@@ -246,7 +246,7 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     assert "pack (icepack): 9 bytes (done, " in ran.err
     assert set(spikefab(*args, "--json").json) == {
         "board", "model", "word", "cells", "multipliers", "block_rams", "mhz", "clock_mhz", "interval", "latency",
-        "neurons", "baud", "steps_per_second", "times_real_time", "possible_neurons", "bitstream",
+        "neurons", "baud", "steps_per_second", "times_real_time", "possible_neurons", "bitstream", "pll", "free_run",
     }  # fmt: skip
 
 

@@ -1,0 +1,274 @@
+"""The commands for a board, real or simulated: flash, run, twin."""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spikefab import interrupts
+from spikefab.commands import neuron_of
+from spikefab.console import Screen
+from spikefab.errors import FileError, MismatchError, UsageError
+from spikefab.files import fill, require_writable, unwritable
+
+if TYPE_CHECKING:
+    from spikefab.boards.session import BoardRun
+    from spikefab.hw.neuron import Neuron
+
+STRIP = 40  # columns of the voltage that is drawn while a run goes on
+COLUMN = 5.0  # ms, of model time, in a column
+LEVELS = "▁▂▃▄▅▆▇█"
+SHOWN = (-90.0, 40.0)  # mV, that the lowest and the highest of these stand for
+
+
+def flash(args: Namespace, screen: Screen) -> int:
+    from spikefab.boards.programming import flash
+    from spikefab.boards.table import get_board
+
+    done = flash(get_board(args.board), args.bitstream)
+    screen.say(f"loaded: {done}")
+    screen.result({"board": args.board, "bitstream": str(args.bitstream), "command": done})
+    return 0
+
+
+def run(args: Namespace, screen: Screen) -> int:
+    from spikefab.boards.session import SIMULATED, connect
+
+    if args.out is not None:
+        require_writable(args.out)
+    neuron, recorded = neuron_of(args, args.sweep)
+    current = current_of(args, neuron, recorded)
+    bits = noise_bits(neuron, args.noise)
+    kept = _Kept()
+    with connect(args.port, neuron, board=args.board, baud=args.baud, progress=screen.notice) as board:
+        where = SIMULATED.get(args.port, board.port)
+        screen.say(f"{type(neuron).__name__}, word {neuron.word}, in {where}")
+        try:
+            with _watching(screen, len(current), neuron.dt) as show:
+
+                def seen(*new: Any) -> None:
+                    kept.take(*new)
+                    show(*new)
+
+                done = board.run(
+                    current,
+                    free=args.free,
+                    every=args.every,
+                    noise_bits=bits,
+                    seed=args.seed,
+                    watch=seen,
+                )
+        except KeyboardInterrupt:
+            steps = kept.save(args.out, current, neuron.dt)
+            what = "nothing was saved" if args.out is None else f"the first {steps:,} steps are in {args.out}"
+            screen.err.print(f"spikefab: interrupted; {what}.", soft_wrap=True)
+            return interrupts.exit_code()
+    kept.save(args.out, current, neuron.dt)
+    files = [] if args.out is None else [str(args.out / name) for name in ("run.csv", "run.npz")]
+    _say(screen, neuron, done, bits)
+    if files:
+        screen.say(f"written: {', '.join(files)}")
+    screen.result(
+        {
+            "mode": done.mode,
+            "port": args.port if args.port in SIMULATED else board.port,
+            "simulated": args.port in SIMULATED,
+            "board": args.board,
+            "model": type(neuron).__name__,
+            "word": neuron.word,
+            "dt": neuron.dt,
+            "steps": done.steps,
+            "samples": len(done.voltage),
+            "spikes": len(done.spikes),
+            "spike_times": [round(float(t), 6) for t in done.spikes],
+            "mismatches": done.mismatches,
+            "seconds": done.seconds,
+            "repeats": done.repeats,
+            "files": files,
+        }
+    )
+    if done.mismatches:
+        raise MismatchError(f"the board and the reference differ in {done.mismatches:,} of {done.steps:,} steps.")
+    return 0
+
+
+def _say(screen: Screen, neuron: "Neuron", done: "BoardRun", bits: int) -> None:
+    length = done.steps * neuron.dt / 1000
+    screen.say(
+        f"{done.mode}: {done.steps:,} steps ({length:g} s of model time) in {done.seconds:.1f} s, {len(done.spikes)} spikes"
+    )
+    if bits:
+        q = neuron.datapath.current
+        screen.say(f"noise: uniform, -{(1 << bits - 1) * q.lsb:.4g} to {((1 << bits - 1) - 1) * q.lsb:.4g} nA")
+    if done.repeats:
+        screen.notice(f"the line lost data: the run was made {done.repeats + 1} times.")
+    if not done.mismatches:
+        screen.say(
+            f"bit-exact: {len(done.voltage):,} samples and {len(done.spikes)} spikes are those of the reference."
+        )
+
+
+def twin(args: Namespace, screen: Screen) -> int:
+    from spikefab.boards.table import get_board
+    from spikefab.boards.top import Setup
+    from spikefab.boards.twin import ReferenceTwin, RtlTwin
+
+    neuron, _ = neuron_of(args)
+    setup = Setup(neuron, get_board(args.board), baud=args.baud)
+    with ReferenceTwin(setup) if args.reference else RtlTwin(setup, screen.notice) as board:
+        screen.say(f"{type(neuron).__name__}, word {neuron.word}, simulated, is at {board.path} until Ctrl-C")
+        screen.result({"port": board.path, "model": type(neuron).__name__, "word": neuron.word, "simulated": True})
+        screen.out.file.flush()
+        try:
+            while board.alive:
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def current_of(args: Namespace, neuron: "Neuron", recorded: np.ndarray | None) -> np.ndarray:
+    """The current (T,) nA that the options of `run` ask for. Raises UsageError, FileError."""
+    given = [name for name in ("sweep", "current", "step") if getattr(args, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} both say what the current is: give one of them.")
+    if args.seconds is not None and not 0 < args.seconds <= 86_400:
+        raise UsageError(f"--seconds {args.seconds:g} is not a time of at most a day.")
+    steps = None if args.seconds is None else max(1, round(1000 * args.seconds / neuron.dt))
+    if args.current is not None:
+        current = read_current(args.current, neuron.dt)
+    elif args.step is not None or recorded is None:
+        level = args.step if args.step is not None else neuron.datapath.i_span / 4
+        current = np.full(steps or round(1000 / neuron.dt), float(level))
+        current[: len(current) // 10] = 0.0
+    else:
+        current = recorded
+    return current[:steps]
+
+
+def read_current(path: Path, dt: float) -> np.ndarray:
+    """A current (T,) nA, a sample each `dt` ms, from a text file of one or two columns. Raises FileError."""
+    try:
+        table = np.loadtxt(path, delimiter="," if "," in path.read_text(encoding="utf-8")[:4096] else None, ndmin=2)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise FileError(f"{path} is no table of numbers: nA, one a time step; or ms and nA, two a line.") from None
+    if table.shape[1] > 2 or not len(table) or not np.all(np.isfinite(table)):
+        raise FileError(f"{path} has not one or two numbers a line, of nA, or of ms and nA.")
+    if table.shape[1] == 1:
+        return table[:, 0]
+    times, current = table.T
+    if np.any(np.diff(times) <= 0):
+        raise FileError(f"the times in {path}, its first column, do not rise.")
+    # each sample holds until the next, as a stimulator does it
+    steps = int(np.floor((times[-1] - times[0]) / dt + 1e-6)) + 1
+    held = np.searchsorted(times - times[0], np.arange(steps) * dt + 1e-9, side="right") - 1
+    return current[held]
+
+
+def noise_bits(neuron: "Neuron", largest: float | None) -> int:
+    """The most bits of noise that stay within so many nA; 0 for None. Raises UsageError if there are none."""
+    if largest is None:
+        return 0
+    q = neuron.datapath.current
+    if not q.lsb <= largest <= neuron.datapath.i_span:
+        raise UsageError(f"--noise {largest:g} nA is not within {q.lsb:.3g} and {neuron.datapath.i_span:g} nA.")
+    return int(np.floor(np.log2(largest / q.lsb))) + 1
+
+
+class _Kept:
+    """The samples that have come, for the files of a run."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def take(self, steps: np.ndarray, voltage: np.ndarray, fired: np.ndarray) -> None:
+        if len(steps) and steps[0] == 0:
+            self.parts.clear()  # the run began anew
+        self.parts.append((steps, voltage, fired))
+
+    def save(self, out: Path | None, current: np.ndarray, dt: float) -> int:
+        """Write run.csv and run.npz into a folder, if there is one. Returns the steps that were told."""
+        if not self.parts:
+            return 0
+        steps, voltage, fired = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        ours = steps < len(current)
+        steps, voltage, fired = steps[ours], voltage[ours], fired[ours]
+        if out is not None:
+
+            def write(folder: Path) -> None:
+                columns = np.column_stack([steps * dt, current[steps], voltage, fired])
+                lines = [f"{t:.9g},{i!r},{v!r},{s:.0f}\n" for t, i, v, s in columns.tolist()]
+                text = "time_ms,current_nA,voltage_mV,spike\n" + "".join(lines)
+                (folder / "run.csv").write_text(text, encoding="utf-8")
+                np.savez_compressed(
+                    folder / "run.npz", step=steps, current=current, voltage=voltage, spike=fired, dt=np.array(dt)
+                )
+
+            try:
+                fill(out, write)
+            except OSError as error:
+                raise unwritable(out, error) from None
+        return int(steps[-1]) + 1 if len(steps) else 0
+
+
+@contextmanager
+def _watching(screen: Screen, total: int, dt: float) -> Iterator[Callable[..., None]]:
+    """Show a run while it goes on: steps, spikes, the last voltage, and a strip of it. Yields what is called with new samples."""
+    if not screen.live:
+        yield lambda *new: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=16),
+        TextColumn("{task.completed:,} of {task.total:,} steps, {task.fields[spikes]} spikes, {task.fields[mv]} mV"),
+        TextColumn("{task.fields[strip]}"),
+        TimeElapsedColumn(),
+    )
+    spikes, strip = 0, Strip(dt)
+    with Progress(*columns, console=screen.err, refresh_per_second=10) as live:
+        task: Any = live.add_task("", total=total, spikes=0, mv="", strip="")
+
+        def update(steps: np.ndarray, voltage: np.ndarray, fired: np.ndarray) -> None:
+            nonlocal spikes
+            if not len(steps):
+                return
+            spikes = int(fired.sum()) + (0 if steps[0] == 0 else spikes)
+            strip.take(steps, voltage)
+            live.update(
+                task,
+                completed=min(total, int(steps[-1]) + 1),
+                spikes=spikes,
+                mv=f"{voltage[-1]:7.1f}",
+                strip=strip.text,
+            )
+
+        yield update
+
+
+class Strip:
+    """A line of text that shows the highest voltage in each 5 ms of the last 200."""
+
+    def __init__(self, dt: float) -> None:
+        self.dt = dt
+        self.columns: dict[int, float] = {}
+
+    def take(self, steps: np.ndarray, voltage: np.ndarray) -> None:
+        for column, v in zip((steps * self.dt // COLUMN).astype(int), voltage, strict=True):
+            self.columns[int(column)] = max(v, self.columns.get(int(column), -np.inf))
+        newest = max(self.columns)
+        self.columns = {k: v for k, v in self.columns.items() if newest - STRIP < k <= newest}
+
+    @property
+    def text(self) -> str:
+        newest = max(self.columns, default=0)
+        heights = [self.columns.get(k) for k in range(newest - STRIP + 1, newest + 1)]
+        lo, hi = SHOWN
+        scale = (len(LEVELS) - 1) / (hi - lo)
+        return "".join(" " if v is None else LEVELS[int(np.clip(round((v - lo) * scale), 0, 7))] for v in heights)
