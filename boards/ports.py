@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import serial
@@ -47,6 +47,8 @@ def open_port(path: str | None, board: Board, baud: int) -> Iterator[Port]:
     except (OSError, serial.SerialException) as error:
         raise BoardError(_why(path, baud, error)) from None
     with line:
+        with suppress(ValueError, OSError, AttributeError):  # else an FTDI chip keeps each answer back for 16 ms
+            line.set_low_latency_mode(True)
         yield Port(line)
 
 
@@ -62,7 +64,7 @@ def find_port(board: Board) -> str:
     if not chosen:
         raise BoardError(f"no {board.name} is connected (USB {ids}): plug it in, or give its port with --port.")
     names = ", ".join(str(p.device) for p in chosen)
-    raise BoardError(f"there are {len(chosen)} ports of an {board.name} (USB {ids}): give one of {names} with --port.")
+    raise BoardError(f"{len(chosen)} ports may be of {board.name} (USB {ids}): give one of {names} with --port.")
 
 
 def _why(path: str, baud: int, error: Exception) -> str:

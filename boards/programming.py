@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from spikefab.errors import BoardError, FileError, ToolError
+from spikefab.toolchain.tools import TOOLS
 
 from .table import Board
 
@@ -27,12 +28,13 @@ def flash(board: Board, bitstream: Path) -> str:
     suffix = f".{board.family.bitstream}"
     if not bitstream.is_file() or bitstream.suffix != suffix:
         raise FileError(
-            f"{bitstream} is no bitstream of an {board.name}, a file that ends in {suffix}: see spikefab build."
+            f"{bitstream} is no bitstream for {board.name}, which is a file that ends in {suffix}: see spikefab build."
         )
     words, there = command(board, bitstream)
     if not there:
+        how = TOOLS[words[0]].install
         raise ToolError(
-            f"no program that loads a bitstream is installed: install {words[0]}, and type: {shlex.join(words)}."
+            f"{words[0]}, which loads a bitstream, is not installed: {how}; then type: {shlex.join(words)}."
         )
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:

@@ -217,6 +217,10 @@ def build(args: Namespace, screen: Screen) -> int:
     neuron, _ = neuron_of(args)
     options = {"seed": args.seed, "clock_mhz": args.clock, "baud": args.baud}
     report = run_build(screen, neuron, args.board, args.out or Path("build"), **options)
+    board = f"--board {args.board}"
+    baud = "" if args.baud is None else f" --baud {args.baud}"
+    screen.say(f"  spikefab flash {shlex.quote(report['bitstream'])} {board}")
+    screen.say(f"  spikefab run {shlex.quote(str(args.what))} {board}{baud}")
     screen.result(report)
     return 0
 

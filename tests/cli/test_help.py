@@ -9,7 +9,7 @@ import pytest
 from spikefab import __version__
 
 COMMANDS = ("fit", "info", "features", "models", "verify", "build", "export", "boards", "doctor", "demo")
-COMMANDS += ("fit-many", "collect")
+COMMANDS += ("fit-many", "collect", "flash", "run", "twin")
 HEAVY = ("numpy", "scipy", "amaranth", "numba", "rich", "matplotlib", "efel", "pyabf", "h5py")
 
 PROGRAM = """
@@ -36,7 +36,7 @@ def test_version(spikefab):
 def test_help_lists_every_command_and_exit_code(spikefab):
     text = spikefab("--help").out
     assert all(re.search(rf"^    {command} ", text, re.MULTILINE) for command in COMMANDS)
-    assert all(f" {code} " in text for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 130))
+    assert all(f" {code} " in text for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130))
 
 
 def test_no_command_is_a_usage_error_that_shows_the_help(spikefab):

@@ -59,6 +59,8 @@ TOOLS: Mapping[str, Source] = {
     "perl": Source("starts Verilator", "apt install perl"),
     "iverilog": Source("hardware regression, second simulator", "apt install iverilog", optional=True),
     "vvp": Source("runs what iverilog compiled", "apt install iverilog", optional=True),
+    "iceprog": Source("loads bitstreams, iCEBreaker", "apt install fpga-icestorm", optional=True),
+    "openFPGALoader": Source("loads bitstreams, any board", "apt install openfpgaloader", optional=True),
 }
 
 
