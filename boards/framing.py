@@ -6,9 +6,8 @@ The CRC takes the bits as they pass over the line: a byte that stands for a zero
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
-
 from amaranth.lib.crc.catalog import CRC16_IBM_SDLC as CRC
+from amaranth.lib.wiring import In, Out
 
 from .link import BODY
 from .uart import Receiver, Transmitter
