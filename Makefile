@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow studio test-studio lint types constraints model-pages feature-page notebook accept clean
+.PHONY: demo test test-slow studio test-studio lint types constraints model-pages board-page feature-page notebook accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
 	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
@@ -39,6 +39,9 @@ constraints: $(READY)
 
 model-pages: $(READY)               ## docs/models/, from the models
 	$(BIN)/python docs/make_models.py
+
+board-page: $(READY)                ## docs/board.md, from boards/
+	$(BIN)/python docs/make_board.py
 
 feature-page: $(READY)              ## docs/features.md, from fit/features/definitions.py
 	$(BIN)/python docs/make_features.py

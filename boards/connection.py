@@ -40,7 +40,7 @@ class Connection:
         self.damaged = 0  # frames from the board whose CRC was wrong
         self.foreign = 0  # bytes from the board that were in no good frame
         self.records: Callable[[bytes], None] = lambda data: None
-        self._page: bytes | None = None
+        self._pages: list[bytes] = []  # of the identity block, that came since the last question
         self._frames: int | None = None  # number of the last frame with records
         self._received = bytearray()
         self._expected = 0  # number of the next frame, as the board said last
@@ -77,7 +77,7 @@ class Connection:
         kind, self.flags, frames = Kind(body[0] & 3), Flag(body[0] & 0xFC), body[1] >> 2
         self._acknowledge(body[1] & 3)
         if kind == Kind.PAGE:
-            self._page = body[2:]
+            self._pages.append(body[2:])
         elif kind == Kind.ANSWER:
             self.begun = body[2] if len(body) > 2 else 0
             if self.flags & Flag.REFUSED:
@@ -171,15 +171,19 @@ class Connection:
 
     def _ask(self, page: int) -> bytes:
         """A page of the identity block."""
-        self._page = None
-        frame, asked = link.to_board(bytes([Op.IDENTIFY, page])), 0.0
-        while self._page is None:
+        self._pages.clear()
+        frame, asked, times = link.to_board(bytes([Op.IDENTIFY, page])), 0.0, 0
+        while not self._pages:
             if time.monotonic() - asked > REPEAT:
-                asked = time.monotonic()
+                asked, times = time.monotonic(), times + 1
                 self.line.write(frame)
             self._frames = None  # records of a run before this may still come
             self.turn()
-        return self._page
+        # An answer does not say of which page it is: those to repeated questions must not be taken for the next one's.
+        while len(self._pages) < times and time.monotonic() - asked < SILENCE / 3:
+            self._frames = None
+            self.turn()
+        return self._pages[0]
 
     def write(self, layout: Layout, what: int, value: int) -> None:
         """Write a register of the neuron (its address), or `Op.CONTROL` or `Op.SEED`."""

@@ -49,7 +49,7 @@ class Kind(IntEnum):
     count the frames with records.
     """
 
-    ANSWER = 0  # payload: one byte, the entries of the stimulus that were played, divided by 4, modulo 256
+    ANSWER = 0  # payload: one byte, the entries of the stimulus that were played, in units of depth / 128, modulo 256
     PAGE = 1  # payload: 32 bytes of the identity block
     RECORDS = 2  # payload: records, see `Layout.record`
 
@@ -68,17 +68,14 @@ class Flag(IntFlag):
 class Control(IntFlag):
     """The bits of the control register, besides those of `noise` and `decimated`."""
 
-    RUN = 1 << 0
+    RUN = 1 << 0  # the neuron does steps; without it, it stands still and keeps its state
     PACED = 1 << 1  # free-run: one step a tick, which is dt; without it, lockstep: steps wait for stimulus and line
     LOOP = 1 << 2  # the stimulus begins again at its end
-    RESTART = 1 << 3  # empty stimulus, time 0, no flags; alone, in a frame before the one with RUN
+    RESTART = 1 << 3  # empties the stimulus; step 0, no flags, noise from its first state; registers stay. Not together with RUN
 
 
 NOISE_AT, RECORDS_AT, CONTROL_BITS = 4, 10, 14  # where the bits of noise and records begin; how many there are in all
-NOISE_LAGS = (
-    31,
-    28,
-)  # bit n of the noise is bit n-31 xor bit n-28 (x**31 + x**3 + 1, primitive): a period of 2**31 - 1 bits
+NOISE_LAGS = (31, 28)  # bit n of the noise is bit n-31 xor bit n-28 (x**31 + x**3 + 1, primitive)
 
 
 def decimated(steps: int) -> int:

@@ -42,7 +42,7 @@ def noise_codes(seed: int, bits: int, width: int, steps: int) -> tuple[np.ndarra
 
 
 class ReferenceBoard:
-    """A board as a function of bytes: `advance(data)` takes what the host sent, and returns what the board sends.
+    """A board as a function of bytes: `advance` takes what the host sent, and returns what the board sends.
 
     clock  s, that free-run keeps to
     """
@@ -53,7 +53,7 @@ class ReferenceBoard:
         self.identity = link.identity_block(setup.identity)
         self.registers = [int(code) for code in setup.neuron.reset_codes]
         self.line = bytearray()
-        self.expected, self.frames, self.seed, self.control = 0, 0, 1, 0
+        self.expected, self.frames, self.control = 0, 0, 0
         self._restart()
         self._simulated(np.zeros(1, dtype=np.int64))  # compiles the kernel, before a tick waits for it
         self.registers = [int(code) for code in setup.neuron.reset_codes]
@@ -65,18 +65,20 @@ class ReferenceBoard:
         self.played = 0  # entries that were played to their end
         self.done = 0  # steps done of the first
         self.time = 0
+        self.seed = 1
         self.flags = Flag(0)
         self.started: float | None = None  # s, when the last part of a free-run began
 
-    def advance(self, data: bytes) -> bytes:
+    def advance(self, data: bytes, room: bool = True) -> bytes:
+        """Take bytes and return bytes. Without `room` no step is begun, as on a board whose line is not emptied."""
         out = b""
         self.line += data
         while b"\0" in self.line:
             frame, _, rest = self.line.partition(b"\0")
             self.line = bytearray(rest)
             if frame:
-                out += self._frame(bytes(frame)) + self._steps()
-        return out + self._steps()
+                out += self._frame(bytes(frame)) + (self._steps() if room else b"")
+        return out + (self._steps() if room else b"")
 
     def _send(self, kind: Kind, payload: bytes) -> bytes:
         if kind == Kind.RECORDS:

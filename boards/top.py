@@ -8,6 +8,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 
 from .clocks import Clock, pll
@@ -15,6 +16,7 @@ from .identity import identity
 from .link import Layout, identity_block
 from .linked import LinkedNeuron
 from .table import Board
+from .uart import divisor
 
 LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and still dark between spikes at 25 Hz
 
@@ -31,6 +33,13 @@ class Setup:
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
         self.baud = board.uart_baud if baud is None else baud
+        try:
+            divisor(self.clock_hz, self.baud)
+        except ValueError:
+            raise UsageError(
+                f"a line of {self.baud:,} baud cannot be made from a clock of {self.clock_hz / 1e6:g} MHz: "
+                "take a slower one, or a faster --clock."
+            ) from None
         self.tick = max(2, round(self.clock_hz * neuron.dt / 1000))
         dp = neuron.datapath
         self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, board.stimulus)

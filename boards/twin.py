@@ -23,6 +23,7 @@ from .reference_board import ReferenceBoard
 from .top import Setup
 from .uart import divisor
 
+WAITING = 65_536  # bytes for the host that the reference lets wait before it begins another step
 MAIN = Path(__file__).with_name("twin.cpp")
 
 
@@ -98,7 +99,7 @@ class ReferenceTwin(Twin):
             data = b""
             with suppress(BlockingIOError):
                 data = os.read(self._board, 4096)
-            out += self._model.advance(data)
+            out += self._model.advance(data, room=len(out) < WAITING)
             with suppress(BlockingIOError):
                 out = out[os.write(self._board, out) :]
             if not data:
