@@ -12,6 +12,8 @@ from .link import BODY, PAGE, Flag, Kind, Layout, Op
 WINDOW = 3  # frames sent before an answer is read, at most: their numbers are modulo 4
 REPEAT = 0.25  # s without an answer after which frames are repeated
 SILENCE = 3.0  # s without any frame from the board, although asked, after which it is said to be silent
+TRIES = 3  # times that an identity is read, or a run made, if the line damages it
+LONGEST = 256 * PAGE  # bytes of an identity block, at most
 POLL = 0.02  # s between two questions to a board that has nothing to say
 
 
@@ -42,6 +44,7 @@ class Connection:
         self.records: Callable[[bytes], None] = lambda data: None
         self._pages: list[bytes] = []  # of the identity block, that came since the last question
         self._frames: int | None = None  # number of the last frame with records
+        self._counting = False  # whether a frame with records that is missing is a loss
         self._received = bytearray()
         self._expected = 0  # number of the next frame, as the board said last
         self._next = 0  # number of the next frame to be sent for the first time
@@ -83,7 +86,7 @@ class Connection:
             if self.flags & Flag.REFUSED:
                 self._repeated = 0.0  # the frames behind it are refused too: repeat them all
         else:
-            if self._frames is not None and frames != (self._frames + 1) % 64:
+            if self._counting and self._frames is not None and frames != (self._frames + 1) % 64:
                 raise LostError
             self._frames = frames
             self.records(body[2:])
@@ -143,31 +146,30 @@ class Connection:
         while self.waiting:
             self.turn()
 
-    def listen_anew(self) -> None:
-        """Forget which frame with records came last, and what the board has sent before."""
-        self._frames = None
+    def listen(self, records: Callable[[bytes], None] | None) -> None:
+        """Call `records` with what comes from now on, and raise LostError if some of it is missing; None: drop it."""
+        self._frames, self._counting = None, records is not None
+        self.records = records or (lambda data: None)
         self._heard = time.monotonic()
 
     # -- what a host asks ------------------------------------------------------------------------------------------
 
     def identify(self) -> dict[str, Any]:
         """The identity of the board. Raises BoardError if nothing answers, or something else does."""
-        self._heard = time.monotonic()
+        self.listen(None)
         self._sent.clear()
         self.line.write(b"\0\0")
-        block = self._ask(0)
-        length = int.from_bytes(block[:2], "little") + 4
-        if length > 256 * PAGE:
-            raise BoardError("the board's identity is damaged: flash its bitstream again.")
-        while len(block) < length:
-            block += self._ask(len(block) // PAGE)
-        identity = link.read_identity(block)
-        if identity is None:
-            raise BoardError("the board's identity is damaged: flash its bitstream again.")
-        self._next = self._expected = 0
-        self._sent.clear()
-        self.listen_anew()
-        return identity
+        for _ in range(TRIES):
+            block = self._ask(0)
+            length = int.from_bytes(block[:2], "little") + 4
+            while len(block) < min(length, LONGEST):
+                block += self._ask(len(block) // PAGE)
+            identity = link.read_identity(block)
+            if identity is not None:
+                self._next = self._expected = 0
+                self._sent.clear()
+                return identity
+        raise BoardError("the board's identity is damaged: flash its bitstream again.")
 
     def _ask(self, page: int) -> bytes:
         """A page of the identity block."""
@@ -177,11 +179,9 @@ class Connection:
             if time.monotonic() - asked > REPEAT:
                 asked, times = time.monotonic(), times + 1
                 self.line.write(frame)
-            self._frames = None  # records of a run before this may still come
             self.turn()
         # An answer does not say of which page it is: those to repeated questions must not be taken for the next one's.
         while len(self._pages) < times and time.monotonic() - asked < SILENCE / 3:
-            self._frames = None
             self.turn()
         return self._pages[0]
 

@@ -15,9 +15,10 @@ from .link import VERSION, Layout
 STEPS = 400  # steps of the reference that the hash is of
 
 
-def identity(dp: Datapath, layout: Layout, clock_hz: float, tick: int) -> dict[str, Any]:
+def identity(dp: Datapath, layout: Layout, board: str, clock_hz: float, tick: int) -> dict[str, Any]:
     """The identity block of a bitstream, as JSON: model, number formats [i, f], registers in the order of their addresses.
 
+    board     name of the board
     clock_hz  Hz, of the neuron
     tick      clocks of a time step in free-run
     """
@@ -32,6 +33,7 @@ def identity(dp: Datapath, layout: Layout, clock_hz: float, tick: int) -> dict[s
         "coefficients": {name: [q.i_bits, q.f_bits] for name, q in dp.coefficients.items()},
         "states": {name: [q.i_bits, q.f_bits] for name, q in dp.states.items()},
         "bytes": [layout.code_bytes, layout.entry_bytes, layout.record_bytes],
+        "board": board,
         "depth": layout.depth,
         "clock": clock_hz,
         "tick": tick,
@@ -53,18 +55,27 @@ def fingerprint(dp: Datapath) -> str:
 def difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
     """In what a board's identity differs from the one expected, in words; None if in nothing that matters.
 
-    The clock may be any: only the tick is counted in it.
+    Board and clock may be any.
     """
     names = {
         "link": "version of the link",
         "dt": "time step",
-        "i": "format of the current",
         "v": "format of the voltage",
     }
     names |= {"coefficients": "registers", "states": "registers", "bytes": "layout", "hash": "arithmetic"}
     for name, mine in here.items():
-        if name not in ("clock", "tick", "depth") and there.get(name) != mine:
+        if name not in ("board", "clock", "tick", "depth") and there.get(name) != mine:
+            if name == "i":
+                return f"a current of ±{_span(there):g} nA and not ±{_span(here):g} nA"
             if isinstance(mine, dict) or name == "bytes" or name == "hash":
                 return f"another {names.get(name, name)}"
             return f"{names.get(name, name)} {there.get(name)} and not {mine}"
     return None
+
+
+def _span(identity: Mapping[str, Any]) -> float:
+    """nA, of the largest current, as an identity has it; NaN if it has none."""
+    try:
+        return 2.0 ** (int(identity["i"][0]) - 1)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return float("nan")

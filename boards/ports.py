@@ -1,7 +1,7 @@
 """Serial ports: finds the one of a board by its USB ids, and opens it."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -37,9 +37,9 @@ class Port:
 
 
 @contextmanager
-def open_port(path: str | None, board: Board, baud: int) -> Iterator[Port]:
-    """Open a serial port; None: the one of the board. Raises BoardError."""
-    path = find_port(board) if path is None else path
+def open_port(path: str | None, boards: Sequence[Board], baud: int) -> Iterator[Port]:
+    """Open a serial port; None: the one of a board of these kinds. Raises BoardError."""
+    path = find_port(boards) if path is None else path
     try:
         line = serial.Serial(path, baud, timeout=WAIT, write_timeout=2, exclusive=True)
     except ValueError:
@@ -52,19 +52,23 @@ def open_port(path: str | None, board: Board, baud: int) -> Iterator[Port]:
         yield Port(line)
 
 
-def find_port(board: Board) -> str:
-    """The path of the port with the USB ids of a board. Raises BoardError if there is none, or more than one."""
+def find_port(boards: Sequence[Board]) -> str:
+    """The path of the port of a board of these kinds, by its USB ids. Raises BoardError if there is none, or more than one."""
+    chosen = [str(port.device) for board in boards for port in _ports(board)]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise BoardError(f"{len(chosen)} ports may be of a board: give one of {', '.join(chosen)} with --port.")
+    ids = ", ".join(f"{board.name}: USB {board.usb[0]:04x}:{board.usb[1]:04x}" for board in boards)
+    raise BoardError(f"no board is connected ({ids}): plug it in, or give its port with --port.")
+
+
+def _ports(board: Board) -> list[Any]:
+    """The serial ports that may be of such a board."""
     vendor, product, interface = board.usb
     ports = [p for p in list_ports.comports() if (p.vid, p.pid) == (vendor, product)]
-    # a chip with two ports has a port for each; the name of the second ends in 1.1
-    chosen = [p for p in ports if interface == 0 or (p.location or "").endswith(f":1.{interface}")] or ports[interface:]
-    if len(chosen) == 1:
-        return str(chosen[0].device)
-    ids = f"{vendor:04x}:{product:04x}"
-    if not chosen:
-        raise BoardError(f"no {board.name} is connected (USB {ids}): plug it in, or give its port with --port.")
-    names = ", ".join(str(p.device) for p in chosen)
-    raise BoardError(f"{len(chosen)} ports may be of {board.name} (USB {ids}): give one of {names} with --port.")
+    # a chip with two ports has a port for each; the location of the second ends in 1.1
+    return [p for p in ports if interface == 0 or (p.location or "").endswith(f":1.{interface}")] or ports[interface:]
 
 
 def _why(path: str, baud: int, error: Exception) -> str:

@@ -13,17 +13,16 @@ from spikefab.hw.neuron import Neuron
 from spikefab.sim import kernels
 
 from . import link
-from .connection import POLL, Connection, LostError, per_frame
+from .connection import POLL, TRIES, Connection, LostError, per_frame
 from .identity import difference
 from .link import DECIMATIONS, HOLD, TIME_BITS, Control, Flag, Layout, Op
 from .ports import open_port
 from .reference_board import noise_codes
-from .table import get_board
+from .table import BOARDS, get_board
 from .top import Setup
 from .twin import ReferenceTwin, RtlTwin, Twin
 
 SIMULATED = {"sim": "the top level simulated by Verilator", "sim:reference": "the reference behind the same bytes"}
-TRIES = 3  # times that a run is made anew if the line lost something of it
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,16 @@ class BoardRun:
     seconds: float
     repeats: int
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """So that `voltage, spikes = board.run(current)` has them."""
+        return iter((self.voltage, self.spikes))
+
 
 def connect(
     port: str | None,
     neuron: Neuron,
     *,
-    board: str = "icebreaker",
+    board: str | None = None,
     baud: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> "Board":
@@ -62,26 +65,29 @@ def connect(
 
     port      of the serial line, such as /dev/ttyUSB1; None: found by the USB ids of the board. "sim" is the board's whole top
               level in Verilator, "sim:reference" the reference behind the same bytes
-    board     which board it is, for its USB ids, or to simulate
+    board     which board to look for by its USB ids, or to simulate; None: any that is connected, or an icebreaker
     baud      bits per second; None: the board's
     progress  called with a sentence before something that takes long
 
     Raises BoardError if there is no such port, nothing answers, or something else than this neuron's model and formats.
     """
-    setup = Setup(neuron, get_board(board), baud=baud)
+    if port is not None and port.startswith("sim") and port not in SIMULATED:
+        raise UsageError(f"there is no port {port}: simulated boards are {' and '.join(SIMULATED)}.")
+    wanted = [get_board(board)] if board else list(BOARDS.values())
+    setup = Setup(neuron, wanted[0], baud=baud)
     with ExitStack() as stack:
         path = port
         if port in SIMULATED:
             twin: Twin = RtlTwin(setup, progress) if port == "sim" else ReferenceTwin(setup)
             path = stack.enter_context(twin).path
-        line = stack.enter_context(open_port(path, setup.board, setup.baud))
+        line = stack.enter_context(open_port(path, wanted, setup.baud))
         connection = Connection(line)
         identity = connection.identify()
         differs = difference(setup.identity, identity)
         if differs is not None:
             raise BoardError(
                 f"the board holds {identity.get('model')} at word {identity.get('word')}, with {differs}: build and flash a "
-                f"bitstream of {type(neuron).__name__} at word {neuron.word}, or run what the board holds."
+                "bitstream of the neuron that you run, or run the one that the board holds."
             )
         return Board(neuron, connection, identity, line.name, stack.pop_all())
     raise AssertionError  # nothing above suppresses an exception
@@ -105,6 +111,11 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a program answers and not a board: the port is a pseudo terminal."""
+        return self.port.startswith("/dev/pts/")
 
     def close(self) -> None:
         """Close the port; a simulated board ends."""
@@ -191,17 +202,16 @@ class Board:
     def _start(self, seed: int) -> None:
         """Stop the neuron, empty the queues, and write all registers."""
         c = self.connection
-        c.records = lambda data: None
         self._stop()
         for register, code in zip(self.neuron.datapath.registers, self.neuron.reset_codes, strict=True):
             c.write(self.layout, register.address, code)
         c.write(self.layout, Op.CONTROL, Control.RESTART)
         c.write(self.layout, Op.SEED, link.noise_state(seed))
         c.settle()
-        c.listen_anew()
 
     def _stop(self) -> None:
-        """Stop the neuron, and wait until its last records have come."""
+        """Stop the neuron, and wait until its last records have come, which are dropped."""
+        self.connection.listen(None)
         self.connection.write(self.layout, Op.CONTROL, 0)
         self.connection.settle()
         quiet = time.monotonic()
@@ -212,7 +222,7 @@ class Board:
     def _play(self, codes: np.ndarray, setting: int, free: bool, every: int, record: "Recorder") -> None:
         """Send the stimulus while the neuron runs, until the last step has been done and told."""
         c, layout = self.connection, self.layout
-        c.records = record.take
+        c.listen(record.take)
         # An answer tells the entries that were played only in whole units. One more of them tells when the last was.
         unit, size = layout.depth // 128, per_frame(layout)
         entries = [*run_lengths(codes), *[(0, 1)] * unit]

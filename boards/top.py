@@ -18,6 +18,7 @@ from .linked import LinkedNeuron
 from .table import Board
 from .uart import divisor
 
+SLOWEST = 9600  # bits per second, of a serial line
 LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and still dark between spikes at 25 Hz
 
 
@@ -33,6 +34,8 @@ class Setup:
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
         self.baud = board.uart_baud if baud is None else baud
+        if self.baud < SLOWEST:
+            raise UsageError(f"a line of {self.baud} baud is slower than {SLOWEST}, the least that makes sense.")
         try:
             divisor(self.clock_hz, self.baud)
         except ValueError:
@@ -47,7 +50,7 @@ class Setup:
     @property
     def identity(self) -> dict[str, Any]:
         """What the board says of itself."""
-        return identity(self.neuron.datapath, self.layout, self.clock_hz, self.tick)
+        return identity(self.neuron.datapath, self.layout, self.board.name, self.clock_hz, self.tick)
 
     def system(self) -> "System":
         return System(self)

@@ -283,7 +283,9 @@ def _add_board(command: Callable[..., _Parser]) -> None:
 
 
 def _add_line(c: _Parser) -> None:
-    c.add_argument("--board", default="icebreaker", metavar="NAME", help="see spikefab boards (default icebreaker)")
+    c.add_argument(
+        "--board", metavar="NAME", help="see spikefab boards (default: any that is connected; simulated: icebreaker)"
+    )
     c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line, as it was built (default 1000000)")
 
 

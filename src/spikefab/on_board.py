@@ -45,7 +45,8 @@ def run(args: Namespace, screen: Screen) -> int:
     bits = noise_bits(neuron, args.noise)
     kept = _Kept()
     with connect(args.port, neuron, board=args.board, baud=args.baud, progress=screen.notice) as board:
-        where = SIMULATED.get(args.port, board.port)
+        simulated = f"a simulated board at {board.port}" if board.simulated else board.port
+        where = SIMULATED.get(args.port, simulated)
         screen.say(f"{type(neuron).__name__}, word {neuron.word}, in {where}")
         try:
             with _watching(screen, len(current), neuron.dt) as show:
@@ -76,8 +77,8 @@ def run(args: Namespace, screen: Screen) -> int:
         {
             "mode": done.mode,
             "port": args.port if args.port in SIMULATED else board.port,
-            "simulated": args.port in SIMULATED,
-            "board": args.board,
+            "simulated": board.simulated,
+            "board": board.identity["board"],
             "model": type(neuron).__name__,
             "word": neuron.word,
             "dt": neuron.dt,
@@ -98,18 +99,15 @@ def run(args: Namespace, screen: Screen) -> int:
 
 def _say(screen: Screen, neuron: "Neuron", done: "BoardRun", bits: int) -> None:
     length = done.steps * neuron.dt / 1000
-    screen.say(
-        f"{done.mode}: {done.steps:,} steps ({length:g} s of model time) in {done.seconds:.1f} s, {len(done.spikes)} spikes"
-    )
+    spikes = f"{len(done.spikes)} spike{'s' if len(done.spikes) != 1 else ''}"
+    screen.say(f"{done.mode}: {done.steps:,} steps ({length:g} s of model time) in {done.seconds:.1f} s, {spikes}")
     if bits:
         q = neuron.datapath.current
         screen.say(f"noise: uniform, -{(1 << bits - 1) * q.lsb:.4g} to {((1 << bits - 1) - 1) * q.lsb:.4g} nA")
     if done.repeats:
         screen.notice(f"the line lost data: the run was made {done.repeats + 1} times.")
     if not done.mismatches:
-        screen.say(
-            f"bit-exact: {len(done.voltage):,} samples and {len(done.spikes)} spikes are those of the reference."
-        )
+        screen.say(f"bit-exact: {len(done.voltage):,} samples and {spikes} are those of the reference.")
 
 
 def twin(args: Namespace, screen: Screen) -> int:
@@ -118,7 +116,7 @@ def twin(args: Namespace, screen: Screen) -> int:
     from spikefab.boards.twin import ReferenceTwin, RtlTwin
 
     neuron, _ = neuron_of(args)
-    setup = Setup(neuron, get_board(args.board), baud=args.baud)
+    setup = Setup(neuron, get_board(args.board or "icebreaker"), baud=args.baud)
     with ReferenceTwin(setup) if args.reference else RtlTwin(setup, screen.notice) as board:
         screen.say(f"{type(neuron).__name__}, word {neuron.word}, simulated, is at {board.path} until Ctrl-C")
         screen.result({"port": board.path, "model": type(neuron).__name__, "word": neuron.word, "simulated": True})

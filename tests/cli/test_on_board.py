@@ -99,6 +99,9 @@ def test_mistakes_are_sentences_with_their_codes(spikefab, tmp_path, fitted):
         (2, "outside the input's span", "run", "lif", "--port", "sim:reference", "--step", 99),
         (2, "there is no board", "run", "lif", "--port", "sim:reference", "--board", "icebraker"),
         (9, "there is no port /dev/none", "run", "lif", "--port", "/dev/none"),
+        (2, "simulated boards are sim and sim:reference", "run", "lif", "--port", "sim:refrence"),
+        (2, "7,000,000 baud cannot be made", "run", "lif", "--port", "sim", "--baud", 7_000_000),
+        (2, "slower than 9600", "build", "lif", "--board", "icebreaker", "--baud", 123, "--out", tmp_path / "b"),
         (9, "is no serial port", "run", "lif", "--port", tmp_path / "three.txt"),
         (3, "no bitstream for icebreaker", "flash", tmp_path / "none.bin", "--board", "icebreaker"),
         (3, "no bitstream for ulx3s-25f", "flash", tmp_path / "three.txt", "--board", "ulx3s-25f"),
@@ -120,14 +123,14 @@ def test_no_board_two_boards_and_the_one_port_of_two(spikefab, monkeypatch):
     there(Info("/dev/ttyS0", None, None, None), Info("/dev/ttyACM0", 0x2341, 0x43, "1-3:1.0"))
     ran = spikefab("run", "lif")
     assert ran.code == 9
-    assert "no icebreaker is connected (USB 0403:6010)" in ran.sentence
+    assert "no board is connected (icebreaker: USB 0403:6010, ulx3s-25f: USB 0403:6015)" in ran.sentence
     both = [Info(f"/dev/none{k}", 0x0403, 0x6010, f"1-{k // 2 + 1}:1.{k % 2}") for k in range(4)]
     there(*both[:2])
     assert "there is no port /dev/none1" in spikefab("run", "lif").sentence, (
         "the second port of the chip is the board's"
     )
     there(*both)
-    assert "2 ports may be of icebreaker" in spikefab("run", "lif").sentence
+    assert "2 ports may be of a board" in spikefab("run", "lif").sentence
     there(Info("/dev/none", 0x0403, 0x6015, "1-1"))
     assert "there is no port /dev/none:" in spikefab("run", "lif", "--board", "ulx3s-25f").sentence
 
@@ -195,7 +198,7 @@ def start(*args):
 
 
 def test_a_twin_serves_a_host_until_it_is_interrupted(spikefab):
-    with start("twin", "lif", "--word", "16", "--reference", "--json") as process:
+    with start("twin", "lif", "--word", "16", "--board", "ulx3s-25f", "--reference", "--json") as process:
         assert process.stdout is not None
         text = ""
         while "}" not in text:
@@ -203,6 +206,7 @@ def test_a_twin_serves_a_host_until_it_is_interrupted(spikefab):
         port = json.loads(text)["port"]
         ran = spikefab("run", "lif", "--word", 16, "--port", port, "--seconds", 0.1, "--json")
         assert (ran.code, ran.json["mismatches"], ran.json["port"]) == (0, 0, port)
+        assert (ran.json["simulated"], ran.json["board"]) == (True, "ulx3s-25f"), "the board says what it is"
         other = spikefab("run", "adex", "--word", 16, "--port", port)
         assert (other.code, "the board holds LIFNeuron at word 16" in other.sentence) == (9, True)
         process.send_signal(signal.SIGINT)
