@@ -71,9 +71,7 @@ class Control(IntFlag):
     RUN = 1 << 0  # the neuron does steps; without it, it stands still and keeps its state
     PACED = 1 << 1  # free-run: one step a tick, which is dt; without it, lockstep: steps wait for stimulus and line
     LOOP = 1 << 2  # the stimulus begins again at its end
-    RESTART = (
-        1 << 3
-    )  # empties the stimulus; step 0, no flags, noise from its first state; registers stay. Not together with RUN
+    RESTART = 1 << 3  # no stimulus, step 0, no flags, noise anew; registers stay. Not together with RUN
 
 
 NOISE_AT, RECORDS_AT, CONTROL_BITS = 4, 10, 14  # where the bits of noise and records begin; how many there are in all
