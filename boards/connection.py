@@ -46,6 +46,8 @@ class Connection:
         self._frames: int | None = None  # number of the last frame with records
         self._counting = False  # whether a frame with records that is missing is a loss
         self._received = bytearray()
+        self._taking = False  # whether frames that have arrived are being taken
+        self._later: list[tuple[int, bytes]] = []  # frames to be sent when that is done
         self._expected = 0  # number of the next frame, as the board said last
         self._next = 0  # number of the next frame to be sent for the first time
         self._sent: list[bytes] = []  # frames that were sent and not yet carried out
@@ -57,6 +59,19 @@ class Connection:
     def receive(self) -> bool:
         """Take what has arrived; returns whether there was a good frame. Raises LostError and BoardError."""
         data = self.line.read()
+        good, self._taking = False, True
+        try:
+            good = self._split(data)
+        finally:
+            self._taking = False
+        if good:
+            self._heard = time.monotonic()
+        while self._later and self.waiting < WINDOW:
+            self.send(*self._later.pop(0))
+        return good
+
+    def _split(self, data: bytes) -> bool:
+        """Take the frames that are whole with these bytes; returns whether there was a good one."""
         good = False
         self._received += data
         *frames, rest = bytes(self._received).split(b"\0")
@@ -67,8 +82,6 @@ class Connection:
         for frame in frames:
             if frame:
                 good |= self._take(frame)
-        if good:
-            self._heard = time.monotonic()
         return good
 
     def _take(self, frame: bytes) -> bool:
@@ -109,7 +122,13 @@ class Connection:
         return len(self._sent)
 
     def send(self, what: int, payload: bytes) -> None:
-        """Send a frame, after waiting until fewer than three are on their way."""
+        """Send a frame, after waiting until fewer than three are on their way.
+
+        If `records` calls this, it is sent later: what has arrived must be taken in its order.
+        """
+        if self._taking:
+            self._later.append((what, payload))
+            return
         while self.waiting >= WINDOW:
             self.turn()
         frame = link.to_board(bytes([self._next << 6 | what]) + payload)
@@ -143,7 +162,7 @@ class Connection:
 
     def settle(self) -> None:
         """Wait until all that was sent is carried out."""
-        while self.waiting:
+        while self.waiting or self._later:
             self.turn()
 
     def listen(self, records: Callable[[bytes], None] | None) -> None:
@@ -158,6 +177,7 @@ class Connection:
         """The identity of the board. Raises BoardError if nothing answers, or something else does."""
         self.listen(None)
         self._sent.clear()
+        self._later.clear()
         self.line.write(b"\0\0")
         for _ in range(TRIES):
             block = self._ask(0)
@@ -188,7 +208,7 @@ class Connection:
     def write(self, layout: Layout, what: int, value: int) -> None:
         """Write a register of the neuron (its address), or `Op.CONTROL` or `Op.SEED`."""
         bits = 8 * layout.code_bytes
-        self.send(what, (value % (1 << bits)).to_bytes(layout.code_bytes, "little"))
+        self.send(what, (int(value) % (1 << bits)).to_bytes(layout.code_bytes, "little"))
 
     def play(self, layout: Layout, entries: Sequence[tuple[int, int]]) -> None:
         """Send entries of the stimulus, each a code and the steps for which it lasts; as many as `per_frame`, at most."""

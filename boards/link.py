@@ -57,7 +57,7 @@ class Kind(IntEnum):
 class Flag(IntFlag):
     """What happened since the last restart, in the head of each frame from the board."""
 
-    REFUSED = 0x04  # the last frame: its number was not the next, its length or operation is unknown, or it had no room
+    REFUSED = 0x04  # the last frame: its number was not the next; its address, operation or length is unknown; or there was no room
     DAMAGED = 0x08  # a frame arrived with a wrong CRC
     STARVED = 0x10  # free-run: a tick found no stimulus
     LOST = 0x20  # free-run: a record was lost, because the line was too slow

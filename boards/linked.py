@@ -93,7 +93,9 @@ class LinkedNeuron(wiring.Component):
                 m.d.sync += [count.eq(0), overrun.eq(overrun | player.full)]
 
         # A frame's length is right if two bytes of CRC follow its payload.
-        coded = op[Op.CONTROL] | op[Op.SEED] | (what[4:] != 0b11)
+        register = Signal()  # the frame writes a register that there is
+        m.d.comb += register.eq(what < len(neuron.datapath.registers))
+        coded = op[Op.CONTROL] | op[Op.SEED] | register
         right = Mux(coded, count == layout.code_bytes + 2, playing & (count == 2) & ~overrun)
         accepted = Signal()
         with m.If(receiver.end):
@@ -120,7 +122,7 @@ class LinkedNeuron(wiring.Component):
             m.d.comb += restart.eq(CONTROL(held[:CONTROL_BITS]).restart)
         with m.If(restart):
             m.d.sync += self.damaged.eq(0)
-        with m.If(accepted & (what[4:] != 0b11)):
+        with m.If(accepted & register):
             m.d.sync += neuron.cfg_valid.eq(1)
         with m.Elif(neuron.cfg_ready):
             m.d.sync += neuron.cfg_valid.eq(0)

@@ -107,7 +107,7 @@ class ReferenceBoard:
     def _carry_out(self, what: int, payload: bytes) -> bool:
         if what == Op.PLAY:
             return self._store(payload)
-        if len(payload) != self.layout.code_bytes or what > Op.SEED:
+        if len(payload) != self.layout.code_bytes or len(self.dp.registers) <= what < Op.IDENTIFY or what > Op.SEED:
             return False
         value = int.from_bytes(payload, "little")
         if what == Op.CONTROL:
@@ -121,7 +121,7 @@ class ReferenceBoard:
                 self.started = None
         elif what == Op.SEED:
             self.seed = value & (1 << link.NOISE_LAGS[0]) - 1
-        elif what < len(self.dp.registers):
+        else:
             q = self.dp.registers[what].format
             self.registers[what] = ((value - q.lo) & (1 << q.width) - 1) + q.lo
         return True

@@ -1,5 +1,6 @@
 """Boards in Python: `connect` to one, real or simulated, and `run` a current through its neuron."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -115,7 +116,7 @@ class Board:
     @property
     def simulated(self) -> bool:
         """Whether a program answers and not a board: the port is a pseudo terminal."""
-        return self.port.startswith("/dev/pts/")
+        return os.path.realpath(self.port).startswith("/dev/pts/")
 
     def close(self) -> None:
         """Close the port; a simulated board ends."""

@@ -1,4 +1,4 @@
-"""`python docs/make_board.py` fills the marked parts of docs/board.md: from boards/link.py, boards/table.py, and errors.
+"""`python docs/make_board.py` fills the marked parts of docs/board.md: from boards/link.py, boards/table.py, options, and errors.
 
 A part begins with `<!-- made: NAME -->` and ends with `<!-- end -->`; SECTIONS says which function makes it. The words of most
 tables are the comments of the source, so that the page says what the code says.
@@ -16,10 +16,10 @@ from types import ModuleType
 
 from spikefab.boards import connection, link, ports, programming, session
 from spikefab.boards.build import steps_per_second
-from spikefab.boards.identity import identity
 from spikefab.boards.link import Control, Flag, Kind, Op
 from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.top import LED_SECONDS, Setup
+from spikefab.cli import make_parser
 from spikefab.hw.models import MODELS, LIFNeuron
 
 PAGE = Path(__file__).parent / "board.md"
@@ -41,15 +41,36 @@ IDENTITY = {
     "coefficients": "formats of the first registers. The address of a register is its place: the first one is 0",
     "states": "formats of the registers behind these, whose addresses go on",
     "bytes": "of a code, of an entry of the stimulus, of a record",
+    "board": "name of the board",
     "depth": "entries of the stimulus that the board holds",
     "clock": "Hz, of the neuron",
     "tick": "clocks of a step in free-run",
     "hash": "of what the exact reference computes in 400 steps: it differs if any equation or format does",
 }
 
+# Options of `spikefab run` -> what each does
+OPTIONS = {
+    "--current": "current from a text file, see below",
+    "--sweep": "of a RESULT: current and initial state of this sweep, from 0 on (default: the sweep with most spikes)",
+    "--step": "a step of so many nA. It begins after a tenth of `--seconds`; before it there are 0 nA",
+    "--seconds": "s: length of `--step` (default 1), or how much of another current is run, from its beginning",
+    "--free": "[free-run](#lockstep-and-free-run) (default: lockstep)",
+    "--every": "steps between two samples: 1 (default), 4, 16, 256, or 32768. Each step with a spike has a sample too",
+    "--noise": "uniform white noise, made by the board, of at most so many nA: rounded down to a power of two of codes",
+    "--seed": "of the noise (default 1)",
+    "--port": "such as /dev/ttyUSB1; `sim` or `sim:reference`: a simulated board (default: found by USB ids)",
+    "--board": "the board to look for (default: any), or to simulate (default: icebreaker)",
+    "--baud": "speed of the line, as it was built: 9600 or more (default 1000000)",
+    "--word": "of a MODEL: bits, 16, 18 or 24 (default 18). A RESULT has a word of its own",
+    "--rank": "of a RESULT: which of its models (default 1, the best)",
+    "--models": "of a RESULT: file and class of a model of your own in it",
+    "--out": "folder for [run.csv and run.npz](#what-run-writes) (default: nothing is written)",
+    "--json": "one JSON object on stdout. Its `board` is what the board says that it is",
+}
+
 # The beginning of each sentence that a host can say -> why, what to do
 SENTENCES = {
-    "no BOARD is connected": (
+    "no board is connected": (
         "No USB device with these ids. The cable may have no wires for data, or the board has no power.",
         "See `lsusb`. Try another cable. If the ids of your board differ, give `--port`.",
     ),
@@ -93,8 +114,8 @@ SENTENCES = {
         "Flash the bitstream again. If it stays so: another cable, a smaller `--baud`.",
     ),
     "the board holds": (
-        "It answers, but holds another neuron than the one that you asked for.",
-        "Build and flash that one, or run the RESULT or MODEL that it names. A new fit of the same formats needs no build.",
+        "It answers, but holds another neuron than the one that you asked for. DIFFERS is the first difference.",
+        "Build and flash that one, or run the other one: see [which neuron](#which-neuron-a-bitstream-can-run).",
     ),
     "the line to PORT lost data": (
         "Frames with samples were damaged three times in a row.",
@@ -124,9 +145,9 @@ SENTENCES = {
 SAY = (connection, ports, session, programming)  # modules with these sentences
 # What stands in a sentence for the value of an expression
 VALUES = {
-    "path": "PORT", "self.name": "PORT", "self.port": "PORT", "baud": "BAUD", "board.name": "BOARD", "ids": "IDS",
-    "names": "PORTS", "len(chosen)": "2", "text": "(why)", "self.foreign": "120", "TRIES": str(session.TRIES),
-    "identity.get('model')": "MODEL", "identity.get('word')": "WORD", "differs": "(what differs)",
+    "path": "PORT", "self.name": "PORT", "self.port": "PORT", "baud": "BAUD", "ids": "IDS",
+    "', '.join(chosen)": "PORTS", "len(chosen)": "2", "text": "(why)", "self.foreign": "120", "TRIES": str(session.TRIES),
+    "identity.get('model')": "MODEL", "identity.get('word')": "WORD", "differs": "DIFFERS",
     "words[0]": "PROGRAM", "lines[-1].rstrip('.')": "(why)", "type(neuron).__name__": "MODEL", "neuron.word": "WORD",
 }  # fmt: skip
 
@@ -219,11 +240,25 @@ def boards() -> str:
 
 def udev() -> str:
     lines = ["# /etc/udev/rules.d/60-spikefab.rules"]
+    vendors = dict.fromkeys(f"{b.usb[0]:04x}" for b in BOARDS.values())
     for b in BOARDS.values():
         vendor, product, _ = b.usb
         ids = f'ATTRS{{idVendor}}=="{vendor:04x}", ATTRS{{idProduct}}=="{product:04x}"'
         lines += [f'SUBSYSTEM=="{kind}", {ids}, TAG+="uaccess"' for kind in ("usb", "tty")]
-    return code("\n".join([*lines, 'ACTION=="add", SUBSYSTEM=="usb-serial", ATTR{latency_timer}="1"']))
+    added = 'ACTION=="add", SUBSYSTEM=="usb-serial"'
+    lines += [f'{added}, ATTRS{{idVendor}}=="{vendor}", ATTR{{latency_timer}}="1"' for vendor in vendors]
+    return code("\n".join(lines))
+
+
+def options() -> str:
+    (commands,) = (action.choices for action in make_parser()._actions if action.dest == "command")
+    values = {
+        action.option_strings[-1]: f" {action.metavar}" if action.metavar else ""
+        for action in commands["run"]._actions
+        if action.option_strings and action.dest != "help"
+    }
+    assert values.keys() == OPTIONS.keys(), f"docs/make_board.py, OPTIONS: {values.keys() ^ OPTIONS.keys()}"
+    return table(("option", "meaning"), ((f"`{name}{values[name]}`", text) for name, text in OPTIONS.items()))
 
 
 def speeds() -> str:
@@ -249,7 +284,9 @@ def speeds() -> str:
 def decimations() -> str:
     codes = [(every, f"`0b{link.decimated(every) >> link.RECORDS_AT:04b}`") for every in link.DECIMATIONS]
     rows = [(f"{every:,}", mask, f"{1000 / DT / every:,.2f}".removesuffix(".00")) for every, mask in codes]
-    return table(("steps between two records", "bits `every`", f"samples a second in free-run, dt = {DT} ms"), rows)
+    return table(
+        ("steps between two records", "bits 10 .. 13, `every`", f"samples a second in free-run, dt = {DT} ms"), rows
+    )
 
 
 def _members(kind: type[IntEnum] | type[IntFlag], number: Callable[[int], str], head: str) -> str:
@@ -281,7 +318,7 @@ def control() -> str:
     rows += [
         (at, "noise", "noise is added to the current"),
         (f"{at + 1} .. {end - 1}", "size", "bits of the noise, less one. With b bits it is -2\\*\\*(b-1) .. 2\\*\\*(b-1) - 1"),
-        (f"{end} .. {link.CONTROL_BITS - 1}", "every", "how often a record is sent, see below"),
+        (f"{end} .. {link.CONTROL_BITS - 1}", "every", "which steps have a record: see the [table](#lockstep-and-free-run)"),
     ]  # fmt: skip
     return table(("bits", "name", "meaning"), rows)
 
@@ -324,9 +361,9 @@ def examples() -> str:
 
 
 def identity_() -> str:
-    example = identity(EXAMPLE.neuron.datapath, EXAMPLE.layout, EXAMPLE.clock_hz, EXAMPLE.tick)
     rows = [
-        (f"`{key}`", f"`{json.dumps(value, separators=(',', ':'))}`", IDENTITY[key]) for key, value in example.items()
+        (f"`{key}`", f"`{json.dumps(value, separators=(',', ':'))}`", IDENTITY[key])
+        for key, value in EXAMPLE.identity.items()
     ]
     return table(("key", "such as", "meaning"), ((k, v, text.replace("**", r"\*\*")) for k, v, text in rows))
 
@@ -353,6 +390,7 @@ def silence() -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "boards": boards,
     "udev": udev,
+    "options": options,
     "speeds": speeds,
     "decimations": decimations,
     "operations": operations,

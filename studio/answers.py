@@ -1,7 +1,7 @@
-"""The types of the JSON that server and page exchange under /api. The page declares the same in `web/src/state/api.ts`.
+"""The types of the JSON that server and page exchange under /api, but for the events of jobs, which are in `job_events`.
 
-`tests/studio/test_answers.py` compares the two and holds the answers against them. In the page, int and float are `number`; a
-type whose name begins with an underscore has no name there.
+The page declares the same in `web/src/state/api.ts`. `tests/studio/test_answers.py` compares the two and holds the answers
+against them. In the page, int and float are `number`; a type whose name begins with an underscore has no name there.
 """
 
 from typing import Any, Literal, NotRequired, TypedDict
@@ -208,7 +208,7 @@ class JobFile(TypedDict):
 
 class Job(Same):
     id: str
-    kind: Literal["fit", "verify", "build", "export"]
+    kind: Literal["fit", "verify", "build", "export", "run"]
     state: JobState
     title: str
     created: str
@@ -216,132 +216,6 @@ class Job(Same):
     settings: dict[str, Any]
     error: str | None
     files: list[JobFile]
-
-
-class FittedParameter(TypedDict):
-    name: str
-    unit: str
-    meaning: str
-    value: float
-    free: bool
-    at_bound: bool
-    range: tuple[float, float] | None
-
-
-class Row(TypedDict):
-    rank: int
-    model: str
-    settings: Settings
-    combined_score: float | None
-    training: float | None
-    float64: float | None
-    voltage: NotRequired[float | None]  # missing, as timing_term, in fits of earlier versions
-    timing_term: NotRequired[float]
-    timing: float | None
-    count: float | None
-    masked_rmse: float | None
-    gamma: float | None
-    spikes_model: int
-    spikes_data: int
-    tied: bool | None
-    word: int
-    dt: float
-    i_span: float
-    codes: dict[str, int]
-    params: list[FittedParameter]
-
-
-class Ranking(TypedDict):
-    type: Literal["ranking"]
-    rows: list[Row]
-    how: str
-    tie: str | None
-    outcome: str
-    ended_early: list[str]
-    validated: bool
-    scale: NotRequired[Scale | None]
-    scale_sentences: NotRequired[list[str]]
-
-
-class Better(TypedDict):
-    type: Literal["better"]
-    model: str
-    loss: float
-    settings: Settings
-    i_span: NotRequired[float]
-    codes: NotRequired[dict[str, int]]  # if they are missing, the parameters are used
-    params: dict[str, float]
-
-
-class BuildReport(TypedDict):
-    type: Literal["report"]
-    board: str
-    model: str
-    word: int
-    cells: tuple[int, int]
-    multipliers: tuple[int, int]
-    block_rams: tuple[int, int]
-    mhz: float
-    clock_mhz: float
-    interval: int
-    latency: int
-    neurons: int
-    baud: NotRequired[
-        int
-    ]  # missing, as the next three, in reports of earlier versions, where `neurons` is what is possible
-    steps_per_second: NotRequired[int]
-    times_real_time: NotRequired[float]
-    possible_neurons: NotRequired[int]
-    floorplan: str | None
-    bitstream: str
-
-
-class Check(TypedDict):
-    stimulus: str
-    steps: int
-    spikes: int
-    saturations: int
-    mismatches: int
-
-
-class _State(TypedDict):
-    type: Literal["state"]
-    state: JobState
-    error: NotRequired[str | None]
-
-
-class _Notice(TypedDict):
-    type: Literal["notice"]
-    text: str
-
-
-class _Progress(TypedDict):
-    type: Literal["progress"]
-    model: str
-    evaluations: int
-    budget: int
-    loss: float
-
-
-class _Step(TypedDict):
-    type: Literal["step"]
-    name: str
-    state: Literal["start", "done", "note"]
-    text: str
-
-
-class _Log(TypedDict):
-    type: Literal["log"]
-    step: str
-    text: str
-
-
-class _Checks(TypedDict):
-    type: Literal["checks"]
-    rows: list[Check]
-
-
-JobEvent = _State | _Notice | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport
 
 
 class _OfFit(TypedDict):

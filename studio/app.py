@@ -25,8 +25,8 @@ from spikefab.hw.models import named_model
 from spikefab.shapes import conforms
 
 from . import cards, commands, job_requests, neuron_requests, recordings
-from .answers import BuildReport
 from .guard import UPLOAD, Guard, TooLarge
+from .job_events import BuildReport
 from .jobs import OVER, Jobs
 from .live import Bench
 from .project import Missing, Project, file_name, shown_name

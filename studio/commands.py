@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from spikefab.fit.options import FitOptions
 from spikefab.fit.report.again import fit_command, fit_python, read_command, read_python
 
@@ -26,7 +28,7 @@ def fit(recording: Mapping[str, Any], options: FitOptions) -> dict[str, str]:
 
 
 def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any] | None, key: str) -> dict[str, str]:
-    """The commands to verify, build or export a result of a fit, or the neuron in the neuron.json of the job `key`."""
+    """The commands to verify, build, export or run a result of a fit, or the neuron in the neuron.json of the job `key`."""
     if neuron is None:
         which = settings["neuron"]
         what, words = f"jobs/{which['fit']}/out", ["--rank", str(which["rank"])]
@@ -47,10 +49,50 @@ def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any]
         words += ["--board", settings["board"], "--seed", str(settings["seed"])]
         call = f"build(neuron, {settings['board']!r}, 'build', seed={settings['seed']})"
         python += f"\n\nfrom spikefab.boards.build import build\n\nreport = {call}"
+    elif kind == "run":
+        words += _run_words(settings)
+        python += "\n\n" + _run_python(settings)
     else:
         words += ["--to", "verilog"]
         python += "\n\nfrom spikefab.sim.export import export_verilog\n\nexport_verilog(neuron, current, '.')"
     return {"command": shlex.join(["spikefab", kind, what, *words]), "python": python}
+
+
+def _run_words(settings: Mapping[str, Any]) -> list[str]:
+    """The options of `spikefab run` that have no default, or another value."""
+    words = ["--port", settings["port"]] if settings["port"] else []
+    words += ["--board", settings["board"]]
+    if settings["current"] == "step":
+        words += ["--step", _decimal(settings["step"]), "--seconds", _decimal(settings["seconds"])]
+    words += ["--free"] if settings["way"] == "free-run" else []
+    words += ["--every", str(settings["every"])] if settings["every"] != 1 else []
+    words += ["--noise", _decimal(settings["noise"])] if settings["noise"] else []
+    return [*words, "--out", "run"]
+
+
+def _run_python(settings: Mapping[str, Any]) -> str:
+    """Python code that runs `neuron` under `current`, or under a step."""
+    used = ["noise_bits"] * bool(settings["noise"]) + ["step_current"] * (settings["current"] == "step")
+    lines = [f"from spikefab.boards.runs import {', '.join(used)}"] * bool(used)
+    lines += ["from spikefab.boards.session import connect", ""]
+    if settings["current"] == "step":
+        lines.append(f"current = step_current(neuron.dt, {settings['step']!r}, {settings['seconds']!r})")
+    options = ["free=True"] * (settings["way"] == "free-run") + [f"every={settings['every']}"] * (
+        settings["every"] != 1
+    )
+    options += [f"noise_bits=noise_bits(neuron, {settings['noise']!r})"] * bool(settings["noise"])
+    return "\n".join(
+        [
+            *lines,
+            f"with connect({settings['port'] or None!r}, neuron, board={settings['board']!r}) as board:",
+            f"    run = board.run({', '.join(['current', *options])})",
+        ]
+    )
+
+
+def _decimal(x: float) -> str:
+    """A number without an exponent: the command line would take -1e-05 for an option."""
+    return np.format_float_positional(x, trim="-")
 
 
 def reading(recording: Mapping[str, Any]) -> str:

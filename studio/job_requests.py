@@ -1,16 +1,25 @@
 """Starts jobs that the page requests: checks the options, and makes the title and the equivalent commands."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from spikefab.boards.link import DECIMATIONS
+from spikefab.boards.runs import noise_bits
 from spikefab.boards.table import get_board
 from spikefab.errors import UsageError
 from spikefab.fit.options import FitOptions
+from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
 
 from . import commands, neuron_requests
+from .job_events import Row
 from .jobs import Jobs
 from .project import Project
+
+LONGEST = 2_000_000  # steps of a run in a board, at most: its worker holds every sample
+PORTS = ("", "sim", "sim:reference")  # "" is the port with the USB ids of the board
+PATH = r"/dev/(?!.*\.\.)[\w./:+-]+"  # of a serial port: a request names no other file
 
 
 class _Row(TypedDict):
@@ -25,7 +34,7 @@ class _Ranking(TypedDict):
 
 def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
     """Start the job that a request describes. Raises UsageError if it cannot be started."""
-    kind = neuron_requests.choice(body, "kind", ("fit", "verify", "build", "export"))
+    kind = neuron_requests.choice(body, "kind", ("fit", "verify", "build", "export", "run"))
     return _fit(project, jobs, body) if kind == "fit" else _deployment(jobs, kind, body)
 
 
@@ -54,14 +63,8 @@ def _options(body: Mapping[str, Any]) -> FitOptions:
 
 def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     which = neuron_requests.table(body, "neuron")
-    settings: dict[str, Any] = {"neuron": which}
-    if kind == "verify":
-        settings["steps"] = neuron_requests.whole(body, "steps", 20_000, 100, 10_000_000)
-    if kind == "build":
-        settings |= {
-            "board": get_board(neuron_requests.text(body, "board")).name,
-            "seed": neuron_requests.whole(body, "seed", 1, 0, 2**31 - 1),
-        }
+    settings: dict[str, Any] = {"neuron": which, **_settings(kind, body)}
+    neuron: Neuron | None = None
     if "fit" in which:
         job = jobs.describe(neuron_requests.text(which, "fit"))
         rank = neuron_requests.whole(which, "rank", 1, 1, 100)
@@ -69,7 +72,12 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
         if ranked is None or rank > len(ranked["rows"]):
             raise UsageError("This fit has no result of that rank.")
         settings["neuron"] = {"fit": job["id"], "rank": rank}
-        name, described = ranked["rows"][rank - 1]["model"], None
+        row, described = ranked["rows"][rank - 1], None
+        name = row["model"]
+        if kind == "run":
+            neuron = neuron_requests.neuron(row) if conforms(row, Row) else None
+            if settings["current"] == "recorded" and not any(f["name"] == "traces.npz" for f in job["files"]):
+                raise UsageError("This fit kept no recorded current: run a step.")
     else:
         neuron = neuron_requests.neuron(which)
         name = type(neuron).__name__
@@ -81,8 +89,65 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
             "i_span": neuron.datapath.i_span,
             "codes": neuron.codes,
         }
-    title = {"verify": "Regression of {}", "build": "{} for {}", "export": "Verilog of {}"}[kind]
+        if kind == "run" and settings["current"] == "recorded":
+            raise UsageError("Only a fit has a recorded current: run a step.")
+    if kind == "run" and neuron is not None:
+        _check_run(neuron, settings)
     return jobs.begin(
-        kind, title.format(name.removesuffix("Neuron"), settings.get("board")), settings,
+        kind, _title(kind, name.removesuffix("Neuron"), settings), settings,
         lambda key: commands.deployment(kind, settings, described, key), neuron=described,
     )  # fmt: skip
+
+
+def _settings(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a verification, build, export or run, besides its neuron."""
+    if kind == "verify":
+        return {"steps": neuron_requests.whole(body, "steps", 20_000, 100, 10_000_000)}
+    if kind == "build":
+        board = get_board(neuron_requests.text(body, "board")).name
+        return {"board": board, "seed": neuron_requests.whole(body, "seed", 1, 0, 2**31 - 1)}
+    return _run_settings(body) if kind == "run" else {}
+
+
+def _run_settings(body: Mapping[str, Any]) -> dict[str, Any]:
+    port = neuron_requests.text(body, "port")
+    if port not in PORTS and re.fullmatch(PATH, port, re.ASCII) is None:
+        raise UsageError("A port is a path in /dev, such as /dev/ttyUSB1.")
+    every = neuron_requests.whole(body, "every", 1)
+    if every not in DECIMATIONS:
+        raise UsageError(f"Samples are taken every {', '.join(map(str, DECIMATIONS))} steps, not every {every}.")
+    settings: dict[str, Any] = {
+        "port": port,
+        "board": get_board(neuron_requests.text(body, "board")).name,
+        "way": neuron_requests.choice(body, "way", ("lockstep", "free-run"), "lockstep"),
+        "every": every,
+        "current": neuron_requests.choice(body, "current", ("recorded", "step")),
+        "noise": neuron_requests.number(body, "noise", 0.0, 0.0),
+    }
+    if settings["current"] == "step":
+        settings["step"] = neuron_requests.number(body, "step")
+        settings["seconds"] = neuron_requests.number(body, "seconds", 1.0, 0.001, 86_400.0)
+    return settings
+
+
+def _check_run(neuron: Neuron, settings: Mapping[str, Any]) -> None:
+    """Raise UsageError if a neuron cannot be run so."""
+    noise_bits(neuron, settings["noise"] or None)
+    if settings["current"] == "recorded":
+        return
+    step, span = settings["step"], neuron.datapath.i_span
+    if abs(step) > span:
+        raise UsageError(
+            f"A step of {step:g} nA is beyond the input of this neuron, which takes -{span:g} to {span:g} nA."
+        )
+    if 1000 * settings["seconds"] / neuron.dt > LONGEST:
+        longest = LONGEST * neuron.dt / 1000
+        raise UsageError(f"At {neuron.dt:g} ms a step, at most {longest:g} s are run here: spikefab run takes more.")
+
+
+def _title(kind: str, model: str, settings: Mapping[str, Any]) -> str:
+    if kind == "run":
+        return f"{model} in {settings['board']}" + (", simulated" if settings["port"].startswith("sim") else "")
+    return {"verify": "Regression of {}", "build": "{} for {}", "export": "Verilog of {}"}[kind].format(
+        model, settings.get("board")
+    )

@@ -1,4 +1,4 @@
-"""The jobs of a project: fits, regressions, builds and exports. Each runs in its own process, which outlives the server.
+"""The jobs of a project: fits, regressions, builds, exports, runs. Each is a process of its own, which outlives the server.
 
 jobs/ID/   job.json      kind and settings of the job
            events.jsonl  events that the worker has written, one per line; the last "state" is the state of the job
@@ -26,7 +26,7 @@ from typing import Any
 from spikefab.errors import UsageError
 from spikefab.shapes import conforms
 
-from .answers import JobEvent
+from .job_events import JobEvent
 from .project import Missing, Project, fresh, is_key
 from .stored import PRIVATE, StoredJob, load, plain, private, save
 
@@ -289,6 +289,8 @@ def _what(name: str) -> str:
         "timings.json": "seconds of each model",
         "neuron.json": "the neuron, for the command line",
         "floorplan.svg": "floorplan",
+        "run.csv": "time, current, voltage and spike of each sample",
+        "run.npz": "the same, for NumPy",
     }
     kinds = {
         ".bin": "bitstream",

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from spikefab import interrupts
-from spikefab.errors import FileError, SpikefabError
+from spikefab.errors import FileError, MismatchError, SpikefabError, UsageError
+from spikefab.files import require_writable
 
 from .jobs import INTERRUPTED, OVER, say
 from .recordings import options_of
@@ -80,7 +81,7 @@ class _Work:
 
     def _run(self) -> int:
         try:
-            state = getattr(self, "_" + self.job["kind"])()
+            state = self._kinds[self.job["kind"]]()
         except _Unsaved as error:
             return self._end("stopped", said(error, self.folder, self.folder.parent.parent))
         except SpikefabError as error:
@@ -126,6 +127,17 @@ class _Work:
         os._exit(0)
 
     # -- kinds of jobs -----------------------------------------------------------------------------------------------
+
+    @property
+    def _kinds(self) -> dict[str, Callable[[], str]]:
+        """What does the work of each kind of job, and returns the state in which the job then is."""
+        return {
+            "fit": self._fit,
+            "verify": self._verify,
+            "build": self._build,
+            "export": self._export,
+            "run": self._run_board,
+        }
 
     def _fit(self) -> str:
         from spikefab.fit import fit
@@ -228,6 +240,58 @@ class _Work:
         step("writing Verilog and a testbench with golden vectors")
         export_verilog(neuron, current, self.out)
         step("", "done")
+        return "done"
+
+    def _run_board(self) -> str:
+        """Run a current in a board, real or simulated. What has come is saved, also if the run is cancelled or fails."""
+        from spikefab.boards.runs import RunFiles, noise_bits, noise_words, step_current
+        from spikefab.boards.session import SIMULATED, connect
+
+        from .run_events import RunEvents
+
+        asked, step, files = self.settings, self._steps(), RunFiles()
+        require_writable(self.out)
+        with interrupts.interruptible():
+            neuron, current = self._neuron()
+            if asked["current"] == "step":
+                current = step_current(neuron.dt, asked["step"], asked["seconds"])
+            bits = noise_bits(neuron, asked["noise"] or None)
+        if current is None:
+            raise UsageError("This fit kept no recorded current: run a step.")
+        events = RunEvents(self.say, len(current), neuron.dt, asked["every"])
+
+        def watch(*samples: Any) -> None:
+            files.take(*samples)
+            events.take(*samples)
+
+        try:
+            with interrupts.interruptible():
+                step("connecting")
+                with connect(asked["port"] or None, neuron, board=asked["board"], progress=step) as board:
+                    kind = board.identity.get("board", asked["board"])
+                    where = SIMULATED.get(
+                        asked["port"], f"{'a simulated ' if board.simulated else ''}{kind} at {board.port}"
+                    )
+                    step(f"running in {where}")
+                    if bits:
+                        step("", "note", noise_words(neuron, bits))
+                    free = asked["way"] == "free-run"
+                    done = board.run(current, free=free, every=asked["every"], noise_bits=bits, watch=watch)
+        finally:
+            self.saving = True
+            events.flush()
+            files.save(self.out, current, neuron.dt)
+        if done.repeats:
+            step("", "note", f"the line lost data, and the run was made {done.repeats + 1} times")
+        step("", "done")
+        self.say(
+            "run", mode=done.mode, board=kind, port=asked["port"] if asked["port"] in SIMULATED else board.port,
+            where=where, simulated=board.simulated, steps=done.steps, samples=len(done.voltage), spikes=len(done.spikes),
+            mismatches=done.mismatches, seconds=done.seconds, dt=neuron.dt,
+        )  # fmt: skip
+        if done.mismatches:
+            what = f"differ in {done.mismatches:,} of {done.steps:,} steps"
+            raise MismatchError(f"{where} and the reference {what}.")
         return "done"
 
     def _neuron(self) -> tuple[Any, Any]:

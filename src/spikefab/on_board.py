@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab import interrupts
+from spikefab.boards.runs import RunFiles, noise_bits, noise_words, step_current
 from spikefab.commands import neuron_of
 from spikefab.console import Screen
 from spikefab.errors import FileError, MismatchError, UsageError
-from spikefab.files import fill, require_writable, unwritable
+from spikefab.files import require_writable
 
 if TYPE_CHECKING:
     from spikefab.boards.session import BoardRun
@@ -43,7 +44,7 @@ def run(args: Namespace, screen: Screen) -> int:
     neuron, recorded = neuron_of(args, args.sweep)
     current = current_of(args, neuron, recorded)
     bits = noise_bits(neuron, args.noise)
-    kept = _Kept()
+    kept = RunFiles()
     with connect(args.port, neuron, board=args.board, baud=args.baud, progress=screen.notice) as board:
         simulated = f"a simulated board at {board.port}" if board.simulated else board.port
         where = SIMULATED.get(args.port, simulated)
@@ -64,12 +65,16 @@ def run(args: Namespace, screen: Screen) -> int:
                     watch=seen,
                 )
         except KeyboardInterrupt:
-            steps = kept.save(args.out, current, neuron.dt)
-            what = "nothing was saved" if args.out is None else f"the first {steps:,} steps are in {args.out}"
+            what = "nothing was saved"
+            if args.out is not None:
+                steps = kept.save(args.out, current, neuron.dt)
+                what = f"the first {steps:,} steps are in {args.out}" if steps else "nothing had come"
             screen.err.print(f"spikefab: interrupted; {what}.", soft_wrap=True)
             return interrupts.exit_code()
-    kept.save(args.out, current, neuron.dt)
-    files = [] if args.out is None else [str(args.out / name) for name in ("run.csv", "run.npz")]
+    files = []
+    if args.out is not None:
+        kept.save(args.out, current, neuron.dt)
+        files = [str(args.out / name) for name in ("run.csv", "run.npz")]
     _say(screen, neuron, done, bits)
     if files:
         screen.say(f"written: {', '.join(files)}")
@@ -93,7 +98,9 @@ def run(args: Namespace, screen: Screen) -> int:
         }
     )
     if done.mismatches:
-        raise MismatchError(f"the board and the reference differ in {done.mismatches:,} of {done.steps:,} steps.")
+        raise MismatchError(
+            f"hardware and reference differ in {done.mismatches:,} of {done.steps:,} steps, in {where}."
+        )
     return 0
 
 
@@ -102,8 +109,7 @@ def _say(screen: Screen, neuron: "Neuron", done: "BoardRun", bits: int) -> None:
     spikes = f"{len(done.spikes)} spike{'s' if len(done.spikes) != 1 else ''}"
     screen.say(f"{done.mode}: {done.steps:,} steps ({length:g} s of model time) in {done.seconds:.1f} s, {spikes}")
     if bits:
-        q = neuron.datapath.current
-        screen.say(f"noise: uniform, -{(1 << bits - 1) * q.lsb:.4g} to {((1 << bits - 1) - 1) * q.lsb:.4g} nA")
+        screen.say(noise_words(neuron, bits))
     if done.repeats:
         screen.notice(f"the line lost data: the run was made {done.repeats + 1} times.")
     if not done.mismatches:
@@ -141,8 +147,7 @@ def current_of(args: Namespace, neuron: "Neuron", recorded: np.ndarray | None) -
         current = read_current(args.current, neuron.dt)
     elif args.step is not None or recorded is None:
         level = args.step if args.step is not None else neuron.datapath.i_span / 4
-        current = np.full(steps or round(1000 / neuron.dt), float(level))
-        current[: len(current) // 10] = 0.0
+        current = step_current(neuron.dt, level, args.seconds or 1.0)
     else:
         current = recorded
     return current[:steps]
@@ -167,52 +172,6 @@ def read_current(path: Path, dt: float) -> np.ndarray:
     steps = int(np.floor((times[-1] - times[0]) / dt + 1e-6)) + 1
     held = np.searchsorted(times - times[0], np.arange(steps) * dt + 1e-9, side="right") - 1
     return current[held]
-
-
-def noise_bits(neuron: "Neuron", largest: float | None) -> int:
-    """The most bits of noise that stay within so many nA; 0 for None. Raises UsageError if there are none."""
-    if largest is None:
-        return 0
-    q = neuron.datapath.current
-    if not q.lsb <= largest <= neuron.datapath.i_span:
-        raise UsageError(f"--noise {largest:g} nA is not within {q.lsb:.3g} and {neuron.datapath.i_span:g} nA.")
-    return int(np.floor(np.log2(largest / q.lsb))) + 1
-
-
-class _Kept:
-    """The samples that have come, for the files of a run."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-    def take(self, steps: np.ndarray, voltage: np.ndarray, fired: np.ndarray) -> None:
-        if len(steps) and steps[0] == 0:
-            self.parts.clear()  # the run began anew
-        self.parts.append((steps, voltage, fired))
-
-    def save(self, out: Path | None, current: np.ndarray, dt: float) -> int:
-        """Write run.csv and run.npz into a folder, if there is one. Returns the steps that were told."""
-        if not self.parts:
-            return 0
-        steps, voltage, fired = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        ours = steps < len(current)
-        steps, voltage, fired = steps[ours], voltage[ours], fired[ours]
-        if out is not None:
-
-            def write(folder: Path) -> None:
-                columns = np.column_stack([steps * dt, current[steps], voltage, fired])
-                lines = [f"{t:.9g},{i!r},{v!r},{s:.0f}\n" for t, i, v, s in columns.tolist()]
-                text = "time_ms,current_nA,voltage_mV,spike\n" + "".join(lines)
-                (folder / "run.csv").write_text(text, encoding="utf-8")
-                np.savez_compressed(
-                    folder / "run.npz", step=steps, current=current, voltage=voltage, spike=fired, dt=np.array(dt)
-                )
-
-            try:
-                fill(out, write)
-            except OSError as error:
-                raise unwritable(out, error) from None
-        return int(steps[-1]) + 1 if len(steps) else 0
 
 
 @contextmanager

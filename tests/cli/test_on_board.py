@@ -12,9 +12,10 @@ import time
 import numpy as np
 import pytest
 
+from spikefab.boards.runs import noise_bits
 from spikefab.boards.table import BOARDS
 from spikefab.hw.models import LIFNeuron
-from spikefab.on_board import LEVELS, Strip, noise_bits, read_current
+from spikefab.on_board import LEVELS, Strip, read_current
 
 KEYS = "mode port simulated board model word dt steps samples spikes spike_times mismatches seconds repeats files"
 

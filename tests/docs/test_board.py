@@ -108,6 +108,24 @@ def test_what_the_page_says_that_python_prints(capsys):
     assert f"\nprints\n\n{printed}\n" in TEXT
 
 
+def test_the_block_about_noise_runs_by_itself():
+    block = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)[-1]
+    assert "noise_state" in block
+    exec(compile(block, "board.md", "exec"), {})
+
+
+def test_an_option_of_run_that_the_page_lacks_is_found(monkeypatch):
+    monkeypatch.delitem(make_board.OPTIONS, "--noise")
+    with pytest.raises(AssertionError, match="--noise"):
+        make_board.options()
+
+
+def test_links_within_the_page_lead_somewhere():
+    heads = re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
+
+
 def test_nothing_simulated_is_said_to_have_run():
     """Words that would claim a board, outside of the sentences and tables that code makes."""
     own = re.sub(r"^<!-- made: .*?^<!-- end -->$", "", TEXT, flags=re.MULTILINE | re.DOTALL).lower()

@@ -1,4 +1,4 @@
-"""The page's types (studio/web/src/state/api.ts) are the server's (studio/answers.py), and what the server sends is of them."""
+"""The page's types (web/src/state/api.ts) are the server's (answers.py, job_events.py), and what the server sends is of them."""
 
 import re
 import types
@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 
 import pytest
 
-from spikefab.studio import answers
+from spikefab.studio import answers, job_events
 
 API = Path(__file__).parents[2] / "studio/web/src/state/api.ts"
 BINARY = {"Simulation", "Trace"}  # made on the page of arrays that follow a head
@@ -115,7 +115,7 @@ def shape(fields: dict[str, str]) -> str:
 
 
 def kind_of(hint: Any) -> str:
-    """A type of answers.py as TypeScript writes it."""
+    """A type of the server as TypeScript writes it."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint in KINDS:
         return KINDS[hint]
@@ -155,12 +155,9 @@ def page(text: str) -> dict[str, Any]:
 
 def server() -> dict[str, Any]:
     """What the server declares, in the same form."""
-    names = [
-        name
-        for name in vars(answers)
-        if name[0].isupper() and name not in ("Any", "Literal", "NotRequired", "TypedDict")
-    ]
-    declared = {name: getattr(answers, name) for name in names}
+    found = vars(answers) | vars(job_events)
+    names = [name for name in found if name[0].isupper() and name not in ("Any", "Literal", "NotRequired", "TypedDict")]
+    declared = {name: found[name] for name in names}
     return {name: fields_of(kind) if is_typeddict(kind) else kind_of(kind) for name, kind in declared.items()}
 
 
@@ -178,7 +175,8 @@ def test_the_page_and_the_server_declare_the_same():
         ("  duration: number; // ms\n", "  duration: number;\n  more: number;\n"),
         ('kind: "fit" |', "kind:"),
         ("reason: string }[]", "reason: string; more: number }[]"),
-        ("  | BuildReport;", ";"),
+        ("  | BoardRun;", ";"),
+        ("  pll?: boolean;", "  pll: boolean;"),
     ],
 )
 def test_a_difference_is_found(before, after):
@@ -237,7 +235,7 @@ def test_what_is_sent_is_of_its_type(studio, imported):
     assert faults(studio.get(f"/api/jobs/{job['id']}"), answers.Job, "job") == []
     events = [event for _, event in studio.events(job["id"])]
     assert {"ranking", "progress", "state"} <= {event["type"] for event in events}
-    assert faults(events, list[answers.JobEvent], "events") == []
+    assert faults(events, list[job_events.JobEvent], "events") == []
     assert faults(studio.get("/api/project"), answers.Project, "project") == []
     refused = studio.http.post("/api/jobs", json={"kind": "none"})
     assert faults(refused.json(), answers.Refused, "refused") == []

@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from spikefab.shapes import conforms
+from spikefab.studio.job_events import BuildReport
 from spikefab.studio.server import Server
 
 from .conftest import Page, neuron
@@ -22,7 +24,8 @@ RANKING = {"type": "ranking", "how": "", "tie": None, "outcome": "", "ended_earl
     "i_span": 1.0, "codes": {"a": 1}, "params": []}]}  # fmt: skip
 REPORT = {
     "type": "report", "board": "icebreaker", "model": "LIFNeuron", "word": 18, "mhz": 12.0, "interval": 1, "latency": 9,
-    "neurons": 1, "baud": 9600, "steps_per_second": 192, "times_real_time": 0.02, "possible_neurons": 9,
+    "neurons": 1, "baud": 1_000_000, "steps_per_second": 22_000, "times_real_time": 2.2, "possible_neurons": 9, "pll": False,
+    "free_run": 1.0,
     "clock_mhz": 12.0, "floorplan": None, "bitstream": "x.bin", "cells": [1, 2], "multipliers": [1, 2],
     "block_rams": [1, 2],
 }  # fmt: skip
@@ -54,6 +57,16 @@ def test_numbers_of_a_request_that_are_none(studio, imported):
     made = studio.post("/api/jobs", {"kind": "export", "neuron": neuron()})["id"]
     for text in ("9" * 5000, "-1", "x"):
         assert studio.events(made, after=text)
+
+
+@pytest.mark.parametrize(
+    "lacking", [(), ("pll", "free_run"), ("pll", "free_run", "baud", "steps_per_second", "times_real_time", "possible_neurons")]
+)  # fmt: skip
+def test_reports_of_earlier_versions_are_known(lacking):
+    assert conforms({name: value for name, value in REPORT.items() if name not in lacking}, BuildReport)
+    assert not conforms({**REPORT, "pll": "no"}, BuildReport) and not conforms(
+        {**REPORT, "free_run": None}, BuildReport
+    )
 
 
 def damaged(content, dice):

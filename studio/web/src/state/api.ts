@@ -1,5 +1,5 @@
-// The JSON that the page and the server exchange. studio/answers.py declares the same types; tests/studio/test_answers.py
-// compares the two. The page has no code for particular models: everything about them comes from /api.
+// The JSON that the page and the server exchange. studio/answers.py and studio/job_events.py declare the same types;
+// tests/studio/test_answers.py compares them. The page has no code for particular models: everything about them comes from /api.
 
 /** A value of a setting that chooses the variant of a model, such as the kinetics of Hodgkin-Huxley. */
 export type Setting = string | number | boolean;
@@ -169,7 +169,7 @@ export interface JobFile {
 }
 export interface Job extends Same {
   id: string;
-  kind: "fit" | "verify" | "build" | "export";
+  kind: "fit" | "verify" | "build" | "export" | "run";
   state: JobState;
   title: string;
   created: string;
@@ -246,6 +246,8 @@ export interface BuildReport {
   steps_per_second?: number;
   times_real_time?: number;
   possible_neurons?: number;
+  pll?: boolean;
+  free_run?: number;
   floorplan: string | null;
   bitstream: string;
 }
@@ -256,6 +258,33 @@ export interface Check {
   saturations: number;
   mismatches: number;
 }
+/** New samples of a run in a board: of many, the extremes, so that spikes stay visible. */
+export interface Samples {
+  type: "samples";
+  anew: boolean; // whether the run begins here, for the first time or again: what came before does not count
+  times: number[]; // ms
+  voltage: number[]; // mV
+  spikes: number[]; // ms; of many, some
+  fired: number; // all spikes so far
+  done: number; // steps so far
+  total: number; // steps of the whole run
+  dt: number; // ms
+}
+/** A run in a board that came to its end. */
+export interface BoardRun {
+  type: "run";
+  mode: "lockstep" | "free-run";
+  board: string;
+  port: string;
+  where: string; // the board and its port, or what simulated it, in words
+  simulated: boolean;
+  steps: number;
+  samples: number;
+  spikes: number;
+  mismatches: number;
+  seconds: number; // that the run took
+  dt: number; // ms
+}
 export type JobEvent =
   | { type: "state"; state: JobState; error?: string | null }
   | { type: "notice"; text: string }
@@ -265,7 +294,9 @@ export type JobEvent =
   | { type: "step"; name: string; state: "start" | "done" | "note"; text: string }
   | { type: "log"; step: string; text: string }
   | { type: "checks"; rows: Check[] }
-  | BuildReport;
+  | BuildReport
+  | Samples
+  | BoardRun;
 export type Neuron =
   | { fit: string; rank: number }
   | { model: string; settings: Settings; word: number; dt: number; i_span: number; codes: Record<string, number> };

@@ -42,6 +42,16 @@ export interface Session {
   job: string | null; // key of the job that Deploy shows
   steps: number;
   seed: number;
+  run: {
+    port: string; // "other": `path`
+    path: string;
+    way: string;
+    every: number;
+    current: string;
+    step: number | null; // nA; null: a quarter of what the neuron takes
+    seconds: number;
+    noise: number;
+  };
 }
 
 export const session: Session = {
@@ -64,6 +74,7 @@ export const session: Session = {
   job: null,
   steps: 20000,
   seed: 1,
+  run: { port: "sim", path: "", way: "lockstep", every: 1, current: "recorded", step: null, seconds: 1, noise: 0 },
 };
 
 /** What Deploy can take from here: the neuron as it was simulated last. */
@@ -95,7 +106,7 @@ function restore(into: Odd, kept: Odd): void {
 /** Types of the fields that may be null and are lists or numbers; all others are texts. */
 function kind(key: string, was: unknown): boolean {
   if (key === "models") return Array.isArray(was) && was.every((x) => typeof x === "string");
-  return typeof was === (key === "folds" ? "number" : "string");
+  return typeof was === (key === "folds" || key === "step" ? "number" : "string");
 }
 
 function benches(was: unknown): Odd {

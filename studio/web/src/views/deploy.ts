@@ -1,4 +1,4 @@
-// The Deploy view: choose a neuron and a board; verify, build or export it.
+// The Deploy view: choose a neuron and a board; verify, build, export or run it.
 import type { Board, Job, Neuron, Row } from "../state/api";
 import { over, ranking } from "../state/jobs";
 import { brief, chosen, hold, job, project } from "../state/project";
@@ -12,6 +12,7 @@ import { share } from "../ui/share";
 import { Table } from "../ui/table";
 import { jobTable } from "./jobTable";
 import { JobView } from "./jobView";
+import { RunForm } from "./runForm";
 
 const SEEN = 12; // number of newest fits whose models are offered
 
@@ -21,6 +22,8 @@ interface Deployed {
   model: string;
   word: number;
   dt: number;
+  span: number; // nA: its input takes as much in either direction
+  recorded: boolean; // whether there is a recorded current to run
   told: string;
 }
 
@@ -36,6 +39,7 @@ export class DeployView {
     class: "primary",
   });
   private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
+  private readonly run = new RunForm(() => this.start(this.run.start, "run"));
   private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
   private readonly view = new JobView(() => this.visible);
   private readonly jobs: Table<Job>;
@@ -44,7 +48,7 @@ export class DeployView {
   private visible = false;
 
   constructor(private readonly prepare: () => void) {
-    this.jobs = jobTable("jobs", "Verifications, builds and exports", (j) => this.open(j.id));
+    this.jobs = jobTable("jobs", "Verifications, builds, exports and runs", (j) => this.open(j.id));
     this.neuron.addEventListener("change", () => {
       session.neuron = this.neuron.value;
       keep();
@@ -92,8 +96,9 @@ export class DeployView {
             h("div", { class: "row ends" }, this.export),
           ),
         ),
-        this.near,
       ),
+      this.run.el,
+      this.near,
       this.view.el,
       h("section", { class: "card" }, h("h2", null, "Jobs"), this.jobs.el),
     );
@@ -186,6 +191,8 @@ export class DeployView {
         model: row.model,
         word: row.word,
         dt: row.dt,
+        span: row.i_span,
+        recorded: (job(j.id) ?? j).files.some((f) => f.name === "traces.npz"),
         told: `Rank ${row.rank} of "${j.title}": ${row.model}${settings ? `, ${settings}` : ""}, ${row.word} bits, ${short(row.dt)} ms a step, current within ±${short(row.i_span, 3)} nA. Score ${fix(row.combined_score)}${validated ? " on held-out data" : ", not validated"}.`,
       };
     }
@@ -196,6 +203,8 @@ export class DeployView {
       model: present.model,
       word: present.word,
       dt: s.dt,
+      span: s.i_span,
+      recorded: false,
       told: `${present.model} as on the bench: ${present.word} bits, ${short(s.dt)} ms a step, current within ±${short(s.i_span, 3)} nA.`,
     };
   }
@@ -206,6 +215,7 @@ export class DeployView {
     const board = this.known.find((b) => b.name === session.board);
     this.verify.disabled = this.export.disabled = !d;
     this.build.disabled = !d || !board || !board.words.includes(d.word);
+    this.run.fill(d, board?.name ?? null, !this.build.disabled);
     const focused = document.activeElement?.id;
     set(
       this.boards,
@@ -264,14 +274,16 @@ export class DeployView {
     );
   }
 
-  private start(b: HTMLButtonElement, kind: "verify" | "build" | "export"): void {
+  private start(b: HTMLButtonElement, kind: "verify" | "build" | "export" | "run"): void {
     const d = this.deployed;
-    const asked = { verify: this.steps, build: this.seed, export: null }[kind];
-    if (!d || asked?.reportValidity() === false) return;
+    const asked = { verify: this.steps, build: this.seed, export: null, run: null }[kind];
+    const run = kind === "run" ? this.run.asked() : {};
+    if (!d || !run || asked?.reportValidity() === false) return;
     const more = {
       verify: { steps: this.steps.valueAsNumber },
       build: { board: session.board, seed: this.seed.valueAsNumber },
       export: {},
+      run,
     }[kind];
     void act(b, this.near, async () => {
       const j = await post<Job>("jobs", { kind, neuron: d.neuron, ...more });

@@ -1,16 +1,17 @@
-// Shows a running or finished verification, build or export: steps, log, checks, report, files.
+// Shows a running or finished verification, build, export or run: steps, log, checks, report, chart, files.
 import type { BuildReport, Check, Job, JobEvent } from "../state/api";
 import { command, follow, over } from "../state/jobs";
 import { brief, job } from "../state/project";
 import { source } from "../state/server";
 import { on } from "../state/topics";
 import { button, h, say, set } from "../ui/elements";
-import { count, fix } from "../ui/format";
+import { count, fix, short } from "../ui/format";
 import { act } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { share } from "../ui/share";
 import { Table } from "../ui/table";
 import { told } from "./jobTable";
+import { RunResult } from "./runResult";
 
 interface Step {
   name: string;
@@ -32,6 +33,7 @@ export class JobView {
   private readonly verdict = h("p", { id: "verdict", role: "status" });
   private readonly checks: Table<Check>;
   private readonly report = h("div", { id: "report" });
+  private readonly run = new RunResult();
   readonly files = h("div", { id: "job-files" });
   readonly same = new SameBox();
   private id: string | null = null;
@@ -63,6 +65,7 @@ export class JobView {
       this.verdict,
       this.steps,
       this.checks.el,
+      this.run.el,
       this.report,
       this.log,
       this.files,
@@ -85,6 +88,7 @@ export class JobView {
     this.done = [];
     this.rows = [];
     this.built = null;
+    this.run.reset();
     this.log.textContent = "";
     this.log.hidden = true;
     this.fill();
@@ -104,6 +108,7 @@ export class JobView {
       } else if (e.type === "log") text.push(e.text.endsWith("\n") ? e.text : `${e.text}\n`);
       else if (e.type === "checks") this.rows = e.rows;
       else if (e.type === "report") this.built = e;
+      else if (e.type === "samples" || e.type === "run") this.run.take(e);
       else if (e.type === "notice") this.done.push({ name: "notice", state: "done", texts: [e.text] });
     }
     if (text.length) this.append(text.join(""));
@@ -146,18 +151,24 @@ export class JobView {
     );
     this.checks.update(this.rows);
     this.checks.el.hidden = this.rows.length === 0;
+    this.run.fill();
+    const found = this.run.verdict ?? this.verified();
+    say(this.verdict, found?.text ?? "");
+    this.verdict.className = found?.good === false ? "bad verdict" : "good verdict";
+    this.fillReport(j);
+  }
+
+  /** Whether the hardware is the reference, in all checks of a verification; null before they are there. */
+  private verified(): { good: boolean; text: string } | null {
+    if (!this.rows.length) return null;
     const wrong = this.rows.reduce((n, c) => n + c.mismatches, 0);
     const steps = this.rows.reduce((n, c) => n + c.steps, 0);
-    say(
-      this.verdict,
-      !this.rows.length
-        ? ""
-        : wrong
-          ? `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.`
-          : `✓ bit-exact over ${count(steps)} steps in simulation.`,
-    );
-    this.verdict.className = wrong ? "bad verdict" : "good verdict";
-    this.fillReport(j);
+    return wrong
+      ? {
+          good: false,
+          text: `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.`,
+        }
+      : { good: true, text: `✓ bit-exact over ${count(steps)} steps in simulation.` };
   }
 
   private fillReport(j: Job | undefined): void {
@@ -183,7 +194,7 @@ export class JobView {
         h(
           "dd",
           { class: enough ? "" : "bad" },
-          `${fix(r.mhz, 1)} MHz reached, ${fix(r.clock_mhz, 1)} MHz needed${enough ? "" : ": too slow"} – from timing, not measured on a board`,
+          `${fix(r.mhz, 1)} MHz reached, ${short(r.clock_mhz)} MHz needed${r.pll ? ", from a PLL" : ""}${enough ? "" : ": too slow"} – from timing, not measured on a board`,
         ),
         h("dt", null, "a step"),
         h("dd", null, `${count(r.latency)} clocks until its result, a new neuron every ${count(r.interval)} clocks`),
@@ -192,8 +203,14 @@ export class JobView {
           ? []
           : [
               h("dt", null, "neurons"),
-              h("dd", null, `${count(r.neurons)} in this bitstream, in lockstep with the host`),
-              h("dt", null, "serial line"),
+              h("dd", null, `${count(r.neurons)} in this bitstream`),
+              ...(r.free_run === undefined
+                ? []
+                : [
+                    h("dt", null, "free-run"),
+                    h("dd", null, `${short(r.free_run, 6)} times real time, counted from the clock, not measured on a board`),
+                  ]),
+              h("dt", null, "lockstep"),
               h(
                 "dd",
                 null,

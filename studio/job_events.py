@@ -1,0 +1,166 @@
+"""The types of the events that a job writes and the page receives; see `answers` for how the page declares them."""
+
+from typing import Literal, NotRequired, TypedDict
+
+from .answers import JobState, Scale, Settings
+
+
+class FittedParameter(TypedDict):
+    name: str
+    unit: str
+    meaning: str
+    value: float
+    free: bool
+    at_bound: bool
+    range: tuple[float, float] | None
+
+
+class Row(TypedDict):
+    rank: int
+    model: str
+    settings: Settings
+    combined_score: float | None
+    training: float | None
+    float64: float | None
+    voltage: NotRequired[float | None]  # missing, as timing_term, in fits of earlier versions
+    timing_term: NotRequired[float]
+    timing: float | None
+    count: float | None
+    masked_rmse: float | None
+    gamma: float | None
+    spikes_model: int
+    spikes_data: int
+    tied: bool | None
+    word: int
+    dt: float
+    i_span: float
+    codes: dict[str, int]
+    params: list[FittedParameter]
+
+
+class Ranking(TypedDict):
+    type: Literal["ranking"]
+    rows: list[Row]
+    how: str
+    tie: str | None
+    outcome: str
+    ended_early: list[str]
+    validated: bool
+    scale: NotRequired[Scale | None]
+    scale_sentences: NotRequired[list[str]]
+
+
+class Better(TypedDict):
+    type: Literal["better"]
+    model: str
+    loss: float
+    settings: Settings
+    i_span: NotRequired[float]
+    codes: NotRequired[dict[str, int]]  # if they are missing, the parameters are used
+    params: dict[str, float]
+
+
+class BuildReport(TypedDict):
+    type: Literal["report"]
+    board: str
+    model: str
+    word: int
+    cells: tuple[int, int]
+    multipliers: tuple[int, int]
+    block_rams: tuple[int, int]
+    mhz: float
+    clock_mhz: float
+    interval: int
+    latency: int
+    neurons: int
+    # missing in reports of earlier versions, where `neurons` is what is possible
+    baud: NotRequired[int]
+    steps_per_second: NotRequired[int]
+    times_real_time: NotRequired[float]
+    possible_neurons: NotRequired[int]
+    # missing in reports of earlier versions
+    pll: NotRequired[bool]
+    free_run: NotRequired[float]
+    floorplan: str | None
+    bitstream: str
+
+
+class Check(TypedDict):
+    stimulus: str
+    steps: int
+    spikes: int
+    saturations: int
+    mismatches: int
+
+
+class Samples(TypedDict):
+    """New samples of a run in a board: of many, the extremes, so that spikes stay visible."""
+
+    type: Literal["samples"]
+    anew: bool  # whether the run begins here, for the first time or again: what came before does not count
+    times: list[float]  # ms
+    voltage: list[float]  # mV
+    spikes: list[float]  # ms; of many, some
+    fired: int  # all spikes so far
+    done: int  # steps so far
+    total: int  # steps of the whole run
+    dt: float  # ms
+
+
+class BoardRun(TypedDict):
+    """A run in a board that came to its end."""
+
+    type: Literal["run"]
+    mode: Literal["lockstep", "free-run"]
+    board: str
+    port: str
+    where: str  # the board and its port, or what simulated it, in words
+    simulated: bool
+    steps: int
+    samples: int
+    spikes: int
+    mismatches: int
+    seconds: float  # that the run took
+    dt: float  # ms
+
+
+class _State(TypedDict):
+    type: Literal["state"]
+    state: JobState
+    error: NotRequired[str | None]
+
+
+class _Notice(TypedDict):
+    type: Literal["notice"]
+    text: str
+
+
+class _Progress(TypedDict):
+    type: Literal["progress"]
+    model: str
+    evaluations: int
+    budget: int
+    loss: float
+
+
+class _Step(TypedDict):
+    type: Literal["step"]
+    name: str
+    state: Literal["start", "done", "note"]
+    text: str
+
+
+class _Log(TypedDict):
+    type: Literal["log"]
+    step: str
+    text: str
+
+
+class _Checks(TypedDict):
+    type: Literal["checks"]
+    rows: list[Check]
+
+
+JobEvent = (
+    _State | _Notice | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
+)  # fmt: skip
