@@ -1,166 +1,126 @@
-"""The neuron behind its serial line, against the same neuron driven at its ports."""
+"""The top level: every model behind its serial line, and what the pins of a board show."""
 
+import importlib.util
 import random
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from amaranth.sim import Simulator
 
-from spikefab.boards.top import SerialNeuron
-from spikefab.hw.datapath import datapath
-from spikefab.hw.models import MODELS, LIFNeuron
+from spikefab.boards import link
+from spikefab.boards.link import Control, Op
+from spikefab.boards.reference_board import noise_codes
+from spikefab.boards.top import LED_SECONDS
+from spikefab.hw.models import MODELS, AdExNeuron, HodgkinHuxleyNeuron, LIFNeuron
 
-CLOCK_HZ, BAUD = 160_000, 20_000  # eight clocks a bit: the protocol is the same, the simulation short
-BIT = CLOCK_HZ // BAUD
-PAUSE = 9  # byte times after which an answer is over
-LIF = datapath(LIFNeuron)
+SPEC = importlib.util.spec_from_file_location("host", Path(__file__).with_name("host.py"))
+host = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(host)
 
-
-def write(address, code):
-    return b"W" + bytes([address]) + code.to_bytes(5, "little", signed=True)
-
-
-def step(code):
-    return b"S" + code.to_bytes(4, "little", signed=True)
+NEURON = LIFNeuron(word=16)
+DP = NEURON.datapath
+ADDRESS = {register.name: register.address for register in DP.registers}
 
 
-def answers(line):
-    """[(v, flags)] of the board's bytes."""
-    assert len(line) % 5 == 0
-    return [
-        (int.from_bytes(line[k : k + 4], "little", signed=True), line[k + 4]) for k in range(0, len(line), 5)
-    ]  # fmt: skip
+def same_as_reference(model, word, steps=24):
+    """A short run in lockstep with strong currents and noise, from a potential near the threshold."""
+    neuron = model(word=word)
+    dp = neuron.datapath
+    rng = random.Random(word)
+    noise, _ = noise_codes(77, 9, dp.current.width, steps)
+    lo, hi = dp.current.lo - int(noise.min()), dp.current.hi - int(noise.max())
+    codes = [code for _ in range(steps // 2) for code in [rng.choice((0, hi // 4, hi, rng.randint(lo, hi)))] * 2]
+    name, q = next(iter(dp.states.items()))
+    near = (len(dp.coefficients), max(q.lo, min(q.hi, round(-58 / q.lsb))))
+    first = 0, neuron.reset_codes[0] * 7 // 8
 
+    async def script(h):
+        await h.write(*near)
+        await h.write(*first)
+        await h.write(Op.SEED, 77)
+        entries = [(code, 2) for code in codes[::2]]
+        for k in range(0, len(entries), 12):
+            await h.play(*entries[k : k + 12])
+        await h.write(Op.CONTROL, Control.RUN | link.noise(9))
+        await h.quiet()
+        assert (await h.write(Op.CONTROL, 0)).flags == 0
 
-def over_the_line(neuron, chunks, pause=PAUSE):
-    """What the board sends while the host sends `chunks`, each followed by a pause of so many bytes; and the LED."""
-    dut = SerialNeuron(neuron, CLOCK_HZ, BAUD)
-    line, led, stops = bytearray(), [], []
-
-    async def host(ctx):
-        for chunk in chunks:
-            for byte in chunk:
-                for bit in (0, *((byte >> k) & 1 for k in range(8)), 1):
-                    ctx.set(dut.rx, bit)
-                    await ctx.tick().repeat(BIT)
-            await ctx.tick().repeat(10 * BIT * pause)
-        await ctx.tick().repeat(10 * BIT * 12)
-
-    async def watch(ctx):
-        bits, wait = [], 0
-        async for _, _, tx, lit in ctx.tick().sample(dut.tx, dut.led):
-            led.append(lit)
-            if wait:
-                wait -= 1
-            elif bits or not tx:
-                bits.append(tx)
-                wait = BIT - 1 if len(bits) > 1 else BIT + BIT // 2 - 1  # from the edge to the middle of the first bit
-            if len(bits) == 10:
-                stops.append(bits[9])
-                line.append(sum(bit << k for k, bit in enumerate(bits[1:9])))
-                bits, wait = [], 0
-
-    sim = Simulator(dut)
-    sim.add_clock(1 / CLOCK_HZ)
-    sim.add_testbench(host)
-    sim.add_testbench(watch, background=True)
-    sim.run()
-    assert all(stops), "a byte of the board ends without a stop bit"
-    return answers(bytes(line)), led
-
-
-def at_the_ports(neuron, operations):
-    """[(v, spike)] of `operations`, ("W", address, code) or ("S", code), done without a line."""
-    results = []
-
-    async def bench(ctx):
-        ctx.set(neuron.o_ready, 1)
-        for kind, *arguments in operations:
-            if kind == "W":
-                ctx.set(neuron.cfg_addr, arguments[0])
-                ctx.set(neuron.cfg_data, arguments[1])
-                ctx.set(neuron.cfg_valid, 1)
-                await ctx.tick().until(neuron.cfg_ready)
-                ctx.set(neuron.cfg_valid, 0)
-            else:
-                ctx.set(neuron.i, arguments[0])
-                ctx.set(neuron.i_valid, 1)
-                await ctx.tick().until(neuron.i_ready)
-                ctx.set(neuron.i_valid, 0)
-                results.append(await ctx.tick().sample(neuron.o_v, neuron.o_spike).until(neuron.o_valid))
-
-    sim = Simulator(neuron)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
-    return results
-
-
-def on_the_wire(operations):
-    return [write(*rest) if kind == "W" else step(*rest) for kind, *rest in operations]
-
-
-def strong_currents(paths, count, seed=0):
-    """Codes from silence to full scale."""
-    rng = random.Random(seed)
-    q = paths.current
-    return [rng.choice((0, q.hi // 4, q.hi, rng.randint(q.lo, q.hi))) for _ in range(count)]
-
-
-def near_threshold(paths):
-    """A write to the membrane potential, the first state, from where a few strong steps move every model."""
-    (q, *_) = paths.states.values()
-    return ("W", len(paths.coefficients), round(-58 / q.lsb))
+    records = host.talk_in_amaranth(script, neuron).records
+    assert records == host.reference_records(neuron, codes + noise, [(0, *near), (0, *first)]), name
+    assert len({v for _, _, v in records}) > 3, "the stimulus has to move the neuron"
 
 
 @pytest.mark.parametrize("word", [16, 18, 24])
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_same_answers_as_at_the_ports(model, word):
-    paths = datapath(model, word)
-    operations = [near_threshold(paths), *(("S", i) for i in strong_currents(paths, 12))]
-    expected = at_the_ports(model(word=word), operations)
-    got, _ = over_the_line(model(word=word), on_the_wire(operations))
-    assert got == expected
-    assert len({v for v, _ in got}) > 3, "the stimulus has to move the neuron"
+def test_every_model_does_what_the_reference_does(model, word):
+    same_as_reference(model, word)
 
 
-def test_every_register_is_reached_by_its_address():
-    """Writing a register's own code changes nothing; a changed code in each of them is seen at the ports alike."""
-    formats = [*LIF.coefficients.values(), *LIF.states.values()]
-    rng = random.Random(1)
-    operations = []
-    for address, q in enumerate(formats):
-        operations += [("W", address, rng.randint(q.lo, q.hi)), ("S", LIF.current.hi // 3)]
-    got, _ = over_the_line(LIFNeuron(), on_the_wire(operations))
-    assert got == at_the_ports(LIFNeuron(), operations)
+@pytest.mark.parametrize(("some", "bits"), [(AdExNeuron, 16), (HodgkinHuxleyNeuron, 24)])
+def test_some_models_do_what_the_reference_does(some, bits):
+    """Two of those above, among the tests that are always run: codes of four and of five bytes."""
+    same_as_reference(some, bits)
 
 
-def test_two_steps_may_be_unanswered():
-    operations = [("S", i) for i in strong_currents(LIF, 10, seed=2)]
-    frames = on_the_wire(operations)
-    pairs = [b"".join(frames[k : k + 2]) for k in range(0, len(frames), 2)]
-    got, _ = over_the_line(LIFNeuron(), pairs, pause=12)
-    assert got == at_the_ports(LIFNeuron(), operations)
+@pytest.mark.parametrize("potential", [-70, -60, -50, -1, 0, 20, 60])
+def test_voltage_is_the_share_of_high_clocks(potential):
+    """In as many clocks as the read-out has codes, the pin is high for its distance from the lowest, within one clock."""
+    codes = 1 << DP.readout.width
+
+    async def script(h):
+        await h.write(ADDRESS["V_th"], DP.coefficients["V_th"].hi)
+        await h.write(ADDRESS["V"], round(potential / DP.states["V"].lsb))
+        await h.play((0, 1))
+        await h.write(Op.CONTROL, Control.RUN)
+        await h.quiet()
+        before = h.high
+        await h.pause(codes)
+        shown.append((h.high - before)[2])
+
+    shown = []
+    ((_, spike, v),) = host.talk(script).records
+    assert not spike
+    assert v == pytest.approx(potential / DP.readout.lsb, abs=1 / DP.readout.lsb)
+    assert shown[0] == pytest.approx(v - DP.readout.lo, abs=1)
 
 
-def test_bytes_that_start_no_frame_and_addresses_beyond_are_ignored():
-    current = LIF.current.hi
-    beyond = write(0x80, 12345)
-    got, _ = over_the_line(LIFNeuron(), [b"\x00\xffsw", beyond, step(current), b"\n", step(current)])
-    assert got == at_the_ports(LIFNeuron(), [("S", current)] * 2)
+def test_led_and_spike_show_a_spike_and_nothing_else():
+    """About 20 ms and about 1 ms, from the same clock on; then they are dark, until the next spike."""
+
+    async def script(h):
+        await h.write(Op.CONTROL, Control.RUN)
+        await h.play((0, 1))
+        await h.pause(5000)
+        lit.append(h.high)
+        await h.write(ADDRESS["V_th"], DP.coefficients["V_th"].lo)
+        for _ in range(2):
+            await h.write(ADDRESS["hold"], 0)
+            await h.play((0, 1))
+            await h.pause(5000)
+            lit.append(h.high)
+            await h.pause(5000)
+            assert list(h.high[:2]) == list(lit[-1][:2]), "it is lit without a spike"
+
+    lit = []
+    assert [spike for _, spike, _ in host.talk(script).records] == [False, True, True]
+    assert list(lit[0][:2]) == [0, 0]
+    for before, after in pairwise(lit):
+        led, spike, _ = (after - before) / host.CLOCK_HZ
+        assert 0.9 * LED_SECONDS < led < 2 * LED_SECONDS
+        assert 0.0005 < spike < 0.003
 
 
-def test_six_zero_bytes_end_a_frame_that_was_cut_short():
-    """What was cut short may have been a step: from then on the host is in step with the board again."""
-    current = LIF.current.hi
-    got, _ = over_the_line(LIFNeuron(), [step(current)[:3] + bytes(6), step(current)])
-    assert got[-1:] == at_the_ports(LIFNeuron(), [("S", current & 0xFFFF), ("S", current)])[-1:]
+def test_led_stays_lit_while_it_spikes():
+    async def script(h):
+        await h.write(ADDRESS["V_th"], DP.coefficients["V_th"].lo)
+        await h.write(ADDRESS["n_ref"], 0)
+        await h.play(*[(0, 256)] * 3)
+        await h.write(Op.CONTROL, Control.RUN | Control.PACED | link.decimated(256))
+        await h.pause(1000)
+        before = h.high
+        await h.pause(10_000)
+        lit.append((h.high - before)[0])
 
-
-def test_led_is_lit_about_20_ms_from_a_spike():
-    fire = write(list(LIF.coefficients).index("V_th"), LIF.coefficients["V_th"].lo)
-    got, led = over_the_line(LIFNeuron(), [fire, step(0)], pause=60)
-    assert got[0][1] == 1
-    assert 0.015 < sum(led) / CLOCK_HZ < 0.03
-    assert led[-1] == 0
-    quiet, dark = over_the_line(LIFNeuron(), [step(0)])
-    assert (quiet[0][1], sum(dark)) == (0, 0)
+    lit = []
+    host.talk(script)
+    assert lit == [10_000]
