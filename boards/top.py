@@ -88,7 +88,7 @@ class System(wiring.Component):
         shown = Signal(round(s.clock_hz * LED_SECONDS).bit_length())
         with m.If(linked.fired):
             m.d.sync += shown.eq(~0)
-        with m.Elif(self.led):
+        with m.Elif(shown != 0):
             m.d.sync += shown.eq(shown - 1)
         # registers keep glitches of the comparisons from the pins
         m.d.sync += [self.led.eq(shown != 0), self.spike.eq(shown[-4:].all())]
