@@ -122,7 +122,7 @@ def bodies(rng, count):
 
 @pytest.mark.parametrize("pause", [0, 3], ids=["back to back", "with pauses"])
 def test_good_frames_are_received(pause):
-    sent = list(bodies(random.Random(1), 5 if pause else 20))
+    sent = list(bodies(random.Random(1), 3 if pause else 12))
     frames = received(levels(b"".join(map(link.to_board, sent)), pause))
     assert frames == [(link.checked(body), True) for body in sent]
 
@@ -132,7 +132,7 @@ def test_mutated_frames_are_received_or_refused_as_the_host_would():
     rng = random.Random(2)
     line = bytearray()
     kept = refused = 0
-    for k, body in enumerate(bodies(rng, 32)):
+    for k, body in enumerate(bodies(rng, 22)):
         if k < 3:
             continue
         wrong = bytearray(link.to_board(body))

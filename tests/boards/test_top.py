@@ -84,7 +84,6 @@ def test_voltage_is_the_share_of_high_clocks(potential):
     assert shown[0] == pytest.approx(v - DP.readout.lo, abs=1)
 
 
-@pytest.mark.xfail(strict=True, reason="the counter of the LED runs on below zero: it lights for ever")
 def test_led_and_spike_show_a_spike_and_nothing_else():
     """About 20 ms and about 1 ms, from the same clock on; then they are dark, until the next spike."""
 
