@@ -33,6 +33,7 @@ class LinkedNeuron(wiring.Component):
         self, neuron: Neuron, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
     ) -> None:
         assert len(identity) % PAGE == 0
+        assert neuron.latency < 20 * divisor(clock_hz, baud), "a write is taken before the next frame has arrived"
         assert max(layout.entry_bytes, 3) <= layout.code_bytes, "the shift register of a frame is as long as a code"
         assert len(neuron.datapath.registers) <= Op.IDENTIFY, "a register's address is below the first operation"
         self.neuron, self.layout, self.identity, self.tick = neuron, layout, identity, tick
@@ -50,7 +51,7 @@ class LinkedNeuron(wiring.Component):
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx), self.fired.eq(player.fired)]
         self.expected = Signal(2)  # number of the next frame
         self.asked, self.paged = Signal(), Signal()  # an answer is due; it is a page
-        self.page = Signal(8)
+        self.page = Signal(range(max(2, len(self.identity) // PAGE)))
         self.refused, self.damaged = Signal(), Signal()
         self._commands(m, receiver, player, restart)
         self._answers(m, transmitter, player)
@@ -110,12 +111,13 @@ class LinkedNeuron(wiring.Component):
                     self.refused.eq(~(accepted | op[Op.IDENTIFY])),
                 ]
                 m.d.sync += self.expected.eq(Mux(op[Op.IDENTIFY], 0, self.expected + accepted))
+                with m.If(op[Op.IDENTIFY]):  # behind the page, there were just two bytes of CRC
+                    m.d.sync += self.page.eq(held[-24:])
         control = Signal(CONTROL)
         m.d.comb += [
             player.commit.eq(accepted & playing),
             player.seeding.eq(accepted & op[Op.SEED]),
             player.control.eq(control),
-            self.page.eq(held[-24:]),  # behind the page, there were just two bytes of CRC
         ]
         with m.If(accepted & op[Op.CONTROL]):
             m.d.sync += control.eq(held[:CONTROL_BITS])

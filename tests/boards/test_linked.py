@@ -47,7 +47,6 @@ def test_identity_is_read_page_by_page():
     assert link.read_identity(block) == setup.identity
 
 
-@pytest.mark.xfail(strict=True, reason="the address of the page moves with the bytes that arrive while it is sent")
 def test_a_page_is_whole_although_more_arrives():
     _, setup = host.program()
     page = link.identity_block(setup.identity)[link.PAGE : 2 * link.PAGE]
