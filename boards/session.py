@@ -105,7 +105,6 @@ class Board:
         dp = neuron.datapath
         self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, identity["depth"])
         self._stack = stack
-        self._setting = 0  # of the control register
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +169,7 @@ class Board:
         setting = Control.RUN | (Control.PACED if free else 0) | link.noise(noise_bits) | link.decimated(every)
         repeats = 0
         while True:
-            record = Recorder(self.layout, len(codes), self.neuron.datapath, watch)
+            record = Recorder(self.layout, self.neuron.datapath, watch)
             try:
                 self._start(seed)
                 self._play(codes, setting, free, every, record)
@@ -296,16 +295,12 @@ class Board:
 class Recorder:
     """Collects records, and gives each step its full number."""
 
-    def __init__(self, layout: Layout, steps: int, dp: Any, watch: Callable[..., None] | None) -> None:
+    def __init__(self, layout: Layout, dp: Any, watch: Callable[..., None] | None) -> None:
         self.layout, self.dp, self.watch = layout, dp, watch
         self.steps: list[int] = []
         self.v: list[int] = []
         self.fired: list[bool] = []
         self.new = False  # something came since this was last set
-
-    @property
-    def count(self) -> int:
-        return len(self.steps)
 
     @property
     def done(self) -> int:

@@ -1,7 +1,8 @@
 """`python docs/make_board.py` fills the marked parts of docs/board.md: from boards/link.py, boards/table.py, options, and errors.
 
 A part begins with `<!-- made: NAME -->` and ends with `<!-- end -->`; SECTIONS says which function makes it. The words of most
-tables are the comments of the source, so that the page says what the code says.
+tables are the comments of the source, so that the page says what the code says. It is one file because the words of the table of
+errors are checked against the code by what else is here.
 """
 
 import ast

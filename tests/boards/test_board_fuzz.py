@@ -4,20 +4,15 @@ The board is the top level in Verilator. The same bytes go to the reference, whi
 the run marked `long` is printed (`pytest -s`).
 """
 
-import importlib.util
 import random
 import time
-from pathlib import Path
 
 import pytest
 
 from spikefab.boards import link
 from spikefab.boards.link import Control, Flag, Kind, Op
 from spikefab.boards.reference_board import ReferenceBoard
-
-SPEC = importlib.util.spec_from_file_location("host", Path(__file__).with_name("host.py"))
-host = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(host)
+from tests.boards import host
 
 
 class Pair(host.VerilatorHost):

@@ -1,8 +1,6 @@
 """What a board does with single frames, each carried out whole or refused and not at all. The board is simulated at its pins."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +8,8 @@ from spikefab.boards import link
 from spikefab.boards.link import Control, Flag, Kind, Op
 from spikefab.boards.reference_board import noise_codes
 from spikefab.hw.models import LIFNeuron
+from tests.boards import host
 
-SPEC = importlib.util.spec_from_file_location("host", Path(__file__).with_name("host.py"))
-host = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(host)
 talk = host.talk
 
 NEURON = LIFNeuron(word=16)

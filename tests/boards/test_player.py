@@ -1,8 +1,5 @@
 """Steps, records and flags of a run on a board, against the reference. The board is simulated at its pins."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,10 +7,8 @@ from spikefab.boards import link
 from spikefab.boards.link import Control, Flag, Kind, Op
 from spikefab.boards.reference_board import noise_codes
 from spikefab.hw.models import LIFNeuron
+from tests.boards import host
 
-SPEC = importlib.util.spec_from_file_location("host", Path(__file__).with_name("host.py"))
-host = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(host)
 talk = host.talk
 
 NEURON = LIFNeuron(word=16)

@@ -233,7 +233,7 @@ def test_run_lengths_and_full_numbers_of_steps():
     assert entries == [(5, 256), (5, 45), (-3, 2), (7, 256), (7, 1)]
     assert np.array_equal(np.concatenate([np.full(n, code) for code, n in entries]), codes)
     layout = Layout(32, 16, 16, 512)
-    recorder = Recorder(layout, 10**6, LIF.datapath, None)
+    recorder = Recorder(layout, LIF.datapath, None)
     steps = [0, 1, 32767, 32768, 65535, 65536, 98304, 131072, 131073]
     recorder.take(b"".join(layout.packed(step, False, -1) for step in steps))
     assert recorder.steps == steps

@@ -1,9 +1,7 @@
 """The top level: every model behind its serial line, and what the pins of a board show."""
 
-import importlib.util
 import random
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +10,7 @@ from spikefab.boards.link import Control, Op
 from spikefab.boards.reference_board import noise_codes
 from spikefab.boards.top import LED_SECONDS
 from spikefab.hw.models import MODELS, AdExNeuron, HodgkinHuxleyNeuron, LIFNeuron
-
-SPEC = importlib.util.spec_from_file_location("host", Path(__file__).with_name("host.py"))
-host = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(host)
+from tests.boards import host
 
 NEURON = LIFNeuron(word=16)
 DP = NEURON.datapath

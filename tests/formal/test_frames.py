@@ -4,9 +4,6 @@ Proved by the SAT solver of yosys, by induction over the clocks, for every signa
 time, bytes without a stop bit. So what a receiver out of step takes for a frame is accepted only where a CRC says nothing.
 """
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from amaranth.hdl import Cat, Fragment, Module, Mux, Signal
 from amaranth.lib.crc.catalog import CRC16_IBM_SDLC
@@ -14,10 +11,7 @@ from amaranth.lib.crc.catalog import CRC16_IBM_SDLC
 from spikefab.boards import framing, uart
 from spikefab.boards.table import BOARDS
 from spikefab.boards.uart import divisor
-
-SPEC = importlib.util.spec_from_file_location("induction", Path(__file__).with_name("induction.py"))
-induction = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(induction)
+from tests.formal import induction
 
 START, RESIDUE = 0xFFFF, 0xF0B8  # of the register: at the start, and after bytes that end with their CRC
 POLYNOMIAL = 0x8408  # 0x1021 with its bits in the order in which the line sends them

@@ -6,19 +6,13 @@ each. The memory is replaced by one that knows only this entry: what it reads an
 the clock in which it is written, is anything. So no queue uses this, and a memory may be any that a device has.
 """
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from amaranth.hdl import Cat, Elaboratable, Fragment, Module, Mux, Signal
 
 from spikefab.boards import queues
 from spikefab.boards.link import SLOTS, Layout
 from spikefab.boards.table import BOARDS
-
-SPEC = importlib.util.spec_from_file_location("induction", Path(__file__).with_name("induction.py"))
-induction = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(induction)
+from tests.formal import induction
 
 LAYOUTS = [Layout(23, word, word, board.stimulus) for board, word in zip(BOARDS.values(), (16, 24), strict=True)]
 NONE, STORED, KEPT, PLAYED = range(
