@@ -12,6 +12,7 @@ from .link import BODY, PAGE, Flag, Kind, Layout, Op
 WINDOW = 3  # frames sent before an answer is read, at most: their numbers are modulo 4
 REPEAT = 0.25  # s without an answer after which frames are repeated
 SILENCE = 3.0  # s without any frame from the board, although asked, after which it is said to be silent
+STUBBORN = 200  # times that frames are repeated, with nothing carried out in between, before a board is said to refuse
 TRIES = 3  # times that an identity is read, or a run made, if the line damages it
 LONGEST = 256 * PAGE  # bytes of an identity block, at most
 POLL = 0.02  # s between two questions to a board that has nothing to say
@@ -51,6 +52,7 @@ class Connection:
         self._expected = 0  # number of the next frame, as the board said last
         self._next = 0  # number of the next frame to be sent for the first time
         self._sent: list[bytes] = []  # frames that were sent and not yet carried out
+        self._times = 0  # frames were repeated since something was carried out
         self._repeated = 0.0  # s, when something was last sent or carried out
         self._heard = time.monotonic()
 
@@ -112,7 +114,7 @@ class Connection:
         if done <= len(self._sent):
             del self._sent[:done]
             if done:
-                self._repeated = time.monotonic()
+                self._repeated, self._times = time.monotonic(), 0
 
     # -- what is sent --------------------------------------------------------------------------------------------
 
@@ -145,7 +147,9 @@ class Connection:
         if now - self._heard > SILENCE:
             raise BoardError(self._silence())
         if self._sent and now - self._repeated > REPEAT:
-            self._repeated = now
+            self._repeated, self._times = now, self._times + 1
+            if self._times > STUBBORN:
+                raise BoardError("the board answers but refuses what it is told: flash its bitstream again.")
             self.line.write(b"\0" + b"".join(self._sent))  # the zero ends what may have arrived of a frame
         return good
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.hw.datapath import Datapath
 from spikefab.sim import kernels
 
 from . import link
@@ -39,6 +40,16 @@ def noise_codes(seed: int, bits: int, width: int, steps: int) -> tuple[np.ndarra
     taken = sequence[: width * steps].reshape(steps, width)[:, :bits].astype(np.int64)
     weights = (1 << np.arange(bits, dtype=np.int64)) * np.where(np.arange(bits) == bits - 1, -1, 1)
     return taken @ weights, state
+
+
+def simulated(dp: Datapath, coefficients: Any, states: Any, current: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The codes of the read-out (T,), the spikes (T,) and the states at the end, under current codes (T,)."""
+    row, initial = np.array(coefficients, dtype=np.int64), np.array([states], dtype=np.int64)
+    out = kernels.simulate(dp, row, current, initial=initial, max_spikes=len(current), trace=True)
+    assert out.trace is not None
+    spikes = np.zeros(len(current), dtype=bool)
+    spikes[out.spikes[0, 0, : out.count[0, 0]]] = True
+    return dp.readout.encode(out.trace[0, 0]), spikes, out.end[0, 0]
 
 
 class ReferenceBoard:
@@ -179,15 +190,9 @@ class ReferenceBoard:
     def _simulated(self, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The codes of the read-out and the spikes (steps,) under current codes (steps,); the states are moved on."""
         count = len(self.dp.coefficients)
-        coefficients = np.array(self.registers[:count], dtype=np.int64)
-        initial = np.array([self.registers[count:]], dtype=np.int64)
-        out: Any = kernels.simulate(
-            self.dp, coefficients, current, initial=initial, max_spikes=len(current), trace=True
-        )  # fmt: skip
-        self.registers[count:] = map(int, out.end[0, 0])
-        spikes = np.zeros(len(current), dtype=bool)
-        spikes[out.spikes[0, 0, : out.count[0, 0]]] = True
-        return self.dp.readout.encode(out.trace[0, 0]), spikes
+        v, spikes, end = simulated(self.dp, self.registers[:count], self.registers[count:], current)
+        self.registers[count:] = map(int, end)
+        return v, spikes
 
     def _records(self, v: np.ndarray, spikes: np.ndarray) -> bytes:
         every = DECIMATIONS[(self.control >> RECORDS_AT & 15).bit_count()]

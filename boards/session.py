@@ -11,14 +11,13 @@ import numpy as np
 
 from spikefab.errors import BoardError, UsageError
 from spikefab.hw.neuron import Neuron
-from spikefab.sim import kernels
 
 from . import link
 from .connection import POLL, TRIES, Connection, LostError, per_frame
 from .identity import difference
 from .link import DECIMATIONS, HOLD, TIME_BITS, Control, Flag, Layout, Op
 from .ports import open_port
-from .reference_board import noise_codes
+from .reference_board import noise_codes, simulated
 from .table import BOARDS, get_board
 from .top import Setup
 from .twin import ReferenceTwin, RtlTwin, Twin
@@ -284,7 +283,8 @@ class Board:
 
     def _mismatches(self, current: np.ndarray, steps: np.ndarray, v: np.ndarray, fired: np.ndarray, every: int) -> int:
         """Samples that are not those of the reference, that are missing, or that should not be there."""
-        expected, spikes = expected_of(self.neuron, current)
+        n = self.neuron
+        expected, spikes, _ = simulated(n.datapath, [*n.codes.values()], [*n.initial.values()], current)
         due = spikes | (np.arange(len(current)) % every == 0)
         told = np.zeros(len(current), dtype=bool)
         told[steps] = True
@@ -332,16 +332,3 @@ def run_lengths(codes: np.ndarray) -> Iterator[tuple[int, int]]:
     for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
         for k in range(start, end, HOLD):
             yield int(codes[start]), min(HOLD, end - k)
-
-
-def expected_of(neuron: Neuron, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The codes of the read-out (T,) and the spikes (T,) of the reference, under current codes (T,)."""
-    coefficients = np.array(list(neuron.codes.values()), dtype=np.int64)
-    initial = np.array([list(neuron.initial.values())], dtype=np.int64)
-    out = kernels.simulate(
-        neuron.datapath, coefficients, current, initial=initial, max_spikes=len(current), trace=True
-    )  # fmt: skip
-    assert out.trace is not None
-    spikes = np.zeros(len(current), dtype=bool)
-    spikes[out.spikes[0, 0, : out.count[0, 0]]] = True
-    return neuron.datapath.readout.encode(out.trace[0, 0]), spikes

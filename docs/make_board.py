@@ -110,6 +110,10 @@ SENTENCES = {
         "Nothing comes. The wrong port, no bitstream, a bitstream of something else, or another speed.",
         "Flash again, and see that the port is the second one on the iCEBreaker. Unplug and plug in the board.",
     ),
+    "the board answers but refuses": (
+        "Its bitstream has the right identity, and yet refuses a frame: it is damaged, or not one of spikefab's.",
+        "Flash the bitstream again.",
+    ),
     "the board's identity is damaged": (
         "Frames come, but what they say of the neuron is wrong in itself.",
         "Flash the bitstream again. If it stays so: another cable, a smaller `--baud`.",

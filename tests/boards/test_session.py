@@ -10,7 +10,7 @@ import pytest
 from spikefab.boards import session
 from spikefab.boards.connection import Connection
 from spikefab.boards.identity import identity
-from spikefab.boards.link import DECIMATIONS, Layout
+from spikefab.boards.link import DECIMATIONS, Flag, Layout
 from spikefab.boards.reference_board import ReferenceBoard
 from spikefab.boards.session import Board, Recorder, connect, run_lengths
 from spikefab.boards.table import BOARDS
@@ -225,6 +225,30 @@ def test_free_run_that_does_not_keep_up_is_a_sentence(monkeypatch):
     monkeypatch.setattr("spikefab.boards.reference_board.GRAIN", 5000.0)  # ms: more than the memory holds, at once
     with over(Wire(LIF, pace=10)) as board, pytest.raises(BoardError, match="the stimulus had a gap"):
         board.run(np.random.default_rng(0).normal(0, 1, 4000), free=True)
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [(Flag.LOST, "too slow for so many samples"), (Flag.LATE, "longer than dt"), (Flag.CLIPPED, "beyond the range")],
+)
+def test_what_a_board_says_of_itself_is_a_sentence(flag, words, monkeypatch):
+    with over(Wire(LIF)) as board:
+        send = ReferenceBoard._send
+
+        def flagged(self, kind, payload):
+            self.flags |= flag
+            return send(self, kind, payload)
+
+        monkeypatch.setattr(ReferenceBoard, "_send", flagged)
+        with pytest.raises(BoardError, match=words):
+            board.run(waves(2000), free=True)
+
+
+def test_a_board_that_refuses_for_ever_is_a_sentence(monkeypatch):
+    with over(Wire(LIF)) as board:
+        monkeypatch.setattr(ReferenceBoard, "_carry_out", lambda self, what, payload: False)
+        with pytest.raises(BoardError, match="refuses what it is told"):
+            board.run(waves(2000))
 
 
 def test_run_lengths_and_full_numbers_of_steps():

@@ -111,6 +111,21 @@ def test_mistakes_are_sentences_with_their_codes(spikefab, tmp_path, fitted):
         assert (ran.code, words in ran.sentence) == (code, True), ran
 
 
+def test_a_mismatch_has_its_exit_code_and_the_json_all_the_same(spikefab, monkeypatch):
+    from spikefab.boards import session
+
+    honest = session.simulated
+
+    def wrong(*args):
+        codes, *rest = honest(*args)
+        return codes + (np.arange(len(codes)) == 7), *rest
+
+    monkeypatch.setattr(session, "simulated", wrong)
+    ran = spikefab("run", "lif", "--word", 16, "--port", "sim:reference", "--seconds", 0.1, "--json")
+    assert (ran.code, ran.json["mismatches"]) == (8, 1)
+    assert "differ in 1 of 1,000 steps" in ran.sentence
+
+
 def test_no_board_two_boards_and_the_one_port_of_two(spikefab, monkeypatch):
     from serial.tools import list_ports
 

@@ -151,13 +151,13 @@ def test_cancelled_it_keeps_what_came(studio):
 def test_a_mismatch_fails(tmp_path, monkeypatch):
     from spikefab.boards import session
 
-    honest = session.expected_of
+    honest = session.simulated
 
-    def wrong(neuron, current):
-        codes, spikes = honest(neuron, current)
-        return codes + (np.arange(len(codes)) == 7), spikes
+    def wrong(*args):
+        codes, *rest = honest(*args)
+        return codes + (np.arange(len(codes)) == 7), *rest
 
-    monkeypatch.setattr(session, "expected_of", wrong)
+    monkeypatch.setattr(session, "simulated", wrong)
     said = []
     work = worker._Work.__new__(worker._Work)
     work.folder, work.out, work.saving = tmp_path, tmp_path / "out", False
