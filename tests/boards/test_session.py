@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from contextlib import ExitStack
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from spikefab.boards import session
 from spikefab.boards.connection import Connection
 from spikefab.boards.identity import identity
-from spikefab.boards.link import DECIMATIONS, Flag, Layout
+from spikefab.boards.link import DECIMATIONS, Flag, Layout, Op, decimated, from_host
 from spikefab.boards.reference_board import ReferenceBoard
 from spikefab.boards.session import Board, Recorder, connect, run_lengths
 from spikefab.boards.table import BOARDS
@@ -242,6 +243,61 @@ def test_what_a_board_says_of_itself_is_a_sentence(flag, words, monkeypatch):
         monkeypatch.setattr(ReferenceBoard, "_send", flagged)
         with pytest.raises(BoardError, match=words):
             board.run(waves(2000), free=True)
+
+
+def test_a_gap_before_the_last_entries_is_a_sentence_too(monkeypatch):
+    """The last frame of stimulus is lost once: when it comes again, the board has waited for it."""
+    monkeypatch.setattr("spikefab.boards.connection.REPEAT", 0.5)
+    current = np.random.default_rng(0).normal(0, 1, 600)
+    entries = len(list(run_lengths(LIF.simulation.input_codes(current)))) + 4  # four more tell when the last was played
+    left = [-(-entries // 19)]  # frames of 19 entries
+
+    def harm(data, towards_board):
+        if towards_board and (body := from_host(data[:-1])) and body[0] & 63 == Op.PLAY:
+            left[0] -= 1
+            return b"" if left[0] == 0 else data
+        return data
+
+    with over(Wire(LIF, harm, pace=4e-3)) as board, pytest.raises(BoardError, match="the stimulus had a gap"):
+        board.run(current, free=True)
+
+
+@pytest.mark.parametrize("fault", ["wrong", "missing", "too many"])
+def test_a_sample_that_is_wrong_or_missing_or_should_not_be_there_is_counted(fault, monkeypatch):
+    packed, records = Layout.packed, ReferenceBoard._records
+    if fault == "wrong":
+        monkeypatch.setattr(Layout, "packed", lambda self, step, spike, v: packed(self, step, spike, v + (step == 400)))
+    else:
+
+        def faulty(self, v, spikes):
+            before, self.control = self.control, decimated(256 if fault == "missing" else 1)
+            out = records(self, v, spikes)
+            self.control = before
+            return out
+
+        monkeypatch.setattr(ReferenceBoard, "_records", faulty)
+    with over(Wire(LIF)) as board:
+        wrong = board.run(waves(1000), every=4).mismatches
+    assert wrong == 1 if fault == "wrong" else wrong > 200
+
+
+def test_an_answer_that_is_slower_than_the_question_is_repeated_is_not_taken_for_the_next():
+    class Slow(Wire):
+        """What the board sends arrives .05 s later; the host asks again after .02."""
+
+        def __init__(self, neuron):
+            super().__init__(neuron)
+            self.coming = []
+
+        def write(self, data):
+            self.coming.append((time.monotonic() + 0.05, self.board.advance(data)))
+
+        def read(self):
+            due = [data for at, data in self.coming if at <= time.monotonic()]
+            del self.coming[: len(due)]
+            return b"".join(due)
+
+    assert over(Slow(LIF)).identity == Setup(LIF, BOARDS["icebreaker"]).identity
 
 
 def test_a_board_that_refuses_for_ever_is_a_sentence(monkeypatch):
