@@ -1,32 +1,22 @@
 """Fits models to recordings and ranks them.
 
-The module can itself be called as a function: `spikefab.fit(...)` is `spikefab.fit.fit(...)`.
+As an attribute of `spikefab`, `fit` is the function (see `spikefab._Face`); this package is where its modules are.
 """
 
-import sys
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors, which do not run `__getattr__`
+    from .fitting import fit as fit
+    from .many.run import fit_many as fit_many
 
 
-def fit(*args: Any, **kwargs: Any) -> Any:
-    """See `spikefab.fit.fitting.fit`; imported on first use."""
-    from .fitting import fit as run
+def __getattr__(name: str) -> Any:  # imported on first use, as the readers need neither
+    if name == "fit":
+        from .fitting import fit
 
-    return run(*args, **kwargs)
+        return fit
+    if name == "fit_many":
+        from .many.run import fit_many
 
-
-def fit_many(*args: Any, **kwargs: Any) -> Any:
-    """See `spikefab.fit.many.run.fit_many`; imported on first use."""
-    from spikefab.fit.many.run import fit_many as run
-
-    return run(*args, **kwargs)
-
-
-class _Callable(ModuleType):
-    """A module that can be called. `from spikefab import fit` may return the module instead of the function."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return fit(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _Callable
+        return fit_many
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

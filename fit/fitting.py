@@ -21,10 +21,11 @@ from spikefab.interrupts import interruptible
 from spikefab.sim.engine import Engine, FixedPoint
 
 from .assess import assess, ideal_scores
-from .options import FitOptions
+from .options import FitOptions, shows_options
 from .results import FitResults
 
 
+@shows_options
 def fit(
     recording: Recording | str | Path | None = None,
     *,
@@ -49,9 +50,7 @@ def fit(
                recording, which has its own sample step, dt is another name of `step`
     spike_prominence
                mV: least prominence of a spike in these arrays or in the file, see `read`
-    models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds, anyway
-               the options of a fit, see `FitOptions`
-    options    the same as an object; keywords take precedence over it
+    options    the options of a fit (below) as an object; keywords take precedence over it
     progress   called as progress(model, evaluations, budget, best loss)
     notice     called with one sentence at a time: warnings about the recording, or that a kernel is being compiled
     callback   called as callback(model, parameters, loss) when a search has found better parameters; they include the settings

@@ -5,9 +5,10 @@ reads the defaults from it for its help, which has to be fast.
 """
 
 import difflib
+import inspect
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -235,3 +236,20 @@ def _bounds(given: Any) -> dict[str, tuple[float, float]]:
 
 def _is_list(x: Any) -> bool:
     return not isinstance(x, str | Mapping) and hasattr(x, "__len__") and hasattr(x, "__iter__")
+
+
+def shows_options(function: Callable) -> Callable:
+    """A decorator for a function that passes its keywords on to `FitOptions.of`: signature and docstring name the options.
+
+    The signature has no types, as those of arrays take three lines each when they are printed; the docstring has them in words.
+    """
+    declared = inspect.signature(function).parameters.values()
+    kept = [p.replace(annotation=p.empty) for p in declared if p.kind is not p.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None if f.default is MISSING else f.default)
+        for f in fields(FitOptions)
+    ]
+    function.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    table = inspect.cleandoc(FitOptions.__doc__ or "").partition("\n\n")[2]
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nThe options of a fit, `FitOptions`:\n\n{table}"
+    return function

@@ -56,7 +56,10 @@ class Neuron(wiring.Component):
     first: ClassVar[tuple[str, ...]] = ()  # coefficients whose registers come before the others
     resting: ClassVar[Any] = None  # function of the parameters that gives the states at rest, if they need a formula
     i_span: ClassVar[float] = 4.0  # span of the input, nA, by default; a fit takes it from the recording
-    # `__init_subclass__` sets the following three. A variant is a model under one choice of its settings, such as its kinetics.
+    # `__init_subclass__` sets the following. A variant is a model under one choice of its settings, such as its kinetics.
+    __signature__: ClassVar[
+        inspect.Signature
+    ]  # the parameters and settings in place of `**params`, for help and editors
     spec: ClassVar[Spec]  # the states and parameters that the class of this variant declares
     chosen: ClassVar[Mapping[str, Any]] = {}  # settings of this variant
     _variants: ClassVar[dict[tuple, "type[Neuron]"]]  # values of the settings -> class of the variant
@@ -149,6 +152,7 @@ class Neuron(wiring.Component):
         cls.chosen = variant or {name: values[0] for name, values in cls.settings.items()}
         cls._variants[tuple(cls.chosen.values())] = cls
         cls.spec = Spec(cls.__name__, cls.chosen, {**inherited, **declared}, cls.adapted, cls.first)
+        cls.__signature__ = _signature(cls)
 
     @classmethod
     def variant(cls, **choice: Any) -> "type[Neuron]":
@@ -299,3 +303,14 @@ class Neuron(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return lower(self, self.datapath, self.reset_codes)
+
+
+def _signature(kind: type[Neuron]) -> inspect.Signature:
+    """The signature of `kind(...)`: its parameters and settings with their defaults, and the options of every neuron."""
+    declared = {name: p.default for name, p in kind.spec.every.items() if isinstance(p, Param)} | kind.defaults()
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in (declared | dict(kind.chosen)).items()
+    ]
+    _, *options = inspect.signature(Neuron.__init__).parameters.values()
+    return inspect.Signature([*own, *(p.replace(annotation=p.empty) for p in options if p.kind is p.KEYWORD_ONLY)])

@@ -11,7 +11,7 @@ from typing import Any
 
 from spikefab.errors import FileError, UsageError
 from spikefab.files import require_writable, write_json
-from spikefab.fit.options import FitOptions
+from spikefab.fit.options import FitOptions, shows_options
 from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
 from spikefab.hw.models import model_source
@@ -24,6 +24,7 @@ from .workers import Workers, cores
 Progress = Callable[[Cell, int, int], None]
 
 
+@shows_options
 def fit_many(
     recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     executor: Any = None,
@@ -50,8 +51,7 @@ def fit_many(
     jobs        number of worker processes, by default one per processor
     reading     options of `spikefab.read`, the same for all files
     progress    called as progress(cell, finished, total) when a fit has ended
-    models, word, step, top_k, budget, seed, ...
-                options of each fit, see `FitOptions`; or `options`, the same as an object
+    options     the options of each fit (below) as an object; keywords take precedence over it
     dt          ms between two samples of files without a time; it is also the step of the hardware unless `step` is given
 
     KEY is a hash of the content of the file and of the settings, so that the same fit gives the same file name and the same

@@ -42,20 +42,23 @@ class IzhikevichNeuron(Neuron):
     v_peak = Param(35.0, "mV", (-40, 80), free=False, role=Role.PEAK, doc="spike detection and what a spike shows")
 
     @classmethod
-    def from_2003(cls, a: float, b: float, c: float, d: float, **options: Any) -> "IzhikevichNeuron":
+    def from_2003(
+        cls, a: float, b: float, c: float, d: float, *, dt: float = 0.1, word: int = 18, **more: Any
+    ) -> "IzhikevichNeuron":
         """The neuron of Izhikevich 2003: v' = .04 v^2 + 5 v + 140 - u + I; u' = a (b v - u); v >= 30: v <- c, u <- u + d.
 
         It is this model exactly, with v_r its resting potential: the lower root of .04 v^2 + 5 v + 140 = b v. As
         .04 v^2 + 5 v + 140 - b v_r is zero there and its roots add up to -5/.04, it is .04 (v - v_r)(v - v_t) with
         v_t = -125 - v_r; the u of this model is C (u - b v_r). C = 0.05 nF keeps all of the paper's cells inside the
-        bounds: k = .04 C, b C, d C, and one unit of the paper's I is 0.05 nA. `options`: dt, word, i_span, initial.
+        bounds: k = .04 C, b C, d C, and one unit of the paper's I is 0.05 nA. `more`: i_span, initial.
         """
         if b > 5 - math.sqrt(0.16 * 140):
             raise UsageError(f"the neuron of 2003 has no resting potential with b = {b}: take b <= 0.267.")
         C = 0.05
         v_r = (b - 5 - math.sqrt((5 - b) ** 2 - 0.16 * 140)) / 0.08
         return cls(
-            C=C, k=0.04 * C, a=a, b=b * C, c=c, d=d * C, v_r=v_r, v_t=-125 - v_r, v_peak=30.0, **options
+            C=C, k=0.04 * C, a=a, b=b * C, c=c, d=d * C, v_r=v_r, v_t=-125 - v_r, v_peak=30.0,
+            dt=dt, word=word, **more,
         )  # fmt: skip
 
     @staticmethod
