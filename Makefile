@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow studio test-studio lint types constraints model-pages board-page feature-page notebook accept clean
+.PHONY: demo test test-slow studio test-studio lint types constraints model-pages board-page feature-page notebook site accept clean
 
 demo: $(READY)                      ## the whole of spikefab on a made recording, or on yours: make demo FILE=cell.abf
 	$(BIN)/spikefab demo $(if $(FILE),"$(FILE)") --out out/demo
@@ -49,6 +49,10 @@ feature-page: $(READY)              ## docs/features.md, from fit/features/defin
 notebook: $(READY)                  ## examples/tutorial.ipynb from docs/tutorial.md
 	$(BIN)/python docs/make_notebook.py
 
+site: $(READY)                      ## the documentation as a site: build/site/index.html
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
 accept: $(READY)                    ## hours: all tests, and the proofs whose dated results are committed
 	SPIKEFAB_ACCOUNT=benchmarks/results/faults.json $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow or long"
 	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
@@ -61,6 +65,7 @@ accept: $(READY)                    ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.fit benchmarks/results/fit.json
 	$(BIN)/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
 	$(BIN)/python -m benchmarks.predictable benchmarks/results/predictable.json
+	$(BIN)/python -m benchmarks.ranking benchmarks/results/ranking.json
 	$(MAKE) studio
 	$(BIN)/python -m benchmarks.studio benchmarks/results/studio.json
 
