@@ -4,7 +4,7 @@
     SPIKEFAB_DATA=... python -m benchmarks.ranking benchmarks/results/ranking.json --picture docs/ranking.png    (fits nothing)
     python -m benchmarks.ranking benchmarks/results/ranking.json --page docs/ranking.md    (fits nothing)
 
-Each recording is fitted once with the defaults of `spikefab.fit` (word 18, 20,000 evaluations a model, seed 0) and all models
+Each recording is fitted once with the defaults of `spikefab.fit` (word 18, 20,000 evaluations a model, seed 0): five models
 are kept. The page has marked parts, which begin with `<!-- made: RECORDING -->` and end with `<!-- end -->`; the text around
 them is written by hand. Recordings that the result already has are not fitted again.
 """
@@ -34,14 +34,13 @@ FILES = {
     "noise": ("QSNMC2007/challengeA_set04_4reps.csv", "layer 5, one fluctuating current four times"),
     "barrel": ("NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb", "barrel cortex, steps of current"),
 }
-SHOWN = 5  # models in a table: the best, as a fit keeps by default
 PIECE = 600.0  # ms of a held-out part that the picture shows, at most
 
 
 def measured(name: str) -> dict[str, Any]:
     """A row: the ranking of all models, the scale, and what is needed to simulate the best model again."""
     begun = time.perf_counter()
-    results = fit(running.data() / FILES[name][0], top_k=len(MODELS))
+    results = fit(running.data() / FILES[name][0])
     best = results.best
     assert results.task is not None and results.scale is not None
     part = max(results.task.split.held_out, key=lambda p: len(results.task.part_spikes(p)))  # type: ignore[union-attr]
@@ -90,7 +89,7 @@ def part(row: Mapping[str, Any]) -> str:
         "| | model | score | way | training | voltage | timing | count | spikes |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for rank, m in enumerate(row["models"][:SHOWN], 1):
+    for rank, m in enumerate(row["models"], 1):
         way = scale.reached(m["score"])
         told = "" if way is None else f"{100 * way:.0f} %"
         terms = " | ".join(f"{m[name]:.3f}" for name in ("training", "voltage", "timing", "count"))
@@ -197,7 +196,9 @@ def main() -> int:
     )
     for name in options.recordings.split(","):
         row = rows.find({"recording": name}) or rows.keep(measured(name))
-        print(f"{name}: {row['seconds']} s, best {row['models'][0]['model']} {row['models'][0]['score']:.3f}")
+        print(
+            f"{name}: {row['seconds']} s, best {row['models'][0]['model']} {row['models'][0]['score']:.3f}", flush=True
+        )
     return 0
 
 

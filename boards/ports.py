@@ -10,7 +10,7 @@ from serial.tools import list_ports
 
 from spikefab.errors import BoardError
 
-from .table import Board
+from .table import BOARDS, Board
 
 WAIT = 0.002  # s that a read waits for the first byte
 
@@ -61,6 +61,11 @@ def find_port(boards: Sequence[Board]) -> str:
         raise BoardError(f"{len(chosen)} ports may be of a board: give one of {', '.join(chosen)} with --port.")
     ids = ", ".join(f"{board.name}: USB {board.usb[0]:04x}:{board.usb[1]:04x}" for board in boards)
     raise BoardError(f"no board is connected ({ids}): plug it in, or give its port with --port.")
+
+
+def connected() -> list[tuple[Board, str]]:
+    """Each known board whose USB ids are those of a port, and the path of that port, which may be of another device with them."""
+    return [(board, str(port.device)) for board in BOARDS.values() for port in _ports(board)]
 
 
 def _ports(board: Board) -> list[Any]:

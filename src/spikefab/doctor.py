@@ -1,10 +1,11 @@
-"""`spikefab doctor`: shows what is installed, what is missing, and how to install it."""
+"""`spikefab doctor`: shows what is installed, what is missing or not ready, and what to do about it."""
 
 import importlib.metadata
 import platform
 import shutil
 import tempfile
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from spikefab import __version__
 from spikefab.console import Screen
 from spikefab.errors import ToolError
 from spikefab.files import left_behind
+from spikefab.parts import parts
 
 # folders of the user's cache, and what the table of caches says that each holds
 CACHES = {
@@ -23,10 +25,14 @@ CACHES = {
 
 
 def doctor(args: Namespace, screen: Screen) -> int:
-    """Show packages, tools and caches. Raises `ToolError` if something that spikefab needs is missing."""
+    """Show packages, tools, parts and caches. Raises `ToolError` if something that spikefab needs is missing.
+
+    A part that is not ready (see `PartState`) is shown with what to do, and does not count as missing: most users do without it.
+    """
     packages = _packages()
     tools = _tools()
     caches = _caches()
+    ready = parts(Path(caches[0]["folder"]))
     left = left_behind(Path(tempfile.gettempdir()))
     missing = [
         *(f"{p['name']}: pip install {p['name']}" for p in packages if p["version"] is None),
@@ -39,6 +45,12 @@ def doctor(args: Namespace, screen: Screen) -> int:
         "Tools",
         ("tool", "version", "found in", "for"),
         [(t["name"], t["version"] or ("-" if t["found"] else "missing"), _where(t), t["purpose"]) for t in tools],
+        left=4,
+    )
+    screen.table(
+        "For some uses",
+        ("part", "", "found", "to do"),
+        [(p.name, "ready" if p.ready else "not ready", p.state, p.advice) for p in ready],
         left=4,
     )
     screen.table(
@@ -62,6 +74,7 @@ def doctor(args: Namespace, screen: Screen) -> int:
             "platform": platform.platform(),
             "packages": packages,
             "tools": tools,
+            "parts": [asdict(p) for p in ready],
             "caches": caches,
             "left": list(map(str, left)),
             "missing": missing,
@@ -69,7 +82,9 @@ def doctor(args: Namespace, screen: Screen) -> int:
     )
     if missing:
         raise ToolError(f"something that spikefab needs is missing: {'; '.join(missing)}.")
-    screen.say("Nothing is missing.")
+    rest = [p.name for p in ready if not p.ready] + [t["name"] for t in tools if t["optional"] and not t["found"]]
+    for_some = f" For some uses: {', '.join(rest)}; what to do stands above." if rest else ""
+    screen.say(f"Nothing that spikefab cannot do without is missing.{for_some}")
     return 0
 
 

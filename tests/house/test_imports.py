@@ -46,7 +46,20 @@ LAYERS = [
     ["fit.__init__"],
     ["__init__"],  # `from spikefab import fit`: the public names
     ["studio"],
-    ["cli", "commands", "on_board", "views", "console", "terminal", "output", "demo", "doctor", "many", "__main__"],
+    [
+        "cli",
+        "commands",
+        "on_board",
+        "views",
+        "console",
+        "terminal",
+        "output",
+        "demo",
+        "doctor",
+        "parts",
+        "many",
+        "__main__",
+    ],
 ]
 WEB_LAYERS = [["state"], ["ui"], ["charts"], ["views"], ["main"]]
 

@@ -24,6 +24,9 @@ from spikefab.files import temporary_prefix, write_json
 TEMPORARY = "SPIKEFAB_CACHE"  # environment variable: the cache to use in place of `$XDG_CACHE_HOME/spikefab`
 
 
+refused: dict[Path, str] = {}  # caches that this process could not use: the reason of each
+
+
 class CacheNotice(UserWarning):
     """What a user should know of the cache: it cannot be used, or something in it had to be made again."""
 
@@ -71,6 +74,7 @@ def _own(whole: Path, kind: str) -> Path:
 
 def _temporary(whole: Path, reason: str) -> Path:
     """A cache that lasts as long as this process; the processes that it starts use it too."""
+    refused[whole] = reason
     made = Path(tempfile.mkdtemp(prefix=f"{temporary_prefix()}cache-"))
     owner = os.getpid()
     os.environ[TEMPORARY] = str(made)
