@@ -283,7 +283,7 @@ def symbol(name: str) -> Form:
     if not below:
         return made
     under = ",".join(below)
-    if under in GREEK or len(under) == 1 and under.isalpha():
+    if under in GREEK or (len(under) == 1 and under.isalpha()):
         inner = symbol(under)
     elif under in SUBSCRIPTS:
         sign, latex = SUBSCRIPTS[under]

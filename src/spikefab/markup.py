@@ -16,6 +16,7 @@ VIEW = """
 .spikefab :is(th, td) { border: 0; border-bottom: 1px solid rgba(128, 128, 128, .35); padding: .2em .9em .2em 0;
   text-align: right; vertical-align: top; white-space: nowrap; color: inherit; background: none; }
 .spikefab th { font-weight: 600; border-bottom-color: rgba(128, 128, 128, .7); }
+.spikefab :is(th, td).left { text-align: left; }
 .spikefab .t1 :is(th, td):nth-child(1), .spikefab .t2 :is(th, td):nth-child(-n+2) { text-align: left; }
 .spikefab :is(th, td).wrap { white-space: normal; min-width: 12em; text-align: left; }
 .spikefab tr.limit td { font-style: italic; opacity: .75; }
@@ -58,14 +59,20 @@ def table(
     css: another class of the table. A table that is too wide for the page scrolls.
     """
     rows = list(rows)
-    head = tag("tr", *(tag("th", c) for c in columns))
+    head = tag("tr", *(_cell("th", c) for c in columns))
     body = []
     for k, row in enumerate(rows):
-        cells = [c if isinstance(c, Markup) and c.startswith("<td") else tag("td", c) for c in row]
-        body.append(tag("tr", *cells, css="limit" if k >= len(rows) - limits else ""))
+        body.append(tag("tr", *(_cell("td", c) for c in row), css="limit" if k >= len(rows) - limits else ""))
     classes = f"t{left} {css}".strip()
     whole = f'<table class="{classes}"><thead>{head}</thead><tbody>{join(body)}</tbody></table>'
     return Markup(f'<div class="scroll">{whole}</div>')
+
+
+def _cell(element: str, content: object) -> Markup:
+    """A cell of a table; content that is one already stays as it is."""
+    if isinstance(content, Markup) and content.startswith(f"<{element}"):
+        return content
+    return tag(element, content)
 
 
 def definitions(pairs: Iterable[tuple[object, object]]) -> Markup:

@@ -25,7 +25,7 @@ LAYERS = [
     ["files", "interrupts", "shapes", "delegates", "markup", "progress"],
     ["toolchain"],
     ["hw.fixed", "hw.ops", "hw.interval", "hw.trace", "hw.proofs"],
-    ["hw.conversions", "hw.spec"],
+    ["hw.conversions", "hw.spec", "hw.parameter_table"],
     ["hw.tables", "hw.spiking", "hw.gates", "hw.exponential"],
     ["hw.datapath"],
     ["hw.lowering"],
