@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from spikefab.fit.report.neuron_picture import firing_heights
 from spikefab.fit.report.plots import DATA, MODEL, STYLE, new_figure
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.cost import cost
@@ -16,7 +17,6 @@ from spikefab.hw.models import MODELS
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.pages import description as facts
 from spikefab.hw.pages.drawing import draw
-from spikefab.sim import kernels
 from spikefab.sim.engine import SETTLE
 
 if TYPE_CHECKING:
@@ -226,13 +226,10 @@ def panels(model: type[Neuron]) -> list[Panel]:
 def steps(model: type[Neuron]) -> list[Panel]:
     """Below and above the least current that makes a model fire, and twice it, each to two digits."""
     dp = datapath(model, facts.WORD)
-    heights = np.unique([float(f"{x:.1e}") for x in np.geomspace(1e-3, 1, 120) * dp.i_span * 0.99])
-    current = np.repeat(dp.current.encode(heights)[:, None], round(STEP / dp.dt), axis=1)
-    codes = dp.quantise(model.defaults())
-    fires = np.flatnonzero(kernels.simulate(dp, codes, current, max_spikes=1).count[0] > 0)
-    if not len(fires):
+    heights, fires = firing_heights(dp, dp.quantise(model.defaults()), STEP)
+    if fires is None:
         return [step("silent", float(heights[-1]))]
-    least = max(1, int(fires[0]))
+    least = max(1, fires)
     found = [("below", heights[least - 1]), ("above", heights[least]), ("twice", min(2 * heights[least], heights[-1]))]
     return [step(f"{name}: {nA:g} nA", float(nA)) for name, nA in found]
 

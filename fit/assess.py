@@ -41,6 +41,7 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
         voltages=voltage,
         spikes=spikes,
         data=[s.voltage for s in sweeps],
+        task=task,
     )
 
 

@@ -14,10 +14,12 @@ from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring.certainty import certainty
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
+from spikefab.fit.search.clock import FitClock
 from spikefab.fit.search.search import Search
 from spikefab.fit.search.searches import Callback, Progress, Searches, Stopped
 from spikefab.hw.datapath import Datapath
 from spikefab.interrupts import interruptible
+from spikefab.progress import Display, fitting_display
 from spikefab.sim.engine import Engine, FixedPoint
 
 from .assess import assess, ideal_scores
@@ -34,7 +36,7 @@ def fit(
     dt: float | None = None,
     spike_prominence: float | None = None,
     options: FitOptions | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     notice: Callable[[str], None] | None = None,
     callback: Callback | None = None,
     journal: str | Path | None = None,
@@ -51,7 +53,9 @@ def fit(
     spike_prominence
                mV: least prominence of a spike in these arrays or in the file, see `read`
     options    the options of a fit (below) as an object; keywords take precedence over it
-    progress   called as progress(model, evaluations, budget, best loss)
+    progress   called as progress(model, evaluations, budget, best loss). By default, progress is shown in a notebook and on a
+               terminal, with elapsed and remaining time and the notices; False shows none; True shows it as lines on standard
+               error if there is neither notebook nor terminal
     notice     called with one sentence at a time: warnings about the recording, or that a kernel is being compiled
     callback   called as callback(model, parameters, loss) when a search has found better parameters; they include the settings
                of the variant and can be passed to `model`. If it returns True, all searches end, and the best results so far
@@ -85,9 +89,35 @@ def fit(
         recording = read(recording, spike_prominence=spike_prominence)
     with interruptible():
         task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
+    display, progress = _shown(progress, options)
+    with display:
+        return _fit(task, options, progress, notice or display.notice, callback, journal, engine)
+
+
+def _shown(progress: Progress | bool | None, options: FitOptions) -> tuple[Display, Progress | None]:
+    """The display of a fit, and what is called with its progress. A caller with a function of its own has a display already."""
+    if callable(progress):
+        return Display(FitClock(options)), progress
+    if not (progress is None or isinstance(progress, bool)):
+        raise UsageError(f"progress is True, False or a function, not {progress!r}.")
+    if progress is False:
+        return Display(FitClock(options)), None
+    display = fitting_display(FitClock(options), even_without=progress is True)
+    return display, display
+
+
+def _fit(
+    task: Task,
+    options: FitOptions,
+    progress: Progress | None,
+    notice: Callable[[str], None],
+    callback: Callback | None,
+    journal: str | Path | None,
+    engine: Callable[[Datapath], Engine],
+) -> FitResults:
+    """Fit the models to a task, see `fit`."""
     for text in task.notes:
-        if notice is not None:
-            notice(text)
+        notice(text)
     results = FitResults(task=task, settings=options.to_dict())
     results.options = options
     searches = Searches(
@@ -101,8 +131,7 @@ def fit(
             results.ended_early = searches.run(task, found)
     except (KeyboardInterrupt, Stopped):
         results.interrupted = True
-        if notice is not None:
-            notice("interrupted: what was found so far is scored.")
+        notice("interrupted: what was found so far is scored.")
     _score(results, task, found)
     _rank(results, task, searches)
     results.evaluations = searches.evaluations
@@ -148,7 +177,7 @@ def _rank(results: FitResults, task: Task, searches: Searches) -> None:
 
 
 def _compare_precision(
-    results: FitResults, task: Task, found: Mapping[str, Search], notice: Callable[[str], None] | None
+    results: FitResults, task: Task, found: Mapping[str, Search], notice: Callable[[str], None]
 ) -> None:
     """For each result, score the parameters in float64 too, and find how far each parameter can change."""
     for result in results:

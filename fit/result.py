@@ -4,17 +4,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 
+from spikefab.delegates import delegate
 from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.fixed import Q
 from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.parameter_table import ParameterTable
 from spikefab.shapes import conforms
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from spikefab.fit.scoring.task import Task
 
 
 class Disagreement(ValueError):
@@ -69,6 +76,7 @@ class FitResult:
     sensitivity  searched parameter -> (low, high) between which it alone can change before the loss grows by a tenth
     searched     searched parameter -> (low, high) between which it was searched
     model_source  the file or module of a user's own model, see `hw.models.model_source`
+    task         recording and split that it was fitted to, for `plot`; None if it was loaded from a file
     arithmetic   "float64" if the candidates were simulated without number formats; then `codes` are the nearest to `params`
 
     The properties `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are scores on held-out data, or on
@@ -97,6 +105,7 @@ class FitResult:
     searched: dict[str, tuple[float, float]] = field(default_factory=dict)
     model_source: str | None = None
     arithmetic: str | None = None
+    task: "Task | None" = None
 
     @property
     def validated(self) -> bool:
@@ -187,12 +196,18 @@ class FitResult:
 
         return to_verilog(self.create_model())
 
-    def parameters(self) -> list[dict[str, Any]]:
-        """The parameters, each with name, value, unit, meaning, bounds, free, at_bound and range.
+    def plot(self) -> "Figure":
+        """A matplotlib figure of this model on held-out sweeps, or on training sweeps if nothing was held out.
 
-        bounds (low, high) are those between which it was searched, or, if it was not searched, those of the hardware. at_bound
-        is true if it was searched and lies within 1 % of the range from an end, except for the value 0: without a refractory
-        time or adaptation, the parameter is rightly 0. range is its `sensitivity`, or None.
+        Raises UsageError for results loaded from a file, which hold no traces.
+        """
+        return delegate("plot_result")(self)
+
+    def parameters(self) -> ParameterTable:
+        """The parameters as a list of dicts, shown as a table; see `ParameterTable` for what each has.
+
+        A parameter is at a bound if it was searched and lies within 1 % of the range from an end, except for the value 0:
+        without a refractory time or adaptation, it is rightly 0. The range is its `sensitivity`.
         """
         rows = []
         for name, p in self._datapath.params.items():
@@ -213,7 +228,7 @@ class FitResult:
                     "range": self.sensitivity.get(name),
                 }
             )
-        return rows
+        return ParameterTable(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `result.json` for this model: numbers, names and None, without arrays and time stamps."""
@@ -284,6 +299,9 @@ class FitResult:
     def __repr__(self) -> str:
         kind = "held-out" if self.validated else "training"
         return f"<FitResult {self.model_name}: {kind} score {self.combined_score:.3f}, rmse {self.rmse:.2f} mV>"
+
+    def _repr_html_(self) -> str:
+        return delegate("result_html")(self)
 
 
 def _held(codes: Mapping[str, int], formats: Mapping[str, Q]) -> bool:

@@ -70,7 +70,10 @@ class Stored(TypedDict):
 
 
 class FitResults(list[FitResult]):
-    """The results of a fit in the order of their rank, with the task (recording and split) that was fitted."""
+    """The results of a fit in the order of their rank, with the task (recording and split) that was fitted.
+
+    `print` writes the ranking as a table, a notebook shows it as one, and `plot` draws it.
+    """
 
     def __init__(self, task: "Task | None" = None, settings: dict[str, Any] | None = None):
         super().__init__()
@@ -214,8 +217,14 @@ class FitResults(list[FitResult]):
             raise FileError(f"{path} is not a result.json of spikefab fit, or is damaged.") from None
         return results
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return delegate("ranking_text")(self)
+
+    def __repr__(self) -> str:
+        source = (self.input or {}).get("source", "arrays")
+        first = ", ".join(f"{r.model_name} {r.combined_score:.3f}" for r in self[:3])
+        more = f" and {len(self) - 3} more" if len(self) > 3 else ""
+        return f"<FitResults of {source}: {first or 'none'}{more}>"
 
     def _repr_html_(self) -> str:
         """The ranking as an HTML table, which notebooks show."""

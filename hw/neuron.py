@@ -17,8 +17,11 @@ from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.lowering.shared import OVERHEAD, lower
 
 from .datapath import Datapath, datapath
+from .parameter_table import ParameterTable
 from .spec import Names, Param, Spec, State, Trait
 from .trace import Value
+
+SHOWN = 4  # parameters in the short text of a neuron, at most
 
 
 class Neuron(wiring.Component):
@@ -42,7 +45,8 @@ class Neuron(wiring.Component):
     clocks.
 
     In Python, `step(i_nA)` computes one time step in exact integers; `v` (mV) and `spiked` are its results, `reset()` returns
-    to the initial state, and `ideal()` gives the same neuron in float64.
+    to the initial state, and `ideal()` gives the same neuron in float64. `mathematics()` are the equations, `parameters()` a
+    table, `plot()` draws the last run; a notebook shows a neuron with its equations and parameters.
     """
 
     # A model declares the following, and its states and parameters, as attributes of its class (see `State`, `Param`).
@@ -120,6 +124,7 @@ class Neuron(wiring.Component):
             }
         )
         self._sim = None
+        self._given_names = [*params]
 
     # -- methods of a model --------------------------------------------------------------------------------------
 
@@ -243,6 +248,50 @@ class Neuron(wiring.Component):
         """The exact physical parameters that the codes stand for."""
         exact = self.datapath.dequantise(list(self._codes.values()))
         return {name: float(exact[name]) for name in type(self).params()}
+
+    # -- what people see ----------------------------------------------------------------------------------------
+
+    def parameters(self) -> ParameterTable:
+        """The parameters with values, units, bounds and meanings: a list of dicts, shown as a table."""
+        declared, values = self.datapath.params, self.values
+        rows = [
+            {
+                "name": name,
+                "value": values[name],
+                "unit": p.unit,
+                "meaning": p.doc,
+                "bounds": tuple(map(float, p.bounds)),
+                "free": p.free,
+                "at_bound": False,
+                "range": None,
+            }
+            for name, p in declared.items()
+        ]
+        return ParameterTable(rows)
+
+    @classmethod
+    def mathematics(cls) -> Any:
+        """The equations of the model, which a notebook shows typeset: `hw.pages.mathematics.Mathematics`."""
+        return delegate("mathematics")(cls)
+
+    def plot(self, current: Any = None) -> Any:
+        """A matplotlib figure of voltage and current. The state of the neuron stays as it is.
+
+        current  (T,) nA, to which the response from the initial state is drawn; None: the last `run` since the last `reset`,
+                 or, if there is none, the response to a step half again as strong as the least that makes the neuron fire
+        """
+        return delegate("plot_neuron")(self, current)
+
+    def __repr__(self) -> str:
+        kind, values = type(self), self.values
+        names = self._given_names or []
+        told = [f"{name} {values[name]:.4g} {kind.params()[name].unit}".strip() for name in names[:SHOWN]]
+        told += [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+        chosen = [f"{n} {x}" for n, x in kind.chosen.items() if x != kind.settings[n][0]]
+        return f"<{kind.__name__}: {', '.join([*chosen, *told, f'word {self.word}', f'dt {self.dt:g} ms'])}>"
+
+    def _repr_html_(self) -> str:
+        return delegate("neuron_html")(self)
 
     # -- simulation, done by spikefab.sim -----------------------------------------------------------------------
 

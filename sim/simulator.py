@@ -25,6 +25,9 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
+        self.last_run: tuple[np.ndarray, np.ndarray] | None = (
+            None  # state codes at its start, codes (T,) of its current
+        )
         self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
         self.v = shown(self.neuron, self.state)
         self.spiked = False
@@ -48,15 +51,25 @@ class Simulator:
 
     def run(self, current) -> np.ndarray:
         codes = self.input_codes(current)
-        out = kernels.simulate(
-            self.dp, self.coefficients, codes, initial=self.codes[None], max_spikes=max(1, len(codes)), trace=True
-        )
-        assert out.trace is not None
+        out = self._simulate(self.codes, codes)
         steps = out.spikes[0, 0, : out.count[0, 0]]
+        self.last_run = self.codes, codes
         self.codes, self.spikes = out.end[0, 0], steps * self.dp.dt
+        assert out.trace is not None
         v = out.trace[0, 0].copy()
         self.v, self.spiked = float(v[-1]), bool(len(steps) and steps[-1] == len(v) - 1)
         return v
+
+    def repeat(self, start: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The voltage (T,) mV and the spikes (n,) ms of a run from `start` (state codes), which leaves this neuron as it is."""
+        out = self._simulate(start, codes)
+        assert out.trace is not None
+        return out.trace[0, 0].copy(), out.spikes[0, 0, : out.count[0, 0]] * self.dp.dt
+
+    def _simulate(self, start: np.ndarray, codes: np.ndarray) -> kernels.Batch:
+        return kernels.simulate(
+            self.dp, self.coefficients, codes, initial=start[None], max_spikes=max(1, len(codes)), trace=True
+        )
 
     @property
     def state(self) -> dict[str, float]:

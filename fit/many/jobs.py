@@ -128,7 +128,8 @@ def _fit(path: Path, job: dict[str, Any]) -> Any:
     from spikefab.fit.options import FitOptions
     from spikefab.fit.recordings.readers import read
 
-    results = fit(read(path, **job["reading"]), options=FitOptions.from_dict(job["options"], run_files=True))
+    options = FitOptions.from_dict(job["options"], run_files=True)
+    results = fit(read(path, **job["reading"]), options=options, progress=False)
     if digest(path) != job["content"]:
         raise FileError(f"{path} was written to while it was fitted: run again.")
     return results

@@ -6,12 +6,14 @@ Sample k of the voltage is the voltage at time k*dt. Sample k of the current flo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.errors import Advice, RecordingError, Sentence, UsageError
+from spikefab.delegates import delegate
+from spikefab.errors import Advice, RecordingError, Sentence, UsageError, readable
 
 from .doubts import find_doubts
 from .electrode import Electrode, find_electrode, rough_electrode
@@ -21,10 +23,13 @@ from .resampling import resample_current, resample_voltage
 from .spikes import PROMINENCE, Spikes, find_spikes, prominence_of
 from .sweep import LARGEST, Floats, Sweep, make_sweep
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SHORTEST = 10.0  # duration, ms, of the shortest recording that can be fitted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """Sweeps with one sample step.
 
@@ -104,6 +109,20 @@ class Recording:
             spike_prominence=prominence_of(spike_prominence),
         )
         return made.cleaned()
+
+    def __repr__(self) -> str:
+        sweeps = "1 sweep" if len(self.sweeps) == 1 else f"{len(self.sweeps)} sweeps"
+        longest = max((len(sweep.voltage) for sweep in self.sweeps), default=0) * self.dt
+        known = "" if all(sweep.current is not None for sweep in self.sweeps) else ", current unknown"
+        name = readable(Path(self.source).name)
+        return f"<Recording of {name}: {sweeps} of up to {longest:g} ms, dt {self.dt:g} ms{known}>"
+
+    def _repr_html_(self) -> str:
+        return delegate("recording_html")(self)
+
+    def plot(self) -> "Figure":
+        """A matplotlib figure of the voltages of all sweeps, with the currents below them."""
+        return delegate("plot_recording")(self)
 
     def spikes(self) -> tuple[Spikes, ...]:
         """The spikes of each sweep. They are sought once; a resampled recording has those of the original.

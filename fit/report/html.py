@@ -1,7 +1,8 @@
-"""Functions that make the HTML of a report. Text is escaped, unless it is of the class `Markup`, which is HTML already."""
+"""The page of a report: its style, and the elements that only a report has."""
 
-import html
 from collections.abc import Iterable, Sequence
+
+from spikefab.markup import Markup, join, tag, text
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbf9; --card: #ffffff; --ink: #16181d; --soft: #5b6270; --line: #d9dce3;
@@ -64,54 +65,6 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
 """
 # Content security policy: the page may load nothing, so that the name of a recording cannot make it load a script.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-
-
-class Markup(str):
-    """A string that is HTML and must not be escaped."""
-
-
-def text(value: object) -> Markup:
-    """Any object as HTML: escaped, unless it is a `Markup`."""
-    return value if isinstance(value, Markup) else Markup(html.escape(str(value)))
-
-
-def tag(name: str, *content: object, css: str = "") -> Markup:
-    """An HTML element with content and CSS class; content that is no `Markup` is escaped."""
-    classes = f' class="{html.escape(css)}"' if css else ""
-    return Markup(f"<{name}{classes}>{''.join(map(text, content))}</{name}>")
-
-
-def hint(label: object, explanation: str) -> Markup:
-    """A text with an explanation that a pointer over it shows."""
-    return Markup(f'<abbr title="{html.escape(explanation)}">{text(label)}</abbr>')
-
-
-def join(parts: Iterable[object]) -> Markup:
-    """Pieces of HTML one after another."""
-    return Markup("\n".join(map(text, parts)))
-
-
-def table(
-    columns: Sequence[object], rows: Iterable[Sequence[object]], left: int = 1, limits: int = 0, css: str = ""
-) -> Markup:
-    """An HTML table. The first `left` (1 or 2) columns are text, the others numbers; the last `limits` rows look different.
-
-    css: another class of the table. A table that is too wide for the page scrolls.
-    """
-    rows = list(rows)
-    head = tag("tr", *(tag("th", c) for c in columns))
-    body = []
-    for k, row in enumerate(rows):
-        cells = [c if isinstance(c, Markup) and c.startswith("<td") else tag("td", c) for c in row]
-        body.append(tag("tr", *cells, css="limit" if k >= len(rows) - limits else ""))
-    classes = f"t{left} {css}".strip()
-    whole = f'<table class="{classes}"><thead>{head}</thead><tbody>{join(body)}</tbody></table>'
-    return Markup(f'<div class="scroll">{whole}</div>')
-
-
-def definitions(pairs: Iterable[tuple[object, object]]) -> Markup:
-    """A list of names, each with its value."""
-    return tag("dl", *(Markup(tag("dt", name) + tag("dd", value)) for name, value in pairs))
 
 
 def figure(svg: str, caption: object = "") -> Markup:

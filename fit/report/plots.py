@@ -59,7 +59,7 @@ def plot_best(results: "FitResults", path: str | Path) -> None:
         raise UsageError("there are no traces to plot: results that were loaded from a file hold none.")
     with rc_context(STYLE):
         figure = new_figure(WIDTH + RASTER, best_height(results.task))
-        draw_best(figure, results)
+        draw_fitted(figure, results.task, results.best)
         figure.savefig(path, dpi=130)
 
 
@@ -78,7 +78,7 @@ def plot(results: "FitResults") -> "Figure":
         figure = new_figure(WIDTH + RASTER, sum(heights))
         parts: Any = figure.subfigures(2, 1, height_ratios=heights)
         above, below = parts
-        draw_best(above, results)
+        draw_fitted(above, results.task, results.best)
         draw_ranking(below, results)
         return figure
 
@@ -130,10 +130,20 @@ def draw_ranking(figure: "FigureBase", results: "FitResults") -> None:
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
 
 
-def draw_best(figure: "FigureBase", results: "FitResults") -> None:
-    """Draw what `plot_best` writes."""
-    task, best = results.task, results.best
-    assert task is not None
+def plot_result(result: "FitResult") -> "Figure":
+    """The figure of one fitted model, see `FitResult.plot`."""
+    from matplotlib import rc_context
+
+    if result.task is None:
+        raise UsageError("there are no traces to plot, as a result that was loaded from a file holds none: fit again.")
+    with rc_context(STYLE):
+        figure = new_figure(WIDTH + RASTER, best_height(result.task))
+        draw_fitted(figure, result.task, result)
+        return figure
+
+
+def draw_fitted(figure: "FigureBase", task: Task, best: "FitResult") -> None:
+    """Draw what `plot_best` writes, of any of the fitted models."""
     parts = chosen(task)
     grid = figure.add_gridspec(
         3, len(parts) + 1, height_ratios=(3.2, 1.3, 1), width_ratios=[WIDTH / len(parts)] * len(parts) + [RASTER]

@@ -1,7 +1,8 @@
-"""Draws a recording: the voltages of all sweeps, and below them the currents."""
+"""Draws traces, such as those of a recording: the voltages of all sweeps, and below them the currents."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,42 +27,67 @@ CLOSER = 20  # number of spikes in the enlarged part of a sweep with too many sp
 COLOURS = ("#30638e", "#d1495b", "#edae49")  # colours of the first, middle and last sweep; others lie between
 
 
+class Trace(NamedTuple):
+    """What is drawn of a sweep: its name, voltage (T,) mV, current (T,) nA as used, and as recorded if that differs."""
+
+    name: str
+    voltage: Floats
+    current: Floats | None
+    recorded: Floats | None = None
+
+
 def picture_recording(recording: Recording, path: str | Path) -> None:
     """Draw the recording into a file, whose suffix tells the format (png, svg, pdf). Raises OSError if that fails."""
+    figure = plot_recording(recording)
+    kind = Path(path).suffix[1:]
+    write_whole(Path(path), lambda scratch: figure.savefig(scratch, dpi=130, format=kind), parents=False)
+
+
+def plot_recording(recording: Recording) -> "Figure":
+    """The figure of a recording, see `Recording.plot`."""
+    sweeps = recording.sweeps
+    count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
+    return draw_traces(
+        [Trace(s.name, s.voltage, s.current, s.recorded) for s in sweeps],
+        recording.dt,
+        f"{readable(Path(recording.source).name)}: {count}, dt {recording.dt:g} ms",
+        _closer(recording),
+    )
+
+
+def draw_traces(traces: Sequence[Trace], dt: float, title: str, closer: Sequence[tuple[float, float]] = ()) -> "Figure":
+    """A figure of voltages, and of currents below them; `closer` are (start, stop) ms of parts to draw enlarged beside them."""
     from matplotlib import rc_context
     from matplotlib.colors import LinearSegmentedColormap
 
-    sweeps, dt = recording.sweeps, recording.dt
-    colours = LinearSegmentedColormap.from_list("sweeps", COLOURS)(np.linspace(0, 1, max(2, len(sweeps))))
-    known = any(s.current is not None for s in sweeps)
-    spans = [(0.0, max(len(s.voltage) for s in sweeps) * dt), *_closer(recording)]
+    colours = LinearSegmentedColormap.from_list("sweeps", COLOURS)(np.linspace(0, 1, max(2, len(traces))))
+    known = any(t.current is not None for t in traces)
+    spans = [(0.0, max(len(t.voltage) for t in traces) * dt), *closer]
     with rc_context(STYLE):
         figure = new_figure(6.0 + 4.5 * len(spans), 6.4 if known else 4.6)
         grid = figure.subplots(
             1 + known, len(spans), sharex="col", sharey="row", squeeze=False, height_ratios=(2.6, 1)[: 1 + known]
         )
         for column, (start, stop) in enumerate(spans):
-            for k, sweep in enumerate(sweeps):
-                if sweep.recorded is not None:
+            for k, trace in enumerate(traces):
+                if trace.recorded is not None:
                     ax = grid[1, column]
-                    ax.plot(*_outline(sweep.recorded, dt, start, stop), color="#999999", linewidth=0.4, zorder=1)
-                for ax, values in zip(grid[:, column], (sweep.voltage, sweep.current), strict=False):
+                    ax.plot(*_outline(trace.recorded, dt, start, stop), color="#999999", linewidth=0.4, zorder=1)
+                for ax, values in zip(grid[:, column], (trace.voltage, trace.current), strict=False):
                     if values is not None:
-                        name = sweep.name if column == 0 else None
+                        name = trace.name if column == 0 else None
                         ax.plot(*_outline(values, dt, start, stop), color=colours[k], linewidth=0.8, label=name)
             grid[-1, column].set_xlim(start, stop)
             grid[-1, column].set_xlabel("time (ms)")
         grid[0, 0].set_ylabel("voltage (mV)")
         if known:
-            as_used = "" if recording.image is None else "\ngrey: as recorded"
+            as_used = "\ngrey: as recorded" if any(t.recorded is not None for t in traces) else ""
             grid[1, 0].set_ylabel(f"current (nA){as_used}")
-        _legend(figure, grid[0, 0], len(sweeps))
-        count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
-        grid[0, 0].set_title(f"{readable(Path(recording.source).name)}: {count}, dt {dt:g} ms")
+        _legend(figure, grid[0, 0], len(traces))
+        grid[0, 0].set_title(title)
         for ax, (start, stop) in zip(grid[0, 1:], spans[1:], strict=True):
             ax.set_title(f"closer: {start:.0f} to {stop:.0f} ms")
-        kind = Path(path).suffix[1:]
-        write_whole(Path(path), lambda scratch: figure.savefig(scratch, dpi=130, format=kind), parents=False)
+    return figure
 
 
 def _closer(recording: Recording) -> list[tuple[float, float]]:

@@ -11,10 +11,11 @@ from spikefab.files import save_text, unwritable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring.scale import Level
+from spikefab.markup import Markup, definitions, hint, join, table, tag
 
 from . import figures
 from .again import fit_command, fit_python
-from .html import Markup, bar, definitions, figure, hint, join, key, page, table, tag
+from .html import bar, figure, key, page
 from .plots import level_terms, shared, shares
 from .scale_picture import PARTS, scale_picture
 from .scale_words import levels, scale_sentences

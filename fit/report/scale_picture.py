@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from spikefab.fit.scoring.scale import Level
+from spikefab.markup import Markup, table, tag
 
-from .html import Markup, key, table, tag
+from .html import key
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults

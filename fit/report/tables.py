@@ -1,11 +1,12 @@
 """The ranking of a fit as a table: as text, as HTML for notebooks, and as a pandas DataFrame."""
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from spikefab.errors import ToolError
+from spikefab.markup import table, tag, view
 
 from .scale_words import levels, scale_sentences
+from .views import notices
 
 if TYPE_CHECKING:
     from spikefab.fit.results import FitResults
@@ -39,11 +40,15 @@ def ranking_html(results: "FitResults") -> str:
     """The ranking as HTML, as a notebook shows it."""
     if not results:
         return "<p>no results</p>"
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADS)
-    said = *scale_sentences(results), _basis(results), *results.notes
-    notes = "".join(f"<p>{html.escape(text)}</p>" for text in said)
-    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(x)}</td>' for x in row)}</tr>" for row in _rows(results))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+    marks = len(levels(results.scale))
+    said = *scale_sentences(results), _basis(results)
+    source = (results.input or {}).get("source", "arrays")
+    return view(
+        tag("p", f"Models fitted to {source}", css="title"),
+        table(HEADS, _rows(results), 2, limits=marks),
+        *(tag("p", text, css="soft" if k else "") for k, text in enumerate(said)),
+        *notices(results.notes),
+    )
 
 
 def ranking_frame(results: "FitResults") -> Any:

@@ -80,23 +80,16 @@ def next_steps(results: "FitResults", folder: str) -> list[str]:
 def run_fit(screen: Screen, recording: Any, options: "FitOptions", **more: Any) -> "tuple[FitResults, dict[str, Any]]":
     """Run a fit with its progress on stderr. Returns the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
+    from spikefab.fit.search.clock import FitClock
 
-    seconds: dict[str, float] = {}
     with interrupts.interruptible():
         features = _recommend(screen, recording, options.anyway)
-    last = time.monotonic()
-    with screen.fitting() as show:
-
-        def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
-            nonlocal last
-            now = time.monotonic()  # models take turns: the time since the last call belongs to the model that calls
-            seconds[model], last = seconds.get(model, 0.0) + now - last, now
-            show(model, evaluations, budget, loss)
-
-        results = fit_models(recording, progress=progress, notice=screen.notice, options=options, **more)
+    clock = FitClock(options)
+    with screen.fitting(clock) as shown:
+        results = fit_models(recording, progress=shown, notice=screen.notice, options=options, **more)
     if features:
         results.features = features  # those that were shown: of the recording with its own sample step
-    return results, {"models": {model: round(s, 3) for model, s in seconds.items()}}
+    return results, {"models": {model: round(s, 3) for model, s in clock.seconds.items()}}
 
 
 def _recommend(screen: Screen, recording: Any, anyway: bool) -> dict[str, float]:

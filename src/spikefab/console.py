@@ -4,11 +4,12 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from spikefab.errors import on_command_line, worded
+from spikefab.progress import Bars, Clock, Display, Lines
 
 PIPED_WIDTH = 120  # characters per line of output that goes to a file or a pipe, not to a terminal
 
@@ -75,33 +76,11 @@ class Screen:
 
             sys.stdout.write(json.dumps(finite(content, on_command_line), indent=1, allow_nan=False) + "\n")
 
-    @contextmanager
-    def fitting(self) -> Iterator[Callable[[str, int, int, float], None]]:
-        """Show the progress of a fit. Yields a function to call with (model, evaluations, budget, best loss so far)."""
-        if not self.live:
-            plain = _PlainFit(self)
-            try:
-                yield plain
-            finally:
-                plain.end()
-            return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:,} of {task.total:,} evaluations, best loss {task.fields[loss]}"),
-            TimeElapsedColumn(),
-        )
-        tasks: dict[str, Any] = {}
-        with Progress(*columns, console=self.err, refresh_per_second=5) as live:
-
-            def update(model: str, evaluations: int, budget: int, loss: float) -> None:
-                if model not in tasks:
-                    tasks[model] = live.add_task(f"{model:<17}", total=budget, loss="")
-                live.update(tasks[model], completed=evaluations, loss=f"{loss:.4f}")
-
-            yield update
+    def fitting(self, clock: Clock) -> Display:
+        """A context that shows the progress of a fit, and the function to call with it."""
+        if self.live:
+            return Bars(clock, self.err)
+        return Lines(clock, lambda text: self.err.print(text, soft_wrap=True))
 
     @contextmanager
     def steps(self) -> Iterator["Steps"]:
@@ -113,39 +92,6 @@ class Screen:
             steps.leave("stopped")
             raise
         steps.leave("done")
-
-
-class _PlainFit:
-    """Progress of a fit without a terminal: a line per model at each quarter of its budget, and one when it ends."""
-
-    def __init__(self, screen: Screen):
-        self.screen = screen
-        self.due = 0.0  # evaluations at which the next line is printed
-        self.last: tuple[str, int, int, float] | None = None  # arguments of the latest call
-        self.shown: tuple[str, int, int, float] | None = None  # arguments of the last line printed
-
-    def __call__(self, model: str, evaluations: int, budget: int, loss: float) -> None:
-        if self.last is None or self.last[0] != model:
-            self.end()
-            self.due = budget / 4
-        self.last = (model, evaluations, budget, loss)
-        if evaluations >= self.due:
-            self.due = (math.floor(4 * evaluations / budget) + 1) * budget / 4
-            self.show()
-
-    def show(self) -> None:
-        """Print the latest state."""
-        if self.last is not None:
-            model, evaluations, budget, loss = self.last
-            self.screen.err.print(
-                f"{model}: {evaluations:,} of {budget:,} evaluations, best loss {loss:.4f}", soft_wrap=True
-            )
-            self.shown = self.last
-
-    def end(self) -> None:
-        """Print the final state of a model, unless it was printed already."""
-        if self.last != self.shown:
-            self.show()
 
 
 class Steps:

@@ -10,6 +10,13 @@ from typing import Any
 
 DELEGATES = {
     "simulator": "spikefab.sim.simulator:Simulator",
+    "mathematics": "spikefab.hw.pages.mathematics:mathematics",
+    "neuron_html": "spikefab.hw.pages.neuron_view:neuron_html",
+    "plot_neuron": "spikefab.fit.report.neuron_picture:plot_neuron",
+    "recording_html": "spikefab.fit.report.views:recording_html",
+    "plot_recording": "spikefab.fit.report.recording_picture:plot_recording",
+    "result_html": "spikefab.fit.report.views:result_html",
+    "plot_result": "spikefab.fit.report.plots:plot_result",
     "plot": "spikefab.fit.report.plots:plot",
     "report": "spikefab.fit.report.report:write_report",
     "ranking_frame": "spikefab.fit.report.tables:ranking_frame",

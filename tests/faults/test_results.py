@@ -80,11 +80,11 @@ def edited(content, rng):
 def used(place, name):
     """All that reading a result leads to."""
     results = FitResults.load(place / name)
-    repr(results), results._repr_html_(), results.to_dict(), results.outcome, results.tie, results.options
+    str(results), repr(results), results._repr_html_(), results.to_dict(), results.outcome, results.tie, results.options
     results.report(place / "again.html")
     results.plot()
     for rank, result in enumerate(results, 1):
-        result.parameters(), repr(result)
+        repr(result.parameters()), repr(result), result._repr_html_()
         fitted_neuron(place / name, rank)
     return results
 

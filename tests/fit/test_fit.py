@@ -381,6 +381,6 @@ def test_a_path_is_read_and_its_notes_are_shown(recording):
     assert [r.model_name for r in results] == ["LIFNeuron"]
     noted = fit(read(recording).resample(0.4), models=["LIF"], budget=64)
     assert any("resampled" in text for text in noted.notes)
-    assert all(text in repr(noted) and text in noted._repr_html_() for text in noted.notes)
+    assert all(text in str(noted) and text in noted._repr_html_() for text in noted.notes)
     with pytest.raises(UsageError, match=r"what spikefab\.read gives"):
         fit(np.zeros(10), models=["LIF"])

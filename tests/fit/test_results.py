@@ -87,7 +87,7 @@ def test_the_first_schema_is_still_read(results, tmp_path):
     older = FitResults.load(tmp_path)
     assert older.scale is None
     assert older.best.train.timing_term == older.best.train.timing
-    assert len(repr(older).splitlines()) < len(repr(results).splitlines())
+    assert len(str(older).splitlines()) < len(str(results).splitlines())
     (tmp_path / "result.json").write_text(json.dumps(content | {"features": [1]}))
     with pytest.raises(FileError, match="spikefab fit"):
         FitResults.load(tmp_path)
@@ -112,9 +112,12 @@ def test_without_pandas_it_says_what_to_install(results, monkeypatch):
 
 def test_tables_for_a_notebook_and_a_terminal(results):
     html = results._repr_html_()
-    assert html.count("<tr>") == 5  # the head, two models, ceiling and floor
+    assert html.count("<tr") == 5  # the head, two models, ceiling and floor
+    assert html.count('<tr class="limit">') == 2
     assert f"<td>{results.best.combined_score:.3f}</td>" in html
-    lines = repr(results).splitlines()
+    assert repr(results).count(results.best.model_name) == 1
+    assert len(repr(results).splitlines()) == 1
+    lines = str(results).splitlines()
     assert lines[1].startswith("1.  ")
     assert results.best.model_name in lines[1]
     assert "ceiling (neighbours)" in lines[3]
@@ -128,7 +131,8 @@ def test_tables_for_a_notebook_and_a_terminal(results):
         assert "&lt;b&gt;&amp;" in results._repr_html_()
     finally:
         results.best.model_name = name
-    assert repr(FitResults()) == "<no results>"
+    assert str(FitResults()) == "<no results>"
+    assert repr(FitResults()) == "<FitResults of arrays: none>"
     assert FitResults()._repr_html_() == "<p>no results</p>"
 
 

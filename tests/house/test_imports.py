@@ -22,10 +22,10 @@ Tree = dict[str, str]  # path of a file from the root of the repository: its tex
 # Each file belongs to the longest name here that it begins with, and may import its own line and the lines above.
 LAYERS = [
     ["errors"],
-    ["files", "interrupts", "shapes", "delegates"],
+    ["files", "interrupts", "shapes", "delegates", "markup", "progress"],
     ["toolchain"],
     ["hw.fixed", "hw.ops", "hw.interval", "hw.trace", "hw.proofs"],
-    ["hw.conversions", "hw.spec"],
+    ["hw.conversions", "hw.spec", "hw.parameter_table"],
     ["hw.tables", "hw.spiking", "hw.gates", "hw.exponential"],
     ["hw.datapath"],
     ["hw.lowering"],
