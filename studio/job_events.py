@@ -68,7 +68,7 @@ class _HeldOut(TypedDict):
     stop: float
 
 
-class _Split(TypedDict):
+class Split(TypedDict):
     """Which parts of the recording are held out."""
 
     type: Literal["split"]
@@ -189,5 +189,5 @@ class _Checks(TypedDict):
 
 
 JobEvent = (
-    _State | _Notice | _Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
+    _State | _Notice | Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
 )  # fmt: skip

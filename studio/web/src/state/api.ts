@@ -236,6 +236,12 @@ export interface Better {
   params: Record<string, number>;
   units?: Record<string, string>;
 }
+/** Which parts of the recording are held out. */
+export interface Split {
+  type: "split";
+  held_out: { sweep: number; start: number; stop: number }[]; // ms
+  how: string;
+}
 export interface BuildReport {
   type: "report";
   board: string;
@@ -295,7 +301,7 @@ export interface BoardRun {
 export type JobEvent =
   | { type: "state"; state: JobState; error?: string | null; time?: number } // s since 1970; missing in jobs of earlier versions
   | { type: "notice"; text: string }
-  | { type: "split"; held_out: { sweep: number; start: number; stop: number }[]; how: string } // ms
+  | Split
   | { type: "portion"; model: string; evaluations: number; share: number } // losses are over this share of the training data from here on
   | { type: "progress"; model: string; evaluations: number; budget: number; loss: number; remaining?: number | null } // s
   | Better
