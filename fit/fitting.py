@@ -16,7 +16,7 @@ from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.clock import FitClock
 from spikefab.fit.search.search import Search
-from spikefab.fit.search.searches import Callback, Progress, Searches, Stopped
+from spikefab.fit.search.searches import Callback, Portion, Progress, Searches, Stopped
 from spikefab.hw.datapath import Datapath
 from spikefab.interrupts import interruptible
 from spikefab.progress import Display, fitting_display
@@ -39,6 +39,7 @@ def fit(
     progress: Progress | bool | None = None,
     notice: Callable[[str], None] | None = None,
     callback: Callback | None = None,
+    portion: Portion | None = None,
     journal: str | Path | None = None,
     engine: Callable[[Datapath], Engine] = FixedPoint,
     **asked: Any,
@@ -60,6 +61,10 @@ def fit(
     callback   called as callback(model, parameters, loss) when a search has found better parameters; they include the settings
                of the variant and can be passed to `model`. If it returns True, all searches end, and the best results so far
                are returned
+    portion    called as portion(model, evaluations, share) when a search begins, and when it changes the part of the training
+               data that it uses: from so many evaluations on, losses are over this share, 0 to 1, of the training samples.
+               A long recording is searched in a part at first, and then as a whole (share 1); losses on different data
+               cannot be compared. With folds, each search without a fold begins anew
     journal    folder in which every loss is kept (8 bytes per evaluation). A fit that was killed and is started again with the
                same arguments does not simulate anything twice and ends with the same result
     engine     what simulates the candidates, see `sim.engine`. `Float64` shows what a search without number formats would
@@ -123,7 +128,7 @@ def _fit(
     searches = Searches(
         options.models, word=options.word, step=options.step, budget=options.budget, top_k=options.top_k,
         seed=options.seed, freedom=options.freedom, searches=1 + len(task.folds), progress=progress, notice=notice,
-        callback=callback, journal=None if journal is None else Path(journal), engine=engine,
+        callback=callback, portion=portion, journal=None if journal is None else Path(journal), engine=engine,
     )  # fmt: skip
     found: dict[str, Search] = {}
     try:

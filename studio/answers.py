@@ -44,6 +44,7 @@ class Recording(Same):
     cannot_be_fitted: str | None
     reading_options: list[str]  # options of `read` that its format has
     options: dict[str, Any]  # those with which it was read
+    same_as: NotRequired[str]  # in the answer to an import: the name of an earlier recording with the same content
 
 
 class Feature(TypedDict):
@@ -197,7 +198,7 @@ class SimulationHead(Same):
     scale_sentences: NotRequired[list[str]]
 
 
-JobState = Literal["running", "paused", "done", "cancelled", "failed", "stopped"]
+JobState = Literal["queued", "running", "paused", "done", "cancelled", "failed", "stopped"]
 
 
 class JobFile(TypedDict):
@@ -210,7 +211,11 @@ class Job(Same):
     id: str
     kind: Literal["fit", "verify", "build", "export", "run"]
     state: JobState
-    title: str
+    title: str  # the name that is shown: the user's, or one made of recording, models and score
+    name: str  # that the user has given; empty if none
+    note: str
+    spent: float | None  # s for which it has run, up to `since`; None of jobs of earlier versions
+    since: str | None  # since when it runs without a break
     created: str
     recording: str | None
     settings: dict[str, Any]
@@ -267,6 +272,13 @@ class Project(TypedDict):
     recordings: list[Recording]
     jobs: list[Job]
     session: dict[str, Any]
+
+
+class Again(TypedDict):
+    """What a page is given that was open before the server was started anew."""
+
+    token: str
+    key: str
 
 
 class Refused(TypedDict):

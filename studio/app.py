@@ -1,7 +1,6 @@
 """The routes of the Studio's server: they check requests and call the public API."""
 
 import asyncio
-import json
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,29 +13,31 @@ from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
-from spikefab.fit.report.json_values import finite
 from spikefab.hw.models import named_model
 from spikefab.shapes import conforms
 
-from . import cards, commands, job_requests, neuron_requests, recordings
+from . import cards, commands, neuron_requests, recordings
+from .bodies import json_answer, object_of
 from .guard import UPLOAD, Guard, TooLarge
 from .job_events import BuildReport
-from .jobs import OVER, Jobs
+from .job_names import other_than
+from .job_routes import JobRoutes
+from .jobs import Jobs
 from .live import Bench
+from .page_keys import PageKeys
 from .project import Missing, Project, file_name, shown_name
 from .queries import query_of, reading_of
 from .readers import Readers
-from .stored import PRIVATE, plain, private
+from .stored import PRIVATE, private
 from .words import said
 
 STATIC = Path(__file__).parent / "static"
-POLL = 0.1  # s between two looks for new events
 SESSION = 64 * 1024  # bytes of the state of the page, at most
 
 
@@ -53,7 +54,8 @@ class Studio:
 
     def __init__(self, project: Project):
         self.project, self.jobs, self.bench = project, Jobs(project), Bench(project)
-        self.token = secrets.token_urlsafe(24)
+        self.job_routes = JobRoutes(project, self.jobs)
+        self.token, self.keys = secrets.token_urlsafe(24), PageKeys(project.folder / "pages.json")
         self.readers = Readers()
 
     def app(self, port: int, frames: str = "'none'") -> Guard:
@@ -75,12 +77,8 @@ class Studio:
             *self._routes("GET", "/api/models/{name}/parameters", self.get_parameters),
             *self._routes("POST", "/api/simulate", self.simulate),
             *self._routes("GET", "/api/boards", self.get_boards),
-            *self._routes("POST", "/api/jobs", self.begin_job),
-            *self._routes("GET", "/api/jobs/{key}", self.get_job),
-            *self._routes("POST", "/api/jobs/{key}/{what}", self.steer_job),
-            *self._routes("DELETE", "/api/jobs/{key}", self.remove_job),
-            *self._routes("GET", "/api/jobs/{key}/files/{name}", self.get_file),
-            *self._routes("GET", "/api/jobs/{key}/events", self.get_events),
+            *self._routes("GET", "/api/alive", self.alive),
+            *self.job_routes.routes,
         ]
         answers = {
             UsageError: _sentence(422), Missing: _sentence(404), SpikefabError: _sentence(422), HTTPException: _status,
@@ -88,7 +86,7 @@ class Studio:
         }  # fmt: skip
         return Guard(
             Starlette(routes=routes, exception_handlers=answers, lifespan=self._lifespan),
-            port=port, token=self.token, frames=frames,
+            port=port, token=self.token, keys=self.keys, frames=frames,
         )  # fmt: skip
 
     @staticmethod
@@ -98,9 +96,11 @@ class Studio:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self.readers.warm()
+        advancing = asyncio.create_task(self.job_routes.advance())
         try:
             yield
         finally:
+            advancing.cancel()
             await self.readers.close()
             self.project.close()
 
@@ -113,7 +113,12 @@ class Studio:
                 "The Studio's page is not built: run make studio in the checkout (it needs node), or install a release."
             )
             return HTMLResponse(f"<!doctype html><title>spikefab Studio</title><p>{text}</p>", 503)
-        return HTMLResponse(index.read_text(encoding="utf-8").replace("{{token}}", self.token))
+        text = index.read_text(encoding="utf-8")
+        return HTMLResponse(text.replace("{{token}}", self.token).replace("{{key}}", self.keys.current))
+
+    async def alive(self, _: Request) -> Response:
+        """What the page asks every second, to say at once when the server is gone."""
+        return Response(status_code=204)
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -123,7 +128,7 @@ class Studio:
         raise HTTPException(404)
 
     async def get_project(self, _: Request) -> Response:
-        return _json(
+        return json_answer(
             {
                 "name": self.project.name,
                 "version": __version__,
@@ -138,7 +143,7 @@ class Studio:
         body = await request.body()
         if len(body) > SESSION:
             raise HTTPException(413, "A session is at most 64 kB.")
-        self.project.session = _object(body)
+        self.project.session = object_of(body)
         return Response(status_code=204)
 
     # -- recordings --------------------------------------------------------------------------------------------------
@@ -151,11 +156,14 @@ class Studio:
             file = scratch / file_name(shown)
             await _receive(request, file)
             content = await self._read(file, scratch, options)
-            content = self.project.add_recording(scratch, {"name": shown_name(shown)} | content)
+            others = self.project.recordings()
+            name = other_than(shown_name(shown), [r["name"] for r in others])
+            content = self.project.add_recording(scratch, {"name": name} | content)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        return _json(self._told(content), 201)
+        same = [r["name"] for r in others if all(r[what] == content[what] for what in ("sha256", "options"))]
+        return json_answer(self._told(content) | ({"same_as": same[0]} if same else {}), 201)
 
     async def add_current(self, request: Request) -> Response:
         """Set the current of a recording: from an uploaded file, or from the channel given as `current_channel`."""
@@ -192,7 +200,7 @@ class Studio:
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        return _json(self._told(content))
+        return json_answer(self._told(content))
 
     async def _read(self, file: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         found = await self.readers.ask("take_in", file=str(file), folder=str(folder), options=options)
@@ -202,7 +210,7 @@ class Studio:
 
     async def put_window(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
-        body = _object(await request.body())
+        body = object_of(await request.body())
         sweep = neuron_requests.whole(body, "sweep")
         ends = body.get("window")
         if not isinstance(ends, list) or len(ends) != 2:
@@ -212,7 +220,7 @@ class Studio:
         if window[1] - window[0] < min(PULSE, whole):
             raise UsageError(f"Features are measured within {PULSE:g} ms or more.")
         folder = self.project.recording_folder(content["id"])
-        return _json(
+        return json_answer(
             await self.readers.ask("window_features", folder=str(folder), content=content, index=sweep, window=window)
         )
 
@@ -233,13 +241,13 @@ class Studio:
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
         times = recordings.part(folder, content, neuron_requests.whole(query_of(request), "sweep", 0), "spikes")
-        return _json({"times": times.tolist()})
+        return json_answer({"times": times.tolist()})
 
     async def get_features(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
         found = await self.readers.ask("features", folder=str(folder), content=content)
-        return _json(found | commands.features(content))
+        return json_answer(found | commands.features(content))
 
     def _told(self, content: dict[str, Any]) -> dict[str, Any]:
         return {"reading_options": [], "electrode_resistance": 0.0} | content | commands.info(content)
@@ -247,10 +255,10 @@ class Studio:
     # -- models and boards -------------------------------------------------------------------------------------------
 
     async def get_models(self, _: Request) -> Response:
-        return _json({"models": await to_thread.run_sync(lambda: cards.models(self._builds()))})
+        return json_answer({"models": await to_thread.run_sync(lambda: cards.models(self._builds()))})
 
     async def get_boards(self, _: Request) -> Response:
-        return _json({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
+        return json_answer({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
 
     async def get_parameters(self, request: Request) -> Response:
         query = query_of(request)
@@ -263,10 +271,10 @@ class Studio:
         model = kind.variant(**chosen)
         word, dt = neuron_requests.whole(query, "word", 18), neuron_requests.number(query, "dt", 0.1, 0.005, 1)
         key = neuron_requests.text(query, "recording") if "recording" in query else None
-        return _json(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))
+        return json_answer(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))
 
     async def simulate(self, request: Request) -> Response:
-        body = _object(await request.body())
+        body = object_of(await request.body())
         return Response(await to_thread.run_sync(self.bench.simulate, body), media_type="application/octet-stream")
 
     def _builds(self) -> list[dict[str, Any]]:
@@ -281,88 +289,14 @@ class Studio:
                     found.append(named | used | {"job": job["id"]})
         return found
 
-    # -- jobs --------------------------------------------------------------------------------------------------------
-
-    async def begin_job(self, request: Request) -> Response:
-        body = _object(await request.body())
-        return _json(await to_thread.run_sync(job_requests.job, self.project, self.jobs, body), 201)
-
-    async def get_job(self, request: Request) -> Response:
-        return _json(await to_thread.run_sync(self.jobs.describe, request.path_params["key"]))
-
-    async def steer_job(self, request: Request) -> Response:
-        ways = {"pause": self.jobs.pause, "resume": self.jobs.resume, "cancel": self.jobs.cancel}
-        way = ways.get(request.path_params["what"])
-        if way is None:
-            raise HTTPException(404)
-        return _json(await to_thread.run_sync(way, request.path_params["key"]))
-
-    async def remove_job(self, request: Request) -> Response:
-        await to_thread.run_sync(self.jobs.remove, request.path_params["key"])
-        return Response(status_code=204)
-
-    async def get_file(self, request: Request) -> Response:
-        path = self.jobs.file(request.path_params["key"], request.path_params["name"])
-        # pictures are shown in the page; other files are only downloaded, never shown as a page of this server
-        inline = path.suffix in (".svg", ".png")
-        return FileResponse(
-            path, filename=path.name, content_disposition_type="inline" if inline else "attachment",
-            headers={"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"},
-        )  # fmt: skip
-
-    async def get_events(self, request: Request) -> Response:
-        key = request.path_params["key"]
-        self.jobs.folder(key)
-        last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-        after = int(last) if last.isdecimal() and len(last) < 20 else 0
-        return StreamingResponse(self._follow(request, key, after), media_type="text/event-stream")
-
-    async def _follow(self, request: Request, key: str, after: int) -> AsyncIterator[str]:
-        """Send the events of a job as they are written, after number `after`, until the job is over."""
-        while not await request.is_disconnected():
-            found = await to_thread.run_sync(_listed, self.jobs, key, after)
-            for number, event in found:
-                after = number
-                yield f"id: {number}\ndata: {json.dumps(event)}\n\n"
-            if not found:
-                last = await to_thread.run_sync(self.jobs.state, key)
-                if last["state"] in OVER or last["state"] in ("paused", "stopped"):
-                    # a worker that died wrote no state; this event has no number, because the job may be resumed
-                    yield f"data: {json.dumps({'type': 'state', **last})}\n\n"
-                    return
-                yield ": still there\n\n"
-                await asyncio.sleep(POLL)
-
 
 # -- requests and answers --------------------------------------------------------------------------------------------
-
-
-def _listed(jobs: Jobs, key: str, after: int) -> list[tuple[int, dict[str, Any]]]:
-    return list(jobs.events(key, after))
 
 
 async def _receive(request: Request, path: Path) -> None:
     with open(path, "wb", opener=private) as out:
         async for chunk in request.stream():
             await to_thread.run_sync(out.write, chunk)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise HTTPException(400, "The request is no JSON object.")
-    if not plain(content):
-        raise HTTPException(
-            400, "The request is no JSON that can be kept: it has NaN, half a character or endless levels."
-        )
-    return content
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return JSONResponse(finite(content), status)
 
 
 def _sentence(status: int) -> Callable:

@@ -8,11 +8,15 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .page_keys import PageKeys
+
 NAMES = ("127.0.0.1", "localhost")  # of this machine
 UPLOAD = 512 * 2**20  # bytes of an uploaded recording, at most
 BODY = 2**20  # bytes of any other request, at most
+AGAIN = "/api/again"  # where a page asks for the token of this start, with the key of an earlier one
 READS = {"GET", "HEAD"}  # methods that change nothing, so that the cookie alone is enough
 NO_TOKEN = "This request has no token of this Studio: open the link that the Studio printed when it began."
+NO_KEY = "The Studio that runs here now does not know this page: open the link that it printed when it began."
 STRANGER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>spikefab Studio</title>
 <h1>spikefab Studio</h1>
 <p>This page opens with the link that <code>spikefab studio</code> printed in the terminal when it began. The link has a token
@@ -42,12 +46,15 @@ class Guard:
     cookie, with which the page and its pictures and downloads are asked; requests that change something have the token in a
     header.
 
+    A page that was open before the server was started anew has an old token. With its key, see `page_keys`, it gets the new
+    one, and the cookie.
+
     `frames` says which pages may show the Studio in a frame. A browser may give cookies of a frame to nobody, so the page in
     it keeps the token in its address.
     """
 
-    def __init__(self, app: ASGIApp, *, port: int, token: str, frames: str = "'none'"):
-        self.app, self.token, self.framed = app, token, frames != "'none'"
+    def __init__(self, app: ASGIApp, *, port: int, token: str, keys: PageKeys, frames: str = "'none'"):
+        self.app, self.token, self.keys, self.framed = app, token, keys, frames != "'none'"
         self.hosts = frozenset(f"{name}:{port}" for name in NAMES)
         self.cookie = f"spikefab-studio-{port}"  # cookies belong to a host: another port of it is another Studio
         self.headers = [(k.encode(), v.format(frames=frames).encode()) for k, v in HEADERS.items()]
@@ -107,7 +114,10 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
             return 403, "The Studio does not answer pages of other sites."
-        if method not in READS and not self._is_token(headers.get("x-spikefab-token", "")):
+        if path == AGAIN and method == "POST":
+            if not self.keys.known(headers.get("x-spikefab-key", "")):
+                return 403, NO_KEY
+        elif method not in READS and not self._is_token(headers.get("x-spikefab-token", "")):
             return 403, NO_TOKEN
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 20:
@@ -122,17 +132,22 @@ class Guard:
         Who has the link gets the cookie, and the page at an address without the token.
         """
         headers, path = Headers(scope=scope), scope["path"]
+        if path == AGAIN and scope["method"] == "POST":  # its key is right, see `_refused`
+            return self._with_cookie(JSONResponse({"token": self.token, "key": self.keys.current}))
         linked = self._is_token(QueryParams(scope["query_string"]).get("token", ""))
         kept = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
         if path == "/" and linked and not self.framed:
-            answer = RedirectResponse("/", 303)
-            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
-            return answer
+            return self._with_cookie(RedirectResponse("/", 303))
         if linked or self._is_token(kept) or self._is_token(headers.get("x-spikefab-token", "")):
             return None
         if path.startswith("/static/"):
             return None
         return HTMLResponse(STRANGER, 403) if path == "/" else JSONResponse({"error": NO_TOKEN}, 403)
+
+    def _with_cookie(self, answer: Response) -> Response:
+        if not self.framed:
+            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
+        return answer
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())

@@ -13,6 +13,7 @@ class FittedParameter(TypedDict):
     free: bool
     at_bound: bool
     range: tuple[float, float] | None
+    bounds: NotRequired[tuple[float, float]]  # between which it was searched; missing in fits of earlier versions
 
 
 class Row(TypedDict):
@@ -58,6 +59,30 @@ class Better(TypedDict):
     i_span: NotRequired[float]
     codes: NotRequired[dict[str, int]]  # if they are missing, the parameters are used
     params: dict[str, float]
+    units: NotRequired[dict[str, str]]
+
+
+class _HeldOut(TypedDict):
+    sweep: int
+    start: float  # ms
+    stop: float
+
+
+class Split(TypedDict):
+    """Which parts of the recording are held out."""
+
+    type: Literal["split"]
+    held_out: list[_HeldOut]
+    how: str
+
+
+class _Portion(TypedDict):
+    """From so many evaluations on, the losses of a model are over this share of the training data."""
+
+    type: Literal["portion"]
+    model: str
+    evaluations: int
+    share: float
 
 
 class BuildReport(TypedDict):
@@ -128,6 +153,7 @@ class _State(TypedDict):
     type: Literal["state"]
     state: JobState
     error: NotRequired[str | None]
+    time: NotRequired[float]  # s since 1970; missing in jobs of earlier versions
 
 
 class _Notice(TypedDict):
@@ -141,6 +167,7 @@ class _Progress(TypedDict):
     evaluations: int
     budget: int
     loss: float
+    remaining: NotRequired[float | None]  # s until the last evaluation of all models, about
 
 
 class _Step(TypedDict):
@@ -162,5 +189,5 @@ class _Checks(TypedDict):
 
 
 JobEvent = (
-    _State | _Notice | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
+    _State | _Notice | Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
 )  # fmt: skip

@@ -12,7 +12,7 @@ from spikefab.fit.options import FitOptions
 from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
 
-from . import commands, neuron_requests
+from . import commands, job_names, neuron_requests
 from .job_events import Row
 from .jobs import Jobs
 from .project import Project
@@ -47,7 +47,8 @@ def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any
         raise UsageError(f"{recording['doubts'][0].removesuffix('.')}; tick Fit anyway to fit it all the same.")
     settings = options.to_dict(sources=True) | ({"models": None} if options.every_model else {})
     return jobs.begin(
-        "fit", f"Fit of {recording['name']}", settings, lambda _: commands.fit(recording, options),
+        "fit", job_names.fit_title(recording["name"], [m.__name__ for m in options.models], options.every_model),
+        settings, lambda _: commands.fit(recording, options),
         recording=recording["id"],
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     which = neuron_requests.table(body, "neuron")
     settings: dict[str, Any] = {"neuron": which, **_settings(kind, body)}
     neuron: Neuron | None = None
+    origin = ""
     if "fit" in which:
         job = jobs.describe(neuron_requests.text(which, "fit"))
         rank = neuron_requests.whole(which, "rank", 1, 1, 100)
@@ -74,6 +76,7 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
         settings["neuron"] = {"fit": job["id"], "rank": rank}
         row, described = ranked["rows"][rank - 1], None
         name = row["model"]
+        origin = f" · rank {rank} of {job['title']}"
         if kind == "run":
             neuron = neuron_requests.neuron(row) if conforms(row, Row) else None
             if settings["current"] == "recorded" and not any(f["name"] == "traces.npz" for f in job["files"]):
@@ -94,7 +97,7 @@ def _deployment(jobs: Jobs, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     if kind == "run" and neuron is not None:
         _check_run(neuron, settings)
     return jobs.begin(
-        kind, _title(kind, name.removesuffix("Neuron"), settings), settings,
+        kind, _title(kind, name.removesuffix("Neuron"), settings) + origin, settings,
         lambda key: commands.deployment(kind, settings, described, key), neuron=described,
     )  # fmt: skip
 

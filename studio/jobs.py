@@ -4,12 +4,12 @@ jobs/ID/   job.json      kind and settings of the job
            events.jsonl  events that the worker has written, one per line; the last "state" is the state of the job
            lock          locked by the worker while it lives
            stop          "pause" or "cancel": why the worker is being interrupted
+           label.json    name and note that the user has given it
            journal/      losses that a fit has computed, until it is over; see `spikefab.fit.search.journal`
            out/          files that the job has made
 """
 
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -24,15 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import UsageError
-from spikefab.shapes import conforms
 
-from .job_events import JobEvent
+from . import job_log, job_names
+from .job_log import Summary, say, summary
 from .project import Missing, Project, fresh, is_key
-from .stored import PRIVATE, StoredJob, load, plain, private, save
+from .stored import PRIVATE, StoredJob, load, private, save
 
 OVER = {"done", "cancelled", "failed"}  # states of jobs that have ended
 INTERRUPTED = "The process that did this was interrupted; it can be resumed."
-AT_ONCE = 2  # number of workers that may run at the same time: a fit uses all cores
+AT_ONCE = 2  # number of workers that may run at the same time: a fit uses all cores; further jobs are queued
+QUEUE = 100  # number of queued jobs, at most
 PATIENCE = (
     60.0  # s after which a worker that was interrupted is killed: a cancelled fit scores and saves its best so far
 )
@@ -45,67 +46,68 @@ class Jobs:
     def __init__(self, project: Project):
         self.project = project
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        # by job: size and time of its events.jsonl when it was read, and the last state in it
-        self._read: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+        # by job: size and time of its events.jsonl when it was read, and what it says
+        self._read: dict[str, tuple[tuple[int, int], Summary]] = {}
         self._starting = threading.RLock()  # held from checking that a worker may start until it has started
         # by job: held from reading its state until the action on it is done
         self._held: dict[str, threading.RLock] = {}
-        for job in self.all():  # a worker that was killed at its very end may have left its journal
+        self._queue: list[str] = []  # queued jobs, in the order in which they will start
+        found = self.all()
+        # a server before this one may have left queued jobs
+        queued = [job["id"] for job in found if job["state"] == "queued"]
+        self._queue = sorted(queued, key=lambda key: self._said(key).state.get("time", 0.0))
+        for job in found:  # a worker that was killed at its very end may have left its journal
             if job["state"] in OVER:
                 shutil.rmtree(self.folder(job["id"]) / "journal", ignore_errors=True)
 
     def all(self) -> list[dict[str, Any]]:
         """The descriptions of all jobs, in the order in which they were started. Damaged ones are left out, but not deleted."""
-        folders = (self.project.folder / "jobs").glob("j*")
-        found = [self.describe(p.name) for p in folders if is_key(p.name) and _asked(p) is not None]
+        found = [self.describe(asked["id"]) for asked in self._asked_jobs()]
         return sorted(found, key=lambda j: (j["created"], j["id"]))
 
     def describe(self, key: str) -> dict[str, Any]:
         """The description of a job for the page."""
-        asked = _asked(self.folder(key))
+        folder = self.folder(key)
+        asked = _asked(folder)
         assert asked is not None
-        last = self.state(key)
+        last, said, label = self.state(key), self._said(key), job_names.label(folder)
+        since = said.since if last["state"] == "running" else None
+        spent = said.spent
+        if said.since is not None and since is None and spent is not None:  # its worker was killed
+            spent += max(0.0, job_log.last_written(folder) - said.since)
         return asked | {
+            "title": job_names.shown(asked, label, said.best),
+            **label,
             "state": last["state"],
             "error": last.get("error"),
+            "spent": spent,
+            "since": None if since is None else datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds"),
             "files": [{"name": p.name, "bytes": p.stat().st_size, "what": _what(p.name)} for p in self.files(key)],
         }
 
     def state(self, key: str) -> dict[str, Any]:
         """The last state event of a job. If its worker has died without writing one, the state is "stopped"."""
         alive = self._alive(key)
-        last = self._said(key)
+        last = self._said(key).state
         if last["state"] == "running" and not alive:
             return {"state": "stopped", "error": "The process that did this ended without a word; it can be resumed."}
         return last
 
-    def _said(self, key: str) -> dict[str, Any]:
-        """The last state event in events.jsonl. The file is read again only if it has changed."""
+    def _said(self, key: str) -> Summary:
+        """What events.jsonl says of a job. The file is read again only if it has changed."""
+        folder = self.folder(key)
         try:
-            stat = (self.folder(key) / "events.jsonl").stat()
+            stat = (folder / "events.jsonl").stat()
         except FileNotFoundError:
-            return {"state": "running"}
+            return summary(folder)
         mark = (stat.st_size, stat.st_mtime_ns)
         if self._read.get(key, (None, None))[0] != mark:
-            states = [e for _, e in self.events(key) if e["type"] == "state" and conforms(e, JobEvent)]
-            self._read[key] = mark, states[-1] if states else {"state": "running"}
+            self._read[key] = mark, summary(folder)
         return self._read[key][1]
 
     def events(self, key: str, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         """All events after number `after` that are written so far, as (number, event)."""
-        try:
-            lines = (self.folder(key) / "events.jsonl").read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        # the text after the last newline is an event that is not complete yet
-        for number, line in enumerate(lines[:-1], 1):
-            if number > after:
-                try:
-                    event = json.loads(line)
-                except (ValueError, RecursionError):  # damaged, for example by a power cut
-                    event = None
-                whole = isinstance(event, dict) and isinstance(event.get("type"), str) and plain(event)
-                yield number, event if whole else {"type": "torn"}
+        return job_log.events(self.folder(key), after)
 
     def files(self, key: str) -> list[Path]:
         out = self.folder(key) / "out"
@@ -136,18 +138,23 @@ class Jobs:
         recording: str | None = None,
         neuron: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Create a job and start its worker. `same` returns, for a key, the command line and the Python code of the same job."""
+        """Create a job and start its worker, or queue it if enough of them run.
+
+        `same` returns, for a key, the command line and the Python code of the same job.
+        """
         with self._starting:
-            self._room()
+            if len(self._queue) >= QUEUE:
+                raise UsageError(f"{QUEUE} jobs wait already: cancel some of them.")
             key = fresh("j")
             folder = self.project.job_folder(key)
             folder.mkdir(mode=PRIVATE)
             created = datetime.now(UTC).isoformat(timespec="microseconds")
             if neuron is not None:
                 save(folder / "neuron.json", {**neuron})
+            title = job_names.other_than(title, [job["title"] for job in self._asked_jobs()])
             asked = {"id": key, "kind": kind, "title": title, "created": created, "settings": settings}
             save(folder / "job.json", asked | {"recording": recording, "neuron": neuron, **same(key)})
-            self._start(key)
+            self._start_or_queue(key)
         return self.describe(key)
 
     def resume(self, key: str) -> dict[str, Any]:
@@ -158,9 +165,8 @@ class Jobs:
             if job.get("recording") is not None:
                 # raises Missing if the recording is gone: the worker could only fail
                 self.project.recording(job["recording"])
-            self._room()
             (self.folder(key) / "stop").unlink(missing_ok=True)
-            self._start(key)
+            self._start_or_queue(key)
             return self.describe(key)
 
     def pause(self, key: str) -> dict[str, Any]:
@@ -174,9 +180,28 @@ class Jobs:
 
     def remove(self, key: str) -> None:
         with self._hold(key):
-            if self.state(key)["state"] == "running":
-                raise UsageError("This job still runs: cancel it first.")
+            state = self.state(key)["state"]
+            if state in ("running", "queued"):
+                raise UsageError(f"This job {'still runs' if state == 'running' else 'is queued'}: cancel it first.")
             shutil.rmtree(self.folder(key))
+
+    def relabel(self, key: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a job a name or a note, see `job_names`."""
+        with self._hold(key):
+            job_names.relabel(self.folder(key), given)
+            return self.describe(key)
+
+    def advance(self) -> None:
+        """Start queued jobs while there is room for them."""
+        while self._queue:
+            with self._starting:
+                if not self._queue or not self._room():
+                    return
+                key = self._queue[0]
+                with suppress(Missing):  # deleted by hand
+                    if self.state(key)["state"] == "queued":
+                        self._start(key)
+                self._queue.remove(key)
 
     def reap(self) -> None:
         """Collect workers that have ended, so that they do not stay as zombie processes."""
@@ -190,14 +215,27 @@ class Jobs:
         self.folder(key)
         return self._held.setdefault(key, threading.RLock())
 
-    def _room(self) -> None:
-        running = [job for job in self.all() if job["state"] == "running"]
-        if len(running) >= AT_ONCE:
-            raise UsageError(f"{len(running)} jobs run already: wait for one, or pause or cancel it.")
+    def _asked_jobs(self) -> list[dict[str, Any]]:
+        """The contents of all job.json, without those that are damaged."""
+        folders = (p for p in (self.project.folder / "jobs").glob("j*") if is_key(p.name))
+        return [asked for p in folders if (asked := _asked(p)) is not None]
+
+    def _room(self) -> bool:
+        """Whether another worker may run."""
+        return sum(self.state(job["id"])["state"] == "running" for job in self._asked_jobs()) < AT_ONCE
+
+    def _start_or_queue(self, key: str) -> None:
+        if not self._queue and self._room():
+            self._start(key)
+        else:
+            say(self.folder(key), {"type": "state", "state": "queued"})
+            self._queue.append(key)
 
     def _start(self, key: str) -> None:
         folder = self.folder(key)
         self.reap()
+        if self._said(key).since is not None:  # a worker was killed: it has run until its last event
+            say(folder, {"type": "state", "state": "stopped", "time": job_log.last_written(folder)})
         say(folder, {"type": "state", "state": "running"})
         with open(folder / "worker.log", "ab", opener=private) as log:
             child = subprocess.Popen(
@@ -236,6 +274,9 @@ class Jobs:
             raise UsageError(f"This job is {state} already.")
         if state == becomes:
             return self.describe(key)
+        with self._starting:  # not while it is being started
+            if key in self._queue:
+                self._queue.remove(key)
         (folder / "stop").write_text(how, encoding="utf-8")
         if self._alive(key):
             self._signal(folder, signal.SIGTERM)
@@ -261,23 +302,6 @@ def _asked(folder: Path) -> dict[str, Any] | None:
     """The content of job.json, or None if it is damaged."""
     content = load(folder / "job.json", StoredJob)
     return content if content is not None and content["id"] == folder.name else None
-
-
-def say(folder: Path, event: Mapping[str, Any]) -> None:
-    """Append an event to events.jsonl, in one write."""
-    from spikefab.fit.report.json_values import finite
-
-    with open(folder / "events.jsonl", "ab", buffering=0, opener=private) as out:
-        if out.tell() and not _ends_a_line(folder / "events.jsonl"):
-            out.write(b"\n")  # ends an incomplete line that a killed worker has left
-        out.write(json.dumps(finite(event), allow_nan=False).encode() + b"\n")
-
-
-def _ends_a_line(path: Path) -> bool:
-    """Whether the last character of a file is a newline."""
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def _what(name: str) -> str:

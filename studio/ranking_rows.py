@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from spikefab.fit.report.scale_words import scale_sentences
 
 if TYPE_CHECKING:
+    from spikefab.fit.options import FitOptions
+    from spikefab.fit.recordings.recording import Recording
     from spikefab.fit.results import FitResult, FitResults
 
 SCORES = ("voltage", "timing_term", "timing", "count", "masked_rmse", "gamma", "spikes_model", "spikes_data")
@@ -24,6 +26,18 @@ def ranking(results: "FitResults") -> dict[str, Any]:
     }
 
 
+def split_rows(recording: "Recording", options: "FitOptions") -> dict[str, Any]:
+    """Which parts of a recording a fit will hold out, in ms of each sweep.
+
+    With folds, no part is held out of the search that gives the parameters. Raises RecordingError if it cannot be fitted.
+    """
+    from spikefab.fit.scoring.task import Task
+
+    task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
+    held = [{"sweep": p.sweep, "start": p.start * task.dt, "stop": p.stop * task.dt} for p in task.split.held_out]
+    return {"held_out": held, "how": task.split.how}
+
+
 def _row(rank: int, r: "FitResult") -> dict[str, Any]:
     ideal = r.judged_ideal
     return {
@@ -39,5 +53,5 @@ def _row(rank: int, r: "FitResult") -> dict[str, Any]:
         "dt": r.dt,
         "i_span": r.i_span,
         "codes": r.codes,
-        "params": [{k: v for k, v in p.items() if k != "bounds"} for p in r.parameters()],
+        "params": r.parameters(),
     }

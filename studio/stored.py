@@ -61,6 +61,19 @@ class StoredJob(TypedDict):
     python: NotRequired[str | None]
 
 
+class Label(TypedDict):
+    """The content of label.json: the name and the note that the user has given a job."""
+
+    name: str
+    note: str
+
+
+class PageKeys(TypedDict):
+    """The content of pages.json: hashes of the keys of the last starts of the Studio, see `guard.PageKeys`."""
+
+    keys: list[str]
+
+
 def plain(value: Any, depth: int = DEEPEST) -> bool:
     """Whether JSON can hold a value, and every program read it: no NaN, no half of a character, not nested without end."""
     if isinstance(value, dict):

@@ -22,7 +22,8 @@ from spikefab import interrupts
 from spikefab.errors import FileError, MismatchError, SpikefabError, UsageError
 from spikefab.files import require_writable
 
-from .jobs import INTERRUPTED, OVER, say
+from .job_log import say
+from .jobs import INTERRUPTED, OVER
 from .recordings import options_of
 from .stored import load
 from .words import said
@@ -144,17 +145,20 @@ class _Work:
         from spikefab.fit.options import FitOptions
         from spikefab.fit.recordings.readers import read
         from spikefab.fit.report.folder import OutputFolder
+        from spikefab.fit.search.remaining import Remaining
         from spikefab.hw.models import get_model
 
-        from .ranking_rows import ranking
+        from .ranking_rows import ranking, split_rows
 
         source = self.folder.parent.parent / "recordings" / self.job["recording"]
         content = load(source / "recording.json")
         if content is None:
             raise SpikefabError("The recording is no longer in this project.")
-        out = OutputFolder(self.out)
+        out, options = OutputFolder(self.out), FitOptions.from_dict(self.settings)
         with interrupts.interruptible():
             recording = read(source / content["file"], **options_of(content, source))
+            self.say("split", **split_rows(recording, options))
+        left = Remaining([m.__name__ for m in options.models], options.budget, options.top_k, options.folds or 0)
         seconds: dict[str, float] = {}
         last, told = time.monotonic(), dict[str, float]()
         better: dict[str, tuple[dict[str, Any], float]] = {}
@@ -162,23 +166,34 @@ class _Work:
         def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
             nonlocal last
             now = time.monotonic()
+            left.progress(model, evaluations, loss, now - last)
             seconds[model], last = seconds.get(model, 0.0) + now - last, now
             if now - told.get(model, 0.0) > EVERY or evaluations >= budget:
                 told[model] = now
-                self.say("progress", model=model, evaluations=evaluations, budget=budget, loss=loss)
+                self.say(
+                    "progress", model=model, evaluations=evaluations, budget=budget, loss=loss, remaining=left.seconds
+                )  # fmt: skip
                 if model in better:
                     params, lowest = better.pop(model)
-                    settings = {name: params.pop(name) for name in get_model(model).chosen}
-                    self.say("better", model=model, loss=lowest, params=params, settings=settings)
+                    kind = get_model(model)
+                    settings = {name: params.pop(name) for name in kind.chosen}
+                    units = {name: p.unit for name, p in kind.variant(**settings).params().items()}
+                    self.say("better", model=model, loss=lowest, params=params, settings=settings, units=units)
 
         def improved(model: str, params: dict[str, Any], loss: float) -> None:
             better[model] = (params, loss)
 
+        def portion(model: str, evaluations: int, share: float) -> None:
+            left.portion(model, evaluations, share)
+            self.say("portion", model=model, evaluations=evaluations, share=share)
+            told.pop(model, None)  # the first loss on other data is told at once
+
         results = fit(
             recording,
-            options=FitOptions.from_dict(self.settings),
+            options=options,
             progress=progress,
             callback=improved,
+            portion=portion,
             notice=lambda text: self.say("notice", text=said(text, source)),
             journal=self.folder / "journal",
         )

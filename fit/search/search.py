@@ -87,6 +87,11 @@ class Search:
             if self._score is not self._whole and self.evaluations:
                 self.loss = float(self._whole(self._whole.read_out(self.codes[None]))[0])
 
+    @property
+    def share(self) -> float:
+        """The share of the training samples, 0 to 1, that the current stage uses, and to which `lowest` belongs."""
+        return float(self._score.length.sum() / self._whole.length.sum())
+
     def searched(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
         """(lo, hi) between which each parameter was searched. Ranges of conductances depend on C, given in `params`."""
         return self._space.box(params)

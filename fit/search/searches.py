@@ -23,6 +23,7 @@ NEAR = 1.3
 
 Progress = Callable[[str, int, int, float], None]
 Callback = Callable[[str, dict[str, Any], float], object]
+Portion = Callable[[str, int, float], None]
 
 
 class Stopped(Exception):
@@ -54,14 +55,16 @@ class Searches:
         progress: Progress | None = None,
         notice: Callable[[str], None] | None = None,
         callback: Callback | None = None,
+        portion: Portion | None = None,
         journal: Path | None = None,
         engine: Callable[[Datapath], Engine] = FixedPoint,
     ):
         self.models, self.word, self.step = models, word, step
         self.budget, self.top_k, self.seed, self.freedom, self.searches = budget, top_k, seed, freedom, searches
         self.progress, self.notice, self.callback, self.journal = progress, notice, callback, journal
-        self.engine = engine
+        self.portion, self.engine = portion, engine
         self.evaluations: dict[str, int] = {}
+        self._shares: dict[str, float] = {}  # model -> share of the training data that `portion` was told last
 
     def run(self, task: Task, found: dict[str, Search]) -> list[str]:
         """Search for the parameters of all models on a task. The best variant of each is put into `found`, also after Ctrl-C.
@@ -69,6 +72,7 @@ class Searches:
         Returns the names of the models that were stopped early. Raises Stopped if the callback ends the fit.
         """
         spent = dict(self.evaluations)
+        self._shares.clear()  # each task has training data of its own
         entrants: dict[str, list[Search]] = {}
         try:
             for model in self.models:
@@ -109,8 +113,11 @@ class Searches:
         def tell(*_: object) -> None:
             nonlocal told
             best = min(searches, key=lambda s: s.lowest)
+            done = spent + sum(s.evaluations for s in searches)
+            if self.portion is not None and best.share != self._shares.get(name):
+                self._shares[name] = best.share
+                self.portion(name, done, best.share)
             if self.progress is not None:
-                done = spent + sum(s.evaluations for s in searches)
                 self.progress(name, done, self.searches * self.budget, best.lowest)
             # tell a changed loss, also a higher one: it rises when a search changes from a part to all training data
             if self.callback is not None and best.lowest != told:

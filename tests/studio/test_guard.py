@@ -12,7 +12,7 @@ import threading
 import httpx
 import pytest
 
-from spikefab.studio import app, guard
+from spikefab.studio import app, guard, page_keys
 from spikefab.studio.project import Project, file_name
 from spikefab.studio.server import Server
 
@@ -342,3 +342,42 @@ def test_a_port_that_is_taken(studio, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "cannot be had" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_open_page_gets_in_again_after_a_new_start(tmp_path):
+    """Its old token opens nothing at the next start; its key opens the new one, at the last few starts of this project only."""
+    ask = {"trust_env": False, "timeout": 30}
+    with Server(tmp_path / "p") as server:
+        port, old, key = server.port, server.studio.token, server.studio.keys.current
+        page = httpx.get(server.address, follow_redirects=True, **ask)
+        assert page.status_code == 503 or key in page.text
+        assert key not in (tmp_path / "p" / "pages.json").read_text()
+    with Server(tmp_path / "p", port) as server, httpx.Client(base_url=server.origin, **ask) as http:
+        assert http.get("/api/alive", headers={"x-spikefab-token": old}).status_code == 403
+        assert http.get("/api/alive", cookies={f"spikefab-studio-{port}": old}).status_code == 403
+        for wrong in ("", old, server.studio.token, key[:-1], "é"):
+            answer = http.post("/api/again", headers={"x-spikefab-key": wrong.encode()})
+            assert "does not know this page" in answer.json()["error"] and answer.status_code == 403
+        foreign = {"x-spikefab-key": key, "origin": "http://evil.example"}
+        assert http.post("/api/again", headers=foreign).status_code == 403
+        assert http.get("/api/again", headers={"x-spikefab-key": key}).status_code == 403
+        http.cookies.clear()
+        answer = http.post("/api/again", headers={"x-spikefab-key": key})
+        assert answer.json() == {"token": server.studio.token, "key": server.studio.keys.current}
+        assert "httponly" in answer.headers["set-cookie"].lower()
+        assert http.get("/api/alive").status_code == 204  # with the cookie
+    with Server(tmp_path / "other", port) as server:
+        answer = httpx.post(f"{server.origin}/api/again", headers={"x-spikefab-key": key}, **ask)
+        assert answer.status_code == 403
+    for _ in range(page_keys.STARTS):
+        with Server(tmp_path / "p") as server:
+            pass
+    assert not server.studio.keys.known(key)
+
+
+@pytest.mark.parametrize("content", ["{", '{"keys": [1]}', "[]", '{"keys": null}'])
+def test_damaged_keys_are_none(tmp_path, content):
+    file = tmp_path / "pages.json"
+    file.write_text(content)
+    keys = page_keys.PageKeys(file)
+    assert keys.known(keys.current) and not keys.known("") and page_keys.PageKeys(file).known(keys.current)

@@ -165,16 +165,6 @@ def test_a_stream_goes_on_where_it_was(studio, imported):
     assert studio.events(job, 10**9) == studio.events(job, 10**9)
 
 
-def test_no_more_than_a_few_at_once(studio, imported):
-    running = [begin(studio, imported, budget=10**6) for _ in range(jobs.AT_ONCE)]
-    body = {"kind": "fit", "recording": imported["id"]}
-    assert "run already" in studio.refused(studio.http.post("/api/jobs", json=body))
-    assert "cancel it first" in studio.refused(studio.http.delete(f"/api/jobs/{running[0]}"))
-    for job in running:
-        studio.post(f"/api/jobs/{job}/pause")
-        studio.post(f"/api/jobs/{job}/cancel")
-
-
 def test_what_cannot_be_fitted_is_one_sentence(studio, imported):
     job = begin(studio, imported, models=["LIF"], folds=99)
     last = studio.events(job)[-1][1]

@@ -3,7 +3,8 @@
 // The ids of elements, for tests and links; they do not change.
 //
 //   page      #tab-trace #tab-models #tab-fit #tab-deploy · #panel-trace … · #import #import-file #theme
-//             #status (passing messages) · #alerts > [role=alert] (error sentences)
+//             #status (passing messages) · #server-gone · #alerts > [role=alert] (error sentences)
+//             #fit/JOB, #deploy/JOB in the address: the link of a job
 //   Trace     #trace-empty #import-first · #recordings > li > .entry · #refused #import-dt #import-retry (after a refusal; -N for more files)
 //             #add-current #current-file · #cannot-be-fitted #warnings #notes #facts
 //             #sweep #sweep-previous #sweep-next #sweep-all · #trace-voltage #trace-current #decimated
@@ -15,17 +16,17 @@
 //   Auto-Fit  #fit-new (details; open unless a fit is shown at load) #fit-form #fit-recording #fit-models #fit-model-NAME #fit-word #fit-dt #fit-budget #fit-seed #fit-top
 //             #held-auto #held-amplitudes #held-tail #held-folds #held-none #fit-folds #fit-start #fit-error
 //             #recommended #fit-features #f-i · #fit-job #fit-state #fit-pause #fit-resume #fit-cancel
-//             #ranking tr[data-key=NAME] · [data-testid=row-NAME] #losses #fit-outcome #not-validated #fit-notices
-//             #fit-overlay #fit-voltage #fit-sweep #fit-to-bench #fit-to-deploy #fit-files #fits
+//             #fit-label #fit-time · #ranking tr[data-key=NAME] · [data-testid=row-NAME] #losses #fit-outcome #not-validated #fit-notices
+//             #fit-overlay #fit-voltage #fit-current #fit-sweep [data-sweep=N] #fit-parameters #fit-to-bench #fit-to-deploy #fit-files #fits
 //   Deploy    #neuron #neuron-about #boards #board-NAME #verify-steps #verify-start #build-seed #build-start #export-start
-//             #deploy-error #job #job-state #job-cancel #job-resume #job-steps #job-log #checks #verdict
+//             #deploy-error #job #job-label #job-time #job-state #job-cancel #job-resume #job-steps #job-log #checks #verdict
 //             #report #floorplan #bitstream #job-files #jobs
 //
 // Files in src/ import one way, without circles (tests/house keeps it): state/ (data and requests to the server; it
 // does not touch elements) <- ui/ (elements and controls) <- charts/ <- views/ <- main.ts. Each may import what stands left of it.
 //
 // Timings: performance.mark "trace-drawn"; performance.measure "slider-to-trace". Ready: window.__spikefab.ready.
-import { load, loadCards, project, watch } from "./state/project";
+import { job, load, loadCards, project, watch } from "./state/project";
 import { reportWith } from "./state/report";
 import { keep, session } from "./state/session";
 import { h } from "./ui/elements";
@@ -57,15 +58,29 @@ const TABS = [
 ] as const;
 type Tab = (typeof TABS)[number][0];
 
-const named = (hash: string): Tab | undefined => TABS.find(([id]) => `#${id}` === hash)?.[0];
+const named = (hash: string): Tab | undefined => TABS.find(([id]) => `#${id}` === hash.split("/")[0])?.[0];
+
+/** The job whose link the address is: `#fit/ID` or `#deploy/ID`. It is chosen in the session; returns the tab that shows it. */
+function linked(hash: string): Tab | undefined {
+  const id = hash.split("/")[1];
+  if (!id) return undefined;
+  const j = job(id);
+  if (!j) {
+    complain(new Error(`There is no job ${id} in this project: it was deleted, or the link is of another project.`));
+    return undefined;
+  }
+  if (j.kind !== "fit") session.job = id;
+  else if (session.fit !== id) Object.assign(session, { fit: id, row: null });
+  return j.kind === "fit" ? "fit" : "deploy";
+}
 
 async function main(): Promise<void> {
   startTheme();
-  const [alerts, status] = messages();
+  const [away, alerts, status] = messages();
   reportWith(complain);
   await load().catch(complain);
   const go = (tab: Tab) => {
-    if (location.hash === `#${tab}`) void open(tab);
+    if (named(location.hash) === tab) void open(tab);
     else location.hash = tab;
   };
   const made = new Map<Tab, Promise<View>>();
@@ -146,25 +161,30 @@ async function main(): Promise<void> {
   const { control, busy } = importing(() => go("trace"));
   document.body.prepend(
     h(
-      "header",
-      null,
+      "div",
+      { class: "top" },
       h(
-        "h1",
+        "header",
         null,
-        h("span", { class: "brand" }, "spikefab"),
-        h("span", { class: "project", id: "project" }, project.name || "Studio"),
+        h(
+          "h1",
+          null,
+          h("span", { class: "brand" }, "spikefab"),
+          h("span", { class: "project", id: "project" }, project.name || "Studio"),
+        ),
+        list,
+        h("span", { class: "push row" }, busy, control, themeButton()),
       ),
-      list,
-      h("span", { class: "push row" }, busy, control, themeButton()),
+      away,
+      alerts,
     ),
-    alerts,
     h("main", null, panels),
     status,
   );
   document.title = project.name ? `${project.name} – spikefab Studio` : "spikefab Studio";
-  addEventListener("hashchange", () => void open(named(location.hash) ?? "trace"));
-  const first = open(named(location.hash) ?? named(`#${session.tab}`) ?? "trace");
-  history.replaceState(null, "", `#${now ?? "trace"}`);
+  addEventListener("hashchange", () => void open(linked(location.hash) ?? named(location.hash) ?? "trace"));
+  const first = open(linked(location.hash) ?? named(location.hash) ?? named(`#${session.tab}`) ?? "trace");
+  if (now && named(location.hash) !== now) history.replaceState(null, "", `#${now}`);
   watch();
   await first;
   // wait for two frames: the charts are laid out in the first and drawn after the second

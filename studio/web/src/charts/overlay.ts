@@ -1,10 +1,12 @@
-// A simulated neuron over a recording: the voltages, below them the residual (or the current of a step), and the spikes.
+// A simulated neuron over a recording: the voltages, below them the residual, the current, and the spikes. Parts of the sweep
+// that are held out of a fit are shaded.
 import type uPlot from "uplot";
 import type { Simulation, Trace } from "../state/api";
-import { under } from "../state/traces";
+import { type Under, under } from "../state/traces";
 import { h } from "../ui/elements";
 import { Group } from "./group";
 import { ticks, times } from "./marks";
+import { colour } from "../ui/theme";
 import { Plot } from "./plot";
 
 const ROW = 20; // height of a row of spikes, px
@@ -20,8 +22,15 @@ export class Overlay {
   private shown: Simulation | null = null;
   private x: Float64Array = new Float64Array();
   private bound = 1; // range of the axis of the residual, mV
+  private shaded: [number, number][] = []; // ms
 
-  constructor(id: string, label: string, height: number) {
+  /** With `driving`, the current of the recording is shown too, not only that of a step. */
+  constructor(
+    id: string,
+    label: string,
+    height: number,
+    private readonly driving = false,
+  ) {
     this.group = new Group(label);
     this.voltage = new Plot(this.group, {
       id: `${id}-voltage`,
@@ -32,6 +41,7 @@ export class Overlay {
         { label: "float64", colour: "ideal", width: 0.8, dash: [5, 4] }, // first, so that it is below the line of the hardware
         { label: "model, fixed point", colour: "accent", width: 1.5 },
       ],
+      before: (u) => this.shade(u),
     });
     this.residual = new Plot(this.group, {
       id: `${id}-residual`,
@@ -43,10 +53,11 @@ export class Overlay {
     });
     this.current = new Plot(this.group, {
       id: `${id}-current`,
-      label: `${label}: current of the step`,
+      label: `${label}: injected current`,
       unit: "nA",
       height: 100,
-      series: [{ label: "current", colour: "current" }],
+      series: [{ label: driving ? "" : "current", colour: "current" }],
+      before: (u) => this.shade(u),
     });
     this.raster = new Plot(this.group, {
       id: `${id}-raster`,
@@ -80,7 +91,31 @@ export class Overlay {
     const none = [this.group.full, []] as unknown as uPlot.AlignedData;
     const lines = this.recorded ? [under(this.recorded.trace, "recorded", "recorded")] : [];
     this.voltage.set([this.group.full, [], []] as unknown as uPlot.AlignedData, lines);
-    for (const plot of [this.residual, this.current, this.raster]) plot.set(none);
+    for (const plot of [this.residual, this.raster]) plot.set(none);
+    const injected = this.injected();
+    this.current.el.hidden = !injected.length;
+    this.current.set(none, injected);
+  }
+
+  /** Shade parts of the sweep, ms. */
+  hold(parts: [number, number][]): void {
+    this.shaded = parts;
+    for (const plot of [this.voltage, this.current]) plot.draw();
+  }
+
+  /** The current of the recording, if it is shown. */
+  private injected(): Under[] {
+    const t = this.driving ? this.recorded?.trace : null;
+    return t?.current ? [{ label: "injected current", colour: "current", t0: t.t0, step: t.step, v: t.current }] : [];
+  }
+
+  private shade(u: uPlot): void {
+    const { ctx, bbox } = u;
+    ctx.fillStyle = colour("held");
+    for (const [start, stop] of this.shaded) {
+      const [a, b] = [u.valToPos(start, "x", true), u.valToPos(stop, "x", true)];
+      ctx.fillRect(a, bbox.top, b - a, bbox.height);
+    }
   }
 
   show(s: Simulation): void {
@@ -95,11 +130,11 @@ export class Overlay {
     this.shown = s;
     this.voltage.set([this.x, s.ideal ?? [], s.voltage] as unknown as uPlot.AlignedData);
     this.residual.el.hidden = !s.residual;
-    this.current.el.hidden = !!s.residual || !s.current;
+    if (!this.driving) this.current.el.hidden = !!s.residual || !s.current;
     if (s.residual) {
       this.bound = bound(s.residual);
       this.residual.set([this.x, s.residual]);
-    } else if (s.current) this.current.set([this.x, s.current]);
+    } else if (s.current && !this.driving) this.current.set([this.x, s.current]);
     this.raster.set([this.group.full, []] as unknown as uPlot.AlignedData);
   }
 

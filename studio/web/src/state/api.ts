@@ -35,6 +35,7 @@ export interface Recording extends Same {
   cannot_be_fitted: string | null;
   reading_options: string[]; // options of `read` that its format has
   options: Record<string, unknown>; // those with which it was read
+  same_as?: string; // in the answer to an import: the name of an earlier recording with the same content
 }
 export interface Feature {
   label: string;
@@ -161,7 +162,7 @@ export interface Trace {
   current: Float32Array | null; // as it is used
   recorded: Float32Array | null; // as it was recorded, if the image of spikes was removed from it
 }
-export type JobState = "running" | "paused" | "done" | "cancelled" | "failed" | "stopped";
+export type JobState = "queued" | "running" | "paused" | "done" | "cancelled" | "failed" | "stopped";
 export interface JobFile {
   name: string;
   what: string;
@@ -171,7 +172,11 @@ export interface Job extends Same {
   id: string;
   kind: "fit" | "verify" | "build" | "export" | "run";
   state: JobState;
-  title: string;
+  title: string; // the name that is shown: the user's, or one made of recording, models and score
+  name: string; // that the user has given; empty if none
+  note: string;
+  spent: number | null; // s for which it has run, up to `since`; null of jobs of earlier versions
+  since: string | null; // since when it runs without a break
   created: string;
   recording: string | null;
   settings: Record<string, unknown>;
@@ -186,6 +191,7 @@ export interface FittedParameter {
   free: boolean;
   at_bound: boolean;
   range: [number, number] | null;
+  bounds?: [number, number]; // between which it was searched; missing in fits of earlier versions
 }
 export interface Row {
   rank: number;
@@ -228,6 +234,13 @@ export interface Better {
   i_span?: number;
   codes?: Record<string, number>; // if they are missing, the parameters are used
   params: Record<string, number>;
+  units?: Record<string, string>;
+}
+/** Which parts of the recording are held out. */
+export interface Split {
+  type: "split";
+  held_out: { sweep: number; start: number; stop: number }[]; // ms
+  how: string;
 }
 export interface BuildReport {
   type: "report";
@@ -286,9 +299,11 @@ export interface BoardRun {
   dt: number; // ms
 }
 export type JobEvent =
-  | { type: "state"; state: JobState; error?: string | null }
+  | { type: "state"; state: JobState; error?: string | null; time?: number } // s since 1970; missing in jobs of earlier versions
   | { type: "notice"; text: string }
-  | { type: "progress"; model: string; evaluations: number; budget: number; loss: number }
+  | Split
+  | { type: "portion"; model: string; evaluations: number; share: number } // losses are over this share of the training data from here on
+  | { type: "progress"; model: string; evaluations: number; budget: number; loss: number; remaining?: number | null } // s
   | Better
   | Ranking
   | { type: "step"; name: string; state: "start" | "done" | "note"; text: string }
@@ -329,6 +344,11 @@ export interface Project {
   recordings: Recording[];
   jobs: Job[];
   session: Record<string, unknown>;
+}
+/** What a page is given that was open before the server was started anew. */
+export interface Again {
+  token: string;
+  key: string;
 }
 /** The answer if the server refuses a request or cannot do it. */
 export interface Refused {

@@ -2,7 +2,7 @@
 import type { Job, JobEvent, JobState, Ranking } from "./api";
 import { drop, hold, job } from "./project";
 import { report } from "./report";
-import { Refusal, get, post, remove, source } from "./server";
+import { Refusal, get, post, put, remove, source } from "./server";
 import { on } from "./topics";
 
 const OVER: JobState[] = ["done", "cancelled", "failed"];
@@ -28,7 +28,10 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
     const j = job(id);
     if (state?.type === "state" && j) {
       const error = state.error ?? null; // a state that is not the end has no error
-      if (state.state !== j.state || error !== j.error) hold({ ...j, state: state.state, error });
+      if (state.state !== j.state || error !== j.error) {
+        hold({ ...j, state: state.state, error });
+        if (!over(state.state)) void refresh(id); // for the times
+      }
     }
     take(events);
   };
@@ -73,7 +76,7 @@ export function follow(id: string, take: (events: JobEvent[]) => void, visible: 
   const listening = [
     on("jobs", () => {
       if (!job(id)) return end();
-      if (stream || !resting() || job(id)?.state !== "running") return;
+      if (stream || !resting() || !["running", "queued"].includes(job(id)!.state)) return;
       last = undefined;
       open();
     }),
@@ -115,6 +118,11 @@ async function refresh(id: string): Promise<void> {
 
 export async function command(id: string, what: "pause" | "resume" | "cancel"): Promise<void> {
   hold(await post<Job>(`jobs/${id}/${what}`));
+}
+
+/** Give a job a name or a note. */
+export async function relabel(id: string, label: { name?: string; note?: string }): Promise<void> {
+  hold(await put<Job>(`jobs/${id}`, label));
 }
 
 /** Delete a job and its files. */

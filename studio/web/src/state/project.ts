@@ -1,9 +1,9 @@
 // What the page knows about the project: its recordings, its jobs and the models.
 import type { Card, Job, Project, Recording, Settings, Sweep } from "./api";
 import { report } from "./report";
-import { get } from "./server";
+import { get, gone, knock } from "./server";
 import { keep, restoreSession, session } from "./session";
-import { changes, emit } from "./topics";
+import { changes, emit, on } from "./topics";
 import { forget } from "./traces";
 
 export const project: Project = { name: "", version: "", recordings: [], jobs: [], session: {} };
@@ -34,6 +34,10 @@ export async function load(): Promise<void> {
 async function compare(): Promise<void> {
   const before = changes();
   const found = await get<Project>("project");
+  if (found.version !== project.version) {
+    project.version = found.version;
+    report(new Error(`The Studio is spikefab ${found.version} now: reload this page.`));
+  }
   if (changes() !== before) return; // this page made a change meanwhile, which the answer may not contain yet
   const now = (x: unknown) => JSON.stringify(x);
   if (now(found.jobs) !== now(project.jobs)) {
@@ -49,23 +53,34 @@ async function compare(): Promise<void> {
   if (now(recording()) !== shown || !recording()) choose(recording() ? session.recording : (project.recordings.at(-1)?.id ?? null));
 }
 
-/** Reload the project every few seconds while the page is visible, and at once when it becomes visible. */
+const OFTEN = 1000; // ms between two looks whether the server is there
+
+/** Reload the project every few seconds while the page is visible, and at once when it becomes visible or the server is back. */
 export function watch(): void {
-  let away: { remove(): void } | null = null;
   const look = async (): Promise<void> => {
-    if (document.hidden) return;
+    if (document.hidden || gone) return;
     try {
       await compare();
-      away?.remove();
-      away = null;
     } catch (error) {
-      away ??= report(error);
+      if (!gone) report(error);
     }
   };
+  let knocking = false;
+  setInterval(() => {
+    if (document.hidden || knocking) return;
+    knocking = true;
+    void knock().finally(() => (knocking = false));
+  }, OFTEN);
   setInterval(() => void look(), 5000);
+  on("server", () => {
+    if (gone) return;
+    keep(); // what has changed meanwhile
+    emit("seen"); // opens the streams of events again
+    void look();
+  });
   document.addEventListener("visibilitychange", () => {
     emit("seen");
-    void look();
+    void (gone ? knock() : look());
   });
 }
 

@@ -1,5 +1,6 @@
 // Sends requests to the server, and decodes its binary answers.
-import type { Recording, Refused, SimulateRequest, Simulation, SimulationHead, Trace } from "./api";
+import type { Again, Recording, Refused, SimulateRequest, Simulation, SimulationHead, Trace } from "./api";
+import { emit } from "./topics";
 
 /** The server has refused a request. The message is a sentence for the user; `options` are those that would help. */
 export class Refusal extends Error {
@@ -12,26 +13,42 @@ export class Refusal extends Error {
   }
 }
 
-const token = () => document.querySelector<HTMLMetaElement>('meta[name="spikefab-token"]')?.content ?? "";
+const kept = (name: string) => document.querySelector<HTMLMetaElement>(`meta[name="spikefab-${name}"]`)?.content ?? "";
+let token = kept("token");
+let key = kept("key"); // with which this page gets the token of the next start of the server
 
 // In a notebook's frame the browser may keep no cookie: the page has the token in its address, and gives it with each request.
 const framed = new URLSearchParams(location.search).has("token");
 
 /** The address of something under /api that the browser loads by itself: a picture, a download, a stream of events. */
 export function source(path: string): string {
-  return `/api/${path}${framed ? `${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token())}` : ""}`;
+  return `/api/${path}${framed ? `${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}` : ""}`;
 }
 
-async function send(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
-  const headers: Record<string, string> = { "X-Spikefab-Token": token() };
-  if (type) headers["Content-Type"] = type;
-  let answer: Response;
+const GONE = "The Studio's server does not answer: is `spikefab studio` still running?";
+
+/** Why the server cannot be reached, or does not let this page in; null while all is well. */
+export let gone: Refusal | null = null;
+
+function reached(why: Refusal | null): void {
+  const before = gone;
+  gone = why;
+  if (before?.message !== why?.message) emit("server");
+}
+
+/** One request. A server that does not answer, or not within `patience` ms, is told to the page. */
+async function ask(method: string, path: string, headers: Record<string, string>, body?: BodyInit, patience?: number) {
   try {
-    answer = await fetch(`/api/${path}`, { method, headers, body, credentials: "same-origin" });
+    const signal = patience === undefined ? undefined : AbortSignal.timeout(patience);
+    return await fetch(`/api/${path}`, { method, headers, body, credentials: "same-origin", signal });
   } catch {
-    throw new Refusal("The Studio's server does not answer: is `spikefab studio` still running?", 0);
+    const refusal = new Refusal(GONE, 0);
+    reached(refusal);
+    throw refusal;
   }
-  if (answer.ok) return answer;
+}
+
+async function refusal(answer: Response, method: string, path: string): Promise<Refusal> {
   let sentence = `The server answered ${answer.status} to ${method} /api/${path.split("?")[0]}.`;
   let options: string[] = [];
   try {
@@ -41,7 +58,45 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
   } catch {
     // the answer has no sentence: use our own
   }
-  throw new Refusal(sentence, answer.status, options);
+  return new Refusal(sentence, answer.status, options);
+}
+
+let entering: Promise<void> | null = null;
+
+/** Get the token of a server that was started anew. Throws a Refusal if it does not know this page. */
+function enter(): Promise<void> {
+  entering ??= (async () => {
+    const answer = await ask("POST", "again", { "X-Spikefab-Key": key });
+    if (!answer.ok) throw await refusal(answer, "POST", "again");
+    const given = (await answer.json()) as Again;
+    token = given.token;
+    key = given.key;
+  })().finally(() => (entering = null));
+  return entering;
+}
+
+async function send(method: string, path: string, body?: BodyInit, type?: string, patience?: number): Promise<Response> {
+  const headers = (): Record<string, string> => ({ "X-Spikefab-Token": token, ...(type ? { "Content-Type": type } : {}) });
+  let answer = await ask(method, path, headers(), body, patience);
+  if (answer.status === 403) {
+    try {
+      await enter(); // each start of the server has a token of its own
+    } catch (error) {
+      if (error instanceof Refusal) reached(error);
+      throw error;
+    }
+    answer = await ask(method, path, headers(), body, patience);
+  }
+  reached(null);
+  if (answer.ok) return answer;
+  throw await refusal(answer, method, path);
+}
+
+const PATIENCE = 10_000; // ms: while it compiles a kernel, the server may be slow to answer
+
+/** Ask whether the server is there. What it finds is told on the topic "server". */
+export async function knock(): Promise<void> {
+  await send("GET", "alive", undefined, undefined, PATIENCE).catch(() => {});
 }
 
 async function json<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -1,7 +1,7 @@
 // The topics to which views listen, and the functions that report a change on a topic.
 
-// "seen": the page or a view has become visible or hidden
-type Topic = "recordings" | "recording" | "sweep" | "jobs" | "bench" | "theme" | "seen";
+// "seen": the page or a view has become visible or hidden; "server": the server has gone, or is there again
+type Topic = "server" | "recordings" | "recording" | "sweep" | "jobs" | "bench" | "theme" | "seen";
 const listeners = new Map<Topic, (() => void)[]>();
 
 /** Listen to a topic. Returns a function that stops listening. */

@@ -1,13 +1,27 @@
 // Messages to the user: short ones that disappear by themselves, and errors that stay until they are dismissed.
-import { Refusal } from "../state/server";
-import { button, h } from "./elements";
+import { Refusal, gone } from "../state/server";
+import { on } from "../state/topics";
+import { button, h, say } from "./elements";
 
 const status = h("div", { id: "status", role: "status", class: "toast" });
 const alerts = h("div", { id: "alerts" });
+const away = h("div", { id: "server-gone", role: "alert", class: "banner", hidden: true });
 let fading = 0;
 
-export function messages(): [HTMLElement, HTMLElement] {
-  return [alerts, status];
+/** Where messages are shown: that the server is gone, errors, and those that disappear by themselves. */
+export function messages(): [HTMLElement, HTMLElement, HTMLElement] {
+  on("server", () => {
+    if (gone) {
+      const more =
+        gone.status === 0
+          ? " Jobs that run go on without it. This page connects by itself when it is there again; what you change until then is lost with a reload."
+          : "";
+      if (away.hidden) away.replaceChildren(h("span"));
+      say(away.firstElementChild!, gone.message + more);
+    } else if (!away.hidden) tell("The Studio's server is there again.");
+    away.hidden = !gone;
+  });
+  return [away, alerts, status];
 }
 
 /** Show a message that disappears by itself. */
@@ -34,20 +48,14 @@ export function calm(near: HTMLElement): void {
 /** Show an error until it is dismissed; with `near`, also next to the control of the action. */
 export function complain(error: unknown, near?: HTMLElement): HTMLElement {
   const text = error instanceof Error ? error.message : String(error);
+  if (gone && error instanceof Refusal && (error.status === 0 || text === gone.message)) return h("div"); // is said already, while it holds
   const there = [...alerts.children].find((e) => e.firstElementChild?.textContent === text);
   there?.remove();
   const banner = h(
     "div",
     { role: "alert", class: "banner" },
     h("span", null, text),
-    h(
-      "span",
-      { class: "row" },
-      error instanceof Refusal &&
-        error.status === 403 &&
-        button(null, "Reload", () => location.reload(), { class: "small primary" }),
-      button(null, "Dismiss", () => banner.remove(), { class: "small" }),
-    ),
+    button(null, "Dismiss", () => banner.remove(), { class: "small" }),
   );
   alerts.append(banner);
   while (alerts.children.length > MOST) alerts.firstElementChild!.remove();
@@ -57,6 +65,14 @@ export function complain(error: unknown, near?: HTMLElement): HTMLElement {
     near.textContent = text;
     near.hidden = false;
   }
+  return banner;
+}
+
+/** Show a message that is no error, until it is dismissed. */
+export function inform(text: string): HTMLElement {
+  const banner = complain(text);
+  banner.classList.add("calm");
+  banner.setAttribute("role", "status");
   return banner;
 }
 

@@ -6,6 +6,7 @@ import { get, post } from "../state/server";
 import { keep, present, session } from "../state/session";
 import { emit, on } from "../state/topics";
 import { button, field, h, number, say, select, set } from "../ui/elements";
+import { when } from "../ui/duration";
 import { count, fix, short } from "../ui/format";
 import { act, complain } from "../ui/messages";
 import { share } from "../ui/share";
@@ -117,6 +118,7 @@ export class DeployView {
     void this.load();
     if (!job(session.job)) session.job = project.jobs.findLast((j) => j.kind !== "fit")?.id ?? null;
     this.view.open(session.job);
+    if (session.job) history.replaceState(null, "", `#deploy/${session.job}`);
     emit("seen");
   }
 
@@ -165,7 +167,7 @@ export class DeployView {
     const options: (HTMLOptGroupElement | HTMLOptionElement)[] = [...byJob].map(([j, rows]) =>
       h(
         "optgroup",
-        { label: j.title },
+        { label: `${j.title} · ${when(j.created)}` }, // two fits of one recording may have the same name
         rows.map(([key, r]) =>
           h("option", { value: key }, `${r.rank}. ${brief(r.model)} · ${r.word} bits · ${fix(r.combined_score)}`),
         ),
@@ -193,7 +195,7 @@ export class DeployView {
         dt: row.dt,
         span: row.i_span,
         recorded: (job(j.id) ?? j).files.some((f) => f.name === "traces.npz"),
-        told: `Rank ${row.rank} of "${j.title}": ${row.model}${settings ? `, ${settings}` : ""}, ${row.word} bits, ${short(row.dt)} ms a step, current within ±${short(row.i_span, 3)} nA. Score ${fix(row.combined_score)}${validated ? " on held-out data" : ", not validated"}.`,
+        told: `Rank ${row.rank} of "${(job(j.id) ?? j).title}", begun ${when(j.created)}: ${row.model}${settings ? `, ${settings}` : ""}, ${row.word} bits, ${short(row.dt)} ms a step, current within ±${short(row.i_span, 3)} nA. Score ${fix(row.combined_score)}${validated ? " on held-out data" : ", not validated"}.`,
       };
     }
     const s = present.s;
@@ -295,6 +297,7 @@ export class DeployView {
   private open(id: string): void {
     session.job = id;
     keep();
+    history.pushState(null, "", `#deploy/${id}`);
     this.jobs.choose(id);
     this.view.open(id);
     this.view.el.scrollIntoView({ block: "nearest" });

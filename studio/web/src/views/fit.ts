@@ -1,19 +1,21 @@
 // The Auto-Fit view: starts a fit, follows it, and shows its ranking.
-import { Losses, style } from "../charts/losses";
-import { swatch } from "../charts/marks";
-import type { Job, JobEvent, JobState, Ranking, Row } from "../state/api";
+import { Losses } from "../charts/losses";
+import type { Job, JobEvent, JobState, Ranking, Split } from "../state/api";
 import { command, follow, over } from "../state/jobs";
-import { brief, chosen, job, project } from "../state/project";
+import { brief, job, project } from "../state/project";
 import { keep, session } from "../state/session";
 import { emit, on } from "../state/topics";
 import { button, h, set } from "../ui/elements";
-import { count, finite, fix } from "../ui/format";
+import { finite } from "../ui/format";
 import { act } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
 import { FitSetup } from "./fitSetup";
 import { type Live, Fitted } from "./fittedModel";
+import { JobLabel } from "./jobLabel";
 import { jobTable, told } from "./jobTable";
+import { JobTime } from "./jobTime";
+import { mark, rankingTable } from "./rankingTable";
 import { type Mark, ScaleLines } from "./scaleLines";
 import { LOSSES } from "./scoreTiles";
 
@@ -38,8 +40,11 @@ export class FitView {
   private readonly notices = h("ul", { id: "fit-notices", class: "soft" });
   readonly files = h("div", { id: "fit-files" });
   readonly same = new SameBox();
+  readonly label = new JobLabel("fit-label");
+  readonly time = new JobTime("fit-time", () => this.fitted.visible);
   private models = new Map<string, Live>();
   private found: Ranking | null = null;
+  private held: Split["held_out"] = [];
   private told: string[] = [];
   private ended: JobState | null = null;
   private stop: (() => void) | null = null;
@@ -48,49 +53,15 @@ export class FitView {
   private readonly fresh = h("details", { id: "fit-new", open: true });
 
   constructor(openBench: () => void, openDeploy: () => void) {
-    this.fitted = new Fitted(() => this.showing, openBench, openDeploy);
-    const number = (head: string, f: (r: Row) => number | null, digits: number) => ({
-      head,
-      value: (l: Live) => (l.row ? f(l.row) : null),
-      show: (l: Live) => fix(l.row && f(l.row), digits),
-    });
-    this.table = new Table<Live>(
-      [
-        {
-          head: "rank",
-          value: (l) => l.row?.rank ?? null,
-          show: (l) => (l.row ? `${l.row.rank}.${l.row.tied && this.ties > 1 ? " tied" : ""}` : "–"),
-        },
-        { head: "model", value: (l) => l.model, show: (l) => this.name(l), left: true },
-        { head: "evaluations", value: (l) => l.evaluations, show: (l) => this.progress(l), left: true },
-        { head: "training", value: (l) => l.row?.training ?? l.loss, show: (l) => fix(l.row?.training ?? l.loss) },
-        {
-          head: () => (this.found ? (this.found.validated ? "held out" : "score, not validated") : "score"),
-          value: (l) => l.row?.combined_score ?? null,
-          show: (l) => h("b", null, fix(l.row?.combined_score)),
-        },
-        number("float64", (r) => r.float64, 3),
-        number("voltage", (r) => r.voltage ?? null, 3),
-        number("timing", (r) => r.timing_term ?? r.timing, 3),
-        number("count", (r) => r.count, 3),
-        number("masked mV", (r) => r.masked_rmse, 2),
-        number("gamma", (r) => r.gamma, 2),
-        {
-          head: "spikes",
-          value: (l) => (l.row ? `${l.row.spikes_model}/${l.row.spikes_data}` : null),
-          parts: [
-            { head: "spikes model", value: (l) => l.row?.spikes_model },
-            { head: "spikes data", value: (l) => l.row?.spikes_data },
-          ],
-        },
-      ],
-      {
-        id: "ranking",
-        label: "Ranking",
-        key: (l) => l.model,
-        onrow: (l) => this.pick(l.model),
-        empty: "The first model is about to begin.",
-      },
+    this.fitted = new Fitted(
+      () => this.showing,
+      () => this.held,
+      openBench,
+      openDeploy,
+    );
+    this.table = rankingTable(
+      () => this.found,
+      (model) => this.pick(model),
     );
     this.earlier = jobTable("fits", "Fits", (j) => this.open(j.id));
     this.setup = new FitSetup((j) => this.open(j.id));
@@ -103,7 +74,15 @@ export class FitView {
   private layout(): void {
     set(
       this.running,
-      h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.pause, this.resume, this.cancel)),
+      h(
+        "div",
+        { class: "row" },
+        this.title,
+        this.badge,
+        this.time.el,
+        h("span", { class: "push row" }, this.label.tools, this.pause, this.resume, this.cancel),
+      ),
+      this.label.el,
       this.near,
       this.verdict,
       this.table.el,
@@ -129,6 +108,7 @@ export class FitView {
     if (session.fit && session.fit !== this.following) this.open(session.fit, false);
     if (this.first && session.fit) this.fresh.open = false; // after a reload, the fit is shown and the form is closed
     this.first = false;
+    if (session.fit) history.replaceState(null, "", `#fit/${session.fit}`);
     this.head();
     this.fitted.soon();
     emit("seen");
@@ -157,12 +137,15 @@ export class FitView {
       () => this.fitted.visible,
     );
     this.head();
-    if (scroll) this.running.scrollIntoView({ block: "start" });
+    if (!scroll) return;
+    history.pushState(null, "", `#fit/${id}`);
+    this.running.scrollIntoView({ block: "start" });
   }
 
   private reset(): void {
     this.models = new Map();
     this.found = null;
+    this.held = [];
     this.told = [];
     this.ended = null;
     this.fitted.reset();
@@ -182,6 +165,8 @@ export class FitView {
           evaluations: 0,
           budget: Number(job(session.fit)?.settings["budget"] ?? 0),
           loss: null,
+          share: 1,
+          folding: false,
           better: null,
           row: null,
         }),
@@ -192,10 +177,23 @@ export class FitView {
   private take(events: JobEvent[]): void {
     for (const e of events) {
       if (e.type === "progress") {
-        Object.assign(this.live(e.model), { evaluations: e.evaluations, budget: e.budget, loss: e.loss });
-        this.losses.add(e.model, e.evaluations, e.loss);
-      } else if (e.type === "better") {
         const l = this.live(e.model);
+        Object.assign(l, { evaluations: e.evaluations, budget: e.budget });
+        if (e.remaining !== undefined) this.time.remaining(e.remaining);
+        if (l.folding) continue;
+        l.loss = e.loss;
+        this.losses.add(e.model, e.evaluations, e.loss);
+      } else if (e.type === "portion") {
+        const l = this.live(e.model);
+        // a search without a fold begins anew: its losses and parameters are not those of the result
+        l.folding ||= l.evaluations > 0 && e.share <= l.share && this.folded;
+        if (l.folding) continue;
+        l.share = e.share;
+        this.losses.portion(e.model, e.evaluations, e.share);
+      } else if (e.type === "split") this.held = e.held_out;
+      else if (e.type === "better") {
+        const l = this.live(e.model);
+        if (l.folding) continue;
         l.better = e;
         l.loss = e.loss;
       } else if (e.type === "notice") this.told.push(e.text);
@@ -204,6 +202,7 @@ export class FitView {
         for (const row of e.rows) this.live(row.model).row = row;
       } else if (e.type === "state") {
         this.ended = over(e.state) ? e.state : null;
+        if (e.state !== "running") this.time.remaining(null);
         if (e.state === "failed" && e.error) this.told.push(e.error);
       }
     }
@@ -218,9 +217,8 @@ export class FitView {
     );
   }
 
-  /** The rows that are tied for the first place; none if the first is alone. */
-  private get ties(): number {
-    return this.found?.rows.filter((r) => r.tied).length ?? 0;
+  private get folded(): boolean {
+    return !!job(session.fit)?.settings["folds"];
   }
 
   private fill(): void {
@@ -242,6 +240,7 @@ export class FitView {
         f.tie && h("p", null, f.tie),
         f.outcome && h("p", null, f.outcome),
         h("p", { class: "soft" }, LOSSES),
+        this.folded && h("p", { class: "soft" }, "The search losses are of the search on everything, not of those without a fold."),
         f.ended_early.length > 0 &&
           h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
       ],
@@ -253,16 +252,7 @@ export class FitView {
     const chosen = this.showing?.model;
     const rows = (this.found?.rows ?? []).filter((r) => finite(r.combined_score));
     rows.sort((a, b) => Number(b.model === chosen) - Number(a.model === chosen) || a.rank - b.rank);
-    return rows.slice(0, SHOWN).map((r) => ({
-      name: brief(r.model),
-      colour: style(r.model).colour,
-      level: {
-        score: r.combined_score!,
-        voltage: r.voltage ?? null,
-        timing: r.timing_term ?? r.timing ?? NaN,
-        count: r.count ?? NaN,
-      },
-    }));
+    return rows.slice(0, SHOWN).map(mark);
   }
 
   private head(): void {
@@ -285,32 +275,6 @@ export class FitView {
     const j = job(session.fit);
     if (!j) return;
     void act(b, this.near, () => command(j.id, what));
-  }
-
-  private name(l: Live): Node {
-    const settings = chosen(l.row?.settings ?? l.better?.settings);
-    return h(
-      "button",
-      { type: "button", class: "link", "data-testid": `row-${l.model}` },
-      swatch(style(l.model)),
-      ` ${brief(l.model)}`,
-      settings && h("span", { class: "soft" }, ` ${settings}`),
-    );
-  }
-
-  private progress(l: Live): Node {
-    const early = this.found?.ended_early.includes(l.model);
-    const part = l.budget ? Math.min(1, l.evaluations / l.budget) : 0;
-    return h(
-      "span",
-      { class: "share" },
-      h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${(100 * part).toFixed(0)}%` } })),
-      h(
-        "span",
-        { class: "share-number" },
-        `${count(l.evaluations)}${early ? ", ended early" : l.budget ? ` of ${count(l.budget)}` : ""}`,
-      ),
-    );
   }
 
   private pick(model: string): void {

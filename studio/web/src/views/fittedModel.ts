@@ -1,35 +1,39 @@
 // Shows a model of a fit over its recording: the one chosen in the ranking, with its best codes so far.
 import { Overlay } from "../charts/overlay";
-import type { Better, Row } from "../state/api";
+import type { Better, Row, Score, Simulation, Split } from "../state/api";
 import { over } from "../state/jobs";
 import { brief, job, recording } from "../state/project";
 import { simulate } from "../state/server";
 import { keep, session } from "../state/session";
 import { emit } from "../state/topics";
 import { whole } from "../state/traces";
-import { button, choices, h, say, select, set } from "../ui/elements";
+import { button, h, say, set } from "../ui/elements";
 import { fix } from "../ui/format";
 import { complain } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
+import { FittedParameters } from "./fittedParameters";
+import { SweepPicker, heldOut } from "./sweepPicker";
 
 /** What is known so far about a model of a fit. */
 export interface Live {
   model: string;
   evaluations: number;
   budget: number;
-  loss: number | null;
+  loss: number | null; // search loss
+  share: number; // of the training data over which the loss is
+  folding: boolean; // whether it is searched again without a fold: what the result holds is found by then
   better: Better | null;
   row: Row | null;
 }
 
 export class Fitted {
   readonly el = h("section", { id: "fit-overlay", hidden: true, "aria-label": "The chosen model over the recording" });
-  private readonly overlay = new Overlay("fit", "fitted model", 260);
+  private readonly overlay = new Overlay("fit", "fitted model", 260, true);
   private readonly title = h("h3");
   private readonly score = h("p", { class: "soft", role: "status" });
   private readonly same = new SameBox();
-  private readonly picker = select("fit-sweep", []);
-  private readonly sweeps = h("span", { class: "row" }, h("label", { for: "fit-sweep" }, "Sweep"), this.picker);
+  private readonly picker = new SweepPicker(() => this.again());
+  private readonly parameters = new FittedParameters();
   private readonly tools = h("span", { class: "push" }, this.overlay.group.tools);
   private drawn = ""; // key of what the overlay shows
   private underneath = "";
@@ -39,6 +43,7 @@ export class Fitted {
 
   constructor(
     private readonly showing: () => Live | undefined,
+    private readonly held: () => Split["held_out"],
     private readonly openBench: () => void,
     private readonly openDeploy: () => void,
   ) {
@@ -53,16 +58,14 @@ export class Fitted {
         "div",
         { class: "row bar-top" },
         this.title,
-        this.sweeps,
         to("Open in Models", "fit-to-bench", (l) => this.toBench(l)),
         to("Deploy", "fit-to-deploy", (l) => this.toDeploy(l)),
         this.tools,
       ),
-      this.overlay.el,
-      this.score,
+      this.picker.el,
+      h("div", { class: "fitted" }, h("div", { class: "fitted-charts" }, this.overlay.el, this.score), this.parameters.el),
       this.same.el,
     );
-    this.picker.addEventListener("change", () => this.again());
   }
 
   reset(): void {
@@ -91,7 +94,8 @@ export class Fitted {
     const best = l?.row ?? l?.better;
     const r = recording(j?.recording);
     if (!this.visible || !l || !j || !best) return;
-    for (const e of [this.overlay.el, this.tools, this.sweeps]) e.hidden = !r;
+    for (const e of [this.overlay.el, this.tools, this.picker.el]) e.hidden = !r;
+    this.parameters.show(l.row, l.better);
     if (!r) {
       this.el.hidden = false;
       this.drawn = "";
@@ -100,20 +104,15 @@ export class Fitted {
       return say(this.score, "Its recording is no longer in this project.");
     }
     if (this.busy) return this.soon();
-    if (this.picker.dataset["of"] !== r.id) {
-      const firing =
-        r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ??
-        r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
-      choices(
-        this.picker,
-        r.sweeps.map((s) => [String(s.index), s.name]),
-        String(firing.index),
-      );
-      this.picker.dataset["of"] = r.id;
-    }
-    const sweep = Number(this.picker.value);
+    const firing =
+      r.sweeps.find((s) => r.id === session.recording && s.index === session.sweep && s.spikes) ??
+      r.sweeps.reduce((a, b) => (b.spikes > a.spikes ? b : a));
+    const held = this.held();
+    this.picker.show(r, held, firing.index);
+    const sweep = this.picker.value;
     const given = best.codes ? { codes: best.codes, i_span: best.i_span } : { params: l.better!.params };
-    const key = JSON.stringify([j.id, l.model, sweep, given, l.row?.rank]);
+    const unseen = heldOut(held, sweep);
+    const key = JSON.stringify([j.id, l.model, sweep, given, l.row?.rank, unseen]);
     if (key === this.drawn) return;
     this.busy = true;
     this.drawn = key;
@@ -124,6 +123,7 @@ export class Fitted {
         this.overlay.record(await whole(r.id, sweep));
         this.underneath = `${r.id}/${sweep}`;
       }
+      this.overlay.hold(unseen);
       this.el.hidden = false;
       if (l.row) say(this.score, "Simulating …");
       const s = await simulate({
@@ -138,12 +138,7 @@ export class Fitted {
       });
       this.overlay.show(s);
       this.title.textContent = this.titled(l);
-      say(
-        this.score,
-        s.score
-          ? `This sweep: score ${fix(s.score.combined_score)}, masked rmse ${fix(s.score.masked_rmse, 2)} mV, spikes ${s.score.spikes_model} of the model, ${s.score.spikes_data} recorded.`
-          : "",
-      );
+      say(this.score, s.score ? scored(s, s.score, unseen.length > 0) : "");
       this.same.update(s);
     } catch (error) {
       complain(error, this.score);
@@ -179,7 +174,7 @@ export class Fitted {
     if (recording(j.recording)) {
       const other = session.recording !== j.recording;
       session.recording = j.recording;
-      session.sweep = Number(this.picker.value);
+      session.sweep = this.picker.value;
       if (other) emit("recording");
       emit("sweep");
     }
@@ -196,4 +191,11 @@ export class Fitted {
     keep();
     this.openDeploy();
   }
+}
+
+/** The score of a sweep in words, with its floor and ceiling. */
+function scored(s: Simulation, c: Score, held: boolean): string {
+  const between = s.scale && `${s.scale.ceiling ? `ceiling ${fix(s.scale.ceiling.score)}, ` : ""}floor ${fix(s.scale.floor.score)}`;
+  const of = `This sweep${held ? ", which has a held-out part" : ""}: score ${fix(c.combined_score)}${between ? ` (${between})` : ""}`;
+  return `${of}, masked rmse ${fix(c.masked_rmse, 2)} mV, spikes ${c.spikes_model} of the model, ${c.spikes_data} recorded.`;
 }

@@ -6,7 +6,7 @@ import { emit } from "../state/topics";
 import { forget } from "../state/traces";
 import { button, field, h, number, read } from "../ui/elements";
 import { bytes, plural } from "../ui/format";
-import { act, calm, complain, tell } from "../ui/messages";
+import { act, calm, complain, inform, tell } from "../ui/messages";
 
 /** Files that were refused because an option is missing, for which the page shows a field. */
 export const refused = h("div", { id: "refused", class: "stack" });
@@ -79,7 +79,11 @@ function added(r: Recording): void {
   else project.recordings[at] = r;
   emit("recordings");
   choose(r.id);
-  tell(`${r.name}: ${plural(r.sweeps.length, "sweep")} imported.`);
+  if (r.same_as)
+    inform(
+      `${r.name} is the same as ${r.same_as}, which this project has already; both are kept. × in the list of recordings removes one.`,
+    );
+  else tell(`${r.name}: ${plural(r.sweeps.length, "sweep")} imported.`);
 }
 
 /** The options of reading for which the page has a field: label, and an example of a value. */

@@ -3,10 +3,13 @@ import type { Job, JobState } from "../state/api";
 import { command, over, removeJob } from "../state/jobs";
 import { source } from "../state/server";
 import { button, h, say, set } from "../ui/elements";
+import { duration, when } from "../ui/duration";
 import { bytes } from "../ui/format";
 import { act, tell } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
+import { type JobLabel, link } from "./jobLabel";
+import type { JobTime } from "./jobTime";
 
 async function discard(j: Job): Promise<void> {
   if (!confirm(`Delete "${j.title}" and its files?`)) return;
@@ -14,10 +17,19 @@ async function discard(j: Job): Promise<void> {
   tell("Deleted.");
 }
 
-const mark: Record<JobState, string> = { running: "▸", paused: "‖", done: "✓", cancelled: "–", failed: "✕", stopped: "!" };
+const mark: Record<JobState, string> = {
+  queued: "…",
+  running: "▸",
+  paused: "‖",
+  done: "✓",
+  cancelled: "–",
+  failed: "✕",
+  stopped: "!",
+};
 
 export function state(j: Job): HTMLElement {
-  const words = j.state === "stopped" ? "stopped: its worker died" : j.state;
+  const more: Partial<Record<JobState, string>> = { stopped: ": its worker died", queued: ": starts when another has ended" };
+  const words = `${j.state}${more[j.state] ?? ""}`;
   return h("span", { class: `state ${j.state}`, title: j.error }, `${mark[j.state]} ${words}`);
 }
 
@@ -30,6 +42,8 @@ interface Frame {
   near: HTMLElement;
   files: HTMLElement;
   same: SameBox;
+  label: JobLabel;
+  time: JobTime;
 }
 
 export function told(view: Frame, j: Job): void {
@@ -41,6 +55,8 @@ export function told(view: Frame, j: Job): void {
   view.near.textContent = j.error ?? "";
   set(view.files, j.files.length > 0 && [h("h3", null, "Files"), files(j)]);
   view.same.update(j);
+  view.label.update(j);
+  view.time.update(j);
 }
 
 /** A table of jobs with buttons to open, cancel, resume and delete them. */
@@ -57,9 +73,17 @@ export function jobTable(id: string, label: string, open: (j: Job) => void): Tab
     );
   return new Table<Job>(
     [
-      { head: "job", value: (j) => j.title, show: (j) => h("button", { type: "button", class: "link" }, j.title), left: true },
+      {
+        head: "job",
+        value: (j) => j.title,
+        show: (j) =>
+          h("span", null, h("a", { class: "link", href: link(j) }, j.title), j.note && h("span", { class: "soft note" }, j.note)),
+        left: true,
+        wrap: true,
+      },
       { head: "kind", value: (j) => j.kind, left: true },
       { head: "begun", value: (j) => j.created, show: (j) => when(j.created), left: true },
+      { head: "took", value: (j) => j.spent, show: (j) => (j.spent && !j.since ? duration(j.spent) : "–") },
       { head: "state", value: (j) => j.state, show: state, left: true },
       {
         head: "actions",
@@ -78,11 +102,6 @@ export function jobTable(id: string, label: string, open: (j: Job) => void): Tab
     ],
     { id, label, key: (j) => j.id, onrow: open, empty: "None yet." },
   );
-}
-
-function when(iso: string): string {
-  const t = new Date(iso);
-  return Number.isNaN(t.getTime()) ? iso : t.toLocaleString("sv-SE").slice(0, 16);
 }
 
 export function files(j: Job | undefined): HTMLElement {

@@ -10,7 +10,9 @@ import { act } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { share } from "../ui/share";
 import { Table } from "../ui/table";
+import { JobLabel } from "./jobLabel";
 import { told } from "./jobTable";
+import { JobTime } from "./jobTime";
 import { RunResult } from "./runResult";
 
 interface Step {
@@ -36,6 +38,8 @@ export class JobView {
   private readonly run = new RunResult();
   readonly files = h("div", { id: "job-files" });
   readonly same = new SameBox();
+  readonly label = new JobLabel("job-label");
+  readonly time: JobTime;
   private id: string | null = null;
   private stop: (() => void) | null = null;
   private done: Step[] = [];
@@ -43,6 +47,7 @@ export class JobView {
   private built: BuildReport | null = null;
 
   constructor(private readonly visible: () => boolean) {
+    this.time = new JobTime("job-time", visible);
     const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
     this.checks = new Table<Check>(
       [
@@ -60,7 +65,15 @@ export class JobView {
     );
     set(
       this.el,
-      h("div", { class: "row" }, this.title, this.badge, h("span", { class: "push row" }, this.resume, this.cancel)),
+      h(
+        "div",
+        { class: "row" },
+        this.title,
+        this.badge,
+        this.time.el,
+        h("span", { class: "push row" }, this.label.tools, this.resume, this.cancel),
+      ),
+      this.label.el,
       this.near,
       this.verdict,
       this.steps,

@@ -90,7 +90,7 @@ function dot(colour: string): HTMLElement {
 }
 
 /** A line from 0 to 1 or a bit more: the floor from its value on, the ceiling up to its value, and the marks. */
-function line(part: keyof Level, scale: Scale, marks: Mark[]): HTMLElement {
+export function line(part: keyof Level, scale: Scale, marks: Mark[]): HTMLElement {
   const [floor, ceiling] = [scale.floor[part], scale.ceiling?.[part]];
   const known = [1, floor, ...marks.map((m) => m.level[part])].filter(finite);
   const full = 1.03 * Math.min(LONGEST, Math.max(...known));
