@@ -96,7 +96,8 @@ def fit(
         task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
     display, progress = _shown(progress, options)
     with display:
-        return _fit(task, options, progress, notice or display.notice, callback, journal, engine)
+        portion = portion or display.clock.portion
+        return _fit(task, options, progress, notice or display.notice, callback, portion, journal, engine)
 
 
 def _shown(progress: Progress | bool | None, options: FitOptions) -> tuple[Display, Progress | None]:
@@ -117,6 +118,7 @@ def _fit(
     progress: Progress | None,
     notice: Callable[[str], None],
     callback: Callback | None,
+    portion: Portion | None,
     journal: str | Path | None,
     engine: Callable[[Datapath], Engine],
 ) -> FitResults:

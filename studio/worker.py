@@ -145,7 +145,7 @@ class _Work:
         from spikefab.fit.options import FitOptions
         from spikefab.fit.recordings.readers import read
         from spikefab.fit.report.folder import OutputFolder
-        from spikefab.fit.search.remaining import Remaining
+        from spikefab.fit.search.clock import FitClock
         from spikefab.hw.models import get_model
 
         from .ranking_rows import ranking, split_rows
@@ -158,20 +158,16 @@ class _Work:
         with interrupts.interruptible():
             recording = read(source / content["file"], **options_of(content, source))
             self.say("split", **split_rows(recording, options))
-        left = Remaining([m.__name__ for m in options.models], options.budget, options.top_k, options.folds or 0)
-        seconds: dict[str, float] = {}
-        last, told = time.monotonic(), dict[str, float]()
+        clock, told = FitClock(options), dict[str, float]()
         better: dict[str, tuple[dict[str, Any], float]] = {}
 
         def progress(model: str, evaluations: int, budget: int, loss: float) -> None:
-            nonlocal last
+            clock.tell(model, evaluations, budget, loss)
             now = time.monotonic()
-            left.progress(model, evaluations, loss, now - last)
-            seconds[model], last = seconds.get(model, 0.0) + now - last, now
             if now - told.get(model, 0.0) > EVERY or evaluations >= budget:
                 told[model] = now
                 self.say(
-                    "progress", model=model, evaluations=evaluations, budget=budget, loss=loss, remaining=left.seconds
+                    "progress", model=model, evaluations=evaluations, budget=budget, loss=loss, remaining=clock.remaining
                 )  # fmt: skip
                 if model in better:
                     params, lowest = better.pop(model)
@@ -184,7 +180,7 @@ class _Work:
             better[model] = (params, loss)
 
         def portion(model: str, evaluations: int, share: float) -> None:
-            left.portion(model, evaluations, share)
+            clock.portion(model, evaluations, share)
             self.say("portion", model=model, evaluations=evaluations, share=share)
             told.pop(model, None)  # the first loss on other data is told at once
 
@@ -201,7 +197,7 @@ class _Work:
             raise KeyboardInterrupt
         self.saving = True
         self.say("notice", text="writing the report")
-        timings = {"models": {m: round(s, 3) for m, s in seconds.items()}}
+        timings = {"models": {m: round(s, 3) for m, s in clock.seconds.items()}}
         try:
             out.save_fit(results, timings | {"total": round(time.monotonic() - self.begun, 3)})
         except FileError as error:

@@ -86,7 +86,9 @@ def run_fit(screen: Screen, recording: Any, options: "FitOptions", **more: Any) 
         features = _recommend(screen, recording, options.anyway)
     clock = FitClock(options)
     with screen.fitting(clock) as shown:
-        results = fit_models(recording, progress=shown, notice=screen.notice, options=options, **more)
+        results = fit_models(
+            recording, progress=shown, portion=clock.portion, notice=screen.notice, options=options, **more
+        )
     if features:
         results.features = features  # those that were shown: of the recording with its own sample step
     return results, {"models": {model: round(s, 3) for model, s in clock.seconds.items()}}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from spikefab import fit
+from spikefab import FitOptions, fit
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring import task as tasks
-from spikefab.fit.search.remaining import Remaining
+from spikefab.fit.search.clock import WARM, FitClock
 
 DT, BUDGET = 0.1, 2000
 
@@ -34,7 +34,7 @@ def portions(told, model="LIFNeuron"):
 
 def test_a_short_recording_is_searched_as_a_whole(sweeps):
     ((first, share),) = portions(followed(sweeps))
-    assert share == 1 and 0 < first < BUDGET / 4
+    assert share == 1 and 0 < first <= BUDGET / 4
 
 
 @pytest.mark.parametrize("folds", [None, 2])
@@ -54,36 +54,59 @@ def test_a_long_recording_is_searched_in_a_part_first(sweeps, monkeypatch, folds
     assert (np.diff(losses) <= 0).all() and told[at + 1][4] != losses[-1]
 
 
+class Told:
+    """A clock of a fit whose time is told, not measured."""
+
+    def __init__(self, models, **options):
+        self.time = 0.0
+        self.clock = FitClock(FitOptions(models=models, **options), now=lambda: self.time)
+        self.budget = options["budget"]
+
+    def batch(self, model, evaluations, loss, seconds):
+        self.time += seconds
+        self.clock.tell(model, evaluations, self.budget, loss)
+
+
 def test_the_time_that_remains_is_what_passes():
     """Two models of different speed; the slow one is far from the best and ends early."""
-    speed, losses = {"fast": 0.001, "slow": 0.01}, {"fast": 0.1, "slow": 0.9}
-    left = Remaining([*speed], 20_000, 1)
-    assert left.seconds is None
-    for model, until in (("fast", 5000), ("slow", 5000), ("fast", 20_000)):
-        for n in range(1000 if model != "fast" or until == 5000 else 6000, until + 1, 1000):
-            left.progress(model, n, losses[model], 1000 * speed[model])
-            if model == "slow":  # both speeds are known: the rest of this part, and that of the better model
-                assert left.seconds == pytest.approx((5000 - n) * 0.01 + 15_000 * 0.001)
-    assert left.seconds == 0
+    fast, slow = "LIFNeuron", "AdExNeuron"
+    speed, losses = {fast: 0.001, slow: 0.01}, {fast: 0.1, slow: 0.9}
+    told = Told(("LIF", "AdEx"), budget=20_000, top_k=1)
+    assert told.clock.remaining is None
+    for model, first, until in ((fast, 1000, 5000), (slow, 1000, 5000), (fast, 6000, 20_000)):
+        for n in range(first, until + 1, 1000):
+            told.batch(model, n, losses[model], 1000 * speed[model] + (30 if n == 1000 else 0))  # it compiles first
+            if model == slow and n > 1000:  # both speeds are known: the rest of this part, and that of the better model
+                left = (5000 - n) * 0.01 + 15_000 * 0.001
+                assert told.clock.remaining == pytest.approx(left)
+                told.time += 2  # until the next batch
+                assert told.clock.remaining == pytest.approx(left - 2)
+                told.time -= 2
+    assert told.clock.remaining == 0
+    assert told.clock.runs[slow].stopped
+    assert not told.clock.runs[fast].stopped
+    assert told.clock.seconds == pytest.approx({fast: 20 + 30, slow: 50 + 30})
 
 
 def test_the_time_that_remains_knows_of_the_part_and_of_folds():
     """An evaluation on a tenth of the data takes a tenth of the time."""
-    left = Remaining(["only"], 1000, 5, folds=2)
-    left.portion("only", 100, 0.1)
-    left.progress("only", 100, 0.5, 1.0)
+    told = Told(("LIF",), budget=1000, folds=2)
+    told.clock.portion("LIFNeuron", 50, 0.1)
+    told.batch("LIFNeuron", 50, 0.5, 0.5)
+    told.batch("LIFNeuron", 100, 0.5, 0.5)
     one = 6.0 + 40.0  # s: 600 evaluations on a part, 400 on all
-    assert left.seconds == pytest.approx(3 * one - 1)
-    left.progress("only", 600, 0.4, 5.0)
-    left.portion("only", 700, 1.0)
-    left.progress("only", 1000, 0.4, 40.0)
-    assert left.seconds == pytest.approx(2 * one)
+    assert told.clock.remaining == pytest.approx(3 * one - 1)
+    told.batch("LIFNeuron", 600, 0.4, 5.0)
+    told.clock.portion("LIFNeuron", 700, 1.0)
+    told.batch("LIFNeuron", 1000, 0.4, 40.0)
+    assert told.clock.remaining == pytest.approx(2 * one)
 
 
 def test_old_evaluations_that_are_repeated_at_once_do_not_promise_a_fast_end():
-    left = Remaining(["only"], 20_000, 5)
+    told = Told(("LIF",), budget=20_000)
     for n in range(100, 5000, 100):
-        left.progress("only", n, 0.5, 1e-4)
+        told.batch("LIFNeuron", n, 0.5, 1e-4)
+    assert told.clock.remaining is None, f"{WARM} s of searching have not passed"
     for n in range(5000, 8001, 100):
-        left.progress("only", n, 0.5, 1.0)
-    assert left.seconds == pytest.approx(120, rel=0.05)
+        told.batch("LIFNeuron", n, 0.5, 1.0)
+    assert told.clock.remaining == pytest.approx(120, rel=0.05)
