@@ -94,7 +94,7 @@ class Card(TypedDict):
     name: str
     short: str
     title: str
-    equations: str
+    equations: str  # HTML with MathML
     best_for: str
     source: str
     settings: dict[str, list[Setting]]  # setting: its possible values, the default first
@@ -129,6 +129,14 @@ class Parameters(TypedDict):
     settings: Settings
     parameters: list[Parameter]
     presets: list[Preset]
+
+
+class Trial(TypedDict):
+    """What a model does with the values that were measured in a recording, in the sweep in which the cell fires most."""
+
+    sweep: str
+    spikes: int  # of the model
+    recorded: int  # of the cell
 
 
 class Stimulus(TypedDict):

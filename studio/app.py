@@ -19,7 +19,6 @@ from starlette.routing import Route
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
-from spikefab.hw.models import named_model
 from spikefab.shapes import conforms
 
 from . import cards, commands, neuron_requests, recordings
@@ -75,6 +74,7 @@ class Studio:
             *self._routes("GET", "/api/recordings/{key}/features", self.get_features),
             *self._routes("GET", "/api/models", self.get_models),
             *self._routes("GET", "/api/models/{name}/parameters", self.get_parameters),
+            *self._routes("GET", "/api/models/{name}/trial", self.get_trial),
             *self._routes("POST", "/api/simulate", self.simulate),
             *self._routes("GET", "/api/boards", self.get_boards),
             *self._routes("GET", "/api/alive", self.alive),
@@ -262,16 +262,15 @@ class Studio:
 
     async def get_parameters(self, request: Request) -> Response:
         query = query_of(request)
-        kind = named_model(request.path_params["name"])
-        told = {name: str(query[name]) for name in kind.settings if name in query}
-        chosen = {  # a query has only texts: find the value with this text
-            name: next((v for v in kind.settings[name] if str(v).lower() == text.lower()), text)
-            for name, text in told.items()
-        }
-        model = kind.variant(**chosen)
-        word, dt = neuron_requests.whole(query, "word", 18), neuron_requests.number(query, "dt", 0.1, 0.005, 1)
+        variant = neuron_requests.variant(request.path_params["name"], query)
         key = neuron_requests.text(query, "recording") if "recording" in query else None
-        return json_answer(await to_thread.run_sync(partial(self.bench.parameters, model, word, dt, key)))
+        return json_answer(await to_thread.run_sync(partial(self.bench.parameters, *variant, key)))
+
+    async def get_trial(self, request: Request) -> Response:
+        query = query_of(request)
+        variant = neuron_requests.variant(request.path_params["name"], query)
+        key = neuron_requests.text(query, "recording")
+        return json_answer(await to_thread.run_sync(partial(self.bench.trial, *variant, key)))
 
     async def simulate(self, request: Request) -> Response:
         body = object_of(await request.body())

@@ -83,6 +83,19 @@ class Bench:
             ],
         }
 
+    def trial(self, model: type[Neuron], word: int, dt: float, key: str) -> dict[str, Any]:
+        """Whether a model fires with the values measured in a recording: in the sweep in which the cell has most spikes."""
+        with self._lock:
+            task = self._task(key, dt)
+            dp = datapath(model, word, dt, task.i_span)
+            recorded = [len(s.time) for s in task.spikes]
+            sweep = int(np.argmax(recorded))
+            begin = start(dp, task.measured)
+            codes = dp.quantise({name: float(np.clip(begin[name], *p.bounds)) for name, p in dp.params.items()})[0]
+            current = np.asarray(task.recording.sweeps[sweep].current)
+            _, (spikes,), _ = FixedPoint(dp).run(codes, [current], task.baselines[[sweep]])
+        return {"sweep": task.recording.sweeps[sweep].name, "spikes": len(spikes), "recorded": recorded[sweep]}
+
     def simulate(self, body: Mapping[str, Any]) -> bytes:
         """Simulate a model. The result is binary: the length of a JSON text, the text, and the float32 arrays that it names."""
         model, word = neuron_requests.model(body), neuron_requests.whole(body, "word", 18)

@@ -61,6 +61,17 @@ def model(body: Mapping[str, Any]) -> type[Neuron]:
     return named_model(text(body, "model")).variant(**table(body, "settings"))
 
 
+def variant(name: str, query: Mapping[str, Any]) -> tuple[type[Neuron], int, float]:
+    """The variant of a model that a query describes, in which all values are texts; and its word and time step (ms)."""
+    kind = named_model(name)
+    told = {setting: str(query[setting]) for setting in kind.settings if setting in query}
+    chosen = {
+        setting: next((v for v in kind.settings[setting] if str(v).lower() == given.lower()), given)
+        for setting, given in told.items()
+    }
+    return kind.variant(**chosen), whole(query, "word", 18), number(query, "dt", 0.1, 0.005, 1)
+
+
 def neuron(body: Mapping[str, Any]) -> Neuron:
     """A neuron with the codes that the page received from `simulate`."""
     given = numbers(body, "codes")

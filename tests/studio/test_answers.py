@@ -228,6 +228,7 @@ def test_what_is_sent_is_of_its_type(studio, imported):
     for name in ("LIF", "HodgkinHuxley"):
         found = studio.get(f"/api/models/{name}/parameters", word=18, recording=key)
         assert faults(found, answers.Parameters, name) == []
+    assert faults(studio.get("/api/models/LIF/trial", word=18, recording=key), answers.Trial, "trial") == []
     head = studio.simulate(model="LIF", recording=key, ideal=True)
     assert faults(head, answers.SimulationHead, "simulate") == []
     job = studio.post("/api/jobs", {"kind": "fit", "recording": key, "models": ["LIF"], "budget": 64})

@@ -50,6 +50,20 @@ def test_its_python_gives_the_same(studio, imported, tmp_path):
         assert np.array_equal(np.load(tmp_path / "v.npy").astype("f4"), found["voltage"])
 
 
+@pytest.mark.parametrize("model", QUICK)
+def test_a_trial_is_of_the_measured_values_where_the_cell_fires_most(studio, imported, model):
+    _, params = begin(studio, model, recording=imported["id"])
+    found = studio.get(f"/api/models/{model}/trial", recording=imported["id"])
+    most = max(imported["sweeps"], key=lambda s: s["spikes"])
+    simulated = studio.simulate(model=model, params=params, recording=imported["id"], sweep=most["index"])
+    assert found == {"sweep": most["name"], "spikes": len(simulated["spikes"]), "recorded": most["spikes"]}
+
+
+def test_a_trial_needs_a_recording(studio):
+    for query in ({}, {"recording": "r00000000"}):
+        studio.refused(studio.http.get("/api/models/LIF/trial", params=query), 404 if query else 422)
+
+
 def test_scores_are_those_of_a_fit(studio, imported, recording):
     from spikefab.fit.scoring.split import Part
     from spikefab.fit.scoring.task import Task

@@ -181,6 +181,8 @@ async function main(): Promise<void> {
     h("main", null, panels),
     status,
   );
+  const head = document.querySelector("header")!; // what sticks below it needs its height
+  new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(head);
   document.title = project.name ? `${project.name} – spikefab Studio` : "spikefab Studio";
   addEventListener("hashchange", () => void open(linked(location.hash) ?? named(location.hash) ?? "trace"));
   const first = open(linked(location.hash) ?? named(location.hash) ?? named(`#${session.tab}`) ?? "trace");

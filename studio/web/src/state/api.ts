@@ -59,7 +59,7 @@ export interface Card {
   name: string;
   short: string;
   title: string;
-  equations: string;
+  equations: string; // HTML with MathML
   best_for: string;
   source: string;
   settings: Record<string, Setting[]>; // setting: its possible values, the default first
@@ -91,6 +91,12 @@ export interface Parameters {
   settings: Settings;
   parameters: Parameter[];
   presets: Preset[];
+}
+/** What a model does with the values that were measured in a recording, in the sweep in which the cell fires most. */
+export interface Trial {
+  sweep: string;
+  spikes: number; // of the model
+  recorded: number; // of the cell
 }
 export interface Stimulus {
   amplitude: number;

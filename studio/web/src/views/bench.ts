@@ -15,13 +15,14 @@ import { SameBox } from "../ui/sameBox";
 import { Slider } from "../ui/slider";
 import { CodeTable } from "./codeTable";
 import { ScoreTiles } from "./scoreTiles";
+import { MEASURED, StartFrom } from "./startFrom";
 import { stimulusFields } from "./stimulusFields";
 
 export class BenchView {
   readonly el = h("div", { id: "bench", class: "split wide-aside" });
   private readonly overlay = new Overlay("bench", "bench", 300);
   private readonly sliders = h("div", { id: "sliders" });
-  private readonly presets = select("preset", []);
+  private readonly presets = new StartFrom();
   private readonly word = select(
     "word",
     ["16", "18", "24"].map((w) => [w, `${w} bits`]),
@@ -37,6 +38,7 @@ export class BenchView {
   private readonly step = stimulusFields(() => this.move(null));
   private readonly scores = new ScoreTiles();
   private readonly state = h("p", { id: "bench-state", role: "status", class: "soft" });
+  private readonly notDriven = h("p", { id: "not-driven", class: "soft", hidden: true });
   private readonly near = h("p", { class: "bad", hidden: true });
   private readonly codes = new CodeTable();
   private readonly same = new SameBox();
@@ -64,7 +66,7 @@ export class BenchView {
       void this.record();
     });
     this.picker.addEventListener("change", () => chooseSweep(Number(this.picker.value)));
-    this.presets.addEventListener("change", () => this.preset());
+    this.presets.select.addEventListener("change", () => this.preset());
     this.layout();
     on("sweep", () => this.shown() && void this.record());
   }
@@ -80,10 +82,12 @@ export class BenchView {
           { class: "row ends" },
           field("Word", this.word),
           field("Time step, ms", this.dt),
-          field("Start from", this.presets),
+          field("Start from", this.presets.select),
         ),
+        this.presets.note,
         this.settings,
         h("h2", null, "Parameters"),
+        this.scores.beside,
         this.sliders,
       ),
       h(
@@ -102,6 +106,7 @@ export class BenchView {
           keep();
           this.move(null);
         }),
+        this.notDriven,
         this.overlay.el,
         this.state,
         this.near,
@@ -175,15 +180,7 @@ export class BenchView {
   }
 
   private build(p: Parameters): void {
-    choices(
-      this.presets,
-      [
-        ["", "as set below"],
-        ["start", driven(recording()) ? "what the recording says" : "the defaults"],
-        ...p.presets.map((x): [string, string] => [x.name, x.source ? `${x.name} (${x.source})` : x.name]),
-      ],
-      this.bench.preset ?? "",
-    );
+    this.presets.show(p, this.bench.preset ?? (this.bench.touched || this.bench.codes ? "" : MEASURED));
     const options = card(p.model)?.settings ?? {};
     set(
       this.settings,
@@ -230,7 +227,7 @@ export class BenchView {
 
   private preset(): void {
     const p = this.parameters;
-    const which = this.presets.value;
+    const which = this.presets.select.value;
     if (!p || which === "") return;
     const chosen = p.presets.find((x) => x.name === which);
     // parameters that a preset does not give have their default; its settings may have other parameters, which `open` requests
@@ -248,7 +245,7 @@ export class BenchView {
   private free(): void {
     this.bench.touched = true;
     delete this.bench.preset;
-    this.presets.value = "";
+    this.presets.select.value = "";
   }
 
   /** Clear the results when nothing was simulated or it failed, so that no old result stays. */
@@ -276,15 +273,20 @@ export class BenchView {
     const byRecording = can && session.driven === "recording";
     this.source.value = byRecording ? "recording" : "step";
     this.step.hidden = byRecording;
-    this.pickerField.hidden = !r;
+    this.pickerField.hidden = !byRecording;
     choices(
       this.picker,
       (r?.sweeps ?? []).map((x) => [String(x.index), x.name]),
       String(session.sweep),
     );
-    say(this.state, r && !can ? `${r.name} has no current that could drive a model: it lies under the answer to a step.` : "");
+    this.notDriven.hidden = !r || byRecording;
+    if (r && !byRecording)
+      say(
+        this.notDriven,
+        `${r.name} is not drawn: ${can ? "this step did not drive it" : "it has no current that could drive a model"}, so that the two cannot be compared.`,
+      );
     try {
-      const found = r && s ? await whole(r.id, s.index) : null;
+      const found = r && s && byRecording ? await whole(r.id, s.index) : null;
       if (turn !== this.turn) return;
       this.overlay.record(found);
       this.move(null);

@@ -97,7 +97,7 @@ export class ModelsView {
   private card(c: Card): HTMLElement {
     const click = (e: Event) => {
       // a click anywhere on the card opens the model, unless it selects text; keyboard users have the button
-      if (!(e.target as Element).closest("pre, button") && !getSelection()?.toString()) this.open(c.name);
+      if (!(e.target as Element).closest(".equations, button") && !getSelection()?.toString()) this.open(c.name);
     };
     return h(
       "article",
@@ -123,7 +123,7 @@ function description(c: Card, word: number): HTMLElement[] {
   const cost = c.cost[String(word)];
   const builds = c.builds.filter((b) => b.word === word);
   return [
-    h("pre", { class: "equations", tabindex: 0, "aria-label": `Equations of ${c.short}` }, c.equations),
+    equations(c),
     h(
       "dl",
       null,
@@ -146,6 +146,13 @@ function description(c: Card, word: number): HTMLElement[] {
       c.source && [h("dt", null, "source"), h("dd", null, c.source)],
     ),
   ];
+}
+
+/** The equations, as the server has set them. */
+function equations(c: Card): HTMLElement {
+  const el = h("div", { class: "equations", role: "group", "aria-label": `Equations of ${c.short}` });
+  el.innerHTML = c.equations; // of our own server, made from the docstrings of models
+  return el;
 }
 
 /** A picture of the firing pattern: the voltage above the current, each scaled to its own space. */

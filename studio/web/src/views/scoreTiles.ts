@@ -9,6 +9,7 @@ export const LOSSES = "Scores are losses: 0 is perfect. Of gamma, 1 is.";
 export class ScoreTiles {
   readonly el = h("dl", { id: "bench-score", class: "tiles" });
   readonly scale = new ScaleLines("bench-scale");
+  readonly beside = h("p", { id: "bench-beside", class: "beside-sliders", hidden: true });
   readonly note = h("p", { class: "soft losses", hidden: true }, LOSSES);
 
   show(s: Simulation | null): void {
@@ -21,6 +22,17 @@ export class ScoreTiles {
         timing: c.timing_term,
         count: c.count ?? NaN,
       };
+    this.beside.hidden = !s;
+    set(
+      this.beside,
+      c
+        ? [
+            h("span", null, "score ", h("b", null, fix(c.combined_score))),
+            h("span", null, "spikes ", h("b", null, `${c.spikes_model} / ${c.spikes_data}`)),
+            h("span", { class: "soft" }, "model / data"),
+          ]
+        : h("span", null, "spikes ", h("b", null, String(s?.spikes.length ?? 0))),
+    );
     this.scale.show(s?.scale, level ? [{ name: "model", colour: "accent", level }] : [], s?.scale_sentences ?? []);
     const tiles: [string, string][] = c
       ? [
