@@ -15,7 +15,7 @@ from spikefab.hw.datapath import WORDS, datapath
 from spikefab.hw.lowering.cost import cost
 from spikefab.hw.models import every_model
 from spikefab.hw.pages import description as facts
-from spikefab.hw.pages.mathml import equations_html
+from spikefab.hw.pages.mathematics import mathematics
 from spikefab.shapes import conforms, load_json
 from spikefab.sim import reference
 from spikefab.toolchain.cache import cache_dir
@@ -56,7 +56,7 @@ def _card(name: str) -> dict[str, Any]:
         "name": name,
         "short": name.removesuffix("Neuron"),
         "title": doc.title,
-        "equations": equations_html(doc.equations),
+        "equations": mathematics(model).lines,
         "best_for": model.best_for,
         "source": doc.source,
         "settings": {name: list(values) for name, values in model.settings.items()},

@@ -49,11 +49,16 @@ class Token(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A piece of mathematics in both languages. `inner` is what stands between its parentheses, if it stands in any."""
+    """A piece of mathematics in both languages.
+
+    inner  what stands between its parentheses, if it stands in any
+    words  the piece as plain text, if it is prose
+    """
 
     latex: str
     mathml: str
     inner: "Form | None" = None
+    words: str = ""
 
     @property
     def bare(self) -> "Form":
@@ -64,16 +69,19 @@ class Form(NamedTuple):
 class Mathematics:
     """The equations of a model. A notebook shows them typeset; `latex` and `mathml` are their text in these languages.
 
-    `str` gives the lines as they stand in the docstring of the model.
+    `lines` is HTML for narrow pages: MathML has no line breaks of its own, so that each term of a sum is a <math> element,
+    each statement a <span> and each line a <div>. `str` gives the lines as they stand in the docstring of the model.
     """
 
     def __init__(self, name: str, text: str, symbols: frozenset[str]):
         self._name, self._text = name, text
-        rows = [_row(line, symbols) for line in text.split("\n") if line.strip()]
+        read = [_statements(line, symbols) for line in text.split("\n") if line.strip()]
+        rows = [_joined(piece for statement in statements for piece in statement) for statements in read]
         lines = " \\\\\n".join(f"& {row.latex}" for row in rows)
         self.latex = f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}"
         cells = "".join(f'<mtr><mtd style="text-align: left">{row.mathml}</mtd></mtr>' for row in rows)
         self.mathml = f'<math><mtable displaystyle="true">{cells}</mtable></math>'
+        self.lines = "".join(f'<div class="equation">{" ".join(map(_span, statements))}</div>' for statements in read)
 
     def __str__(self) -> str:
         return self._text
@@ -95,12 +103,12 @@ def mathematics(model: type[Neuron]) -> Mathematics:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _row(line: str, symbols: frozenset[str]) -> Form:
-    """A line of the equations; one that cannot be read, as text."""
+def _statements(line: str, symbols: frozenset[str]) -> list[list[Form]]:
+    """The statements of a line, each in the pieces between which it can be broken; a line that cannot be read, as text."""
     try:
-        return _Line(_tokens(line, symbols)).row()
+        return _Line(_tokens(line, symbols)).statements()
     except Unreadable:
-        return _prose(line.strip())
+        return [[_prose(line.strip())]]
 
 
 def _tokens(line: str, symbols: frozenset[str]) -> list[Token]:
@@ -134,23 +142,34 @@ class _Line:
     def __init__(self, tokens: list[Token]):
         self.tokens, self.place = tokens, 0
 
-    def row(self) -> Form:
-        """Statements and words, one after the other."""
-        made: list[Form] = []
+    def statements(self) -> list[list[Form]]:
+        """Statements and words, one after the other; each is a list of the pieces between which it can be broken."""
+        made: list[list[Form]] = [[]]
         if self.tokens[0].spaces:
-            made.append(Form("\\qquad " * INDENT, f'<mspace width="{2 * INDENT}em"/>'))
+            made[0].append(Form("\\qquad " * INDENT, f'<mspace width="{2 * INDENT}em"/>'))
         while (token := self.peek()) is not None:
             apart = self.place and self.tokens[self.place - 1].text in SEPARATORS
             if self.place and token.spaces >= GAP and not apart:
-                made.append(WIDE)
+                self.follow(made, WIDE)
             if token.text in SEPARATORS:
                 self.next()
-                made.append(SEPARATORS[token.text] if self.peek() else _prose(token.text))
+                self.follow(made, SEPARATORS[token.text] if self.peek() else _prose(token.text))
             elif token.kind in ("prose", "text"):
-                made.append(self.words(bool(made)))
+                made[-1].append(self.words(any(made)))
             else:
-                made.append(self.statement())
-        return _joined(made)
+                made[-1] += self.statement()
+        return made
+
+    @staticmethod
+    def follow(made: list[list[Form]], sign: Form) -> None:
+        """Put a sign behind the last piece, since no line begins with one; after WIDE, another statement begins."""
+        if made[-1]:
+            last = made[-1][-1]
+            made[-1][-1] = _joined([last, sign])._replace(words=last.words and last.words + sign.words)
+        else:
+            made[-1].append(sign)
+        if sign is WIDE:
+            made.append([])
 
     def words(self, after: bool) -> Form:
         """Prose up to the next symbol or sign. A space stands between it and mathematics before or after it."""
@@ -162,24 +181,31 @@ class _Line:
         behind = "" if token is None or token.text in SEPARATORS else " "
         return _prose(before + " ".join(words) + behind)
 
-    def statement(self) -> Form:
-        made = [self.sum()]
+    def statement(self) -> list[Form]:
+        """A relation behind its left side, and each term with its sign."""
+        made = self.terms()
         while (token := self.peek()) is not None and token.text in RELATIONS:
             mathml, latex = RELATIONS[self.next().text]
-            made += [Form(f" {latex} ", f"<mo>{html.escape(mathml)}</mo>"), self.sum()]
-        return _joined(made)
+            made[-1] = _joined([made[-1], Form(f" {latex} ", f'<mo form="infix">{html.escape(mathml)}</mo>')])
+            made += self.terms()
+        return made
 
     def sum(self) -> Form:
-        made: list[Form] = []
+        return _joined(self.terms())
+
+    def terms(self) -> list[Form]:
+        """The terms of a sum, each with its sign."""
         token = self.peek()
         if token is not None and token.text == "-":
             self.next()
-            made.append(Form("-", '<mo form="prefix">−</mo>'))
-        made.append(self.product())
+            made = [_joined([Form("-", '<mo form="prefix">−</mo>'), self.product()])]
+        else:
+            made = [self.product()]
         while (token := self.peek()) is not None and token.text in ("+", "-") and token.spaces < GAP:
             sign = self.next().text
-            made += [Form(f" {sign} ", f"<mo>{'−' if sign == '-' else sign}</mo>"), self.product()]
-        return _joined(made)
+            shown = Form(f" {sign} ", f'<mo form="infix">{"−" if sign == "-" else sign}</mo>')
+            made.append(_joined([shown, self.product()]))
+        return made
 
     def product(self) -> Form:
         made = [self.fraction()]
@@ -299,7 +325,13 @@ def _prose(text: str) -> Form:
     """Words between mathematics."""
     escaped = re.sub(r"([{}$&#%_])", r"\\\1", text.replace("\\", "/")).replace("^", r"\^{}").replace("~", r"\~{}")
     spaced = html.escape(text).replace(" ", "\N{NO-BREAK SPACE}")
-    return Form(f"\\text{{{escaped}}}", f"<mtext>{spaced}</mtext>")
+    return Form(f"\\text{{{escaped}}}", f"<mtext>{spaced}</mtext>", words=text.strip())
+
+
+def _span(statement: list[Form]) -> str:
+    """A statement as HTML, with a place for a line break between two pieces."""
+    pieces = (html.escape(p.words) or f'<math displaystyle="true">{p.mathml}</math>' for p in statement)
+    return f'<span class="statement">{" ".join(pieces)}</span>'
 
 
 def _joined(made: Iterable[Form]) -> Form:
@@ -314,6 +346,6 @@ WIDE = Form(r" \qquad ", '<mspace width="2em"/>')
 THIN = Form(r"\,", '<mspace width="0.17em"/>')
 SEPARATORS = {
     ";": WIDE,
-    ",": Form(r",\quad ", '<mo separator="true">,</mo><mspace width="0.8em"/>'),
-    ":": Form(r"{:}\quad ", '<mo form="infix" lspace="0">:</mo><mspace width="0.8em"/>'),
+    ",": Form(r",\quad ", '<mo separator="true">,</mo><mspace width="0.8em"/>', words=","),
+    ":": Form(r"{:}\quad ", '<mo form="infix" lspace="0">:</mo><mspace width="0.8em"/>', words=":"),
 }
