@@ -104,7 +104,7 @@ def build(
     names = ("yosys", board.family.router, board.family.packer)
     found = {name: tools.require_tool(name) for name in names}  # a missing tool is reported before any other tool runs
     out = Path(out_dir).absolute()
-    setup = Setup(neuron, board, None if clock_mhz is None else round(clock_mhz * 1e6), baud)
+    setup = Setup(neuron, board, None if clock_mhz is None else clock_mhz * 1e6, baud)
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
     require_writable(out)

@@ -1,13 +1,13 @@
 """Clocks above a board's crystal: the settings of the PLLs (SB_PLL40, EHXPLLL), and the gateware that uses one."""
 
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
-from amaranth import ClockDomain, Const, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Const, DomainRenamer, Instance, Module, ResetSignal, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
 
 from spikefab.errors import UsageError
 
@@ -15,9 +15,10 @@ from spikefab.errors import UsageError
 # FPGA-DS-02012 (ECP5), table 3.22: 8..400 MHz (3.125 with fractional division), 400..800 MHz.
 ICE40_OSCILLATOR, ICE40_DETECTOR = (533e6, 1066e6), (10e6, 133e6)
 ECP5_OSCILLATOR, ECP5_DETECTOR = (400e6, 800e6), (8e6, 400e6)
-SETTLED = (
-    1 << 9
-)  # clocks after the lock for which the reset stays: more than the 15 us in which iCE40 RAMs read zeros, at 30 MHz
+ICE40_OUTPUT, ECP5_OUTPUT = (16e6, 275e6), (3.125e6, 400e6)  # Hz, of a PLL, from the same tables
+# Clocks after the lock for which the reset stays. iCE40 RAMs read zeros for some 3 us at first (see amaranth's siliconblue
+# platform): with the fastest clock that a design reaches there, 50 MHz, it stays for 10.
+SETTLED = 1 << 9
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,24 @@ class PLL:
         return self.crystal * self.multiply / self.divide
 
 
-def pll(family: str, crystal: int, wanted: int) -> PLL:
+def pll(family: str, crystal: int, wanted: float) -> PLL:
     """The setting of a family's PLL nearest to a clock, Hz. Raises UsageError if none is within 1 %."""
-    best, error = None, inf
-    for divide in range(1, 17):
-        detector = crystal / divide
-        lo, hi = ICE40_DETECTOR if family == "iCE40" else ECP5_DETECTOR
-        if not lo <= detector <= hi:
-            continue
-        for setting in _ice40(crystal, divide, wanted) if family == "iCE40" else _ecp5(crystal, divide, wanted):
-            if abs(setting.hz - wanted) < error:
-                best, error = setting, abs(setting.hz - wanted)
-    if best is None or error > 1e-2 * wanted:
-        raise UsageError(f"a clock of {wanted / 1e6:g} MHz cannot be made from this board's {crystal / 1e6:g} MHz.")
-    return best
+    ice40 = family == "iCE40"
+    (lo, hi), (least, most) = (ICE40_OUTPUT, ICE40_DETECTOR) if ice40 else (ECP5_OUTPUT, ECP5_DETECTOR)
+    found: list[PLL] = []
+    if lo <= wanted <= hi:
+        for divide in (n for n in range(1, 17) if least <= crystal / n <= most):
+            found += _ice40(crystal, divide, wanted) if ice40 else _ecp5(crystal, divide, wanted)
+    near = [setting for setting in found if abs(setting.hz - wanted) <= 1e-2 * wanted and lo <= setting.hz <= hi]
+    if not near:
+        raise UsageError(
+            f"a clock of {wanted / 1e6:g} MHz cannot be made from this board's {crystal / 1e6:g} MHz: its PLL makes "
+            f"{lo / 1e6:g} to {hi / 1e6:g} MHz, and not all of them."
+        )
+    return min(near, key=lambda setting: abs(setting.hz - wanted))
 
 
-def _ice40(crystal: int, divide: int, wanted: int) -> list[PLL]:
+def _ice40(crystal: int, divide: int, wanted: float) -> list[PLL]:
     """Settings with simple feedback: the oscillator is at crystal * (DIVF + 1) / (DIVR + 1), the output 2**DIVQ slower."""
     found = []
     for halvings in range(1, 7):
@@ -61,7 +63,7 @@ def _ice40(crystal: int, divide: int, wanted: int) -> list[PLL]:
     return found
 
 
-def _ecp5(crystal: int, divide: int, wanted: int) -> list[PLL]:
+def _ecp5(crystal: int, divide: int, wanted: float) -> list[PLL]:
     """Settings with the output as feedback: the output is at crystal * CLKFB_DIV / CLKI_DIV."""
     multiply = round(wanted * divide / crystal)
     output = round(600e6 / wanted)  # the middle of the oscillator's range
@@ -71,8 +73,26 @@ def _ecp5(crystal: int, divide: int, wanted: int) -> list[PLL]:
     return [setting] if ECP5_OSCILLATOR[0] <= setting.hz * output <= ECP5_OSCILLATOR[1] else []
 
 
+class Release(wiring.Component):
+    """`reset` is high from the first clock on, until `locked` (asynchronous) has been high for 512 clocks."""
+
+    def __init__(self) -> None:
+        super().__init__({"locked": In(1), "reset": Out(1, init=1)})
+
+    def elaborate(self, platform: Any) -> Elaboratable:
+        m = Module()
+        locked, waited = Signal(), Signal(range(SETTLED + 1))
+        m.submodules.synchronizer = FFSynchronizer(self.locked, locked)
+        m.d.sync += self.reset.eq(waited != SETTLED)
+        with m.If(~locked):
+            m.d.sync += waited.eq(0)
+        with m.Elif(waited != SETTLED):
+            m.d.sync += waited.eq(waited + 1)
+        return m
+
+
 class Clock(Elaboratable):
-    """The domain `sync` from a PLL. Its reset is released when the PLL has locked, and 512 clocks later."""
+    """Clock and reset of the domain `sync`, from a PLL. The reset is released 512 clocks after the PLL has locked."""
 
     def __init__(self, setting: PLL) -> None:
         self.setting = setting
@@ -121,12 +141,8 @@ class Clock(Elaboratable):
                 o_LOCK=locked,
             )
         platform.add_clock_constraint(clock, s.hz)
-        m.domains.start = start = ClockDomain(reset_less=False)
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [start.clk.eq(clock), sync.clk.eq(clock)]
-        m.submodules.locked = ResetSynchronizer(~locked, domain="start")
-        waited = Signal(range(SETTLED))
-        with m.If(waited != SETTLED - 1):
-            m.d.start += waited.eq(waited + 1)
-        m.d.start += sync.rst.eq(waited != SETTLED - 1)
+        m.domains.start = start = ClockDomain(reset_less=True)
+        m.submodules.release = release = DomainRenamer("start")(Release())
+        m.d.comb += [start.clk.eq(clock), release.locked.eq(locked)]
+        m.d.comb += [ClockSignal().eq(clock), ResetSignal().eq(release.reset)]
         return m

@@ -33,7 +33,6 @@ class LinkedNeuron(wiring.Component):
         self, neuron: Neuron, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
     ) -> None:
         assert len(identity) % PAGE == 0
-        assert neuron.latency < 20 * divisor(clock_hz, baud), "a write is taken before the next frame has arrived"
         assert max(layout.entry_bytes, 3) <= layout.code_bytes, "the shift register of a frame is as long as a code"
         assert len(neuron.datapath.registers) <= Op.IDENTIFY, "a register's address is below the first operation"
         self.neuron, self.layout, self.identity, self.tick = neuron, layout, identity, tick

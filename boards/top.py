@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import ClockDomain, Module, Signal
 from amaranth.build import Attrs, Pins, Resource
 from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
@@ -29,7 +29,7 @@ class Setup:
     baud      bits per second of the line; None: the board's
     """
 
-    def __init__(self, neuron: Neuron, board: Board, clock_hz: int | None = None, baud: int | None = None) -> None:
+    def __init__(self, neuron: Neuron, board: Board, clock_hz: float | None = None, baud: int | None = None) -> None:
         self.neuron, self.board = neuron, board
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
@@ -37,11 +37,13 @@ class Setup:
         if self.baud < SLOWEST:
             raise UsageError(f"a line of {self.baud} baud is slower than {SLOWEST}, the least that makes sense.")
         try:
-            divisor(self.clock_hz, self.baud)
+            # a frame with a write takes more than 20 bits: the neuron has taken it before the next one has arrived
+            if neuron.latency >= 20 * divisor(self.clock_hz, self.baud):
+                raise ValueError
         except ValueError:
             raise UsageError(
-                f"a line of {self.baud:,} baud cannot be made from a clock of {self.clock_hz / 1e6:g} MHz: "
-                "take a slower one, or a faster --clock."
+                f"a line of {self.baud:,} baud cannot be made from a clock of {self.clock_hz / 1e6:g} MHz, or is too fast for "
+                "this neuron: take a slower one, or a faster --clock."
             ) from None
         self.tick = max(2, round(self.clock_hz * neuron.dt / 1000))
         dp = neuron.datapath
@@ -110,6 +112,7 @@ class Top(Elaboratable):
         m = Module()
         board = self.setup.board
         if self.setup.pll is not None:
+            m.domains.sync = ClockDomain()
             m.submodules.clock = Clock(self.setup.pll)
         m.submodules.system = system = self.setup.system()
         attrs = Attrs(**board.pin_attrs)

@@ -31,7 +31,18 @@ PRODUCTS = {"verilator": TOP, "icarus": "sim.vvp"}  # the only file of a compile
 OPTIONS = {"verilator": ("-Wno-fatal", "-O3"), "icarus": ()}  # arguments for the compiler
 SUMS = "sums.json"  # file with the checksums of the others in a folder of the cache
 # Object files of Verilator's library, which are kept: to compile them takes 4/5 of a build, and all designs share them.
-LIBRARY = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
+LIBRARY = "verilated*.o"
+PROGRAM = (
+    "--cc",
+    "--exe",
+    "--build",
+    "-O3",
+    "-Wno-fatal",
+    "-CFLAGS",
+    "-O2",
+    "--top-module",
+    TOP,
+)  # options of Verilator
 
 # Start of a Python program whose process group ends with this process (its number is the first argument), were this killed:
 # so do the compilers and simulators that it starts.
@@ -92,23 +103,14 @@ def build(
             "build_args": OPTIONS[simulator],
             "always": True,
         }
-        if _kept(library):
-            shutil.copytree(library, target)
-            # times in the future, so that make does not find the objects older than the makefile, which is written next
-            for kept in target.iterdir():
-                os.utime(kept, (soon := time.time() + 3600, soon))
+        _lend(library, target)
         cocotb = ""
         if simulator == "verilator" and not is_plain(f"{env['VERILATOR_ROOT']}{cocotb_tools.config.libs_dir}"):
             env, cocotb = _linked(Path(scratch), env)
         _run(simulator, "build", options, env, log, cocotb)
-        if simulator == "verilator" and not library.exists():
-            (Path(scratch) / "library").mkdir()
-            for name in LIBRARY:
-                shutil.copy2(target / name, Path(scratch) / "library" / name)
-            _keep(Path(scratch) / "library", library)
-        (Path(scratch) / "product").mkdir()
-        (target / PRODUCTS[simulator]).rename(Path(scratch) / "product" / PRODUCTS[simulator])
-        _keep(Path(scratch) / "product", built)
+        if simulator == "verilator":
+            _keep_library(target, library)
+        _keep_product(target / PRODUCTS[simulator], built)
     log.unlink(missing_ok=True)
     return built
 
@@ -119,9 +121,10 @@ def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None 
     It is kept as in `build`. Raises `ToolError`.
     """
     env = simulator_env("verilator")
-    tool = require_tool("verilator")
+    recipe = ("program", require_tool("verilator").version, *PROGRAM)
     main = source.read_text(encoding="utf-8")
-    built = cache_dir("sim") / f"program-{_digest(rtlil, main, tool.version)}"
+    library = cache_dir("sim") / f"library-{_digest(*recipe)}"
+    built = cache_dir("sim") / f"program-{_digest(rtlil, main, *recipe)}"
     if _kept(built):
         return built / TOP
     if progress is not None:
@@ -135,37 +138,41 @@ def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None 
         env |= {"TMPDIR": scratch}
         if not is_plain(env["VERILATOR_ROOT"]):
             env, _ = _linked(folder, env)
-        options = (
-            "--cc",
-            "--exe",
-            "--build",
-            "-O3",
-            "-Wno-fatal",
-            "-CFLAGS",
-            "-O2",
-            "--top-module",
-            TOP,
-            "--Mdir",
-            "build",
-        )
-        command = [
-            sys.executable,
-            "-c",
-            _COMMAND,
-            str(os.getpid()),
-            "verilator",
-            *options,
-            f"{TOP}.v",
-            "main.cpp",
-            "-o",
-            TOP,
-        ]
+        _lend(library, folder / "build")
+        files = ("--Mdir", "build", f"{TOP}.v", "main.cpp", "-o", TOP)
+        command = [sys.executable, "-c", _COMMAND, str(os.getpid()), "verilator", *PROGRAM, *files]
         _supervise(command, env, log, "verilator could not compile the design", cwd=scratch)
-        (folder / "product").mkdir()
-        (folder / "build" / TOP).rename(folder / "product" / TOP)
-        _keep(folder / "product", built)
+        _keep_library(folder / "build", library)
+        _keep_product(folder / "build" / TOP, built)
     log.unlink(missing_ok=True)
     return built / TOP
+
+
+def _lend(library: Path, target: Path) -> None:
+    """Copy the objects of Verilator's library that are kept, if they are, to where a design will be compiled."""
+    if _kept(library):
+        shutil.copytree(library, target)
+        # times in the future, so that make does not find the objects older than the makefile, which is written next
+        for kept in target.iterdir():
+            os.utime(kept, (soon := time.time() + 3600, soon))
+
+
+def _keep_library(target: Path, library: Path) -> None:
+    """Keep the objects of Verilator's library, if they are not yet kept. `target` is where a design was compiled."""
+    if not library.exists():
+        made = target.with_name("library")
+        made.mkdir()
+        for file in target.glob(LIBRARY):
+            shutil.copy2(file, made / file.name)
+        _keep(made, library)
+
+
+def _keep_product(product: Path, built: Path) -> None:
+    """Keep a compiled design, of which a run needs only this file."""
+    made = product.parent.with_name("product")
+    made.mkdir()
+    product.rename(made / product.name)
+    _keep(made, built)
 
 
 def _linked(folder: Path, env: Mapping[str, str]) -> tuple[dict[str, str], str]:
