@@ -171,24 +171,26 @@ def line(model: str, recording: str, rows: list[dict[str, Any]]) -> str:
 PAGE = """\
 # Fixed point against float64, in a fit
 
-Does it cost anything that a fit is in fixed point? Hardly: over all {cells} pairs of a model and a recording, the score of the
-fixed-point fit and that of a float64 fit differ by {overall:+.1f} % at the median. Two things are compared, for every model at word {word} and
-dt = {dt} ms, on three recordings:
+Does it cost anything that a fit is in fixed point? Hardly: over all {cells} pairs of a model and a recording, the score of
+the fixed-point fit and that of a float64 fit differ by {overall:+.1f} % at the median. Two things are compared, for every
+model at word {word} and dt = {dt} ms, on three recordings:
 
-* *The same codes*: the held-out score of a fit as the hardware computes it, against the score of the same parameters in float64.
-* *The search*: `fit` against the same fit in float64. Seeds, starting points, CMA-ES, loss and ranges are the same, but no number has a
-  format (`sim/ideal_kernel.py`). Each model is fitted alone, with {budget:,} evaluations and {seeds} seeds.
+* *The same codes*: the held-out score of a fit as the hardware computes it, against the score of the same parameters in
+  float64.
+* *The search*: `fit` against the same fit in float64. Seeds, starting points, CMA-ES, loss and ranges are the same, but no
+  number has a format (`sim/ideal_kernel.py`). Each model is fitted alone, with {budget:,} evaluations and {seeds} seeds.
 
 {recordings}
 
-The columns: *same codes* is the median and the largest difference over the seeds, in % of the score in float64. *fixed, float64* are the
-median scores of the two searches (0 is perfect). *%* says how much higher that of the fixed-point search is, and in brackets how far the
-scores of the float64 search lie apart from seed to seed (greatest minus least, in % of their median): a difference well below the number
-in brackets is chance.
+The columns: *same codes* is the median and the largest difference over the seeds, in % of the score in float64. *fixed,
+float64* are the median scores of the two searches (0 is perfect). *%* says how much higher that of the fixed-point search is,
+and in brackets how far the scores of the float64 search lie apart from seed to seed (greatest minus least, in % of their
+median): a difference well below the number in brackets is chance.
 
 {table}
 
-Where the same codes differ by more than {same:g} %, or the fixed-point search is more than {search:g} % above the float64 search:
+Where the same codes differ by more than {same:g} %, or the fixed-point search is more than {search:g} % above the float64
+search:
 
 {verdict}
 
@@ -200,8 +202,10 @@ The same on the training part: the largest difference of the same codes, and the
 
 ## How it is made
 
-    SPIKEFAB_DATA=... .venv/bin/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
-    .venv/bin/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json --page docs/fixed-float.md
+```sh
+python -m benchmarks.fixed_float benchmarks/results/fixed_float.json    # SPIKEFAB_DATA names the folder of the recordings
+python -m benchmarks.fixed_float benchmarks/results/fixed_float.json --page docs/fixed-float.md
+```
 
 The first takes hours, and goes on where it was broken off; the second writes this page. Of {date}, {processor}.
 """
