@@ -154,6 +154,15 @@ def recording(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def four_models(monkeypatch):
+    """A fit of all models has these four, so that a page of the documentation runs in seconds."""
+    from spikefab.hw.models import resolve
+
+    few = ("LIFNeuron", "AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron")
+    monkeypatch.setattr(resolve, "MODELS", {name: resolve.MODELS[name] for name in few})
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

@@ -1,6 +1,7 @@
 """Code in the documentation runs: every Python block of a page in order, in one namespace."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,38 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-# the tutorial has tests of its own; the guide fits all models, the page on many cells starts workers
-RUN = [
-    pytest.param(p, marks=pytest.mark.slow) if p.name in ("guide.md", "many.md") else p
-    for p in PAGES
-    if blocks(p, "python") and p.name != "tutorial.md"
+# the tutorial has tests of its own; the page on many cells starts workers
+WITH_PYTHON = [p for p in PAGES if blocks(p, "python") and p.name != "tutorial.md"]
+# the guide fits all models, which is slow; below, it fits four of them
+RUN = [pytest.param(p, marks=pytest.mark.slow) if p.name in ("guide.md", "many.md") else p for p in WITH_PYTHON]
+# Python blocks of the site's reference, which is no Markdown
+REFERENCE = [
+    block
+    for page in sorted((ROOT / "docs").rglob("*.rst"))
+    for block in re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", page.read_text(), flags=re.MULTILINE)
 ]
+
+
+def run(page: Path) -> None:
+    namespace: dict = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda p: p.name)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace: dict = {}
-    for block in blocks(page, "python"):
-        exec(compile(block, page.name, "exec"), namespace)
+    run(page)
+
+
+def test_the_guide_runs_with_four_models(four_models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(ROOT / "docs" / "guide.md")
+
+
+@pytest.mark.parametrize("block", REFERENCE)
+def test_blocks_of_the_reference_run(block):
+    exec(compile(textwrap.dedent(block), "reference", "exec"), {})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
