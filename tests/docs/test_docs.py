@@ -48,6 +48,25 @@ def test_blocks_of_the_reference_run(block):
     exec(compile(textwrap.dedent(block), "reference", "exec"), {})
 
 
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2, 3))])
+def test_the_first_fit_of_the_guide_finds_the_model_that_made_the_recording(seed, capsys):
+    """With the seed of the page and with others, so that the page promises nothing that was luck."""
+    page = blocks(ROOT / "docs" / "guide.md", "python")
+    first = next(k for k, block in enumerate(page) if "fit(" in block)
+    text = page[first].replace("default_rng(0)", f"default_rng({seed})").replace("seed=0", f"seed={seed}")
+    assert text.count(f"({seed})") == text.count(f"seed={seed}") == 1
+    namespace: dict = {}
+    exec(compile(f"import numpy as np\n{text}", "guide.md", "exec"), namespace)
+    made, results = namespace["made"], namespace["results"]
+    assert results.best.model_name == type(made).__name__
+    assert results.best.validated
+    assert results.best.combined_score < 0.06 < results[1].combined_score
+    for name, value in results.best.params.items():
+        if name != "V_peak":  # what a spike shows; the noise is added to it
+            assert value == pytest.approx(made.values[name], rel=0.03), name
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(results) + len(results.best.params)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_exist(page):
     """Each `spikefab CMD` and `make TARGET` of a page is one that exists."""
