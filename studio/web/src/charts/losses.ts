@@ -89,8 +89,8 @@ export class Losses {
     ctx.stroke();
     ctx.setLineDash([]);
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-    ctx.textBaseline = "bottom";
-    const y = bbox.top + bbox.height - 4 * ratio;
+    ctx.textBaseline = "top";
+    const y = bbox.top + 3 * ratio;
     ctx.textAlign = "right";
     ctx.fillText("a part of the data", drawn[0]! - 6 * ratio, y);
     ctx.textAlign = "left";
@@ -123,6 +123,7 @@ export class Losses {
         height: 220,
         time: "evaluations",
         log: true,
+        top: 16,
         series: models.map((m) => ({ ...style(m), gaps: false })), // uPlot draws on across undefined, and breaks at null
         before: (u) => this.moved(u),
       });

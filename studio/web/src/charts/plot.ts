@@ -160,9 +160,13 @@ export class Plot {
       hi = Math.max(hi, seen.hi);
     }
     if (!(lo <= hi)) return this.options.log ? [0.1, 1] : [0, 1];
-    if (this.options.log) return [Math.max(lo, 1e-6) / 1.15, Math.max(hi, 2e-6) * 1.15];
+    const free = (this.options.top ?? 0) / this.options.height;
+    if (this.options.log) {
+      const [low, high] = [Math.max(lo, 1e-6) / 1.15, Math.max(hi, 2e-6) * 1.15];
+      return [low, high * (high / low) ** free];
+    }
     const pad = (hi - lo || Math.abs(hi) || 1) * 0.05;
-    return [lo - pad, hi + pad + ((hi - lo + 2 * pad) * (this.options.top ?? 0)) / this.options.height];
+    return [lo - pad, hi + pad + (hi - lo + 2 * pad) * free];
   };
 
   set(data: uPlot.AlignedData, under: Under[] = this.under): void {

@@ -40,12 +40,14 @@ function reached(why: Refusal | null): void {
 async function ask(method: string, path: string, headers: Record<string, string>, body?: BodyInit, patience?: number) {
   try {
     const signal = patience === undefined ? undefined : AbortSignal.timeout(patience);
-    return await fetch(`/api/${path}`, { method, headers, body, credentials: "same-origin", signal });
+    const answer = await fetch(`/api/${path}`, { method, headers, body, credentials: "same-origin", signal });
+    if (answer.status !== 503) return answer; // 503: the server is about to end
   } catch {
-    const refusal = new Refusal(GONE, 0);
-    reached(refusal);
-    throw refusal;
+    // nobody answers
   }
+  const refusal = new Refusal(GONE, 0);
+  reached(refusal);
+  throw refusal;
 }
 
 async function refusal(answer: Response, method: string, path: string): Promise<Refusal> {

@@ -195,7 +195,6 @@ export class FitView {
         const l = this.live(e.model);
         if (l.folding) continue;
         l.better = e;
-        l.loss = e.loss;
       } else if (e.type === "notice") this.told.push(e.text);
       else if (e.type === "ranking") {
         this.found = e;

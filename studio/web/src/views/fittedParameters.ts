@@ -6,7 +6,13 @@ import { Table } from "../ui/table";
 
 type Shown = Pick<FittedParameter, "name" | "unit" | "value"> & Partial<FittedParameter>;
 
-const range = (x: [number, number] | null | undefined): string => (x ? `${short(x[0], 3)} … ${short(x[1], 3)}` : "–");
+/** A range as a text, with as many digits as tell its ends apart. */
+function range(x: [number, number] | null | undefined): string {
+  if (!x) return "–";
+  let digits = 3;
+  while (digits < 6 && x[0] !== x[1] && short(x[0], digits) === short(x[1], digits)) digits++;
+  return `${short(x[0], digits)} … ${short(x[1], digits)}`;
+}
 const ends = (head: string, f: (p: Shown) => [number, number] | null | undefined) =>
   ["low", "high"].map((end, k) => ({ head: `${head}, ${end}`, value: (p: Shown) => f(p)?.[k] }));
 
@@ -25,7 +31,7 @@ export class FittedParameters {
         },
         { head: "value", value: (p) => p.value, show: (p) => h("b", null, short(p.value, 4)) },
         { head: "unit", value: (p) => p.unit, left: true },
-        { head: "can be", value: () => "", show: (p) => range(p.range), parts: ends("can be", (p) => p.range) },
+        { head: "can be", value: () => "", show: (p) => range(p.range), wrap: true, parts: ends("can be", (p) => p.range) },
         {
           head: "searched",
           value: () => "",
@@ -37,6 +43,7 @@ export class FittedParameters {
                 : p.free
                   ? range(p.bounds)
                   : "not searched",
+          wrap: true,
           parts: ends("searched", (p) => p.bounds),
         },
       ],
