@@ -151,7 +151,7 @@ def _draw_trace(axes: Any, row: Mapping[str, Any]) -> None:
     )
     voltage = neuron.run(sweep.current)
     # the busiest stretch of the part: where most recorded spikes lie within PIECE
-    spikes, dt = recording.spikes()[best["sweep"]].times, best["dt"]
+    spikes, dt = recording.spikes()[best["sweep"]].time, best["dt"]
     inside = spikes[(spikes >= best["start"] * dt) & (spikes < best["stop"] * dt)]
     length = min(PIECE, (best["stop"] - best["start"]) * dt)
     start = max(inside, key=lambda t: np.sum((inside >= t) & (inside < t + length)), default=best["start"] * dt) - 30
@@ -182,7 +182,8 @@ def _draw_scale(axes: Any, row: Mapping[str, Any]) -> None:
     axes.plot(scores[:1], [0], "o", color=MODEL, markersize=5)
     axes.set_xlim(0, 1.1)
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_yticks([0, len(scores) - 1], ["first", "last"])
+    axes.set_yticks(range(len(scores)), [m["model"].removesuffix("Neuron") for m in row["models"]])
+    axes.tick_params(axis="y", length=0)
 
 
 def main() -> int:
