@@ -242,7 +242,7 @@ of its own, reads 0.76 by the first and 0.29 by the second.
 
 and the timing term of the score is `w x timing + (1 - w) x pattern`. Where steps were repeated, the `timing` of one repeat against
 another is a third reading, and the best of the three is o. Noise stimuli, stimuli other than steps, and recordings with fewer
-than three such sweeps have w = 1: they are scored by spike times as before. So is a cell that repeats itself exactly, to the
+than three such sweeps have w = 1: they are scored by spike times. So is a cell that repeats itself exactly, to the
 last bit.
 
 **`pattern`** (0..1, 0 for the cell's own spikes) is what such a cell does determine. It is the mean of four errors of a sweep:

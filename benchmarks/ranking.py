@@ -4,9 +4,9 @@
     SPIKEFAB_DATA=... python -m benchmarks.ranking benchmarks/results/ranking.json --picture docs/ranking.png    (fits nothing)
     python -m benchmarks.ranking benchmarks/results/ranking.json --page docs/ranking.md    (fits nothing)
 
-Each recording is fitted once with the defaults of `spikefab.fit` (word 18, 20,000 evaluations a model, seed 0): five models
-are kept. The page has marked parts, which begin with `<!-- made: RECORDING -->` and end with `<!-- end -->`; the text around
-them is written by hand. Recordings that the result already has are not fitted again.
+Each recording is fitted once as `spikefab.fit` does it (word 18, seed 0, the five best models). The page has marked parts, which
+begin with `<!-- made: RECORDING -->` and end with `<!-- end -->`; the text around them is written by hand. Recordings that the
+result already has are not fitted again.
 """
 
 import json
@@ -37,10 +37,10 @@ FILES = {
 PIECE = 600.0  # ms of a held-out part that the picture shows, at most
 
 
-def measured(name: str) -> dict[str, Any]:
-    """A row: the ranking of all models, the scale, and what is needed to simulate the best model again."""
+def measured(name: str, budget: int) -> dict[str, Any]:
+    """A row: the ranking of the best models, the scale, and what is needed to simulate the best model again."""
     begun = time.perf_counter()
-    results = fit(running.data() / FILES[name][0])
+    results = fit(running.data() / FILES[name][0], budget=budget)
     best = results.best
     assert results.task is not None and results.scale is not None
     part = max(results.task.split.held_out, key=lambda p: len(results.task.part_spikes(p)))  # type: ignore[union-attr]
@@ -107,13 +107,21 @@ def part(row: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", *(f"> {text}" for text in said)]) + "\n"
 
 
+def how(result: Mapping[str, Any]) -> str:
+    """How the figures were made."""
+    return (
+        f"Each was fitted once, as `spikefab fit FILE --budget {result['settings']['budget']}` does it (the default is 20000),\n"
+        f"at word 18, on {result['date']}. The five best models are shown.\n"
+    )
+
+
 def page(result: Mapping[str, Any], text: str) -> str:
     """The page with its marked parts made anew."""
-    for row in result["rows"]:
-        found = rf"(^<!-- made: {row['recording']} -->\n).*?(^<!-- end -->$)"
-        made = part(row)
+    parts = {row["recording"]: part(row) for row in result["rows"]} | {"how": how(result)}
+    for name, made in parts.items():
+        found = rf"(^<!-- made: {name} -->\n).*?(^<!-- end -->$)"
         text, count = re.subn(found, lambda m, made=made: m[1] + made + m[2], text, flags=re.MULTILINE | re.DOTALL)
-        assert count == 1, f"the page must have the part {row['recording']} once"
+        assert count == 1, f"the page must have the part {name} once"
     return text
 
 
@@ -143,7 +151,7 @@ def _draw_trace(axes: Any, row: Mapping[str, Any]) -> None:
     )
     voltage = neuron.run(sweep.current)
     # the busiest stretch of the part: where most recorded spikes lie within PIECE
-    spikes, dt = recording.spikes()[best["sweep"]].times, best["dt"]
+    spikes, dt = recording.spikes()[best["sweep"]].time, best["dt"]
     inside = spikes[(spikes >= best["start"] * dt) & (spikes < best["stop"] * dt)]
     length = min(PIECE, (best["stop"] - best["start"]) * dt)
     start = max(inside, key=lambda t: np.sum((inside >= t) & (inside < t + length)), default=best["start"] * dt) - 30
@@ -174,12 +182,14 @@ def _draw_scale(axes: Any, row: Mapping[str, Any]) -> None:
     axes.plot(scores[:1], [0], "o", color=MODEL, markersize=5)
     axes.set_xlim(0, 1.1)
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_yticks([0, len(scores) - 1], ["first", "last"])
+    axes.set_yticks(range(len(scores)), [m["model"].removesuffix("Neuron") for m in row["models"]])
+    axes.tick_params(axis="y", length=0)
 
 
 def main() -> int:
     parser = running.parser(__doc__)
     parser.add_argument("--recordings", default=",".join(FILES))
+    parser.add_argument("--budget", type=int, default=20_000, help="evaluations a model (default 20000, as of a fit)")
     parser.add_argument("--page", type=Path, help="make the marked parts of the page anew from OUTPUT, and fit nothing")
     parser.add_argument("--picture", type=Path, help="draw the picture from OUTPUT and the recordings, and fit nothing")
     options = parser.parse_args()
@@ -192,10 +202,11 @@ def main() -> int:
         return 0
     names = [*FILES]
     rows = running.Rows(
-        options.output, ("recording",), ("numpy", "numba", "cmaes"), order=lambda r: names.index(r["recording"])
-    )
+        options.output, ("recording",), ("numpy", "numba", "cmaes"), order=lambda r: names.index(r["recording"]),
+        settings={"budget": options.budget},
+    )  # fmt: skip
     for name in options.recordings.split(","):
-        row = rows.find({"recording": name}) or rows.keep(measured(name))
+        row = rows.find({"recording": name}) or rows.keep(measured(name, options.budget))
         print(
             f"{name}: {row['seconds']} s, best {row['models'][0]['model']} {row['models'][0]['score']:.3f}", flush=True
         )

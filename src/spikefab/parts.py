@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DISK = 1e9  # bytes that should be free: for a build, a simulator, a fit with its pictures
-PORTS = "dialout"  # group that may open serial ports, on most distributions
+PORTS = (
+    "dialout",
+    "uucp",
+)  # groups that may open serial ports: of most distributions, of Arch; the first that exists counts
 
 # package -> (what it is for, the command that installs it)
 EXTRAS = {
@@ -135,15 +138,20 @@ def port_states() -> Iterator[PartState]:
 
 def _may_open_ports() -> bool:
     """Whether this user is of the group of serial ports; where there is no such group, nothing is known against it."""
-    try:
-        number = grp.getgrnam(PORTS).gr_gid
-    except KeyError:
-        return True
-    return os.geteuid() == 0 or number in (os.getegid(), *os.getgroups())
+    group = _port_group()
+    return group is None or os.geteuid() == 0 or group.gr_gid in (os.getegid(), *os.getgroups())
+
+
+def _port_group() -> grp.struct_group | None:
+    for name in PORTS:
+        with suppress(KeyError):
+            return grp.getgrnam(name)
+    return None
 
 
 def _join_group(port: Path | None) -> str:
-    name = PORTS
+    group = _port_group()
+    name = PORTS[0] if group is None else group.gr_name
     if port is not None:
         with suppress(OSError, KeyError):
             name = port.group()

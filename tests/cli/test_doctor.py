@@ -123,12 +123,22 @@ def test_connected_boards_are_found_by_their_ids(monkeypatch):
 @pytest.mark.parametrize(("groups", "ready"), [((), False), ((4711,), True)])
 def test_without_a_board_the_group_of_ports_is_asked(monkeypatch, groups, ready):
     monkeypatch.setattr(ports, "connected", lambda: [])
-    monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=4711))
+    monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=4711, gr_name=name))
     for name, value in (("geteuid", 1000), ("getegid", 1000), ("getgroups", list(groups))):
         monkeypatch.setattr(os, name, lambda value=value: value)
     (told,) = parts.port_states()
     assert told.ready is ready
-    assert ("usermod" in told.advice) is not ready
+    assert ("usermod -aG dialout" in told.advice) is not ready
+
+
+def test_another_distribution_has_another_group(monkeypatch):
+    def group(name):
+        if name == "dialout":
+            raise KeyError(name)
+        return SimpleNamespace(gr_gid=4711, gr_name=name)
+
+    monkeypatch.setattr(grp, "getgrnam", group)
+    assert parts._join_group(None) == "sudo usermod -aG uucp $USER, then log in again"
 
 
 def test_extras_are_those_of_the_package(monkeypatch):

@@ -139,6 +139,19 @@ def test_toml_blocks():
                 assert page.name in TOML
 
 
+def test_every_picture_is_made_by_code():
+    """docs/tests.md says by what; whatever it names, and every picture that a page shows, is there."""
+    table = (ROOT / "docs/tests.md").read_text(encoding="utf-8").split("| picture | made by |")[1]
+    patterns = re.findall(r"`(docs/[^`]*\.(?:png|svg))`", "".join(row.split(" | ")[0] for row in table.splitlines()))
+    pictures = {path for path in (ROOT / "docs").rglob("*") if path.suffix in (".png", ".svg", ".jpg", ".gif")}
+    named = {pattern: set(ROOT.glob(pattern)) for pattern in patterns}
+    assert all(named.values()), named
+    assert pictures == set().union(*named.values())
+    for page in PAGES:
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).resolve() in pictures, f"{page.name}: {target}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -82,9 +82,11 @@ def test_committed_results_can_be_gone_on_with(path):
 
 def test_the_committed_results_still_make_their_pages():
     """As far as numbers go: the words around them may have moved on."""
-    from benchmarks import fixed_float, predictable, recovery_page
+    from benchmarks import fixed_float, predictable, ranking, recovery_page
 
     made = ("fixed-float", lambda r: fixed_float.page(r, 20_000)), ("recovery", recovery_page.page)
     for name, make in (*made, ("predictable", predictable.page)):
         result = json.loads((running.ROOT / f"benchmarks/results/{name.replace('-', '_')}.json").read_text())
         assert make(result) == (running.ROOT / f"docs/{name}.md").read_text()
+    text = (running.ROOT / "docs/ranking.md").read_text()
+    assert ranking.page(json.loads((running.ROOT / "benchmarks/results/ranking.json").read_text()), text) == text
