@@ -69,6 +69,7 @@ class Studio:
             *self._routes("DELETE", "/api/recordings/{key}", self.remove_recording),
             *self._routes("GET", "/api/recordings/{key}/trace", self.get_trace),
             *self._routes("GET", "/api/recordings/{key}/spikes", self.get_spikes),
+            *self._routes("GET", "/api/recordings/{key}/shapes", self.get_shapes),
             *self._routes("GET", "/api/recordings/{key}/features", self.get_features),
             *self._routes("GET", "/api/models", self.get_models),
             *self._routes("GET", "/api/models/{name}/parameters", self.get_parameters),
@@ -235,6 +236,12 @@ class Studio:
         times = recordings.part(folder, content, neuron_requests.whole(query_of(request), "sweep", 0), "spikes")
         return _json({"times": times.tolist()})
 
+    async def get_shapes(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        given = {"folder": str(self.project.recording_folder(content["id"])), "content": content}
+        index = neuron_requests.whole(query_of(request), "sweep", 0)
+        return _json(await self.readers.ask("spike_shapes", **given, index=index))
+
     async def get_features(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])
         folder = self.project.recording_folder(content["id"])
@@ -260,9 +267,8 @@ class Studio:
 
     async def get_trial(self, request: Request) -> Response:
         query = query_of(request)
-        variant = neuron_requests.variant(request.path_params["name"], query)
-        key = neuron_requests.text(query, "recording")
-        return _json(await to_thread.run_sync(partial(self.bench.trial, *variant, key)))
+        name, key = request.path_params["name"], neuron_requests.text(query, "recording")
+        return _json(await to_thread.run_sync(partial(self.bench.trial, *neuron_requests.variant(name, query), key)))
 
     async def simulate(self, request: Request) -> Response:
         body = _object(await request.body())
