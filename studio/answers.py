@@ -71,6 +71,30 @@ class Features(Same):
     f_i: _FI | None
 
 
+class _Shape(TypedDict):
+    """A spike: times in ms, and the features of its shape, null where it does not count for one."""
+
+    onset_time: float
+    time: float
+    end_time: float
+    ap_height: float | None
+    ap_width: float | None
+    ap_threshold: float | None
+    ahp_depth: float | None
+
+
+class _Defined(TypedDict):
+    name: Literal["ap_height", "ap_width", "ap_threshold", "ahp_depth"]
+    label: str
+    unit: str
+    definition: str
+
+
+class Shapes(TypedDict):
+    spikes: list[_Shape]
+    features: list[_Defined]
+
+
 class Cost(TypedDict):
     multiplies: int
     table_bits: int

@@ -71,6 +71,7 @@ class Studio:
             *self._routes("DELETE", "/api/recordings/{key}", self.remove_recording),
             *self._routes("GET", "/api/recordings/{key}/trace", self.get_trace),
             *self._routes("GET", "/api/recordings/{key}/spikes", self.get_spikes),
+            *self._routes("GET", "/api/recordings/{key}/shapes", self.get_shapes),
             *self._routes("GET", "/api/recordings/{key}/features", self.get_features),
             *self._routes("GET", "/api/models", self.get_models),
             *self._routes("GET", "/api/models/{name}/parameters", self.get_parameters),
@@ -242,6 +243,12 @@ class Studio:
         folder = self.project.recording_folder(content["id"])
         times = recordings.part(folder, content, neuron_requests.whole(query_of(request), "sweep", 0), "spikes")
         return json_answer({"times": times.tolist()})
+
+    async def get_shapes(self, request: Request) -> Response:
+        content = self.project.recording(request.path_params["key"])
+        given = {"folder": str(self.project.recording_folder(content["id"])), "content": content}
+        index = neuron_requests.whole(query_of(request), "sweep", 0)
+        return json_answer(await self.readers.ask("spike_shapes", **given, index=index))
 
     async def get_features(self, request: Request) -> Response:
         content = self.project.recording(request.path_params["key"])

@@ -120,7 +120,10 @@ def main(server: int) -> None:
     from . import recordings
     from .words import said
 
-    functions = {f.__name__: f for f in (recordings.take_in, recordings.features, recordings.window_features)}
+    functions = {
+        f.__name__: f
+        for f in (recordings.take_in, recordings.features, recordings.window_features, recordings.spike_shapes)
+    }
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -195,6 +195,27 @@ def features(folder: str, content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def spike_shapes(folder: str, content: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """The shape of each spike of a sweep, see `spikefab.fit.features.extract.spike_shapes`, and the features that it has.
+
+    It is called in a separate process, see `readers`.
+    """
+    from spikefab.fit.features.definitions import feature
+    from spikefab.fit.features.extract import SHAPES
+    from spikefab.fit.features.extract import spike_shapes as shapes
+
+    sweep_of(content, index)
+    found = shapes(recording_of(Path(folder), content), index)
+    named = [
+        {"name": name, "label": (f := feature(name)).label, "unit": f.unit, "definition": f.definition}
+        for name in SHAPES
+    ]
+    return {
+        "spikes": [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)],
+        "features": named,
+    }
+
+
 def window_features(
     folder: Path, content: Mapping[str, Any], index: int, window: tuple[float, float]
 ) -> dict[str, Any]:

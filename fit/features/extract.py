@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 BASE = "voltage_base"  # eFEL's name of the resting potential
 RESISTANCE = "ohmic_input_resistance_vb_ssse"  # eFEL's name of the input resistance
 SAG = "sag_ratio1"  # eFEL's name of the sag ratio
+# the features of the shape of a spike, each of which is a median over spikes
+SHAPES = ("ap_height", "ap_width", "ap_threshold", "ahp_depth")
 AFTER = 100.0  # ms after a spike in which its trough is sought under a steady stimulus
 FEWEST = 50  # samples of a stimulus window for eFEL to be called: its `time_constant` crashes the process with 25
 # eFEL's two features for the membrane time constant; the second is used if a sweep ends with its stimulus.
@@ -173,45 +175,59 @@ def _trains(sweeps: list[Observed]) -> dict[str, float]:
 
 def _shape(sweeps: list[Observed], dt: float) -> dict[str, float]:
     """The features of the shape of a spike: its height, width, onset, and the trough after it."""
-    spikes = [o.spikes for o in sweeps]
-    none = np.empty(0)
-    return {
-        "ap_height": _median(np.concatenate([none, *(s.peak_voltage - s.onset_voltage for s in spikes)])),
-        "ap_width": _median(np.concatenate([none, *(_widths(o, dt) for o in sweeps)])),
-        "ap_threshold": _median(np.concatenate([none, *(s.onset_voltage for s in spikes)])),
-        "ahp_depth": _median(np.concatenate([none, *(_troughs(o, dt) for o in sweeps)])),
-    }
+    shapes = [_shapes(o, dt) for o in sweeps]
+    return {name: _median(_finite(np.concatenate([np.empty(0), *(s[name] for s in shapes)]))) for name in SHAPES}
+
+
+def spike_shapes(recording: Recording, sweep: int) -> dict[str, Floats]:
+    """The shape of each spike of a sweep, (n,) each: the features of `SHAPES`, of which a recording's are the medians.
+
+    An entry is nan where a spike does not count for a feature. Besides, in ms: `onset_time`, `time` (the middle of the upstroke)
+    and `end_time`, until which the spike lasts: its trough within 20 ms.
+    """
+    (seen,) = observe(recording.select([sweep]))
+    spikes, dt = seen.spikes, recording.dt
+    times = {"onset_time": spikes.onset_index * dt, "time": spikes.time, "end_time": spikes.trough_index * dt}
+    return times | _shapes(seen, dt)
+
+
+def _shapes(o: Observed, dt: float) -> dict[str, Floats]:
+    """The features of `SHAPES` for each spike of a sweep, (n,) each."""
+    s = o.spikes
+    values = (s.peak_voltage - s.onset_voltage, _widths(o, dt), s.onset_voltage, _troughs(o, dt))
+    return dict(zip(SHAPES, values, strict=True))
 
 
 def _widths(o: Observed, dt: float) -> Floats:
-    """Time, ms, that each spike of a sweep spends above the middle between onset and peak; none if the sweep ends before."""
-    v, found = o.sweep.voltage, []
-    for time, peak, half in zip(o.spikes.time, o.spikes.peak_index, o.spikes.half_voltage, strict=True):
+    """Time, ms, that each spike of a sweep spends above the middle between onset and peak; nan if the sweep ends before."""
+    v, found = o.sweep.voltage, np.full(len(o.spikes), np.nan)
+    spikes = zip(o.spikes.time, o.spikes.peak_index, o.spikes.half_voltage, strict=True)
+    for n, (time, peak, half) in enumerate(spikes):
         below = np.flatnonzero(v[peak:] < half)
         if len(below):
             k = int(peak + below[0])
-            found.append((k - (half - v[k]) / (v[k - 1] - v[k])) * dt - time)
-    return np.array(found, dtype=np.float64)
+            found[n] = (k - (half - v[k]) / (v[k - 1] - v[k])) * dt - time
+    return found
 
 
 def _troughs(o: Observed, dt: float) -> Floats:
     """Onset minus trough, mV, of each spike of a sweep.
 
     The trough is sought until the next spike, or AFTER ms after the peak, or until the stimulus starts or ends: the voltage that
-    falls back to rest is no trough of the spike. A spike so close to an edge that nothing is seen of its trough is left out.
+    falls back to rest is no trough of the spike. For a spike so close to an edge that nothing is seen of its trough it is nan.
     """
     s, v = o.spikes, o.sweep.voltage
     steady = (o.step is not None or o.sweep.current is None) and not o.pulse
     reach = AFTER if steady else TROUGH_WINDOW  # later minima are due to a stimulus that fluctuates
     edges = [round(edge / dt) for edge in o.window] + [len(v)]
-    found = []
+    found = np.full(len(s), np.nan)
     following = np.append(s.peak_index[1:], len(v) + 1)[: len(s)]  # the last spike has none within the sweep
-    for onset, peak, after in zip(s.onset_voltage, s.peak_index, following, strict=True):
+    for n, (onset, peak, after) in enumerate(zip(s.onset_voltage, s.peak_index, following, strict=True)):
         edge = min(k for k in edges if k > peak)
         stop = min(int(after), int(peak) + round(reach / dt) + 1, edge)
         if after <= stop or stop - peak >= TROUGH_WINDOW / dt:
-            found.append(onset - float(np.min(v[peak:stop])))
-    return np.array(found, dtype=np.float64)
+            found[n] = onset - float(np.min(v[peak:stop]))
+    return found
 
 
 def _rheobase(seen: _Seen) -> float:

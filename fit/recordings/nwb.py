@@ -24,7 +24,7 @@ from .channels import AS_NAMED, Units
 from .nwb_clock import listed, listed_sweeps
 from .nwb_file import opened
 from .nwb_series import Pair, Series, Stretch, natural, numbers, si, text
-from .nwb_units import attribute, plausible, values
+from .nwb_units import in_words, plausible, values
 from .recording import Recording
 from .sweep import Floats, make_sweep, zeros_at_end
 
@@ -122,8 +122,8 @@ def _recording(reading: _Reading, traces: list[_Trace]) -> Recording:
     sweeps = tuple(make_sweep(v, i, dt, t.name) for v, i, t in zip(voltages, currents, traces, strict=True))
     hows = " and ".join(dict.fromkeys(t.pair.how for t in traces))
     origin = f"stimulus series, {hows}" if stimuli else hows
-    in_file = [(responses[0], told.voltage), *((s, told.current) for s in stimuli[:1])]
-    units = ", ".join(u or f"{s.unit or 'no unit'} x {attribute(s, 'conversion', 1.0):g}" for s, u in in_file)
+    in_file = [(responses[0], told.voltage, "V"), *((s, told.current, "A") for s in stimuli[:1])]
+    units = ", ".join(told or in_words(s, kind) for s, told, kind in in_file)
     return Recording(sweeps, dt, str(path), None, origin, tuple(dict.fromkeys(notes)), units)
 
 

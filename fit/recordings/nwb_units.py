@@ -52,6 +52,25 @@ def attribute(series: Series, name: str, otherwise: float) -> float:
     return float(np.ravel(series.group["data"].attrs.get(name, otherwise))[0])
 
 
+def in_words(series: Series, kind: str) -> str:
+    """The unit of the numbers of a series, such as "mV", or "steps of 0.03125 mV" if they are a converter's.
+
+    kind  "V" or "A": what the series measures
+    """
+    conversion, (measures, scale) = attribute(series, "conversion", 1.0), si(series.unit)
+    scale = scale if measures else 1.0  # without a unit, it is that of the schema
+    named = {1.0: "", 1e-3: "m", 1e-6: "u", 1e-9: "n", 1e-12: "p"}
+    if scale == 1 and (
+        found := [p for size, p in named.items() if np.isclose(abs(conversion), size, rtol=1e-6, atol=0)]
+    ):
+        return f"{found[0]}{kind}"
+    if conversion == 1 or _changes_unit(
+        conversion
+    ):  # a unit with its conversion to SI beside it: the notes say how it is read
+        return series.unit or kind
+    return f"steps of {abs(conversion) * scale * (1e3 if kind == 'V' else 1e9):.6g} {OURS[kind]}"
+
+
 def _changes_unit(conversion: float) -> bool:
     """Whether a conversion is a power of 1000, as from mV to V, and so not the gain of a converter."""
     return bool(abs(np.log10(abs(conversion)) / 3 % 1 - 0.5) > 0.499)

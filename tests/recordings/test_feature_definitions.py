@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikefab.fit.features.definitions import FEATURES, feature
-from spikefab.fit.features.extract import extract_features, recording_features, sweep_features
+from spikefab.fit.features.extract import SHAPES, extract_features, recording_features, spike_shapes, sweep_features
 from spikefab.fit.recordings.readers import read
 from spikefab.fit.recordings.recording import Recording
 
@@ -59,6 +59,24 @@ def test_the_end_of_a_step_is_no_trough():
     """10 ms after the last spike the voltage falls back to rest; only the first spike shows what the cell does."""
     assert of([100, 240], trough=-55.0)["ahp_depth"] == pytest.approx(10, abs=0.5)
     assert math.isnan(of([240], trough=-55.0)["ahp_depth"])
+
+
+def test_each_spike_has_its_own_shape():
+    """Spikes of one sweep with different troughs; the last one is so near the end of the step that none is seen of it."""
+    times = [80, 120, 160, 245]
+    v, i = made(times, trough=-62.0)
+    t = np.arange(len(v)) * DT
+    v[(t > 121) & (t < 123)] -= 4.0
+    recording = Recording.from_arrays([0 * v + REST, v], [0 * i, i], DT)
+    found = spike_shapes(recording, 1)
+    assert found["time"] == pytest.approx([x + 0.25 for x in times], abs=0.1)
+    assert found["onset_time"] == pytest.approx(times, abs=0.2)
+    assert found["ap_threshold"] == pytest.approx([ONSET] * 4, abs=0.6)
+    assert found["ahp_depth"][:3] == pytest.approx([17, 21, 17], abs=0.6) and math.isnan(found["ahp_depth"][3])
+    of_sweep = sweep_features(recording)[1]
+    for name in SHAPES:
+        assert np.nanmedian(found[name]) == pytest.approx(of_sweep[name]), name
+    assert all(len(x) == 0 for x in spike_shapes(recording, 0).values())
 
 
 def test_a_trough_may_come_late():

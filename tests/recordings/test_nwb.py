@@ -36,7 +36,7 @@ def test_pynwb_reads_the_same(tmp_path):
     recording = read(path)
     assert [s.name for s in recording.sweeps] == ["1", "2", "10"]
     assert recording.dt == 0.05
-    assert recording.units == "volts x 3.125e-05, amperes x 1.25e-13"
+    assert recording.units == "steps of 0.03125 mV, steps of 0.000125 nA"
     assert "intracellular tables" in recording.current_origin
     for sweep, k in zip(recording.sweeps, (1, 2, 10), strict=True):
         check(sweep, V + k, k * I, atol=0.02)

@@ -223,6 +223,7 @@ def test_what_is_sent_is_of_its_type(studio, imported):
     key = imported["id"]
     assert faults(imported, answers.Recording, "recording") == []
     assert faults(studio.get(f"/api/recordings/{key}/features"), answers.Features, "features") == []
+    assert faults(studio.get(f"/api/recordings/{key}/shapes", sweep=4), answers.Shapes, "shapes") == []
     assert faults(studio.get("/api/models"), dict[str, list[answers.Card]], "models") == []
     assert faults(studio.get("/api/boards"), dict[str, list[answers.Board]], "boards") == []
     for name in ("LIF", "HodgkinHuxley"):

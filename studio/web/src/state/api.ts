@@ -49,6 +49,19 @@ export interface Features extends Same {
   recommended: { model: string; reason: string }[];
   f_i: { current: number[]; rate: number[] } | null;
 }
+/** The spikes of a sweep: times in ms, and the features of their shape, null where a spike does not count for one. */
+export interface Shapes {
+  spikes: {
+    onset_time: number;
+    time: number;
+    end_time: number;
+    ap_height: number | null;
+    ap_width: number | null;
+    ap_threshold: number | null;
+    ahp_depth: number | null;
+  }[];
+  features: { name: "ap_height" | "ap_width" | "ap_threshold" | "ahp_depth"; label: string; unit: string; definition: string }[];
+}
 export interface Cost {
   multiplies: number;
   table_bits: number;

@@ -27,7 +27,7 @@ export async function load(): Promise<void> {
   Object.assign(project, found);
   restoreSession(found.session);
   if (!recording()) session.recording = project.recordings.at(-1)?.id ?? null;
-  if (!sweep()) session.sweep = recording()?.sweeps[0]?.index ?? 0;
+  if (!sweep()) session.sweep = firstShown(recording());
 }
 
 /** Load changes that another page of this project has made; report them only if there are any. */
@@ -90,10 +90,15 @@ export const card = (name: string): Card | undefined => cards.find((c) => c.name
 export const brief = (name: string): string => card(name)?.short ?? name.replace(/Neuron$/, "");
 export const job = (id: string | null): Job | undefined => project.jobs.find((j) => j.id === id);
 
+/** The sweep that is shown first: the first one with spikes. */
+const firstShown = (r: Recording | undefined): number => (r?.sweeps.find((s) => s.spikes) ?? r?.sweeps[0])?.index ?? 0;
+
 export function choose(id: string | null): void {
+  const other = session.recording !== id;
   session.recording = id;
   const r = recording();
-  if (!r?.sweeps.some((s) => s.index === session.sweep)) session.sweep = r?.sweeps[0]?.index ?? 0;
+  const s = r?.sweeps.find((x) => x.index === session.sweep);
+  if (!s || (other && !s.spikes)) session.sweep = firstShown(r);
   keep();
   emit("recording");
 }

@@ -18,7 +18,7 @@ export interface Session {
   tab: string;
   recording: string | null;
   sweep: number;
-  all: boolean; // whether other sweeps are shown faintly
+  all: boolean; // whether the other sweeps are shown, faintly
   model: string | null;
   word: number;
   dt: number;
@@ -58,7 +58,7 @@ export const session: Session = {
   tab: "trace",
   recording: null,
   sweep: 0,
-  all: false,
+  all: true,
   model: null,
   word: 18,
   dt: 0.1,

@@ -7,6 +7,7 @@ import { forget } from "../state/traces";
 import { button, field, h, number, read } from "../ui/elements";
 import { bytes, plural } from "../ui/format";
 import { act, calm, complain, inform, tell } from "../ui/messages";
+import { type Made, type Unread, pair } from "./pairing";
 
 /** Files that were refused because an option is missing, for which the page shows a field. */
 export const refused = h("div", { id: "refused", class: "stack" });
@@ -59,18 +60,34 @@ export function importing(openTrace: () => void): { control: HTMLElement; busy: 
 async function take(files: File[], openTrace: () => void): Promise<void> {
   if (!files.length) return;
   openTrace();
+  const [made, unread]: [Made[], Unread[]] = [[], []];
   for (const [k, file] of files.entries()) {
     busy.textContent = `Importing ${file.name}${files.length > 1 ? ` (${k + 1} of ${files.length})` : ""} …`;
     try {
       const limit = project.upload_limit ?? Infinity;
       if (file.size > limit) throw new Error(`${file.name} has ${bytes(file.size)}: at most ${bytes(limit)} can be imported.`);
-      added(await upload(`recordings${query({ name: file.name })}`, file));
+      const recording = await upload(`recordings${query({ name: file.name })}`, file);
+      added(recording);
+      made.push({ file, recording });
     } catch (error) {
-      const banner = complain(error);
-      if (error instanceof Refusal) offer(file, error, banner);
+      unread.push({ file, error });
     }
   }
+  for (const { file, error } of files.length > 1 ? await pair(made, unread, joined) : unread) {
+    const banner = complain(error);
+    if (error instanceof Refusal) offer(file, error, banner);
+  }
   busy.textContent = "";
+}
+
+/** Show a recording that has got its current from another file of those that were taken in together. */
+function joined(r: Recording, current: File | null): void {
+  added(r);
+  tell(
+    current
+      ? `${current.name} was taken as the current of ${r.name}.`
+      : `Two of these files fit ${r.name} as its current: add one of them.`,
+  );
 }
 
 function added(r: Recording): void {
@@ -118,6 +135,7 @@ const values = (all: Map<string, HTMLInputElement>) =>
   Object.fromEntries([...all].map(([name, input]) => [name, name in NUMBERS ? read(input) : input.value.trim()]));
 
 let offers = 0;
+const waiting = new Map<File, { error: Refusal; leave: () => void }>(); // files whose forms are shown
 
 /** If an option would help: a form with a field for it and a button to try again, one for each file. */
 function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
@@ -128,6 +146,7 @@ function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
   if (asked.size === 1) for (const input of asked.values()) input.required = true;
   const near = h("p", { class: "bad wide", hidden: true });
   const leave = () => {
+    waiting.delete(file);
     form.remove();
     banner.remove();
     calm(near);
@@ -145,10 +164,16 @@ function offer(file: File, refusal: Refusal, banner: HTMLElement): void {
   form.addEventListener("submit", (e) => {
     e.preventDefault();
     void act(retry, near, async () => {
-      added(await upload(`recordings${query({ name: file.name, ...values(asked) })}`, file));
+      const recording = await upload(`recordings${query({ name: file.name, ...values(asked) })}`, file);
+      added(recording);
       leave();
+      waiting.delete(file);
+      const others = [...waiting].map(([other, { error }]) => ({ file: other, error }));
+      const left = await pair([{ file, recording }], others, joined);
+      for (const { file: other } of others) if (!left.some((x) => x.file === other)) waiting.get(other)?.leave();
     });
   });
+  waiting.set(file, { error: refusal, leave });
   refused.append(form);
   if (refused.childElementCount === 1) [...asked.values()][0]?.focus();
 }

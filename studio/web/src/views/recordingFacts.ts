@@ -35,14 +35,20 @@ export function noRecording(): HTMLElement {
 /** Show the properties of a recording, and the warnings about it, in `box`. */
 export function showFacts(box: HTMLElement, r: Recording): void {
   const near = h("p", { class: "bad", hidden: true });
-  const facts: [string, string][] = [
-    ["time step", `${short(r.dt)} ms`],
-    ["units", r.units || "–"],
-    ["current from", r.current_origin || "–"],
-    ...(r.electrode_resistance
-      ? ([["electrode", `${short(r.electrode_resistance, 2)} MOhm, not compensated`]] as [string, string][])
-      : []),
-    ["length", `${short(Math.max(...r.sweeps.map((s) => s.duration)), 4)} ms a sweep`],
+  const lengths = r.sweeps.map((s) => s.duration);
+  const [least, most] = [Math.min(...lengths), Math.max(...lengths)].map((x) => short(x, 4));
+  const facts: [string, string | false][] = [
+    ["sampled", `every ${short(r.dt)} ms, ${short(1 / r.dt)} kHz`],
+    ["a sweep is", `${least === most ? most : `${least} to ${most}`} ms long`],
+    ["the file has", r.units.split(", ").join(" and ")],
+    ["shown in", "mV and nA"],
+    r.sweeps.some((s) => s.current)
+      ? ["current", r.current_origin || "as the file has it"]
+      : ["current", `none: ${r.current_origin || "the file has none"}`],
+    [
+      "electrode",
+      r.electrode_resistance > 0 && `adds ${short(r.electrode_resistance, 2)} MOhm, which the amplifier did not compensate`,
+    ],
   ];
   set(
     box,
@@ -53,7 +59,7 @@ export function showFacts(box: HTMLElement, r: Recording): void {
     h(
       "dl",
       null,
-      facts.map(([a, b]) => [h("dt", null, a), h("dd", null, b)]),
+      facts.map(([a, b]) => b && [h("dt", null, a), h("dd", null, b)]),
     ),
     r.doubts.length > 0 &&
       h(

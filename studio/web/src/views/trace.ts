@@ -1,4 +1,5 @@
 // The Trace view: shows a recording.
+import { Cursors } from "../charts/cursors";
 import { Group } from "../charts/group";
 import { ticks, times } from "../charts/marks";
 import { Plot } from "../charts/plot";
@@ -10,13 +11,14 @@ import { put, remove, trace } from "../state/server";
 import { keep, session } from "../state/session";
 import { emit, on } from "../state/topics";
 import { forget, under, whole } from "../state/traces";
-import { button, check, choices, h, select, set } from "../ui/elements";
+import { button, check, choices, h, say, select, set } from "../ui/elements";
 import { fix, plural } from "../ui/format";
 import { act, complain, tell } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { Table } from "../ui/table";
 import { FEATURE_COLUMNS } from "./featureColumns";
 import { refused } from "./importing";
+import { Measurements } from "./measurements";
 import { noRecording, showFacts } from "./recordingFacts";
 
 const MANY = 30; // number of other sweeps that are shown faintly, at most
@@ -35,6 +37,9 @@ export class TraceView {
   private readonly features: Table<Feature>;
   private readonly featuresOf = h("p", { class: "soft" });
   private readonly near = h("p", { class: "bad", hidden: true });
+  private readonly cursors: Cursors;
+  private readonly measurements = new Measurements(this.near);
+  private readonly othersNote = h("span", { id: "sweep-others", class: "soft" });
   private readonly same = new SameBox();
   private readonly empty: HTMLElement;
   private readonly full = h("div", { class: "split" });
@@ -46,6 +51,7 @@ export class TraceView {
   private loaded = "";
   private of: string | null = null; // recording to which the zoom belongs
   private readonly windows = new Map<string, [number, number]>(); // stimulus windows that the user has set, by sweep
+  private faint: string | null = null; // recording whose other sweeps are shown faintly
   private turn = 0; // number of the latest choice; answers to older ones are ignored
 
   constructor() {
@@ -60,6 +66,7 @@ export class TraceView {
       after: (u) => {
         ticks(u, this.spikes, 4 * devicePixelRatio, 15 * devicePixelRatio, "accent");
         this.handles.place();
+        this.cursors.place();
       },
     });
     this.current = new Plot(this.group, {
@@ -80,6 +87,12 @@ export class TraceView {
       (w) => void this.release(w),
     );
     this.handles.attach();
+    this.cursors = new Cursors(
+      () => this.voltage,
+      () => recording()?.dt ?? 1,
+      () => this.read(),
+    );
+    this.cursors.attach();
     this.features = new Table<Feature>(FEATURE_COLUMNS, { id: "features", label: "Features of the sweep", key: (f) => f.name });
     this.setWindow = button("measure", "Measure", () => {
       const s = sweep();
@@ -124,15 +137,18 @@ export class TraceView {
           this.picker,
           button("sweep-previous", "‹", () => step(-1), { class: "small", "aria-label": "Previous sweep" }),
           button("sweep-next", "›", () => step(1), { class: "small", "aria-label": "Next sweep" }),
-          check("sweep-all", "other sweeps, faintly", session.all, (all) => {
+          check("sweep-all", "all sweeps, the others faintly", session.all, (all) => {
             session.all = all;
             keep();
             void this.others();
           }),
+          this.othersNote,
+          check("cursors", "cursors", false, (on) => this.cursors.show(on)),
           h("span", { class: "push" }, this.group.tools),
         ),
         this.voltage.el,
         this.current.el,
+        this.measurements.el,
         h("p", { class: "row" }, this.windowText, this.setWindow, this.bucket),
         this.near,
         this.featuresOf,
@@ -242,13 +258,19 @@ export class TraceView {
   private draw(): void {
     const t = this.detail ?? this.overview!;
     const x = times(t.voltage.length, t.t0, t.step);
-    this.voltage.set([x, t.voltage], session.all ? undefined : []);
+    this.voltage.set([x, t.voltage], session.all && this.faint === session.recording ? undefined : []);
     if (t.current)
       this.current.set(
         [x, t.current],
         t.recorded ? [{ t0: t.t0, step: t.step, v: t.recorded, colour: "recorded", alpha: 0.5, label: "as recorded" }] : [],
       );
+    this.read();
     this.bucket.textContent = t.bucket > 1 ? `Drawn from extremes of each ${t.bucket} samples: zoom in for all of them.` : "";
+  }
+
+  /** Measure at the cursors. */
+  private read(): void {
+    this.measurements.show(this.cursors, this.detail ?? this.overview, recording(), sweep());
   }
 
   /** Long sweeps are sent with fewer points. When the zoom rests, load all samples of the visible part. */
@@ -268,19 +290,28 @@ export class TraceView {
   private async others(): Promise<void> {
     const [r, turn] = [recording(), this.turn];
     if (!r || !this.overview) return;
-    const wanted = r.sweeps.filter((s) => s.index !== session.sweep).slice(0, MANY);
-    if (!session.all || wanted.reduce((n, s) => n + s.samples, 0) > ROOM) {
-      if (session.all) tell("These sweeps are too long to be shown together.");
-      this.voltage.set(this.voltage.u.data, []);
-      return;
-    }
+    const others = r.sweeps.filter((s) => s.index !== session.sweep);
+    const wanted = others.slice(0, MANY);
+    const long = wanted.reduce((n, s) => n + s.samples, 0) > ROOM;
+    say(
+      this.othersNote,
+      !session.all
+        ? ""
+        : long
+          ? "(too long to be shown together)"
+          : others.length > MANY
+            ? `(the first ${MANY} of the others)`
+            : "",
+    );
+    if (!session.all || long) return this.voltage.set(this.voltage.u.data, []);
     try {
       const all = await Promise.all(wanted.map((s) => whole(r.id, s.index)));
-      if (turn === this.turn)
-        this.voltage.set(
-          this.voltage.u.data,
-          all.map((x) => under(x.trace, "current", undefined, 0.3)),
-        );
+      if (turn !== this.turn || !session.all) return;
+      this.faint = r.id;
+      this.voltage.set(
+        this.voltage.u.data,
+        all.map((x) => under(x.trace, "current", undefined, 0.3)),
+      );
     } catch (error) {
       complain(error);
     }
