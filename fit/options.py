@@ -6,7 +6,7 @@ reads the defaults from it for its help, which has to be fast.
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -62,19 +62,19 @@ class FitOptions:
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
         from spikefab.hw.models import resolve_models
+        from spikefab.units import number
 
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if not _is_whole(self.word):
             raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
-        if not _is_number(self.step):
-            raise UsageError(f"the step of the hardware must be a number of ms, not {self.step!r}.")
+        put(self, "step", number(self.step, "ms", "the step of the hardware"))
         check_numbers(self.word, self.step)
         if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
             raise UsageError("budget and top_k must be whole numbers of at least 1.")
         if not (_is_whole(self.seed) and 0 <= self.seed <= MOST_SEED):
             raise UsageError(f"seed must be a whole number from 0 to {MOST_SEED:,}.")
-        if self.held_out not in RULES:
+        if not isinstance(self.held_out, str) or self.held_out not in RULES:
             raise UsageError(f"held_out is one of {', '.join(RULES)}, not {self.held_out}.")
         if self.folds is not None and not (_is_whole(self.folds) and self.folds >= 2):
             raise UsageError("folds must be a whole number of at least 2.")
@@ -82,12 +82,12 @@ class FitOptions:
             raise UsageError("give either held_out or folds.")
         for name in ("word", "top_k", "budget", "seed"):
             put(self, name, int(getattr(self, name)))
-        put(self, "step", float(self.step))
         put(self, "folds", None if self.folds is None else int(self.folds))
         put(self, "weights", _weights(self.weights))
         put(self, "free", _free(self.free))
-        put(self, "fixed", _fixed(self.fixed))
-        put(self, "bounds", _bounds(self.bounds))
+        units = {name: p.unit for model in self.models for name, p in model.params().items()}
+        put(self, "fixed", _fixed(self.fixed, units))
+        put(self, "bounds", _bounds(self.bounds, units))
         if not isinstance(self.anyway, bool):
             raise UsageError(f"anyway is True or False, not {self.anyway!r}.")
         self.freedom.check(self.models)
@@ -104,6 +104,8 @@ class FitOptions:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
                 raise UsageError(f"a fit has no option {name!r}: {hint}")
+        if not isinstance(options, cls | None):
+            raise UsageError(f"options are FitOptions(...), not {options!r}: single ones are given by name.")
         before = {} if options is None else {name: getattr(options, name) for name in known}
         return cls(**{**before, **{name: value for name, value in given.items() if value is not None}})
 
@@ -216,22 +218,30 @@ def _names(given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fixed(given: Any) -> dict[str, float]:
+def _fixed(given: Any, units: Mapping[str, str]) -> dict[str, float]:
+    from spikefab.units import number
+
     if given is None:
         return {}
-    if not isinstance(given, Mapping) or not all(map(_is_number, given.values())):
+    if not isinstance(given, Mapping) or any(_is_list(x) or isinstance(x, str) for x in given.values()):
         raise UsageError('fixed takes a number for each parameter, such as {"E_L": -70}.')
-    return {name: float(x) for name, x in given.items()}
+    return {name: number(x, units.get(name, ""), f"fixed {name}") for name, x in given.items()}
 
 
-def _bounds(given: Any) -> dict[str, tuple[float, float]]:
+def _bounds(given: Any, units: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    from spikefab.units import number
+
     if given is None:
         return {}
     pairs: list[Any] = list(given.values()) if isinstance(given, Mapping) else [None]
-    if not all(_is_list(pair) and len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs):
+    if not all(_is_list(pair) and len(pair) == 2 for pair in pairs):
         raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
-    return {name: (float(low), float(high)) for name, (low, high) in given.items()}
+    return {
+        name: (number(low, units.get(name, ""), f"a bound of {name}"), number(high, units.get(name, ""), f"a bound of {name}"))
+        for name, (low, high) in given.items()
+    }
 
 
 def _is_list(x: Any) -> bool:
-    return not isinstance(x, str | Mapping) and hasattr(x, "__len__") and hasattr(x, "__iter__")
+    """Whether it is a list, tuple or array; a quantity of one number has a length and none at once."""
+    return isinstance(x, Sequence | Set) and not isinstance(x, str) if not hasattr(x, "ndim") else x.ndim == 1

@@ -15,6 +15,7 @@ from spikefab.hw.fixed import Q
 from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
+from spikefab.units import whole
 
 
 class Disagreement(ValueError):
@@ -164,6 +165,8 @@ class FitResult:
 
     def create_model(self, sweep: int = 0) -> Neuron:
         """The fitted neuron in the state in which a sweep begins; `reset()` returns to this state."""
+        if whole(sweep, "sweep") >= len(self.initial):
+            raise UsageError(f"there is no sweep {sweep}: {len(self.initial)} were fitted, counted from 0.")
         return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
 
     def verify(self, **options: Any) -> list[dict[str, Any]]:
@@ -179,7 +182,7 @@ class FitResult:
         """Build a bitstream for a board, see `spikefab.boards.build.build`."""
         from spikefab.boards.build import build
 
-        return build(self.create_model(), board, Path(out_dir), **options)
+        return build(self.create_model(), board, out_dir, **options)
 
     def to_verilog(self) -> str:
         """The text of a self-contained Verilog file, in which the codes of this neuron are the reset values."""

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from spikefab.delegates import delegate
-from spikefab.errors import FileError, readable
-from spikefab.files import finish, write_json
+from spikefab.errors import FileError, UsageError, readable
+from spikefab.files import finish, unwritable, write_json
 from spikefab.fit.features.recommend import outcome, recommend
 from spikefab.fit.scoring.scale import Scale
 from spikefab.hw.models import resolve_models
 from spikefab.shapes import conforms, load_json
+from spikefab.units import path_of
 
 from .options import FitOptions
 from .result import Disagreement, FitResult
@@ -102,6 +103,9 @@ class FitResults(list[FitResult]):
 
     @property
     def best(self) -> FitResult:
+        """The first result. Raises UsageError if there is none."""
+        if not self:
+            raise UsageError("there are no results: no model was fitted.")
         return self[0]
 
     @cached_property
@@ -172,10 +176,16 @@ class FitResults(list[FitResult]):
         return delegate("report")(self, path)
 
     def save(self, path: str | Path) -> Path:
-        """Write `result.json` to this file, or into this folder. The file is complete or not written at all."""
-        path = Path(path)
+        """Write `result.json` to this file, or into this folder. The file is complete or not written at all.
+
+        Raises FileError if it cannot be written.
+        """
+        path = path_of(path)
         path = path / "result.json" if path.is_dir() else path
-        write_json(path, self.to_dict())
+        try:
+            write_json(path, self.to_dict())
+        except OSError as error:
+            raise unwritable(path, error) from None
         return path
 
     @classmethod
@@ -186,7 +196,7 @@ class FitResults(list[FitResult]):
         """
         if models is not None:
             resolve_models(models)
-        path = Path(path)
+        path = path_of(path)
         path = path / "result.json" if path.is_dir() else path
         try:
             finish(path.parent)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab.errors import FileError, UsageError
+from spikefab.units import shortened
 
 from .jobs import digest, key_of
 
@@ -19,7 +20,9 @@ def find(recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], 
     """
     from spikefab.fit.recordings.readers import KNOWN
 
-    given = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
+    given: Any = [recordings] if isinstance(recordings, str | os.PathLike) else recordings
+    if not isinstance(given, Iterable):
+        raise UsageError(f"fit_many takes paths of files, not {shortened(recordings)}: workers open them themselves.")
     files: set[str] = set()
     for item in given:
         if not isinstance(item, (str, os.PathLike)):

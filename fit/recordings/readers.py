@@ -5,7 +5,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.calls import public
 from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError
+from spikefab.units import path_of, shortened, step, whole
 
 from . import abf, limits, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units
@@ -85,6 +87,7 @@ KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 GROUP = "spikefab.readers"
 
 
+@public
 def read(
     path: str | os.PathLike[str],
     *,
@@ -116,23 +119,29 @@ def read(
     missing. Raises FileError if the file cannot be read or is of the wrong kind, UsageError if an option does not suit the
     file, and RecordingError if no sweep is left.
     """
-    file = Path(path)
+    file = path_of(path, "what read takes")
     suffix = file.suffix.lower()
-    if dt is not None and not (np.isfinite(dt) and dt > 0):
-        raise UsageError(f"The time step must be a positive number of ms, not {dt}.")
+    dt = None if dt is None else step(dt)
     if current is not None and current_channel is not None:
         raise UsageError(Advice.ONE_CURRENT, ".")
+    if not isinstance(sweeps, str | Iterable | None):
+        raise UsageError(f"sweeps are numbers in a list, or a text such as 0,3-7, not {shortened(sweeps)}.")
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
+    if chosen is not None:
+        chosen = [whole(k, "the number of a sweep") for k in chosen]
+    for name, text in (("units", units), ("electrode", electrode)):
+        if not isinstance(text, str | None):
+            raise UsageError(f"{name} is a text, not {shortened(text)}.")
     prominence = prominence_of(spike_prominence)
     _require(file)
     given = {
-        "dt": None if dt is None else float(dt),
-        "current": None if current is None else os.fspath(current),
+        "dt": dt,
+        "current": None if current is None else os.fspath(path_of(current, "current")),
         "voltage_channel": None if voltage_channel is None else parse_channel(voltage_channel),
         "current_channel": None if current_channel is None else parse_channel(current_channel),
         "units": units,
         "electrode": electrode,
-        "sweeps": None if chosen is None else [int(k) for k in chosen],
+        "sweeps": chosen,
         "spike_prominence": None if spike_prominence is None else prominence,
     }
     given = {name: value for name, value in given.items() if value is not None}

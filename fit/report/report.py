@@ -11,6 +11,7 @@ from spikefab.files import save_text, unwritable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring.scale import Level
+from spikefab.units import path_of
 
 from . import figures
 from .again import fit_command, fit_python
@@ -31,7 +32,7 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
 
     Without traces (results loaded from a file), the report has no pictures and says so.
     """
-    path = Path(path)
+    path = path_of(path)
     if not results:
         raise UsageError("there are no results to report.")
     content = readable(report(results))

@@ -43,15 +43,17 @@ def test_arrays_that_make_a_recording():
     [
         (V, STEP[:-1], 0.1, UsageError, "400 samples of voltage but 399 of current"),
         ([V, V], [STEP, STEP, STEP], 0.1, UsageError, "2 sweeps of voltage but 3 of current"),
-        (np.append(V[:-1], np.nan), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        (np.where(np.arange(400) == 7, np.nan, V), STEP, 0.1, RecordingError, "voltage is not a number at sample 7"),
+        (np.append(V[:-1], np.inf), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        (np.full(400, np.nan), STEP, 0.1, RecordingError, "no sample at which voltage and current are numbers"),
         ([V, V], [STEP, np.full(400, np.inf)], 0.1, RecordingError, "current is not a number at sample 0 of sweep 1"),
         ([], [], 0.1, RecordingError, "voltage is empty"),
         (V, [], 0.1, RecordingError, "current is empty"),
         (V, STEP, 0.0, UsageError, "positive number of ms"),
-        (V, STEP, float("nan"), UsageError, "positive number of ms"),
+        (V, STEP, float("nan"), UsageError, "dt is one number in ms, not nan"),
         (np.zeros((2, 2, 2)), None, 0.1, UsageError, "shape"),
-        ("volts", None, 0.1, UsageError, "numbers in an array"),
-        (5.0, None, 0.1, UsageError, "numbers in an array"),
+        ("volts", None, 0.1, UsageError, "numbers in mV"),
+        (5.0, None, 0.1, UsageError, "shape"),
     ],
 )
 def test_arrays_that_do_not(voltage, current, dt, kind, sentence):
