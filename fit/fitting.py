@@ -48,8 +48,8 @@ def fit(
     recording  a `Recording`, or the path of a file for `read`; or, in its place:
     voltage    (T,) or (sweeps, T) mV, or in a unit that the array carries, see `Recording.from_arrays`
     current    nA, of the same shape
-    dt         ms between two samples of these arrays; a signal of neo carries it. It is also the step of the hardware unless `step` is given. With a
-               recording, which has its own sample step, dt is another name of `step`
+    dt         ms between two samples of these arrays, if they do not carry it (neo); it is also the step of the hardware
+               unless `step` is given. With a recording, which has its own sample step, dt is another name of `step`
     spike_prominence
                mV: least prominence of a spike in these arrays or in the file, see `read`
     models, word, step, top_k, budget, seed, held_out, folds, weights, free, fixed, bounds, anyway

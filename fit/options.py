@@ -62,13 +62,13 @@ class FitOptions:
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
         from spikefab.hw.models import resolve_models
-        from spikefab.units import number
+        from spikefab.units import step
 
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if not _is_whole(self.word):
             raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
-        put(self, "step", number(self.step, "ms", "the step of the hardware"))
+        put(self, "step", step(self.step, "step"))
         check_numbers(self.word, self.step)
         if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
             raise UsageError("budget and top_k must be whole numbers of at least 1.")
@@ -234,10 +234,13 @@ def _bounds(given: Any, units: Mapping[str, str]) -> dict[str, tuple[float, floa
     if given is None:
         return {}
     pairs: list[Any] = list(given.values()) if isinstance(given, Mapping) else [None]
-    if not all(_is_list(pair) and len(pair) == 2 for pair in pairs):
+    if not all(_is_list(pair) and len(pair) == 2 and not any(isinstance(x, str) for x in pair) for pair in pairs):
         raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
     return {
-        name: (number(low, units.get(name, ""), f"a bound of {name}"), number(high, units.get(name, ""), f"a bound of {name}"))
+        name: (
+            number(low, units.get(name, ""), f"a bound of {name}"),
+            number(high, units.get(name, ""), f"a bound of {name}"),
+        )
         for name, (low, high) in given.items()
     }
 

@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from spikefab.calls import public
 from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
@@ -163,6 +164,7 @@ class FitResult:
     def _datapath(self) -> Datapath:
         return datapath(self.model, self.word, self.dt, self.i_span)
 
+    @public
     def create_model(self, sweep: int = 0) -> Neuron:
         """The fitted neuron in the state in which a sweep begins; `reset()` returns to this state."""
         if whole(sweep, "sweep") >= len(self.initial):

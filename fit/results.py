@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from spikefab.calls import public
 from spikefab.delegates import delegate
 from spikefab.errors import FileError, UsageError, readable
 from spikefab.files import finish, unwritable, write_json
@@ -164,6 +165,7 @@ class FitResults(list[FitResult]):
         """
         return delegate("ranking_frame")(self)
 
+    @public
     def plot(self) -> "Figure":
         """A matplotlib figure with the ranking and the best model against the recording.
 
@@ -171,16 +173,18 @@ class FitResults(list[FitResult]):
         """
         return delegate("plot")(self)
 
+    @public
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML report. Results loaded from a file give one without traces."""
         return delegate("report")(self, path)
 
+    @public
     def save(self, path: str | Path) -> Path:
         """Write `result.json` to this file, or into this folder. The file is complete or not written at all.
 
         Raises FileError if it cannot be written.
         """
-        path = path_of(path)
+        path = path_of(path, "save")
         path = path / "result.json" if path.is_dir() else path
         try:
             write_json(path, self.to_dict())
@@ -189,6 +193,7 @@ class FitResults(list[FitResult]):
         return path
 
     @classmethod
+    @public
     def load(cls, path: str | Path, models: Any = None) -> "FitResults":
         """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError.
 
@@ -196,7 +201,7 @@ class FitResults(list[FitResult]):
         """
         if models is not None:
             resolve_models(models)
-        path = path_of(path)
+        path = path_of(path, "load")
         path = path / "result.json" if path.is_dir() else path
         try:
             finish(path.parent)

@@ -302,7 +302,10 @@ class Neuron(wiring.Component):
 
     @property
     def spikes(self) -> np.ndarray | list[np.ndarray]:
-        """The spike times, ms, of the last `run`; of (N, T), a list of N arrays. A spike in step k, whose voltage is sample k of the result, is at k dt."""
+        """The spike times, ms, of the last `run`; of (N, T), a list of N arrays.
+
+        A spike in step k, whose voltage is sample k of the result, is at k dt.
+        """
         return self.simulation.spikes
 
     @property
@@ -331,5 +334,7 @@ def require_neuron(neuron: Any) -> Neuron:
     if isinstance(neuron, type) and issubclass(neuron, Neuron):
         raise UsageError(f"{neuron.__name__} is a model: make a neuron of it, {neuron.__name__}(...).")
     if not isinstance(neuron, Neuron):
-        raise UsageError(f"this takes a neuron, such as LIFNeuron() or results.best.create_model(), not {shortened(neuron)}.")
+        raise UsageError(
+            f"this takes a neuron, such as LIFNeuron() or results.best.create_model(), not {shortened(neuron)}."
+        )
     return neuron

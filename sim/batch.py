@@ -11,7 +11,8 @@ from spikefab.errors import UsageError
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.units import array, currents as input_currents, number, shortened, step, whole
+from spikefab.units import array, number, shortened, step, whole
+from spikefab.units import currents as input_currents
 
 from . import kernels
 

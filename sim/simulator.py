@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.calls import public
 from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 from spikefab.units import currents, number
@@ -90,12 +91,14 @@ class Ideal:
         self.spiked = False
         self.spikes: np.ndarray | list[np.ndarray] = np.empty(0)
 
+    @public
     def step(self, i_nA: float) -> float:
         i_nA = number(i_nA, "nA", "the current of a step")
         self.state, v, spike = ideal.step(self.dp, self.state, self.coefficients, i_nA, tables=self.tables)
         self.v, self.spiked = float(v), bool(spike)
         return self.v
 
+    @public
     def run(self, current) -> np.ndarray:
         rows = currents(current, self.dp.dt)
         if several := rows.ndim == 2:

@@ -110,8 +110,8 @@ def f_i_curve(
     sweeps = observe(recording) if isinstance(recording, Recording) else recording
     if not isinstance(sweeps, list | tuple) or not all(isinstance(o, Observed) for o in sweeps):
         raise UsageError(f"an f-I curve is that of a Recording, not of {shortened(recording)}.")
-    if times is not None and len(times) != len(sweeps):
-        raise UsageError(f"There are {len(sweeps)} sweeps but {len(times)} arrays of spike times.")
+    if times is not None and (not hasattr(times, "__len__") or len(times) != len(sweeps)):
+        raise UsageError(f"times are the spike times of each of {len(sweeps)} sweeps, not {shortened(times)}.")
     points = []
     for k, o in enumerate(sweeps):
         if o.step is not None:
@@ -136,7 +136,9 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
     import efel
 
     if not isinstance(recording, Recording):
-        raise UsageError(f"features are those of a Recording, not of {shortened(recording)}: see Recording.from_arrays.")
+        raise UsageError(
+            f"features are those of a Recording, not of {shortened(recording)}: see Recording.from_arrays."
+        )
     if isinstance(extra, str) or not isinstance(extra, Iterable):
         raise UsageError(f"extra takes names of features in a list, not {shortened(extra)}.")
     unknown = [str(name) for name in extra if name not in efel.get_feature_names()]

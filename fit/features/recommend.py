@@ -132,7 +132,9 @@ def recommend(features: Features) -> list[tuple[str, str]]:
     traits. Models that suit a more important sign come first, then those that suit more signs.
     """
     if not isinstance(features, Mapping):
-        raise UsageError(f"recommend takes the features of a recording, not {shortened(features)}: see recording_features.")
+        raise UsageError(
+            f"recommend takes the features of a recording, not {shortened(features)}: see recording_features."
+        )
     try:
         signs = [s for s in SIGNS if s.shown(features)]
     except KeyError as error:

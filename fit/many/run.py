@@ -130,7 +130,9 @@ def fit_many(
 def _reading(reading: Mapping[str, Any] | None, dt: float | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of `read`, and the same for the key, with the hash of a file in place of its path."""
     if not isinstance(reading, Mapping | None):
-        raise UsageError(f"reading has options of read by name, such as {{'units': 'mV,pA'}}, not {shortened(reading)}.")
+        raise UsageError(
+            f"reading has options of read by name, such as {{'units': 'mV,pA'}}, not {shortened(reading)}."
+        )
     options = {n: v for n, v in (reading or {}).items() if v is not None}
     if dt is not None:
         options.setdefault("dt", dt)

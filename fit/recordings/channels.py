@@ -5,7 +5,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from spikefab.errors import UsageError
-from spikefab.units import whole
+from spikefab.units import shortened, whole
 
 VOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3}  # unit of a voltage: factor to mV
 AMPS = {"A": 1e9, "mA": 1e6, "uA": 1e3, "nA": 1.0, "pA": 1e-3}  # unit of a current: factor to nA
@@ -59,7 +59,10 @@ def parse_channel(given: int | str, what: str = "channel") -> int | str:
         if not text:
             raise UsageError(f"The {what} is a number from 0 on, or a name, not an empty text.")
         return int(text) if text.isdecimal() and len(text) < 9 else text
-    return whole(given, f"The {what}, if it is not a name,")
+    try:
+        return whole(given, what)
+    except UsageError:
+        raise UsageError(f"The {what} is a number from 0 on, or a name, not {shortened(given)}.") from None
 
 
 def plain(unit: str) -> str:

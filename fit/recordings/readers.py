@@ -119,7 +119,7 @@ def read(
     missing. Raises FileError if the file cannot be read or is of the wrong kind, UsageError if an option does not suit the
     file, and RecordingError if no sweep is left.
     """
-    file = path_of(path, "what read takes")
+    file = path_of(path, "read")
     suffix = file.suffix.lower()
     dt = None if dt is None else step(dt)
     if current is not None and current_channel is not None:
@@ -129,9 +129,9 @@ def read(
     chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
     if chosen is not None:
         chosen = [whole(k, "the number of a sweep") for k in chosen]
-    for name, text in (("units", units), ("electrode", electrode)):
-        if not isinstance(text, str | None):
-            raise UsageError(f"{name} is a text, not {shortened(text)}.")
+    for name, word in (("units", units), ("electrode", electrode)):
+        if not isinstance(word, str | None):
+            raise UsageError(f"{name} is a text, not {shortened(word)}.")
     prominence = prominence_of(spike_prominence)
     _require(file)
     given = {

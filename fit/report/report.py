@@ -32,7 +32,7 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
 
     Without traces (results loaded from a file), the report has no pictures and says so.
     """
-    path = path_of(path)
+    path = path_of(path, "report")
     if not results:
         raise UsageError("there are no results to report.")
     content = readable(report(results))

@@ -22,6 +22,7 @@ from typing import Any
 from spikefab.errors import Advice, FileError, SpikefabError, UsageError
 from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
+from spikefab.units import shortened
 
 from .table import MODELS
 
@@ -176,7 +177,10 @@ def _checked(found: Any, source: str) -> type[Neuron]:
 def _neuron(found: Any, source: str) -> type[Neuron]:
     """The class, if it is a model. Raises UsageError if it is not."""
     if not (isinstance(found, type) and issubclass(found, Neuron) and found is not Neuron):
-        raise UsageError(f"{source} takes a subclass of Neuron, not {found!r}.")
+        if isinstance(found, Neuron):
+            kind = type(found).__name__
+            raise UsageError(f"{source} takes the class of a model, {kind}, and not a neuron, {kind}(...).")
+        raise UsageError(f"{source} takes a subclass of Neuron, not {shortened(found)}.")
     return found
 
 

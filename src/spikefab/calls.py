@@ -25,14 +25,14 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except TypeError:
             if (wrong := _misfit(signature, args, kwargs)) is not None:
-                raise UsageError(f"{function.__qualname__}: {wrong}.") from None
+                raise UsageError(f"{function.__qualname__}: {wrong}") from None
             raise
 
     return call
 
 
 def _misfit(signature: inspect.Signature, args: tuple, kwargs: dict) -> str | None:
-    """What of a call does not suit a signature; None if it does."""
+    """In words, what of a call does not suit a signature; None if it does."""
     try:
         signature.bind(*args, **kwargs)
         return None
@@ -42,9 +42,9 @@ def _misfit(signature: inspect.Signature, args: tuple, kwargs: dict) -> str | No
     for name in kwargs:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            return f"there is no argument {name!r}: {hint}".rstrip("?")
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+            return f"there is no argument {name!r}: {hint}"
     by_name = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
     if text.startswith("too many positional") and by_name:
-        return f"too many arguments without a name: {', '.join(by_name[:4])} are given by name"
-    return text
+        return f"too many arguments without a name: {', '.join(by_name[:4])} are given by name."
+    return f"{text}."

@@ -36,6 +36,8 @@ _CARRIERS = ("unit", "units", "dimensionality", "dim")  # an object that has one
 
 def number(value: Any, unit: str, what: str) -> float:
     """One finite number in `unit`."""
+    if value is None or isinstance(value, str | bytes | bool | np.bool_):
+        raise UsageError(f"{what} is one number{_in(unit)}, not {shortened(value)}.")
     if type(value) is not float and type(value) is not int:
         found = array(value, unit, what, gaps=True)
         if found.ndim:
@@ -52,10 +54,10 @@ def step(value: Any, what: str = "dt") -> float:
     if found <= 0:
         raise UsageError(f"{what} must be a positive number of ms, not {found:g}.")
     if isinstance(value, float | int | np.number) and found < SECONDS:
-        raise UsageError(f"{what} = {found:g} ms looks like seconds: give it in ms, {what}={1000 * found:g}.")
+        raise UsageError(f"{what} = {found:g} ms looks like seconds: in ms it is {1000 * found:g}.")
     if found > SLOWEST:
         rate, name = (found, "kHz") if found < 1000 else (found / 1000, "Hz")
-        raise UsageError(f"{what} = {found:g} ms looks like a rate in {name}: give the ms, {what}={1 / rate:g}.")
+        raise UsageError(f"{what} = {found:g} ms looks like a rate in {name}: the step is {1 / rate:g} ms.")
     return found
 
 
@@ -70,14 +72,14 @@ def whole(value: Any, what: str, lowest: int = 0) -> int:
     return int(value)
 
 
-def path_of(value: Any, what: str = "the path") -> Path:
+def path_of(value: Any, what: str) -> Path:
     """A path from a text or an object that is one."""
     try:
-        if value == "":
-            raise TypeError
+        if isinstance(value, str) and not value:
+            raise ValueError
         return Path(value)
     except (TypeError, ValueError):
-        raise UsageError(f"{what} is the path of a file or folder, not {shortened(value)}.") from None
+        raise UsageError(f"{what} takes the path of a file or folder, not {shortened(value)}.") from None
 
 
 def array(values: Any, unit: str, what: str, *, gaps: bool = False) -> Floats:
@@ -94,11 +96,13 @@ def array(values: Any, unit: str, what: str, *, gaps: bool = False) -> Floats:
     else:
         inner, scale = _opened(values, unit, what)
         found = _numbers(inner, unit, what)
-        found = found * scale if scale > 1 else found / _rounded(1 / scale)  # both rounded once: a power of ten is exact
+        found = (
+            found * scale if scale > 1 else found / _rounded(1 / scale)
+        )  # both rounded once: a power of ten is exact
         found = found.T if found.ndim == 2 and _time_first(values) else found
     if not gaps and not np.isfinite(found).all():
-        place = ", ".join(str(k) for k in np.argwhere(~np.isfinite(found))[0])
-        raise UsageError(f"{what} is not a number at sample {place or 0}.")
+        *row, sample = np.argwhere(~np.isfinite(np.atleast_1d(found)))[0]
+        raise UsageError(f"{what} is not a number at sample {sample}{f' of row {row[-1]}' if row else ''}.")
     return found
 
 
@@ -139,6 +143,8 @@ def sample_step(dt: Any, *signals: Any) -> float | None:
     """The time step of signals, ms: dt or, if that is None, the one that they carry. None if neither is known."""
     found = None if dt is None else step(dt)
     for signal in (x for s in signals for x in (s if isinstance(s, list | tuple) else [s])):
+        if getattr(signal, "ndim", 0) != 2:  # of neo, signals are (T, channels)
+            continue
         period = getattr(signal, "sampling_period", None)
         if period is None and hasattr(signal, "times") and hasattr(signal, "rescale"):
             raise UsageError("a signal is sampled at irregular times: resample it with one time step.")
@@ -166,12 +172,14 @@ def si(unit: str) -> tuple[str, float]:
 
 
 def shortened(value: Any) -> str:
-    """A value as a message shows it: its `repr`; of one that is long, its type."""
+    """A value as a message shows it: its `repr`; if that is long, its type."""
     try:
         text = repr(value)
     except Exception:  # an object of another library may be broken
         text = "\n"
-    return text if len(text) <= 40 and not re.search(r"\n| at 0x", text) else f"a {type(value).__name__}"
+    return (
+        text if len(text) <= 40 and not re.search(r"\n| at 0x", text) else f"an object of type {type(value).__name__}"
+    )
 
 
 def _opened(values: Any, unit: str, what: str) -> tuple[Any, float]:
@@ -197,6 +205,7 @@ def _opened(values: Any, unit: str, what: str) -> tuple[Any, float]:
             if getattr(values, "ndim", 1) > 1:
                 raise UsageError(f"{what} is a table whose columns have units of their own: choose one of them.")
             told = told.get(getattr(values, "name", None))
+        told = told.decode("utf-8", "replace") if isinstance(told, bytes) else told
         if attrs.get("conversion", 1) != 1:
             raise UsageError(f"{what} has a conversion beside its unit: open its file with spikefab.read.")
         if told not in (None, ""):
@@ -214,7 +223,7 @@ def _opened(values: Any, unit: str, what: str) -> tuple[Any, float]:
         if hasattr(values, "to_value") and hasattr(values, "unit"):
             return values.value, _rounded(values.unit.to(target.replace("dimensionless", "")))
     except Exception:  # each library has exceptions of its own for a unit of another kind
-        raise UsageError(f"{what} is in {told}, where {_wanted(unit)}.") from None
+        raise UsageError(f"{what} has the unit {told}, {_wanted(unit)}.") from None
     if any(not callable(getattr(x, name, len)) for x in (values, getattr(values, "dtype", None)) for name in _CARRIERS):
         kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
         raise UsageError(f"{what} is a {kind}, whose unit is not understood: pass plain numbers{_in(unit)}.")
@@ -224,7 +233,7 @@ def _opened(values: Any, unit: str, what: str) -> tuple[Any, float]:
 def _of_text(told: Any, unit: str, what: str) -> float:
     (kind, factor), (wanted, per) = si(told) if isinstance(told, str) else ("", 1.0), si(unit)
     if not kind or kind != wanted:
-        raise UsageError(f"{what} is in {told}, where {_wanted(unit)}.")
+        raise UsageError(f"{what} has the unit {told}, {_wanted(unit)}.")
     return _rounded(factor / per)
 
 
@@ -282,4 +291,4 @@ def _in(unit: str) -> str:
 
 
 def _wanted(unit: str) -> str:
-    return f"it has to be in {unit}" if unit else "a plain number is wanted"
+    return f"which cannot be converted to {unit}" if unit else "and takes a number without a unit"
