@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spikefab.calls import public
-from spikefab.errors import BoardError, UsageError
+from spikefab.errors import BoardError, UsageError, shortened
 from spikefab.hw.neuron import Neuron, require_neuron
-from spikefab.units import currents, shortened, whole
+from spikefab.units import currents, whole
 
 from . import link
 from .connection import POLL, TRIES, Connection, LostError, per_frame
@@ -81,7 +81,7 @@ def connect(
         raise UsageError(f"a port is a text, such as /dev/ttyUSB1 or sim, not {shortened(port)}.")
     if port is not None and port.startswith("sim") and port not in SIMULATED:
         raise UsageError(f"there is no port {port}: simulated boards are {' and '.join(SIMULATED)}.")
-    wanted = [get_board(board)] if board else list(BOARDS.values())
+    wanted = [get_board(board)] if board is not None else list(BOARDS.values())
     setup = Setup(neuron, wanted[0], baud=baud)
     with ExitStack() as stack:
         path = port

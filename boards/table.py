@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amaranth.build import Platform
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def get_board(name: str) -> Board:
         return BOARDS[name]
     near = difflib.get_close_matches(str(name).lower(), BOARDS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"there is no board {name!r}: {hint}the boards are {', '.join(BOARDS)}.")
+    raise UsageError(f"there is no board {shortened(name)}: {hint}the boards are {', '.join(BOARDS)}.")
 
 
 def suited(word: int) -> Board:

@@ -6,12 +6,12 @@ reads the defaults from it for its help, which has to be fast.
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FitOptions:
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if not _is_whole(self.word):
-            raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
+            raise UsageError(f"word must be a whole number of bits, not {shortened(self.word)}.")
         put(self, "step", step(self.step, "step"))
         check_numbers(self.word, self.step)
         if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
@@ -75,7 +75,7 @@ class FitOptions:
         if not (_is_whole(self.seed) and 0 <= self.seed <= MOST_SEED):
             raise UsageError(f"seed must be a whole number from 0 to {MOST_SEED:,}.")
         if not isinstance(self.held_out, str) or self.held_out not in RULES:
-            raise UsageError(f"held_out is one of {', '.join(RULES)}, not {self.held_out}.")
+            raise UsageError(f"held_out is one of {', '.join(RULES)}, not {shortened(self.held_out)}.")
         if self.folds is not None and not (_is_whole(self.folds) and self.folds >= 2):
             raise UsageError("folds must be a whole number of at least 2.")
         if self.folds is not None and self.held_out != "auto":
@@ -89,7 +89,7 @@ class FitOptions:
         put(self, "fixed", _fixed(self.fixed, units))
         put(self, "bounds", _bounds(self.bounds, units))
         if not isinstance(self.anyway, bool):
-            raise UsageError(f"anyway is True or False, not {self.anyway!r}.")
+            raise UsageError(f"anyway is True or False, not {shortened(self.anyway)}.")
         self.freedom.check(self.models)
 
     @classmethod
@@ -105,7 +105,7 @@ class FitOptions:
                 hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
                 raise UsageError(f"a fit has no option {name!r}: {hint}")
         if not isinstance(options, cls | None):
-            raise UsageError(f"options are FitOptions(...), not {options!r}: single ones are given by name.")
+            raise UsageError(f"options are FitOptions(...), not {shortened(options)}: single ones are given by name.")
         before = {} if options is None else {name: getattr(options, name) for name in known}
         return cls(**{**before, **{name: value for name, value in given.items() if value is not None}})
 
@@ -184,7 +184,9 @@ class FitOptions:
 
 
 def _is_whole(x: Any) -> bool:
-    return isinstance(x, Integral) and not isinstance(x, bool)
+    from spikefab.units import is_whole
+
+    return isinstance(x, Integral) and is_whole(x)
 
 
 def _is_number(x: Any) -> bool:
@@ -202,7 +204,7 @@ def _weights(given: Any) -> tuple[float, float, float]:
 def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
     from spikefab.hw.models import get_model
 
-    if given is None or given == {}:
+    if given is None or (isinstance(given, Mapping) and not given):
         return None
     if isinstance(given, Mapping):
         return {get_model(model).__name__: _names(names) for model, names in given.items()}
@@ -211,10 +213,12 @@ def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
 
 def _names(given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
-        raise UsageError(f"free takes names in a list, or lists by model, not the text {given!r}.")
-    names = list(given) if isinstance(given, Iterable) else [given]
+        raise UsageError(f"free takes names in a list, or lists by model, not the text {shortened(given)}.")
+    from spikefab.units import listed
+
+    names = listed(given, "free takes names, or lists of names by model,")
     if not all(isinstance(name, str) for name in names):
-        raise UsageError(f"free takes names in a list, or lists by model, not {given!r}.")
+        raise UsageError(f"free takes names in a list, or lists by model, not {shortened(given)}.")
     return tuple(names)
 
 

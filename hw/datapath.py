@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.units import step
 
 from .fixed import Q
@@ -190,7 +190,7 @@ def datapath(model: Model, word: int = 18, dt: float = 0.1, i_span: float | None
 def check_numbers(word: int, dt: float) -> None:
     """Raise UsageError for a word (bits) or a step (ms) that no model can have."""
     if isinstance(word, bool) or not isinstance(word, Integral) or word not in WORDS:
-        raise UsageError(f"word {word!r} is not one of {', '.join(map(str, WORDS))} bits.")
+        raise UsageError(f"word {shortened(word)} is not one of {', '.join(map(str, WORDS))} bits.")
     if not 0.005 <= step(dt) <= 1:
         raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
 

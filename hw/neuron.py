@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 
 from spikefab.calls import public
 from spikefab.delegates import delegate
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.lowering.shared import OVERHEAD, lower
-from spikefab.units import number, shortened, step
+from spikefab.units import number, step
 
 from .datapath import Datapath, datapath
 from .spec import Names, Param, Spec, State, Trait
@@ -333,7 +333,7 @@ def require_neuron(neuron: Any) -> Neuron:
     """The neuron. Raises UsageError for anything else, such as the class of a model."""
     if isinstance(neuron, type) and issubclass(neuron, Neuron):
         raise UsageError(f"{neuron.__name__} is a model: make a neuron of it, {neuron.__name__}(...).")
-    if not isinstance(neuron, Neuron):
+    if not hasattr(neuron, "datapath"):  # the hardware's builders take any design that has one
         raise UsageError(
             f"this takes a neuron, such as LIFNeuron() or results.best.create_model(), not {shortened(neuron)}."
         )

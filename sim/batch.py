@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spikefab.calls import public
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.units import array, number, shortened, step, whole
+from spikefab.units import array, number, step, whole
 from spikefab.units import currents as input_currents
 
 from . import kernels
@@ -87,6 +87,7 @@ def simulate(
             worst = value[outside].flat[0]
             raise UsageError(f"{kind.__name__}: {name} = {worst:g} {dp.params[name].unit} is outside {lo:g}..{hi:g}.")
     codes = dp.quantise({**kind.defaults(), **given})
+    max_spikes = min(max_spikes, current.shape[1])  # a neuron has at most one spike a step
     batch = kernels.simulate(dp, codes, dp.current.encode(current), max_spikes=max_spikes, trace=traces)
     kept = np.minimum(batch.count, max_spikes)
     return Simulation(

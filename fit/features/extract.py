@@ -1,7 +1,7 @@
 """Features of a recording, most of them by eFEL. They guide the choice of models and tell a user how the cell behaves."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefab.calls import public
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import TROUGH_WINDOW, Spikes
 from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.recordings.sweep import baseline_current
-from spikefab.units import shortened
+from spikefab.units import array, listed
 
 from .indications import indications
 from .observed import Observed, observe
@@ -110,8 +110,10 @@ def f_i_curve(
     sweeps = observe(recording) if isinstance(recording, Recording) else recording
     if not isinstance(sweeps, list | tuple) or not all(isinstance(o, Observed) for o in sweeps):
         raise UsageError(f"an f-I curve is that of a Recording, not of {shortened(recording)}.")
-    if times is not None and (not hasattr(times, "__len__") or len(times) != len(sweeps)):
-        raise UsageError(f"times are the spike times of each of {len(sweeps)} sweeps, not {shortened(times)}.")
+    if times is not None:
+        times = [array(x, "ms", "a spike time") for x in listed(times, "times are the spike times of each sweep")]
+        if len(times) != len(sweeps):
+            raise UsageError(f"There are {len(sweeps)} sweeps but {len(times)} arrays of spike times.")
     points = []
     for k, o in enumerate(sweeps):
         if o.step is not None:
@@ -139,9 +141,8 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
         raise UsageError(
             f"features are those of a Recording, not of {shortened(recording)}: see Recording.from_arrays."
         )
-    if isinstance(extra, str) or not isinstance(extra, Iterable):
-        raise UsageError(f"extra takes names of features in a list, not {shortened(extra)}.")
-    unknown = [str(name) for name in extra if name not in efel.get_feature_names()]
+    extra, known = listed(extra, "extra takes names of features"), efel.get_feature_names()
+    unknown = [shortened(name).strip("'") for name in extra if not (isinstance(name, str) and name in known)]
     if unknown:
         raise UsageError(f"eFEL has no feature called {', '.join(unknown)}: see efel.get_feature_names().")
     sweeps = observe(recording, trains)

@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.models import every_model
 from spikefab.hw.spec import Trait
-from spikefab.units import shortened
 
 MOST = 5  # number of models recommended, at most
 ADAPTS = 1.5  # last interspike interval divided by the first, from which on firing adapts

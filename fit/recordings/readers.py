@@ -5,7 +5,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from spikefab.calls import public
-from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError
-from spikefab.units import path_of, shortened, step, whole
+from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError, shortened
+from spikefab.units import listed, path_of, step, whole
 
 from . import abf, limits, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units
@@ -124,11 +124,11 @@ def read(
     dt = None if dt is None else step(dt)
     if current is not None and current_channel is not None:
         raise UsageError(Advice.ONE_CURRENT, ".")
-    if not isinstance(sweeps, str | Iterable | None):
-        raise UsageError(f"sweeps are numbers in a list, or a text such as 0,3-7, not {shortened(sweeps)}.")
-    chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
-    if chosen is not None:
-        chosen = [whole(k, "the number of a sweep") for k in chosen]
+    if sweeps is None or isinstance(sweeps, str):
+        chosen = None if sweeps is None else parse_sweeps(sweeps)
+    else:
+        numbers = listed(sweeps, "sweeps are a text such as 0,3-7, or numbers")
+        chosen = [whole(k, "the number of a sweep") for k in numbers]
     for name, word in (("units", units), ("electrode", electrode)):
         if not isinstance(word, str | None):
             raise UsageError(f"{name} is a text, not {shortened(word)}.")

@@ -3,7 +3,7 @@
 Sample k of the voltage is the voltage at time k*dt. Sample k of the current flows from k*dt to (k+1)*dt.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spikefab.calls import public
-from spikefab.errors import Advice, RecordingError, Sentence, UsageError
-from spikefab.units import require_rows, rows, sample_step, shortened, step, whole
+from spikefab.errors import Advice, RecordingError, Sentence, UsageError, shortened
+from spikefab.units import listed, require_rows, rows, sample_step, step, whole
 
 from .doubts import find_doubts
 from .electrode import Electrode, find_electrode, rough_electrode
@@ -188,9 +188,7 @@ class Recording:
 
         Raises RecordingError if there are no indices, UsageError if there is no sweep at one of them.
         """
-        if isinstance(indices, str) or not isinstance(indices, Iterable):
-            raise UsageError(f"select takes the numbers of sweeps in a list, not {shortened(indices)}.")
-        indices = [whole(k, "the number of a sweep") for k in indices]
+        indices = [whole(k, "the number of a sweep") for k in listed(indices, "select takes the numbers of sweeps")]
         if not indices:
             raise RecordingError(f"No sweep of {self.source} is left after the selection.")
         beyond = [k for k in indices if not 0 <= k < len(self.sweeps)]

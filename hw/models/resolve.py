@@ -19,10 +19,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spikefab.errors import Advice, FileError, SpikefabError, UsageError
+from spikefab.errors import Advice, FileError, SpikefabError, UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
-from spikefab.units import shortened
+from spikefab.units import listed
 
 from .table import MODELS
 
@@ -39,9 +39,7 @@ def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | 
     """
     if models is None:
         return list(every_model().values())
-    given = [models] if isinstance(models, str | type) else models
-    if not isinstance(given, Iterable):
-        raise UsageError(f"models are names or classes in a list, not {models!r}.")
+    given = [models] if isinstance(models, str | type) else listed(models, "models are names or classes")
     flat = [x for m in given for x in (m.split(",") if isinstance(m, str) else [m])]
     found: dict[str, type[Neuron]] = {}
     for model in map(get_model, flat):

@@ -6,6 +6,7 @@ UsageError; `what`, an argument of all functions here, begins its sentence.
 """
 
 import datetime
+import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import UsageError
+from spikefab.errors import FileError, UsageError, shortened
 
 Floats = NDArray[np.float64]
 
@@ -43,9 +44,13 @@ def number(value: Any, unit: str, what: str) -> float:
         if found.ndim:
             raise UsageError(f"{what} is one number{_in(unit)}, not an array of shape {found.shape}.")
         value = found[()]
-    if not np.isfinite(value):
-        raise UsageError(f"{what} is one number{_in(unit)}, not {value}.")
-    return float(value)
+    try:
+        made = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        made = math.inf
+    if not math.isfinite(made):
+        raise UsageError(f"{what} is one number{_in(unit)}, not {made}.")
+    return made
 
 
 def step(value: Any, what: str = "dt") -> float:
@@ -63,21 +68,41 @@ def step(value: Any, what: str = "dt") -> float:
 
 def whole(value: Any, what: str, lowest: int = 0) -> int:
     """One whole number of at least `lowest`."""
-    try:
-        good = not isinstance(value, bool | np.bool_ | str | bytes) and int(value) == value and value >= lowest
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
+    if not is_whole(value) or value < lowest:
         raise UsageError(f"{what} is a whole number of {lowest} or more, not {shortened(value)}.")
     return int(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number, of whatever type: 5.0 too, but not True, and nothing with a unit."""
+    if isinstance(value, bool | np.bool_ | str | bytes | np.timedelta64 | np.ma.MaskedArray):
+        return False
+    try:
+        return bool(int(value) == value) and _opened(value, "", "") == (value, 1.0)
+    except Exception:  # whatever an object raises that is no number
+        return False
+
+
+def listed(values: Any, what: str) -> list[Any]:
+    """The elements of anything that has some, other than a text."""
+    try:
+        if isinstance(values, str | bytes | Mapping):
+            raise TypeError
+        return list(values)
+    except Exception:  # whatever an object raises that has no elements
+        raise UsageError(f"{what} in a list, not {shortened(values)}.") from None
 
 
 def path_of(value: Any, what: str) -> Path:
     """A path from a text or an object that is one."""
     try:
-        if isinstance(value, str) and not value:
+        if isinstance(value, str) and (not value or "\0" in value):
             raise ValueError
-        return Path(value)
+        path = Path(value)
+        path.is_dir()
+        return path
+    except OSError as error:  # it is too long, or leads through a folder that may not be read
+        raise FileError(f"{shortened(str(value))} cannot be opened: {error.strerror}.") from None
     except (TypeError, ValueError):
         raise UsageError(f"{what} takes the path of a file or folder, not {shortened(value)}.") from None
 
@@ -169,17 +194,6 @@ def si(unit: str) -> tuple[str, float]:
     return "s" if name == "s" or name.startswith("sec") else name[0].upper(), _PREFIX[
         match["small"] or match["large"] or ""
     ]
-
-
-def shortened(value: Any) -> str:
-    """A value as a message shows it: its `repr`; if that is long, its type."""
-    try:
-        text = repr(value)
-    except Exception:  # an object of another library may be broken
-        text = "\n"
-    return (
-        text if len(text) <= 40 and not re.search(r"\n| at 0x", text) else f"an object of type {type(value).__name__}"
-    )
 
 
 def _opened(values: Any, unit: str, what: str) -> tuple[Any, float]:
