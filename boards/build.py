@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from spikefab.calls import public
+from spikefab.calls import path_of, public, whole
 from spikefab.errors import DoesNotFitError, TimingError, ToolError
 from spikefab.files import require_writable, scratch_folder, unwritable
 from spikefab.hw.neuron import Neuron, require_neuron
 from spikefab.toolchain import tools
-from spikefab.units import number, path_of, whole
+from spikefab.units import number
 
 from .link import BODY, RECORDS
 from .table import Board, get_board

@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.calls import public
+from spikefab.calls import public, whole
 from spikefab.errors import BoardError, UsageError, shortened
 from spikefab.hw.neuron import Neuron, require_neuron
-from spikefab.units import currents, whole
+from spikefab.units import currents
 
 from . import link
 from .connection import POLL, TRIES, Connection, LostError, per_frame

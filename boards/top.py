@@ -8,9 +8,9 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikefab.calls import whole
 from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
-from spikefab.units import whole
 
 from .clocks import Clock, pll
 from .identity import identity

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.calls import public
+from spikefab.calls import path_of, public
 from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.readers import read
 from spikefab.fit.recordings.recording import Recording
@@ -20,7 +20,6 @@ from spikefab.fit.search.searches import Callback, Progress, Searches, Stopped
 from spikefab.hw.datapath import Datapath
 from spikefab.interrupts import interruptible
 from spikefab.sim.engine import Engine, FixedPoint
-from spikefab.units import path_of
 
 from .assess import assess, ideal_scores
 from .options import FitOptions

@@ -150,7 +150,10 @@ class FitOptions:
         from spikefab.hw.models import named_model
 
         if not run_files and isinstance(content.get("models"), list | tuple):
-            content = {**content, "models": [named_model(str(name)) for name in content["models"]]}
+            content = {
+                **content,
+                "models": [m if isinstance(m, type) else named_model(str(m)) for m in content["models"]],
+            }
         return cls.of(**{"step" if name == "dt" else name: value for name, value in content.items()})
 
     # -- Python --------------------------------------------------------------------------------------------------------
@@ -184,7 +187,7 @@ class FitOptions:
 
 
 def _is_whole(x: Any) -> bool:
-    from spikefab.units import is_whole
+    from spikefab.calls import is_whole
 
     return isinstance(x, Integral) and is_whole(x)
 
@@ -214,7 +217,7 @@ def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
 def _names(given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
         raise UsageError(f"free takes names in a list, or lists by model, not the text {shortened(given)}.")
-    from spikefab.units import listed
+    from spikefab.calls import listed
 
     names = listed(given, "free takes names, or lists of names by model,")
     if not all(isinstance(name, str) for name in names):

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from spikefab.calls import public
+from spikefab.calls import public, whole
 from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
 from spikefab.hw.datapath import Datapath, datapath
@@ -16,7 +16,6 @@ from spikefab.hw.fixed import Q
 from spikefab.hw.models import fitted_model
 from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
-from spikefab.units import whole
 
 
 class Disagreement(ValueError):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from spikefab.calls import public
+from spikefab.calls import path_of, public
 from spikefab.delegates import delegate
 from spikefab.errors import FileError, UsageError, readable
 from spikefab.files import finish, unwritable, write_json
@@ -16,7 +16,6 @@ from spikefab.fit.features.recommend import outcome, recommend
 from spikefab.fit.scoring.scale import Scale
 from spikefab.hw.models import resolve_models
 from spikefab.shapes import conforms, load_json
-from spikefab.units import path_of
 
 from .options import FitOptions
 from .result import Disagreement, FitResult

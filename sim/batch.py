@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.calls import public
+from spikefab.calls import public, whole
 from spikefab.errors import UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
-from spikefab.units import array, number, step, whole
+from spikefab.units import array, number, step
 from spikefab.units import currents as input_currents
 
 from . import kernels

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spikefab.calls import public
+from spikefab.calls import path_of, public, whole
 from spikefab.files import fill, require_writable, unwritable
 from spikefab.hw.lowering.testbench import testbench
 from spikefab.hw.lowering.verilog import module_name, to_verilog
 from spikefab.hw.neuron import Neuron, require_neuron
-from spikefab.units import currents, path_of, whole
+from spikefab.units import currents
 
 from . import reference
 from .simulator import Simulator

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.calls import public
+from spikefab.calls import public, whole
 from spikefab.errors import MismatchError, SpikefabError
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.lowering.verilog import to_rtlil
 from spikefab.hw.neuron import Neuron, require_neuron
-from spikefab.units import currents, whole
+from spikefab.units import currents
 
 from . import coverage, reference
 from . import rtl_simulation as simulate

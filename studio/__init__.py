@@ -20,7 +20,7 @@ def serve(
 
     Raises UsageError if the folder is not a project or is open in another Studio, or if the port is in use.
     """
-    from spikefab.units import path_of, whole
+    from spikefab.calls import path_of, whole
 
     from .server import Server
 
@@ -38,7 +38,7 @@ def show(folder: str | Path = "spikefab-studio", *, port: int = 0, height: int =
 
     A second call with the same folder shows the same server. Returns the object that the notebook displays.
     """
-    from spikefab.units import path_of, whole
+    from spikefab.calls import path_of, whole
 
     from .server import notebook
 

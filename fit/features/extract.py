@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikefab.calls import public
+from spikefab.calls import listed, public
 from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import TROUGH_WINDOW, Spikes
 from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.recordings.sweep import baseline_current
-from spikefab.units import array, listed
+from spikefab.units import array
 
 from .indications import indications
 from .observed import Observed, observe

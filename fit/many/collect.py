@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from spikefab.calls import path_of
 from spikefab.errors import FileError, UsageError, readable
 from spikefab.files import save_text, write_json
-from spikefab.units import path_of
 
 from .jobs import SCHEMA, error_file, result_file
 

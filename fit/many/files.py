@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikefab.calls import listed, path_of
 from spikefab.errors import FileError, UsageError
-from spikefab.units import listed, path_of
 
 from .jobs import digest, key_of
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spikefab.calls import public
+from spikefab.calls import path_of, public, whole
 from spikefab.errors import FileError, UsageError, shortened
 from spikefab.files import require_writable, write_json
 from spikefab.fit.options import FitOptions
 from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
 from spikefab.hw.models import model_source
-from spikefab.units import path_of, step, whole
+from spikefab.units import step
 
 from .executor import Job, Run
 from .files import Own, cells_of, find

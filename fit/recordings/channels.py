@@ -4,8 +4,8 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
+from spikefab.calls import whole
 from spikefab.errors import UsageError, shortened
-from spikefab.units import whole
 
 VOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3}  # unit of a voltage: factor to mV
 AMPS = {"A": 1e9, "mA": 1e6, "uA": 1e3, "nA": 1.0, "pA": 1e-3}  # unit of a current: factor to nA

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.calls import public
+from spikefab.calls import listed, path_of, public, whole
 from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError, shortened
-from spikefab.units import listed, path_of, step, whole
+from spikefab.units import step
 
 from . import abf, limits, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.calls import public
+from spikefab.calls import listed, public, whole
 from spikefab.errors import Advice, RecordingError, Sentence, UsageError, shortened
-from spikefab.units import listed, require_rows, rows, sample_step, step, whole
+from spikefab.units import require_rows, rows, sample_step, step
 
 from .doubts import find_doubts
 from .electrode import Electrode, find_electrode, rough_electrode
@@ -110,7 +110,9 @@ class Recording:
             tuple(sweeps),
             dt,
             current_origin="as given" if current is not None else "none was given",
-            notes=(f"of {cut} sweeps, the samples at the ends that are no numbers are cut",) if cut else (),
+            notes=(f"samples that are no numbers are cut from the ends of {cut} of {len(sweeps)} sweeps",)
+            if cut
+            else (),
             reading={"dt": dt} if spike_prominence is None else {"dt": dt, "spike_prominence": prominence},
             spike_prominence=prominence,
         )

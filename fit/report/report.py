@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikefab.calls import path_of
 from spikefab.errors import UsageError, readable
 from spikefab.files import save_text, unwritable
 from spikefab.fit.features.definitions import feature
 from spikefab.fit.features.recommend import ordinal
 from spikefab.fit.scoring.scale import Level
-from spikefab.units import path_of
 
 from . import figures
 from .again import fit_command, fit_python

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from spikefab.calls import listed
 from spikefab.errors import Advice, FileError, SpikefabError, UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
-from spikefab.units import listed
 
 from .table import MODELS
 

@@ -1,12 +1,15 @@
-"""Calls of public functions: an argument that a function does not have, or lacks, is a sentence."""
+"""Arguments of public functions: one that a function does not have, lacks, or cannot use is a sentence. Units are in `units`."""
 
 import difflib
 import functools
 import inspect
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
-from spikefab.errors import UsageError
+import numpy as np
+
+from spikefab.errors import FileError, UsageError, shortened
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,8 +42,9 @@ def _misfit(signature: inspect.Signature, args: tuple, kwargs: dict) -> str | No
     except TypeError as error:
         text = str(error)
     known = [name for name in signature.parameters if name not in ("self", "cls")]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     for name in kwargs:
-        if name not in known:
+        if name not in known and not takes_any:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
             return f"there is no argument {name!r}: {hint}"
@@ -48,3 +52,44 @@ def _misfit(signature: inspect.Signature, args: tuple, kwargs: dict) -> str | No
     if text.startswith("too many positional") and by_name:
         return f"too many arguments without a name: {', '.join(by_name[:4])} are given by name."
     return f"{text}."
+
+
+def whole(value: Any, what: str, lowest: int = 0) -> int:
+    """One whole number of at least `lowest`."""
+    if not is_whole(value) or value < lowest:
+        raise UsageError(f"{what} is a whole number of {lowest} or more, not {shortened(value)}.")
+    return int(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number, of whatever type: 5.0 too, but not True."""
+    if isinstance(value, bool | np.bool_ | str | bytes | np.timedelta64 | np.ma.MaskedArray):
+        return False
+    try:
+        return bool(int(value) == value)
+    except Exception:  # whatever an object raises that is no number
+        return False
+
+
+def listed(values: Any, what: str) -> list[Any]:
+    """The elements of anything that has some, other than a text."""
+    try:
+        if isinstance(values, str | bytes | Mapping):
+            raise TypeError
+        return list(values)
+    except Exception:  # whatever an object raises that has no elements
+        raise UsageError(f"{what} in a list, not {shortened(values)}.") from None
+
+
+def path_of(value: Any, what: str) -> Path:
+    """A path from a text or an object that is one."""
+    try:
+        if isinstance(value, str) and (not value or "\0" in value):
+            raise ValueError
+        path = Path(value)
+        path.is_dir()
+        return path
+    except OSError as error:  # it is too long, or leads through a folder that may not be read
+        raise FileError(f"{shortened(str(value))} cannot be opened: {error.strerror}.") from None
+    except (TypeError, ValueError):
+        raise UsageError(f"{what} takes the path of a file or folder, not {shortened(value)}.") from None

@@ -11,13 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import FileError, UsageError, shortened
+from spikefab.errors import UsageError, shortened
 
 Floats = NDArray[np.float64]
 
@@ -64,47 +63,6 @@ def step(value: Any, what: str = "dt") -> float:
         rate, name = (found, "kHz") if found < 1000 else (found / 1000, "Hz")
         raise UsageError(f"{what} = {found:g} ms looks like a rate in {name}: the step is {1 / rate:g} ms.")
     return found
-
-
-def whole(value: Any, what: str, lowest: int = 0) -> int:
-    """One whole number of at least `lowest`."""
-    if not is_whole(value) or value < lowest:
-        raise UsageError(f"{what} is a whole number of {lowest} or more, not {shortened(value)}.")
-    return int(value)
-
-
-def is_whole(value: Any) -> bool:
-    """Whether this is a whole number, of whatever type: 5.0 too, but not True, and nothing with a unit."""
-    if isinstance(value, bool | np.bool_ | str | bytes | np.timedelta64 | np.ma.MaskedArray):
-        return False
-    try:
-        return bool(int(value) == value) and _opened(value, "", "") == (value, 1.0)
-    except Exception:  # whatever an object raises that is no number
-        return False
-
-
-def listed(values: Any, what: str) -> list[Any]:
-    """The elements of anything that has some, other than a text."""
-    try:
-        if isinstance(values, str | bytes | Mapping):
-            raise TypeError
-        return list(values)
-    except Exception:  # whatever an object raises that has no elements
-        raise UsageError(f"{what} in a list, not {shortened(values)}.") from None
-
-
-def path_of(value: Any, what: str) -> Path:
-    """A path from a text or an object that is one."""
-    try:
-        if isinstance(value, str) and (not value or "\0" in value):
-            raise ValueError
-        path = Path(value)
-        path.is_dir()
-        return path
-    except OSError as error:  # it is too long, or leads through a folder that may not be read
-        raise FileError(f"{shortened(str(value))} cannot be opened: {error.strerror}.") from None
-    except (TypeError, ValueError):
-        raise UsageError(f"{what} takes the path of a file or folder, not {shortened(value)}.") from None
 
 
 def array(values: Any, unit: str, what: str, *, gaps: bool = False) -> Floats:

@@ -1,9 +1,13 @@
 """Runs the tables of `mistakes`: containers and units that are understood, and mistakes that are answered with a sentence."""
 
+import neo
 import numpy as np
 import pytest
+import quantities as pq
 
+from spikefab import LIFNeuron
 from spikefab.errors import SpikefabError
+from spikefab.fit.fitting import fit
 
 from .mistakes import REFUSED, UNDERSTOOD
 
@@ -31,3 +35,13 @@ def test_is_refused_in_one_sentence(call, kind, sentence, tmp_path, monkeypatch)
     assert "\n" not in sentence and sentence[-1] in ".?"
     assert caught.value.__context__ is None or caught.value.__suppress_context__  # no second traceback is printed
     assert not any(tmp_path.iterdir())  # nothing was written before it was refused
+
+
+def test_a_fit_of_quantities_is_that_of_their_numbers(cell):
+    voltage, current = cell(0.3)
+    options = {"models": [LIFNeuron], "budget": 40, "anyway": True}
+    plain = fit(voltage=voltage, current=current, dt=0.1, **options)
+    volts = neo.AnalogSignal(voltage, units="mV", sampling_rate=10 * pq.kHz).rescale("uV")
+    made = fit(voltage=volts, current=current * pq.nA, **options)
+    assert made.best.codes == plain.best.codes
+    assert made.settings == plain.settings

@@ -38,6 +38,14 @@ def test_arrays_that_make_a_recording():
     assert Recording.from_arrays(V.tolist(), STEP.tolist(), 0.1).sweeps[0].window == (10.0, 30.0)
 
 
+def test_what_pads_the_ends_is_cut_and_said():
+    padded = np.where(np.arange(400) < 390, V, np.nan)
+    recording = Recording.from_arrays([V, padded], [STEP, np.where(np.arange(400) < 5, np.nan, STEP)], 0.1)
+    assert [len(s.voltage) for s in recording.sweeps] == [400, 385]
+    assert recording.notes == ("samples that are no numbers are cut from the ends of 1 of 2 sweeps",)
+    assert recording.sweeps[1].window == (9.5, 29.5)  # counted from what is left
+
+
 @pytest.mark.parametrize(
     ("voltage", "current", "dt", "kind", "sentence"),
     [
