@@ -8,10 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from spikefab.calls import path_of, public, whole
 from spikefab.errors import DoesNotFitError, TimingError, ToolError
 from spikefab.files import require_writable, scratch_folder, unwritable
-from spikefab.hw.neuron import Neuron
+from spikefab.hw.neuron import Neuron, require_neuron
 from spikefab.toolchain import tools
+from spikefab.units import number
 
 from .link import BODY, RECORDS
 from .table import Board, get_board
@@ -80,6 +82,7 @@ class BuildReport:
         return "\n".join([title, *(f"  {name:<12} {value}" for name, value in rows)])
 
 
+@public
 def build(
     neuron: Neuron,
     board_name: str,
@@ -101,9 +104,12 @@ def build(
     Raises `ToolError`, `DoesNotFitError` or `TimingError`; only the logs are then new in `out_dir`.
     """
     board = get_board(board_name)
+    require_neuron(neuron)
+    seed, out = whole(seed, "seed"), path_of(out_dir, "out_dir").absolute()
+    if clock_mhz is not None:
+        clock_mhz = number(clock_mhz, "MHz", "clock_mhz")
     names = ("yosys", board.family.router, board.family.packer)
     found = {name: tools.require_tool(name) for name in names}  # a missing tool is reported before any other tool runs
-    out = Path(out_dir).absolute()
     setup = Setup(neuron, board, None if clock_mhz is None else clock_mhz * 1e6, baud)
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"

@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from spikefab.errors import BoardError, UsageError
-from spikefab.hw.neuron import Neuron
+from spikefab.calls import public, whole
+from spikefab.errors import BoardError, UsageError, shortened
+from spikefab.hw.neuron import Neuron, require_neuron
+from spikefab.units import currents
 
 from . import link
 from .connection import POLL, TRIES, Connection, LostError, per_frame
@@ -53,6 +57,7 @@ class BoardRun:
         return iter((self.voltage, self.spikes))
 
 
+@public
 def connect(
     port: str | None,
     neuron: Neuron,
@@ -71,9 +76,12 @@ def connect(
 
     Raises BoardError if there is no such port, nothing answers, or something else than this neuron's model and formats.
     """
+    require_neuron(neuron)
+    if port is not None and not isinstance(port, str):
+        raise UsageError(f"a port is a text, such as /dev/ttyUSB1 or sim, not {shortened(port)}.")
     if port is not None and port.startswith("sim") and port not in SIMULATED:
         raise UsageError(f"there is no port {port}: simulated boards are {' and '.join(SIMULATED)}.")
-    wanted = [get_board(board)] if board else list(BOARDS.values())
+    wanted = [get_board(board)] if board is not None else list(BOARDS.values())
     setup = Setup(neuron, wanted[0], baud=baud)
     with ExitStack() as stack:
         path = port
@@ -120,17 +128,22 @@ class Board:
         """Close the port; a simulated board ends."""
         self._stack.close()
 
+    @public
     def write(self, name: str, code: int) -> None:
         """Write a code to the register of this name, also while the neuron runs: it counts from the next step on."""
         for register in self.neuron.datapath.registers:
             if register.name == name:
-                self.connection.write(self.layout, register.address, code)
+                q = register.format
+                if isinstance(code, bool) or not isinstance(code, Integral) or not q.lo <= code <= q.hi:
+                    raise UsageError(f"a code of {name} is a whole number, {q.lo} to {q.hi}, not {shortened(code)}.")
+                self.connection.write(self.layout, register.address, int(code))
                 return
         raise UsageError(f"{type(self.neuron).__name__} has no register {name!r}.")
 
+    @public
     def run(
         self,
-        current: Any,
+        current: ArrayLike,
         *,
         free: bool = False,
         every: int = 1,
@@ -152,11 +165,10 @@ class Board:
         """
         if every not in DECIMATIONS:
             raise UsageError(f"every = {every} is not one of {', '.join(map(str, DECIMATIONS))} steps.")
+        noise_bits, seed = whole(noise_bits, "noise_bits"), whole(seed, "seed", 1)
         if not 0 <= noise_bits <= self.layout.current or not 0 < seed < 1 << 31:
             raise UsageError(f"noise of {noise_bits} bits with seed {seed} cannot be made.")
-        codes = self.neuron.simulation.input_codes(np.asarray(current, dtype=np.float64).ravel())
-        if not len(codes):
-            raise UsageError("a current without samples cannot be run.")
+        codes = self.neuron.simulation.input_codes(currents(current, self.neuron.dt, several=False))
         noise, _ = noise_codes(link.noise_state(seed), noise_bits, self.layout.current, len(codes))
         total = codes + noise
         q = self.neuron.datapath.current

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amaranth.build import Platform
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,11 @@ BOARDS: Mapping[str, Board] = {board.name: board for board in _ALL}
 
 def get_board(name: str) -> Board:
     """The board of this name. Raises `UsageError`, listing the boards, if there is none."""
-    try:
+    if isinstance(name, str) and name in BOARDS:
         return BOARDS[name]
-    except KeyError:
-        pass
-    near = difflib.get_close_matches(name.lower(), BOARDS, n=1)
+    near = difflib.get_close_matches(str(name).lower(), BOARDS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"there is no board {name!r}: {hint}the boards are {', '.join(BOARDS)}.")
+    raise UsageError(f"there is no board {shortened(name)}: {hint}the boards are {', '.join(BOARDS)}.")
 
 
 def suited(word: int) -> Board:

@@ -8,6 +8,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikefab.calls import whole
 from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 
@@ -33,7 +34,7 @@ class Setup:
         self.neuron, self.board = neuron, board
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
-        self.baud = board.uart_baud if baud is None else baud
+        self.baud = board.uart_baud if baud is None else whole(baud, "baud", 1)
         if self.baud < SLOWEST:
             raise UsageError(f"a line of {self.baud} baud is slower than {SLOWEST}, the least that makes sense.")
         try:

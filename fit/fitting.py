@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.errors import UsageError
+from spikefab.calls import path_of, public
+from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.readers import read
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring.certainty import certainty
@@ -27,6 +28,7 @@ from .options import FitOptions, shows_options
 from .results import FitResults
 
 
+@public
 @shows_options
 def fit(
     recording: Recording | str | Path | None = None,
@@ -47,10 +49,10 @@ def fit(
     """Fit models in fixed point, and rank them on the held-out part of the recording. The best result is the first.
 
     recording  a `Recording`, or the path of a file for `read`; or, in its place:
-    voltage    (T,) or (sweeps, T) mV
+    voltage    (T,) or (sweeps, T) mV, or in a unit that the array carries, see `Recording.from_arrays`
     current    nA, of the same shape
-    dt         ms between two samples of these arrays; it is also the step of the hardware unless `step` is given. With a
-               recording, which has its own sample step, dt is another name of `step`
+    dt         ms between two samples of these arrays, if they do not carry it (neo); it is also the step of the hardware
+               unless `step` is given. With a recording, which has its own sample step, dt is another name of `step`
     spike_prominence
                mV: least prominence of a spike in these arrays or in the file, see `read`
     options    the options of a fit (below) as an object; keywords take precedence over it
@@ -78,7 +80,7 @@ def fit(
     if recording is None:
         recording = _of_arrays(voltage, current, dt, spike_prominence)
         if options is None and asked.get("step") is None:
-            asked["step"] = dt
+            asked["step"] = recording.dt
     elif not isinstance(recording, Recording | str | Path):
         raise UsageError("recording must be what spikefab.read gives, or a path: arrays go to voltage= and current=.")
     elif current is not None:
@@ -89,6 +91,9 @@ def fit(
         asked["step"] = dt
     if isinstance(recording, Recording) and voltage is None and spike_prominence is not None:
         raise UsageError("a recording has its spikes already: spike_prominence is given to spikefab.read.")
+    for name, given in (("notice", notice), ("callback", callback), ("engine", engine)):
+        if given is not None and not callable(given):
+            raise UsageError(f"{name} is a function, not {shortened(given)}.")
     options = FitOptions.of(options, **asked)
     if not isinstance(recording, Recording):
         recording = read(recording, spike_prominence=spike_prominence)
@@ -130,7 +135,7 @@ def _fit(
     searches = Searches(
         options.models, word=options.word, step=options.step, budget=options.budget, top_k=options.top_k,
         seed=options.seed, freedom=options.freedom, searches=1 + len(task.folds), progress=progress, notice=notice,
-        callback=callback, portion=portion, journal=None if journal is None else Path(journal), engine=engine,
+        callback=callback, portion=portion, journal=None if journal is None else path_of(journal, "journal"), engine=engine,
     )  # fmt: skip
     found: dict[str, Search] = {}
     try:
@@ -152,8 +157,6 @@ def _of_arrays(
 ) -> Recording:
     if current is None:
         raise UsageError("fit needs the injected current (nA) beside the voltage (mV).")
-    if dt is None:
-        raise UsageError("fit needs dt, the ms between two samples, beside voltage and current.")
     return Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence)  # type: ignore[arg-type]
 
 

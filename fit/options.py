@@ -7,12 +7,12 @@ reads the defaults from it for its help, which has to be fast.
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
 if TYPE_CHECKING:
@@ -63,34 +63,34 @@ class FitOptions:
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
         from spikefab.hw.models import resolve_models
+        from spikefab.units import step
 
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if not _is_whole(self.word):
-            raise UsageError(f"word must be a whole number of bits, not {self.word!r}.")
-        if not _is_number(self.step):
-            raise UsageError(f"the step of the hardware must be a number of ms, not {self.step!r}.")
+            raise UsageError(f"word must be a whole number of bits, not {shortened(self.word)}.")
+        put(self, "step", step(self.step, "step"))
         check_numbers(self.word, self.step)
         if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
             raise UsageError("budget and top_k must be whole numbers of at least 1.")
         if not (_is_whole(self.seed) and 0 <= self.seed <= MOST_SEED):
             raise UsageError(f"seed must be a whole number from 0 to {MOST_SEED:,}.")
-        if self.held_out not in RULES:
-            raise UsageError(f"held_out is one of {', '.join(RULES)}, not {self.held_out}.")
+        if not isinstance(self.held_out, str) or self.held_out not in RULES:
+            raise UsageError(f"held_out is one of {', '.join(RULES)}, not {shortened(self.held_out)}.")
         if self.folds is not None and not (_is_whole(self.folds) and self.folds >= 2):
             raise UsageError("folds must be a whole number of at least 2.")
         if self.folds is not None and self.held_out != "auto":
             raise UsageError("give either held_out or folds.")
         for name in ("word", "top_k", "budget", "seed"):
             put(self, name, int(getattr(self, name)))
-        put(self, "step", float(self.step))
         put(self, "folds", None if self.folds is None else int(self.folds))
         put(self, "weights", _weights(self.weights))
         put(self, "free", _free(self.free))
-        put(self, "fixed", _fixed(self.fixed))
-        put(self, "bounds", _bounds(self.bounds))
+        units = {name: p.unit for model in self.models for name, p in model.params().items()}
+        put(self, "fixed", _fixed(self.fixed, units))
+        put(self, "bounds", _bounds(self.bounds, units))
         if not isinstance(self.anyway, bool):
-            raise UsageError(f"anyway is True or False, not {self.anyway!r}.")
+            raise UsageError(f"anyway is True or False, not {shortened(self.anyway)}.")
         self.freedom.check(self.models)
 
     @classmethod
@@ -105,6 +105,8 @@ class FitOptions:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
                 raise UsageError(f"a fit has no option {name!r}: {hint}")
+        if not isinstance(options, cls | None):
+            raise UsageError(f"options are FitOptions(...), not {shortened(options)}: single ones are given by name.")
         before = {} if options is None else {name: getattr(options, name) for name in known}
         return cls(**{**before, **{name: value for name, value in given.items() if value is not None}})
 
@@ -149,7 +151,10 @@ class FitOptions:
         from spikefab.hw.models import named_model
 
         if not run_files and isinstance(content.get("models"), list | tuple):
-            content = {**content, "models": [named_model(str(name)) for name in content["models"]]}
+            content = {
+                **content,
+                "models": [m if isinstance(m, type) else named_model(str(m)) for m in content["models"]],
+            }
         return cls.of(**{"step" if name == "dt" else name: value for name, value in content.items()})
 
     # -- Python --------------------------------------------------------------------------------------------------------
@@ -183,7 +188,9 @@ class FitOptions:
 
 
 def _is_whole(x: Any) -> bool:
-    return isinstance(x, Integral) and not isinstance(x, bool)
+    from spikefab.calls import is_whole
+
+    return isinstance(x, Integral) and is_whole(x)
 
 
 def _is_number(x: Any) -> bool:
@@ -201,7 +208,7 @@ def _weights(given: Any) -> tuple[float, float, float]:
 def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
     from spikefab.hw.models import get_model
 
-    if given is None or given == {}:
+    if given is None or (isinstance(given, Mapping) and not given):
         return None
     if isinstance(given, Mapping):
         return {get_model(model).__name__: _names(names) for model, names in given.items()}
@@ -210,32 +217,45 @@ def _free(given: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
 
 def _names(given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
-        raise UsageError(f"free takes names in a list, or lists by model, not the text {given!r}.")
-    names = list(given) if isinstance(given, Iterable) else [given]
+        raise UsageError(f"free takes names in a list, or lists by model, not the text {shortened(given)}.")
+    from spikefab.calls import listed
+
+    names = listed(given, "free takes names, or lists of names by model,")
     if not all(isinstance(name, str) for name in names):
-        raise UsageError(f"free takes names in a list, or lists by model, not {given!r}.")
+        raise UsageError(f"free takes names in a list, or lists by model, not {shortened(given)}.")
     return tuple(names)
 
 
-def _fixed(given: Any) -> dict[str, float]:
+def _fixed(given: Any, units: Mapping[str, str]) -> dict[str, float]:
+    from spikefab.units import number
+
     if given is None:
         return {}
-    if not isinstance(given, Mapping) or not all(map(_is_number, given.values())):
+    if not isinstance(given, Mapping) or any(_is_list(x) or isinstance(x, str) for x in given.values()):
         raise UsageError('fixed takes a number for each parameter, such as {"E_L": -70}.')
-    return {name: float(x) for name, x in given.items()}
+    return {name: number(x, units.get(name, ""), f"fixed {name}") for name, x in given.items()}
 
 
-def _bounds(given: Any) -> dict[str, tuple[float, float]]:
+def _bounds(given: Any, units: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    from spikefab.units import number
+
     if given is None:
         return {}
     pairs: list[Any] = list(given.values()) if isinstance(given, Mapping) else [None]
-    if not all(_is_list(pair) and len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs):
+    if not all(_is_list(pair) and len(pair) == 2 and not any(isinstance(x, str) for x in pair) for pair in pairs):
         raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
-    return {name: (float(low), float(high)) for name, (low, high) in given.items()}
+    return {
+        name: (
+            number(low, units.get(name, ""), f"a bound of {name}"),
+            number(high, units.get(name, ""), f"a bound of {name}"),
+        )
+        for name, (low, high) in given.items()
+    }
 
 
 def _is_list(x: Any) -> bool:
-    return not isinstance(x, str | Mapping) and hasattr(x, "__len__") and hasattr(x, "__iter__")
+    """Whether it is a list, tuple or array; a quantity of one number has a length and none at once."""
+    return isinstance(x, Sequence | Set) and not isinstance(x, str) if not hasattr(x, "ndim") else x.ndim == 1
 
 
 def shows_options(function: Callable) -> Callable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 
+from spikefab.calls import public, whole
 from spikefab.delegates import delegate
 from spikefab.errors import UsageError
 from spikefab.fit.scoring.scores import Scores
@@ -171,8 +172,11 @@ class FitResult:
     def _datapath(self) -> Datapath:
         return datapath(self.model, self.word, self.dt, self.i_span)
 
+    @public
     def create_model(self, sweep: int = 0) -> Neuron:
         """The fitted neuron in the state in which a sweep begins; `reset()` returns to this state."""
+        if whole(sweep, "sweep") >= len(self.initial):
+            raise UsageError(f"there is no sweep {sweep}: {len(self.initial)} were fitted, counted from 0.")
         return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
 
     def verify(self, **options: Any) -> list[dict[str, Any]]:
@@ -188,7 +192,7 @@ class FitResult:
         """Build a bitstream for a board, see `spikefab.boards.build.build`."""
         from spikefab.boards.build import build
 
-        return build(self.create_model(), board, Path(out_dir), **options)
+        return build(self.create_model(), board, out_dir, **options)
 
     def to_verilog(self) -> str:
         """The text of a self-contained Verilog file, in which the codes of this neuron are the reset values."""

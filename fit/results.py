@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from spikefab.calls import path_of, public
 from spikefab.delegates import delegate
-from spikefab.errors import FileError, readable
-from spikefab.files import finish, write_json
+from spikefab.errors import FileError, UsageError, readable
+from spikefab.files import finish, unwritable, write_json
 from spikefab.fit.features.recommend import outcome, recommend
 from spikefab.fit.scoring.scale import Scale
 from spikefab.hw.models import resolve_models
@@ -105,6 +106,9 @@ class FitResults(list[FitResult]):
 
     @property
     def best(self) -> FitResult:
+        """The first result. Raises UsageError if there is none."""
+        if not self:
+            raise UsageError("there are no results: no model was fitted.")
         return self[0]
 
     @cached_property
@@ -163,6 +167,7 @@ class FitResults(list[FitResult]):
         """
         return delegate("ranking_frame")(self)
 
+    @public
     def plot(self) -> "Figure":
         """A matplotlib figure with the ranking and the best model against the recording.
 
@@ -170,18 +175,27 @@ class FitResults(list[FitResult]):
         """
         return delegate("plot")(self)
 
+    @public
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML report. Results loaded from a file give one without traces."""
         return delegate("report")(self, path)
 
+    @public
     def save(self, path: str | Path) -> Path:
-        """Write `result.json` to this file, or into this folder. The file is complete or not written at all."""
-        path = Path(path)
+        """Write `result.json` to this file, or into this folder. The file is complete or not written at all.
+
+        Raises FileError if it cannot be written.
+        """
+        path = path_of(path, "save")
         path = path / "result.json" if path.is_dir() else path
-        write_json(path, self.to_dict())
+        try:
+            write_json(path, self.to_dict())
+        except OSError as error:
+            raise unwritable(path, error) from None
         return path
 
     @classmethod
+    @public
     def load(cls, path: str | Path, models: Any = None) -> "FitResults":
         """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError.
 
@@ -189,7 +203,7 @@ class FitResults(list[FitResult]):
         """
         if models is not None:
             resolve_models(models)
-        path = Path(path)
+        path = path_of(path, "load")
         path = path / "result.json" if path.is_dir() else path
         try:
             finish(path.parent)

@@ -5,11 +5,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from numbers import Integral
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
+from spikefab.units import step
 
 from .fixed import Q
 from .spec import Param, State
@@ -187,9 +189,9 @@ def datapath(model: Model, word: int = 18, dt: float = 0.1, i_span: float | None
 
 def check_numbers(word: int, dt: float) -> None:
     """Raise UsageError for a word (bits) or a step (ms) that no model can have."""
-    if word not in WORDS:
-        raise UsageError(f"word {word} is not one of {', '.join(map(str, WORDS))} bits.")
-    if not 0.005 <= dt <= 1:
+    if isinstance(word, bool) or not isinstance(word, Integral) or word not in WORDS:
+        raise UsageError(f"word {shortened(word)} is not one of {', '.join(map(str, WORDS))} bits.")
+    if not 0.005 <= step(dt) <= 1:
         raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
 
 

@@ -4,17 +4,21 @@ import difflib
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from amaranth.hdl import Elaboratable, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from numpy.typing import ArrayLike
 
+from spikefab.calls import public
 from spikefab.delegates import delegate
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.lowering.shared import OVERHEAD, lower
+from spikefab.units import number, step
 
 from .datapath import Datapath, datapath
 from .parameter_table import ParameterTable
@@ -71,6 +75,11 @@ class Neuron(wiring.Component):
     _MustUse__silence = True
 
     def __new__(cls, *args: Any, src_loc_at: int = 0, **given: Any):
+        if args:
+            some = ", ".join(f"{name}={value:g}" for name, value in [*cls.defaults().items()][:2])
+            raise UsageError(f"parameters are given by name, such as {cls.__name__}({some}).")
+        if cls is Neuron:
+            raise UsageError("Neuron is what all models have in common: take one of them, such as LIFNeuron.")
         choice = {k: v for k, v in given.items() if k in cls.settings}
         for declared in (cls.spec.every[k] for k in given if k in cls.spec.every):
             if declared.only is not None:  # a parameter that only one variant has selects that variant
@@ -94,13 +103,14 @@ class Neuron(wiring.Component):
         i_span   span of the input, nA, a power of two; None takes that of the model
         codes    coefficient -> code, in place of parameters
         initial  state -> code at the start; None: at rest
-        params   parameters in physical units, and settings
+        params   parameters in their physical units, or as quantities with a unit; and settings
 
         Raises UsageError if a name or a value is wrong.
         """
         kind = type(self)
         params = {name: value for name, value in params.items() if name not in kind.settings}
-        self.datapath: Datapath = datapath(kind, word, dt, i_span)
+        span = None if i_span is None else number(i_span, "nA", "i_span")
+        self.datapath: Datapath = datapath(kind, word, step(dt), span)
         self.word, self.dt = word, self.datapath.dt
         self._codes = self._quantised(params) if codes is None else self._given(codes, self.datapath.coefficients)
         if codes is not None and params:
@@ -204,6 +214,8 @@ class Neuron(wiring.Component):
         kind = type(self)
         for name in params:
             kind.check_parameter(name)
+        units = {name: p.unit for name, p in kind.params().items()}
+        params = {name: number(x, units[name], f"{kind.__name__}: {name}") for name, x in params.items()}
         wanted = {**kind.defaults(), **params}
         with np.errstate(all="ignore"):  # no warnings of numpy: wrong values are refused below
             row = self.datapath.quantise(wanted)[0]
@@ -226,9 +238,13 @@ class Neuron(wiring.Component):
 
     def _given(self, codes: Mapping[str, int], formats: Mapping[str, Any]) -> dict[str, int]:
         """The codes in the order of the registers. Raises UsageError if one is missing or outside its format."""
-        if set(codes) != set(formats):
+        if not isinstance(codes, Mapping) or set(codes) != set(formats):
             raise UsageError(f"{type(self).__name__} needs a code for each of {', '.join(formats)}.")
         for name, q in formats.items():
+            if isinstance(codes[name], bool) or not isinstance(codes[name], Integral):
+                raise UsageError(
+                    f"{type(self).__name__}: the code of {name} is a whole number, not {shortened(codes[name])}."
+                )
             if not q.lo <= codes[name] <= q.hi:
                 raise UsageError(f"{type(self).__name__}: code {codes[name]} of {name} is outside {q}.")
         return {name: int(codes[name]) for name in formats}
@@ -302,18 +318,27 @@ class Neuron(wiring.Component):
             self._sim = delegate("simulator")(self)
         return self._sim
 
+    @public
     def step(self, i_nA: float) -> float:
         """Compute one time step with an input current in nA. Returns the membrane potential, mV."""
         return self.simulation.step(i_nA)
 
-    def run(self, current) -> np.ndarray:
-        """Compute one step for each sample of `current` (T,) nA. Returns the voltage (T,) mV; `spikes` then has the spikes."""
+    @public
+    def run(self, current: ArrayLike) -> np.ndarray:
+        """Compute one step for each sample of a current in nA. Returns the voltage, mV; `spikes` then has the spikes.
+
+        (T,)    goes on from the state in which the neuron is; the voltage is (T,)
+        (N, T)  N currents, each from the initial state, as after `reset`; the voltage is (N, T), `spikes` a list of N arrays
+
+        Raises UsageError for another shape, samples that are no numbers, and a current beyond the span of the input.
+        """
         return self.simulation.run(current)
 
     def reset(self) -> None:
         """Return to the initial state."""
         self.simulation.reset()
 
+    @public
     def ideal(self, *, tables: bool = False) -> Any:
         """The same neuron in float64, without rounding, with exact functions or (`tables`) with the tables of the hardware."""
         return self.simulation.ideal(tables=tables)
@@ -329,8 +354,11 @@ class Neuron(wiring.Component):
         return self.simulation.spiked
 
     @property
-    def spikes(self) -> np.ndarray:
-        """The spike times, ms, of the last `run`. A spike in step k, whose voltage is sample k of the result, is at k dt."""
+    def spikes(self) -> np.ndarray | list[np.ndarray]:
+        """The spike times, ms, of the last `run`; of (N, T), a list of N arrays.
+
+        A spike in step k, whose voltage is sample k of the result, is at k dt.
+        """
         return self.simulation.spikes
 
     @property
@@ -352,6 +380,17 @@ class Neuron(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return lower(self, self.datapath, self.reset_codes)
+
+
+def require_neuron(neuron: Any) -> Neuron:
+    """The neuron. Raises UsageError for anything else, such as the class of a model."""
+    if isinstance(neuron, type) and issubclass(neuron, Neuron):
+        raise UsageError(f"{neuron.__name__} is a model: make a neuron of it, {neuron.__name__}(...).")
+    if not hasattr(neuron, "datapath"):  # the hardware's builders take any design that has one
+        raise UsageError(
+            f"this takes a neuron, such as LIFNeuron() or results.best.create_model(), not {shortened(neuron)}."
+        )
+    return neuron
 
 
 def _signature(kind: type[Neuron]) -> inspect.Signature:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spikefab.errors import UsageError
+from spikefab.calls import public, whole
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import get_model
 from spikefab.hw.neuron import Neuron
+from spikefab.units import array, number, step
+from spikefab.units import currents as input_currents
 
 from . import kernels
 
@@ -30,6 +33,7 @@ class Simulation:
     voltage: np.ndarray | None
 
 
+@public
 def simulate(
     model: type[Neuron] | str,
     params: Mapping[str, ArrayLike],
@@ -56,33 +60,34 @@ def simulate(
     Each simulation starts at rest. It needs 8 N (C + S (max_spikes / 2 + 2 K + 5)) bytes for C coefficients and K states,
     and 8 N S T bytes more with traces. Raises UsageError if a name, a shape or a current is wrong.
     """
-    if isinstance(model, str):
-        model = get_model(model)
+    kind = model if isinstance(model, type) and issubclass(model, Neuron) and model is not Neuron else get_model(model)
+    if not isinstance(params, Mapping):
+        raise UsageError(f"params are values by name, such as {{'tau_m': 10}}, not {shortened(params)}.")
     for name in params:
-        model.check_parameter(name)
-    given = {name: np.asarray(value, dtype=np.float64) for name, value in params.items()}
+        kind.check_parameter(name)
+    dt, max_spikes = step(dt), whole(max_spikes, "max_spikes", 1)
+    units = {name: kind.params()[name].unit for name in params}
+    given = {name: array(value, units[name], f"{kind.__name__}: {name}", gaps=True) for name, value in params.items()}
     shapes = {name: value.shape for name, value in given.items() if value.ndim}
     if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
         told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise UsageError(f"{model.__name__}: parameters are numbers or arrays of one length, not {told}.")
-    current = np.atleast_2d(np.asarray(currents, dtype=np.float64))
-    if current.ndim != 2 or not current.size:
-        raise UsageError(f"currents must be (sweeps, steps), not {np.shape(currents)}.")
-    if not np.isfinite(current).all():
-        raise UsageError("a current is not a number.")
+        raise UsageError(f"{kind.__name__}: parameters are numbers or arrays of one length, not {told}.")
+    current = np.atleast_2d(input_currents(currents, dt))
     largest = float(np.abs(current).max())
     # a little more than the largest current, because the largest code is one step below the span
-    span = i_span or 2.0 ** np.ceil(np.log2(max(largest, 1e-3) * (1 + 2.0**-15)))
+    smallest = 2.0 ** np.ceil(np.log2(max(largest, 1e-3) * (1 + 2.0**-15)))
+    span = smallest if i_span is None else number(i_span, "nA", "i_span")
     if largest > span:
         raise UsageError(f"a current of {largest:g} nA is outside the input's span of {span:g} nA.")
-    dp = datapath(model, word, dt, span)
+    dp = datapath(kind, word, dt, span)
     for name, value in given.items():
         lo, hi = dp.params[name].bounds
         outside = ~((value >= lo) & (value <= hi))  # true for NaN as well
         if outside.any():
             worst = value[outside].flat[0]
-            raise UsageError(f"{model.__name__}: {name} = {worst:g} {dp.params[name].unit} is outside {lo:g}..{hi:g}.")
-    codes = dp.quantise({**model.defaults(), **given})
+            raise UsageError(f"{kind.__name__}: {name} = {worst:g} {dp.params[name].unit} is outside {lo:g}..{hi:g}.")
+    codes = dp.quantise({**kind.defaults(), **given})
+    max_spikes = min(max_spikes, current.shape[1])  # a neuron has at most one spike a step
     batch = kernels.simulate(dp, codes, dp.current.encode(current), max_spikes=max_spikes, trace=traces)
     kept = np.minimum(batch.count, max_spikes)
     return Simulation(

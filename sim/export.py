@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
+from spikefab.calls import path_of, public, whole
 from spikefab.files import fill, require_writable, unwritable
 from spikefab.hw.lowering.testbench import testbench
 from spikefab.hw.lowering.verilog import module_name, to_verilog
-from spikefab.hw.neuron import Neuron
+from spikefab.hw.neuron import Neuron, require_neuron
+from spikefab.units import currents
 
 from . import reference
 from .simulator import Simulator
 
 
+@public
 def export_verilog(
     neuron: Neuron, current_nA, out_dir: str | Path, *, name: str | None = None, steps: int = 2000
 ) -> list[Path]:
@@ -22,12 +25,12 @@ def export_verilog(
     time step. If it is None, it plays current steps up to 3/4 of the span of the input, which make most neurons fire. Returns
     the paths of the files. Raises FileError if the folder cannot be written.
     """
-    dp = neuron.datapath
+    dp, steps = require_neuron(neuron).datapath, whole(steps, "steps", 1)
     if current_nA is None:
         current_nA = np.repeat(dp.i_span * np.array([0.0, 0.1, 0.25, 0.5, 0.75]), steps // 5)
-    current = Simulator(neuron).input_codes(np.asarray(current_nA, dtype=np.float64).ravel()[:steps])
+    current = Simulator(neuron).input_codes(currents(current_nA, dp.dt, several=False)[:steps])
     v, spikes, states = reference.run(dp, list(neuron.initial.values()), list(neuron.codes.values()), current)
-    module, folder = module_name(neuron, name), Path(out_dir)
+    module, folder = module_name(neuron, name), path_of(out_dir, "out_dir")
     require_writable(folder)
     texts = {
         f"{module}.v": to_verilog(neuron, name),

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.calls import public
 from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
+from spikefab.units import currents, number
 
 from . import ideal, kernels, reference
 
@@ -25,13 +27,12 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        self.last_run: tuple[np.ndarray, np.ndarray] | None = (
-            None  # state codes at its start, codes (T,) of its current
-        )
+        # state codes at the start of the last run, and codes (T,) of its current (of the last one, if there were several)
+        self.last_run: tuple[np.ndarray, np.ndarray] | None = None
         self.codes = np.array(list(self.neuron.initial.values()), dtype=np.int64)
         self.v = shown(self.neuron, self.state)
         self.spiked = False
-        self.spikes: np.ndarray = np.empty(0)
+        self.spikes: np.ndarray | list[np.ndarray] = np.empty(0)
 
     def input_codes(self, current) -> np.ndarray:
         """The codes of a current in nA. Raises UsageError if it is outside the span of the input."""
@@ -45,20 +46,24 @@ class Simulator:
         return self.dp.current.encode(current)
 
     def step(self, i_nA: float) -> float:
-        self.codes, v, spike = reference.step(self.dp, self.codes, self.coefficients, self.input_codes(i_nA))
+        codes = self.input_codes(number(i_nA, "nA", "the current of a step"))
+        self.codes, v, spike = reference.step(self.dp, self.codes, self.coefficients, codes)
         self.v, self.spiked = float(self.dp.readout.decode(v)), bool(spike)
         return self.v
 
     def run(self, current) -> np.ndarray:
-        codes = self.input_codes(current)
+        codes = self.input_codes(currents(current, self.dp.dt))
+        if codes.ndim == 2:
+            self.reset()
         out = self._simulate(self.codes, codes)
-        steps = out.spikes[0, 0, : out.count[0, 0]]
-        self.last_run = self.codes, codes
-        self.codes, self.spikes = out.end[0, 0], steps * self.dp.dt
         assert out.trace is not None
-        v = out.trace[0, 0].copy()
-        self.v, self.spiked = float(v[-1]), bool(len(steps) and steps[-1] == len(v) - 1)
-        return v
+        self.last_run = self.codes, codes if codes.ndim == 1 else codes[-1]
+        steps = [row[:count] for row, count in zip(out.spikes[0], out.count[0], strict=True)]
+        v = out.trace[0].copy()
+        self.codes, self.v = out.end[0, -1], float(v[-1, -1])
+        self.spiked = bool(len(steps[-1]) and steps[-1][-1] == codes.shape[-1] - 1)
+        self.spikes = [row * self.dp.dt for row in steps] if codes.ndim == 2 else steps[0] * self.dp.dt
+        return v if codes.ndim == 2 else v[0]
 
     def repeat(self, start: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The voltage (T,) mV and the spikes (n,) ms of a run from `start` (state codes), which leaves this neuron as it is."""
@@ -68,7 +73,7 @@ class Simulator:
 
     def _simulate(self, start: np.ndarray, codes: np.ndarray) -> kernels.Batch:
         return kernels.simulate(
-            self.dp, self.coefficients, codes, initial=start[None], max_spikes=max(1, len(codes)), trace=True
+            self.dp, self.coefficients, codes, initial=start[None], max_spikes=max(1, codes.shape[-1]), trace=True
         )
 
     @property
@@ -95,15 +100,25 @@ class Ideal:
         self.state: dict[str, Any] = {n: float(q.decode(initial[n])) for n, q in self.dp.states.items()}
         self.v = shown(self.neuron, self.state)
         self.spiked = False
-        self.spikes: np.ndarray = np.empty(0)
+        self.spikes: np.ndarray | list[np.ndarray] = np.empty(0)
 
+    @public
     def step(self, i_nA: float) -> float:
-        self.state, v, spike = ideal.step(self.dp, self.state, self.coefficients, float(i_nA), tables=self.tables)
+        i_nA = number(i_nA, "nA", "the current of a step")
+        self.state, v, spike = ideal.step(self.dp, self.state, self.coefficients, i_nA, tables=self.tables)
         self.v, self.spiked = float(v), bool(spike)
         return self.v
 
+    @public
     def run(self, current) -> np.ndarray:
-        v, spikes, self.state = ideal.run(self.dp, self.state, self.coefficients, current, tables=self.tables)
-        self.spikes = np.flatnonzero(spikes) * self.dp.dt
-        self.v, self.spiked = float(v[-1]), bool(spikes[-1])
+        rows = currents(current, self.dp.dt)
+        if several := rows.ndim == 2:
+            self.reset()
+        begin = {n: np.full(len(rows), x) for n, x in self.state.items()} if several else self.state
+        v, spikes, end = ideal.run(self.dp, begin, self.coefficients, rows.T, tables=self.tables)
+        v, spikes = v.T, spikes.T
+        self.state = {n: x[-1] for n, x in end.items()} if several else end
+        times = [np.flatnonzero(row) * self.dp.dt for row in np.atleast_2d(spikes)]
+        self.spikes = times if several else times[0]
+        self.v, self.spiked = float(v.flat[-1]), bool(spikes.flat[-1])
         return v

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from spikefab.calls import public, whole
 from spikefab.errors import MismatchError, SpikefabError
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.lowering.verilog import to_rtlil
-from spikefab.hw.neuron import Neuron
+from spikefab.hw.neuron import Neuron, require_neuron
+from spikefab.units import currents
 
 from . import coverage, reference
 from . import rtl_simulation as simulate
@@ -66,6 +68,7 @@ def play(
     return checks
 
 
+@public
 def verify(
     neuron: Neuron,
     *,
@@ -87,6 +90,10 @@ def verify(
     progress   called with a sentence before something that takes long
     build_dir  folder in which compiled simulations are kept; by default the user's cache
     """
+    require_neuron(neuron)
+    steps, seed = whole(steps, "steps", 1), whole(seed, "seed")
+    if current is not None:
+        current = currents(current, neuron.dt, several=False)
     if progress is not None:
         progress("looking for registers that reach every corner")
     plan = prepare(neuron, steps=steps, seed=seed, current=current)

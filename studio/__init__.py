@@ -20,9 +20,11 @@ def serve(
 
     Raises UsageError if the folder is not a project or is open in another Studio, or if the port is in use.
     """
+    from spikefab.calls import path_of, whole
+
     from .server import Server
 
-    with Server(Path(folder), port) as server:
+    with Server(path_of(folder, "folder"), whole(port, "port")) as server:
         told(server.address)
         if open_page:
             import webbrowser
@@ -36,6 +38,8 @@ def show(folder: str | Path = "spikefab-studio", *, port: int = 0, height: int =
 
     A second call with the same folder shows the same server. Returns the object that the notebook displays.
     """
+    from spikefab.calls import path_of, whole
+
     from .server import notebook
 
-    return notebook(Path(folder), port, height)
+    return notebook(path_of(folder, "folder"), whole(port, "port"), whole(height, "height", 1))

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikefab.errors import UsageError
+from spikefab.calls import listed, public
+from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import TROUGH_WINDOW, Spikes
 from spikefab.fit.recordings.stimuli import is_noise
 from spikefab.fit.recordings.sweep import baseline_current
+from spikefab.units import array
 
 from .indications import indications
 from .observed import Observed, observe
@@ -31,9 +33,10 @@ FEWEST = 50  # samples of a stimulus window for eFEL to be called: its `time_con
 TAUS = ("decay_time_constant_after_stim", "time_constant")
 
 
+@public
 def extract_features(
     voltage: ArrayLike,
-    dt: float,
+    dt: float | None = None,
     current: ArrayLike | None = None,
     *,
     extra: Sequence[str] = (),
@@ -42,7 +45,7 @@ def extract_features(
     """Features of one sweep (T,) or of several sweeps (S, T), as floats; nan if the recording does not show a feature.
 
     voltage  mV
-    dt       ms, the sample step of the recording
+    dt       ms, the sample step of the recording; it may be left out if a signal carries it (neo)
     current  nA, of the same shape as the voltage, or (T,) for all sweeps
     extra    further features by eFEL's names; each result is the mean of all values that eFEL returns
     spike_prominence  mV: least prominence of a spike (default 20), see `find_spikes`
@@ -55,10 +58,11 @@ def extract_features(
     """
     recording = Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence)
     for doubt in recording.doubts:
-        warnings.warn(str(doubt), stacklevel=2)
+        warnings.warn(str(doubt), stacklevel=3)  # the frame above that of `public`
     return _features(_see(recording, extra), extra)
 
 
+@public
 def recording_features(recording: Recording, trains: Sequence[Spikes] | None = None) -> dict[str, float]:
     """Features of a whole recording, as floats; nan if the recording does not show a feature.
 
@@ -106,6 +110,12 @@ def f_i_curve(
     `observe` in place of the recording: the spikes are then searched only once.
     """
     sweeps = observe(recording) if isinstance(recording, Recording) else recording
+    if not isinstance(sweeps, list | tuple) or not all(isinstance(o, Observed) for o in sweeps):
+        raise UsageError(f"an f-I curve is that of a Recording, not of {shortened(recording)}.")
+    if times is not None:
+        times = [array(x, "ms", "a spike time") for x in listed(times, "times are the spike times of each sweep")]
+        if len(times) != len(sweeps):
+            raise UsageError(f"There are {len(sweeps)} sweeps but {len(times)} arrays of spike times.")
     points = []
     for k, o in enumerate(sweeps):
         if o.step is not None:
@@ -129,7 +139,12 @@ def _see(recording: Recording, extra: Sequence[str], trains: Sequence[Spikes] | 
     """Observe the sweeps and call eFEL. Raises UsageError for a name in `extra` that eFEL does not have."""
     import efel
 
-    unknown = [name for name in extra if name not in efel.get_feature_names()]
+    if not isinstance(recording, Recording):
+        raise UsageError(
+            f"features are those of a Recording, not of {shortened(recording)}: see Recording.from_arrays."
+        )
+    extra, known = listed(extra, "extra takes names of features"), efel.get_feature_names()
+    unknown = [shortened(name).strip("'") for name in extra if not (isinstance(name, str) and name in known)]
     if unknown:
         raise UsageError(f"eFEL has no feature called {', '.join(unknown)}: see efel.get_feature_names().")
     sweeps = observe(recording, trains)

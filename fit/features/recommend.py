@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.models import every_model
 from spikefab.hw.spec import Trait
 
@@ -129,7 +130,14 @@ def recommend(features: Features) -> list[tuple[str, str]]:
     A model suits a sign if it has one of the traits of the sign, so that a new model is recommended as soon as it declares
     traits. Models that suit a more important sign come first, then those that suit more signs.
     """
-    signs = [s for s in SIGNS if s.shown(features)]
+    if not isinstance(features, Mapping):
+        raise UsageError(
+            f"recommend takes the features of a recording, not {shortened(features)}: see recording_features."
+        )
+    try:
+        signs = [s for s in SIGNS if s.shown(features)]
+    except KeyError as error:
+        raise UsageError(f"recommend takes what recording_features gives: the feature {error} is missing.") from None
     # True if there are no signs, or if broad spikes (the last of SIGNS) are the only one: they do not tell how the cell fires.
     if all(s is SIGNS[-1] for s in signs):
         signs.insert(0, UNKNOWN)

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spikefab.errors import FileError, readable
+from spikefab.calls import path_of
+from spikefab.errors import FileError, UsageError, readable
 from spikefab.files import save_text, write_json
 
 from .jobs import SCHEMA, error_file, result_file
@@ -26,7 +27,7 @@ def collect(out: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises FileError if `out` is not a folder of `fit_many`, or cannot be written.
     """
-    out = Path(out)
+    out = path_of(out, "out")
     listed = _listed(out)
     rows = [_row(out, run, file, key) for (run, file), key in sorted(listed.items(), key=lambda item: item[0][::-1])]
     count = {state: sum(row["state"] == state for row in rows) for state in ("done", "failed", "missing")}
@@ -74,7 +75,7 @@ def _row(out: Path, run: str, file: str, key: str | None) -> dict[str, Any]:
         scores = {"validated": best.validated, **best.judged.to_dict(), "rmse": best.rmse}
         row |= {"state": "done", "model": best.model_name, "scores": scores, "params": best.params, "exit_code": 0}
         return row
-    except (FileError, IndexError):
+    except (FileError, UsageError):
         pass
     try:
         content = json.loads(error_file(out, key).read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikefab.calls import listed, path_of
 from spikefab.errors import FileError, UsageError
 
 from .jobs import digest, key_of
@@ -19,12 +20,15 @@ def find(recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], 
     """
     from spikefab.fit.recordings.readers import KNOWN
 
-    given = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
+    single = isinstance(recordings, str | os.PathLike)
+    given = (
+        [recordings] if single else listed(recordings, "fit_many takes paths of files, which workers open themselves,")
+    )
     files: set[str] = set()
     for item in given:
         if not isinstance(item, (str, os.PathLike)):
             raise UsageError(f"fit_many takes paths of files, not {type(item).__name__}: workers open them themselves.")
-        path = Path(item)
+        path = path_of(item, "fit_many")
         if not path.is_dir():
             files.add(str(path))
             continue

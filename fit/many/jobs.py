@@ -113,7 +113,7 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
         if results.interrupted:  # an interrupted fit is not the result that these settings give
             return {"state": "interrupted"}
         try:
-            results.save(result_file(out, key))
+            write_json(result_file(out, key), results.to_dict())
             error_file(out, key).unlink(missing_ok=True)
         except OSError as error:
             return _unwritten(error)

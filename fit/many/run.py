@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spikefab.errors import FileError, UsageError
+from spikefab.calls import path_of, public, whole
+from spikefab.errors import FileError, UsageError, shortened
 from spikefab.files import require_writable, write_json
 from spikefab.fit.options import FitOptions, shows_options
 from spikefab.fit.recordings.channels import parse_channel, parse_units
 from spikefab.fit.results import SCHEMA as RESULT_SCHEMA
 from spikefab.hw.models import model_source
+from spikefab.units import step
 
 from .executor import Job, Run
 from .files import Own, cells_of, find
@@ -24,6 +26,7 @@ from .workers import Workers, cores
 Progress = Callable[[Cell, int, int], None]
 
 
+@public
 @shows_options
 def fit_many(
     recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -64,12 +67,16 @@ def fit_many(
     """
     if out is None:
         raise UsageError("fit_many needs a folder for its results: out=DIR.")
-    index, count = shard
+    if not isinstance(shard, list | tuple) or len(shard) != 2:
+        raise UsageError(f"shard is two numbers, (i, N), not {shortened(shard)}.")
+    index, count = (whole(k, "each number of shard") for k in shard)
     if not 1 <= index <= count:
         raise UsageError(f"shard {index}/{count} does not exist: i/N is 1/N to N/N.")
-    if jobs is not None and jobs < 1:
-        raise UsageError("jobs must be at least 1.")
-    target = Path(out).absolute()
+    if jobs is not None:
+        jobs = whole(jobs, "jobs", 1)
+    if executor is not None and not hasattr(executor, "submit"):
+        raise UsageError(f"an executor has a method submit, and {shortened(executor)} has none.")
+    target = path_of(out, "out").absolute()
     require_writable(target, bytes(1))  # what is finished is kept, if the disk fills up later
     files = find(recordings, target)
     if dt is not None and options is None and asked.get("step") is None:
@@ -122,9 +129,15 @@ def fit_many(
 
 def _reading(reading: Mapping[str, Any] | None, dt: float | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of `read`, and the same for the key, with the hash of a file in place of its path."""
+    if not isinstance(reading, Mapping | None):
+        raise UsageError(
+            f"reading has options of read by name, such as {{'units': 'mV,pA'}}, not {shortened(reading)}."
+        )
     options = {n: v for n, v in (reading or {}).items() if v is not None}
     if dt is not None:
         options.setdefault("dt", dt)
+    if "dt" in options:
+        options["dt"] = step(options["dt"])
     if "units" in options:
         parse_units(options["units"])
     for name in {"voltage_channel", "current_channel"} & {*options}:

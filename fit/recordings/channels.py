@@ -4,7 +4,8 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
-from spikefab.errors import UsageError
+from spikefab.calls import whole
+from spikefab.errors import UsageError, shortened
 
 VOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3}  # unit of a voltage: factor to mV
 AMPS = {"A": 1e9, "mA": 1e6, "uA": 1e3, "nA": 1.0, "pA": 1e-3}  # unit of a current: factor to nA
@@ -58,9 +59,10 @@ def parse_channel(given: int | str, what: str = "channel") -> int | str:
         if not text:
             raise UsageError(f"The {what} is a number from 0 on, or a name, not an empty text.")
         return int(text) if text.isdecimal() and len(text) < 9 else text
-    if isinstance(given, bool) or int(given) != given or given < 0:
-        raise UsageError(f"The {what} is a number from 0 on, or a name, not {given!r}.")
-    return int(given)
+    try:
+        return whole(given, what)
+    except UsageError:
+        raise UsageError(f"The {what} is a number from 0 on, or a name, not {shortened(given)}.") from None
 
 
 def plain(unit: str) -> str:

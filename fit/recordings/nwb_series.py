@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from spikefab import units
 from spikefab.errors import FileError
 
 from .limits import require_memory
 from .nwb_file import follow, load
 from .sweep import Floats
-
-# a unit of voltage or current: prefix, name or symbol
-UNIT = re.compile(r"(milli|micro|nano|pico|[mµμunp])?(volts?|v|amperes?|amps?|a)")
-# prefix of a unit: its factor
-PREFIX = {"milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12}
-PREFIX |= {"m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12}
 
 UNEVEN = 0.2  # share of the sample step by which the time between two samples may differ from it
 PAUSE = 5.0  # sample steps: a shorter gap in the timestamps is a loss of samples, not the pause between two sweeps
@@ -135,8 +130,8 @@ def text(value: Any) -> str:
 
 def si(unit: str) -> tuple[str, float]:
     """("V" or "A", factor to volts or amperes) of a unit such as mV, volts or picoamperes; ("", 1) for any other."""
-    match = UNIT.fullmatch(unit.strip().lower())
-    return (match[2][0].upper(), PREFIX.get(match[1] or "", 1.0)) if match else ("", 1.0)
+    found = units.si(unit.lower())
+    return found if found[0] in ("V", "A") else ("", 1.0)
 
 
 def natural(name: str) -> list[Any]:

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError
+from spikefab.calls import listed, path_of, public, whole
+from spikefab.errors import Advice, FileError, RecordingError, SpikefabError, UsageError, shortened
+from spikefab.units import step
 
 from . import abf, limits, neo_files, nwb, text
 from .channels import AS_NAMED, parse_channel, parse_units
@@ -85,6 +87,7 @@ KNOWN = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 GROUP = "spikefab.readers"
 
 
+@public
 def read(
     path: str | os.PathLike[str],
     *,
@@ -116,23 +119,29 @@ def read(
     missing. Raises FileError if the file cannot be read or is of the wrong kind, UsageError if an option does not suit the
     file, and RecordingError if no sweep is left.
     """
-    file = Path(path)
+    file = path_of(path, "read")
     suffix = file.suffix.lower()
-    if dt is not None and not (np.isfinite(dt) and dt > 0):
-        raise UsageError(f"The time step must be a positive number of ms, not {dt}.")
+    dt = None if dt is None else step(dt)
     if current is not None and current_channel is not None:
         raise UsageError(Advice.ONE_CURRENT, ".")
-    chosen = parse_sweeps(sweeps) if isinstance(sweeps, str) else sweeps
+    if sweeps is None or isinstance(sweeps, str):
+        chosen = None if sweeps is None else parse_sweeps(sweeps)
+    else:
+        numbers = listed(sweeps, "sweeps are a text such as 0,3-7, or numbers")
+        chosen = [whole(k, "the number of a sweep") for k in numbers]
+    for name, word in (("units", units), ("electrode", electrode)):
+        if not isinstance(word, str | None):
+            raise UsageError(f"{name} is a text, not {shortened(word)}.")
     prominence = prominence_of(spike_prominence)
     _require(file)
     given = {
-        "dt": None if dt is None else float(dt),
-        "current": None if current is None else os.fspath(current),
+        "dt": dt,
+        "current": None if current is None else os.fspath(path_of(current, "current")),
         "voltage_channel": None if voltage_channel is None else parse_channel(voltage_channel),
         "current_channel": None if current_channel is None else parse_channel(current_channel),
         "units": units,
         "electrode": electrode,
-        "sweeps": None if chosen is None else [int(k) for k in chosen],
+        "sweeps": chosen,
         "spike_prominence": None if spike_prominence is None else prominence,
     }
     given = {name: value for name, value in given.items() if value is not None}

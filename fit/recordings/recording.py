@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spikefab.calls import listed, public, whole
 from spikefab.delegates import delegate
-from spikefab.errors import Advice, RecordingError, Sentence, UsageError, readable
+from spikefab.errors import Advice, RecordingError, Sentence, UsageError, readable, shortened
+from spikefab.units import require_rows, rows, sample_step, step
 
 from .doubts import find_doubts
 from .electrode import Electrode, find_electrode, rough_electrode
@@ -59,54 +61,65 @@ class Recording:
     _known: "_Known | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sweeps, list | tuple) or not all(isinstance(s, Sweep) for s in self.sweeps):
+            raise UsageError("a Recording is made of sweeps: arrays go to Recording.from_arrays(voltage, current, dt).")
         if self._known is None or not self._known.is_of(self):  # `replace` passes that of the old recording
             object.__setattr__(self, "_known", _Known(self))
 
     @classmethod
+    @public
     def from_arrays(
-        cls, voltage: ArrayLike, current: ArrayLike | None, dt: float, *, spike_prominence: float | None = None
+        cls,
+        voltage: ArrayLike,
+        current: ArrayLike | None = None,
+        dt: float | None = None,
+        *,
+        spike_prominence: float | None = None,
     ) -> "Recording":
-        """A recording from arrays in memory.
+        """A recording from arrays in memory, with or without units, see `spikefab.units`.
 
         voltage  mV: one sweep (T,), several sweeps (S, T), or a sequence of S arrays that differ in length
         current  nA: of the same shape as the voltage; or one array (T,) that every sweep received; or None, for a recording
                  that can be viewed but not fitted
-        dt       sample step, ms
+        dt       sample step, ms; it may be left out if a signal carries it (neo)
         spike_prominence  mV: least prominence of a spike (default 20), see `find_spikes`
 
-        Raises UsageError if shapes, lengths or dt make no sense, and RecordingError if there are NaNs or no samples.
+        Samples that are NaN or masked in voltage or current are cut from the ends of a sweep, with a notice.
+
+        Raises UsageError if shapes, lengths, units or dt make no sense, and RecordingError if other samples are no numbers
+        or there are none.
         """
-        if not np.isfinite(dt) or dt <= 0:
-            raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
-        voltages = _sweep_arrays(voltage, "voltage")
+        dt = sample_step(dt, voltage, current)
+        if dt is None:
+            raise UsageError("dt is missing: the ms between two samples.")
+        voltages = _sweep_arrays(voltage, "voltage", "mV")
         currents: list[Floats | None] = [None] * len(voltages)
         if current is not None:
-            given = _sweep_arrays(current, "current")
+            given = _sweep_arrays(current, "current", "nA")
             if len(given) == 1:
                 given *= len(voltages)
             if len(given) != len(voltages):
                 raise UsageError(f"There are {len(voltages)} sweeps of voltage but {len(given)} of current.")
             currents = list(given)
-        longest = max(map(len, voltages))
-        if longest < len(voltages) and longest * dt < SHORTEST:
-            raise UsageError(
-                f"There are {len(voltages)} sweeps of {longest} samples: the shape is (sweeps, T), so transpose the arrays."
-            )
-        sweeps = []
+        require_rows((len(voltages), max(map(len, voltages))), dt, "sweeps")
+        sweeps, cut = [], 0
         for k, (v, i) in enumerate(zip(voltages, currents, strict=True)):
             if i is not None and len(i) != len(v):
                 raise UsageError(f"Sweep {k} has {len(v)} samples of voltage but {len(i)} of current.")
-            sweeps.append(make_sweep(v, i, float(dt), str(k)))
-        origin = "as given" if current is not None else "none was given"
-        reading = {"dt": float(dt)}
-        if spike_prominence is not None:
-            reading["spike_prominence"] = float(spike_prominence)
+            where = f" of sweep {k}" if len(voltages) > 1 else ""
+            kept = _kept(v, i, where)
+            cut += kept.stop - kept.start < len(v)
+            sweeps.append(make_sweep(v[kept], None if i is None else i[kept], dt, str(k)))
+        prominence = prominence_of(spike_prominence)
         made = cls(
             tuple(sweeps),
-            float(dt),
-            current_origin=origin,
-            reading=reading,
-            spike_prominence=prominence_of(spike_prominence),
+            dt,
+            current_origin="as given" if current is not None else "none was given",
+            notes=(f"samples that are no numbers are cut from the ends of {cut} of {len(sweeps)} sweeps",)
+            if cut
+            else (),
+            reading={"dt": dt} if spike_prominence is None else {"dt": dt, "spike_prominence": prominence},
+            spike_prominence=prominence,
         )
         return made.cleaned()
 
@@ -140,6 +153,8 @@ class Recording:
 
     def compensated(self, sweep: Sweep) -> Floats:
         """The voltage (T,) mV of one of the sweeps without the voltage across an electrode that was not compensated."""
+        if not isinstance(sweep, Sweep):
+            raise UsageError(f"compensated takes one of the recording's sweeps, not {shortened(sweep)}.")
         assert self._known is not None
         return self._known.found[0].compensated(sweep, self.dt)
 
@@ -166,6 +181,7 @@ class Recording:
         note = f"the recorded current holds {image}: it is used without it"
         return replace(self, sweeps=sweeps, image=image, notes=(*self.notes, note))
 
+    @public
     def resample(self, dt: float) -> "Recording":
         """The recording resampled to a sample step of dt ms; if dt is its sample step already, the recording itself.
 
@@ -173,8 +189,7 @@ class Recording:
         it is interpolated linearly. The total charge of the current stays exactly the same: each new sample is the mean of
         the old current, which is constant over each old step.
         """
-        if not np.isfinite(dt) or dt <= 0:
-            raise UsageError(f"The time step dt must be a positive number of ms, not {dt}.")
+        dt = step(dt)
         if np.isclose(dt, self.dt, rtol=1e-9, atol=0):
             return self
         sweeps = []
@@ -188,11 +203,13 @@ class Recording:
         made = replace(self, sweeps=tuple(sweeps), dt=float(dt), notes=(*self.notes, note), reading=None)
         return made._from(self, range(len(sweeps)))
 
+    @public
     def select(self, indices: Sequence[int]) -> "Recording":
         """The recording with only the sweeps at these positions, counted from 0.
 
         Raises RecordingError if there are no indices, UsageError if there is no sweep at one of them.
         """
+        indices = [whole(k, "the number of a sweep") for k in listed(indices, "select takes the numbers of sweeps")]
         if not indices:
             raise RecordingError(f"No sweep of {self.source} is left after the selection.")
         beyond = [k for k in indices if not 0 <= k < len(self.sweeps)]
@@ -284,24 +301,29 @@ class _Known:
         return tuple(find_spikes(electrode.compensated(s, self._dt), self._dt, self._prominence) for s in self._sweeps)
 
 
-def _sweep_arrays(values: ArrayLike, what: str) -> list[Floats]:
-    """One float array per sweep from (T,), (S, T) or a sequence of arrays. Raises an error if one is empty or not finite."""
-    try:
-        rows = [values] if np.ndim(values[0]) == 0 else list(values)  # type: ignore[index, arg-type]
-        arrays = [np.array(row, dtype=np.float64) for row in rows]
-    except IndexError:
-        raise RecordingError(f"The {what} is empty.") from None
-    except (TypeError, ValueError):
-        raise UsageError(f"The {what} must be numbers in an array of shape (T,) or (sweeps, T).") from None
-    for k, array in enumerate(arrays):
-        if array.ndim != 1:
-            raise UsageError(f"The {what} must be an array of shape (T,) or (sweeps, T), not {np.shape(values)}.")
-        if not len(array):
-            raise RecordingError(f"The {what} is empty.")
-        bad = np.flatnonzero(~(np.abs(array) <= LARGEST))
-        if len(bad):
-            where = f"sample {bad[0]}" + (f" of sweep {k}" if len(arrays) > 1 else "")
-            if np.isfinite(array[bad[0]]):
-                raise RecordingError(f"The {what} is {array[bad[0]]:g} at {where}, which nothing measures: repair it.")
-            raise RecordingError(f"The {what} is not a number at {where}: cut or repair it first.")
+def _sweep_arrays(values: ArrayLike, what: str, unit: str) -> list[Floats]:
+    """One float array per sweep from (T,), (S, T) or a sequence of arrays. Raises an error if one is empty."""
+    arrays = rows(values, unit, f"The {what}")
+    if not arrays or not all(map(len, arrays)):
+        raise RecordingError(f"The {what} is empty.")
     return arrays
+
+
+def _kept(voltage: Floats, current: Floats | None, where: str) -> slice:
+    """The samples of a sweep without those at its ends that are NaN in voltage or current.
+
+    Raises RecordingError if none is left, or if one of those that are left is no number, or too large. `where`: of which sweep.
+    """
+    signals = {"voltage": voltage} | ({} if current is None else {"current": current})
+    there = np.flatnonzero(~np.any([np.isnan(x) for x in signals.values()], axis=0))
+    if not len(there):
+        raise RecordingError(f"There is no sample{where} at which voltage and current are numbers.")
+    kept = slice(int(there[0]), int(there[-1]) + 1)
+    for what, array in signals.items():
+        bad = kept.start + np.flatnonzero(~(np.abs(array[kept]) <= LARGEST))
+        if len(bad):
+            place = f"sample {bad[0]}{where}"
+            if np.isfinite(array[bad[0]]):
+                raise RecordingError(f"The {what} is {array[bad[0]]:g} at {place}, which nothing measures: repair it.")
+            raise RecordingError(f"The {what} is not a number at {place}: cut or repair it first.")
+    return kept

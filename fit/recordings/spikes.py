@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefab.errors import UsageError
+from spikefab.units import number
 
 PROMINENCE = 20.0  # mV: least height of a peak above the higher of the two lowest voltages left and right of it
 PROMINENCE_WINDOW = 20.0  # ms on either side of a peak in which its prominence is measured
@@ -62,9 +63,10 @@ def prominence_of(given: float | None) -> float:
     """The least prominence of a spike, mV: the value that a user gave, or the default. Raises UsageError if it makes no sense."""
     if given is None:
         return PROMINENCE
-    if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given < np.inf:
+    found = number(given, "mV", "The prominence of a spike")
+    if found <= 0:
         raise UsageError(f"The prominence of a spike must be a positive number of mV, not {given}.")
-    return float(given)
+    return found
 
 
 def find_spikes(voltage: ArrayLike, dt: float, prominence: float = PROMINENCE) -> Spikes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab.errors import Advice, FileError, UsageError
-from spikefab.files import fill, require_writable, unwritable
+from spikefab.files import fill, require_writable, unwritable, write_json
 
 if TYPE_CHECKING:
     from spikefab.fit.result import FitResult
@@ -110,7 +110,8 @@ class OutputFolder:
         from .plots import plot_best, plot_ranking
 
         def write(folder: Path) -> None:
-            made = results.save(folder / "result.json")
+            made = folder / "result.json"
+            write_json(made, results.to_dict())
             (folder / "timings.json").write_text(json.dumps(timings, indent=1) + "\n", encoding="utf-8")
             save_traces(results, folder / "traces.npz", _digest(made))
             plot_ranking(results, folder / "ranking.png")

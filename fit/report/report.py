@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikefab.calls import path_of
 from spikefab.errors import UsageError, readable
 from spikefab.files import save_text, unwritable
 from spikefab.fit.features.definitions import feature
@@ -32,7 +33,7 @@ def write_report(results: "FitResults", path: str | Path) -> Path:
 
     Without traces (results loaded from a file), the report has no pictures and says so.
     """
-    path = Path(path)
+    path = path_of(path, "report")
     if not results:
         raise UsageError("there are no results to report.")
     content = readable(report(results))

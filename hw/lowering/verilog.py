@@ -5,7 +5,7 @@ from typing import Any, Protocol, cast
 
 from amaranth.back import rtlil
 
-from spikefab.errors import UsageError
+from spikefab.errors import UsageError, shortened
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.spec import State
 from spikefab.toolchain.tools import rtlil_to_verilog
@@ -28,8 +28,8 @@ class Design(Protocol):
 
 def module_name(neuron: Design, name: str | None = None) -> str:
     """The name of the Verilog module: the given name, else that of the model. Raises UsageError if it is no identifier."""
-    if name is not None and not (name.isascii() and name.isidentifier()):
-        raise UsageError(f"{name!r} cannot name a Verilog module: use letters, digits and underscores.")
+    if name is not None and not (isinstance(name, str) and name.isascii() and name.isidentifier()):
+        raise UsageError(f"{shortened(name)} cannot name a Verilog module: use letters, digits and underscores.")
     return name or neuron.datapath.model.__name__
 
 

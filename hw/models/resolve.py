@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spikefab.errors import Advice, FileError, SpikefabError, UsageError
+from spikefab.calls import listed
+from spikefab.errors import Advice, FileError, SpikefabError, UsageError, shortened
 from spikefab.hw.datapath import datapath
 from spikefab.hw.neuron import Neuron
 
@@ -38,9 +39,7 @@ def resolve_models(models: "str | type[Neuron] | Iterable[str | type[Neuron]] | 
     """
     if models is None:
         return list(every_model().values())
-    given = [models] if isinstance(models, str | type) else models
-    if not isinstance(given, Iterable):
-        raise UsageError(f"models are names or classes in a list, not {models!r}.")
+    given = [models] if isinstance(models, str | type) else listed(models, "models are names or classes")
     flat = [x for m in given for x in (m.split(",") if isinstance(m, str) else [m])]
     found: dict[str, type[Neuron]] = {}
     for model in map(get_model, flat):
@@ -176,7 +175,10 @@ def _checked(found: Any, source: str) -> type[Neuron]:
 def _neuron(found: Any, source: str) -> type[Neuron]:
     """The class, if it is a model. Raises UsageError if it is not."""
     if not (isinstance(found, type) and issubclass(found, Neuron) and found is not Neuron):
-        raise UsageError(f"{source} takes a subclass of Neuron, not {found!r}.")
+        if isinstance(found, Neuron):
+            kind = type(found).__name__
+            raise UsageError(f"{source} takes the class of a model, {kind}, and not a neuron, {kind}(...).")
+        raise UsageError(f"{source} takes a subclass of Neuron, not {shortened(found)}.")
     return found
 
 

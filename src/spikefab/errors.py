@@ -24,6 +24,14 @@ def readable(text: str) -> str:
     return halves.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def shortened(value: object) -> str:
+    """A value as a message shows it: its `repr`; if that is long, its type."""
+    text = repr(value)
+    return (
+        text if len(text) <= 40 and not re.search(r"\n| at 0x", text) else f"an object of type {type(value).__name__}"
+    )
+
+
 class Advice(Enum):
     """What a user can do about an error or a notice. Each interface (Python, command line, Studio) has its own words for it.
 

@@ -211,11 +211,11 @@ def test_what_cannot_be_run_is_said_before_anything_is_sent():
         wire.board.advance = lambda data: pytest.fail("bytes were sent")
         for current, options, words in (
             ([5.0], {}, "outside the input's span"),
-            ([np.nan], {}, "outside the input's span"),
-            ([], {}, "without samples"),
+            ([np.nan], {}, "not a number at sample 0"),
+            ([], {}, r"must be \(T,\) nA"),
             ([0.0], {"every": 3}, "every = 3 is not one of"),
             ([0.0], {"noise_bits": 17}, "noise of 17 bits"),
-            ([0.0], {"noise_bits": 4, "seed": 0}, "seed 0"),
+            ([0.0], {"noise_bits": 4, "seed": 0}, "seed is a whole number of 1 or more, not 0"),
             ([3.9] * 50, {"noise_bits": 16}, "current and noise together"),
         ):
             with pytest.raises(UsageError, match=words):

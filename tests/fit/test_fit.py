@@ -232,8 +232,8 @@ def test_top_k_and_chosen_models(single):
         ({"models": ["Izikevich"]}, UsageError, "did you mean IzhikevichNeuron"),
         ({"models": "Izikevich"}, UsageError, "did you mean IzhikevichNeuron"),
         ({"budget": 100.5}, UsageError, "whole numbers"),
-        ({"dt": None}, UsageError, "needs dt"),
-        ({"voltage": np.zeros((5000, 3)), "current": np.zeros((5000, 3))}, UsageError, "transpose the arrays"),
+        ({"dt": None}, UsageError, "dt is missing"),
+        ({"voltage": np.zeros((5000, 3)), "current": np.zeros((5000, 3))}, UsageError, "transpose the array to"),
         ({"voltage": np.zeros(50), "current": np.ones(50)}, RecordingError, "lasts 5 ms: a fit needs 10 ms"),
         ({"models": []}, UsageError, "no model"),
         ({"word": 20}, UsageError, "word 20"),
@@ -245,7 +245,7 @@ def test_top_k_and_chosen_models(single):
         ({"current": np.zeros(10000)}, RecordingError, "zero"),
         ({"current": np.ones(100)}, UsageError, "10000 samples of voltage but 100 of current"),
         ({"voltage": None}, UsageError, "either a recording"),
-        ({"voltage": np.full(10000, np.nan)}, RecordingError, "not a number"),
+        ({"voltage": np.full(10000, np.nan)}, RecordingError, "no sample at which"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(single, options, error, match):

@@ -32,7 +32,7 @@ def test_an_absent_file_is_a_failed_cell(tmp_path):
         ({"seed": object()}, UsageError, "seed must be a whole number"),
         ({"reading": {"electrode": object()}}, UsageError, "must be numbers, names"),
         ({"shard": (3, 2)}, UsageError, "shard 3/2 does not exist"),
-        ({"jobs": 0}, UsageError, "jobs must be at least 1"),
+        ({"jobs": 0}, UsageError, "jobs is a whole number of 1 or more"),
         ({"reading": {"current": Path("absent.csv")}}, FileError, "does not exist"),
         ({"reading": {"current": "absent.csv"}}, FileError, "does not exist"),
         ({"reading": {"units": "mV,m"}}, UsageError, "such as mV,pA"),

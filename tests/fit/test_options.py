@@ -114,7 +114,7 @@ def test_they_are_frozen_and_normal():
         ({"word": 20}, "word 20"),
         ({"word": "18"}, "word must be a whole number"),
         ({"step": 5.0}, "dt = 5"),
-        ({"step": "fast"}, "step of the hardware must be a number"),
+        ({"step": "fast"}, "step is one number in ms"),
         ({"top_k": True}, "whole numbers of at least 1"),
         ({"budget": 0}, "whole numbers of at least 1"),
         ({"seed": -1}, "seed must be a whole number from 0 to"),
@@ -130,7 +130,7 @@ def test_they_are_frozen_and_normal():
         ({"fixed": {"E_L": "low"}}, "fixed takes a number"),
         ({"fixed": ["E_L"]}, "fixed takes a number"),
         ({"bounds": {"E_L": -70}}, "bounds takes two numbers"),
-        ({"bounds": {"E_L": (-70, None)}}, "bounds takes two numbers"),
+        ({"bounds": {"E_L": (-70, None)}}, "a bound of E_L is one number in mV, not None"),
         ({"fixed": {"tau_x": 5.0}}, "none of the models has a parameter tau_x"),
     ],
 )

@@ -22,7 +22,7 @@ Tree = dict[str, str]  # path of a file from the root of the repository: its tex
 # Each file belongs to the longest name here that it begins with, and may import its own line and the lines above.
 LAYERS = [
     ["errors"],
-    ["files", "interrupts", "shapes", "delegates", "markup", "progress"],
+    ["files", "interrupts", "shapes", "delegates", "markup", "progress", "units", "calls"],
     ["toolchain"],
     ["hw.fixed", "hw.ops", "hw.interval", "hw.trace", "hw.proofs"],
     ["hw.conversions", "hw.spec", "hw.parameter_table"],

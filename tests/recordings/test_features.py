@@ -128,8 +128,8 @@ def test_bad_input():
     with pytest.raises(UsageError, match="samples of voltage but"):
         extract_features(v, DT, i[:-1])
     with pytest.raises(RecordingError, match="not a number"):
-        extract_features(np.append(v, np.nan), DT)
-    with pytest.raises(UsageError, match="time step"):
+        extract_features(np.concatenate([v, [np.nan], v]), DT)
+    with pytest.raises(UsageError, match="dt must be a positive number"):
         extract_features(v, -1.0)
 
 

@@ -204,8 +204,8 @@ def test_files_that_are_none(tmp_path):
     }.items():
         with pytest.raises(FileError, match=sentence):
             read(tmp_path / name)
-    for dt in (0.0, -0.1, float("nan")):
-        with pytest.raises(UsageError, match="positive number of ms"):
+    for dt, words in ((0.0, "positive number of ms"), (-0.1, "positive number of ms"), (float("nan"), "not nan")):
+        with pytest.raises(UsageError, match=words):
             read(tmp_path / "missing.csv", dt=dt)
 
 

@@ -38,20 +38,30 @@ def test_arrays_that_make_a_recording():
     assert Recording.from_arrays(V.tolist(), STEP.tolist(), 0.1).sweeps[0].window == (10.0, 30.0)
 
 
+def test_what_pads_the_ends_is_cut_and_said():
+    padded = np.where(np.arange(400) < 390, V, np.nan)
+    recording = Recording.from_arrays([V, padded], [STEP, np.where(np.arange(400) < 5, np.nan, STEP)], 0.1)
+    assert [len(s.voltage) for s in recording.sweeps] == [400, 385]
+    assert recording.notes == ("samples that are no numbers are cut from the ends of 1 of 2 sweeps",)
+    assert recording.sweeps[1].window == (9.5, 29.5)  # counted from what is left
+
+
 @pytest.mark.parametrize(
     ("voltage", "current", "dt", "kind", "sentence"),
     [
         (V, STEP[:-1], 0.1, UsageError, "400 samples of voltage but 399 of current"),
         ([V, V], [STEP, STEP, STEP], 0.1, UsageError, "2 sweeps of voltage but 3 of current"),
-        (np.append(V[:-1], np.nan), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        (np.where(np.arange(400) == 7, np.nan, V), STEP, 0.1, RecordingError, "voltage is not a number at sample 7"),
+        (np.append(V[:-1], np.inf), STEP, 0.1, RecordingError, "voltage is not a number at sample 399"),
+        (np.full(400, np.nan), STEP, 0.1, RecordingError, "no sample at which voltage and current are numbers"),
         ([V, V], [STEP, np.full(400, np.inf)], 0.1, RecordingError, "current is not a number at sample 0 of sweep 1"),
         ([], [], 0.1, RecordingError, "voltage is empty"),
         (V, [], 0.1, RecordingError, "current is empty"),
         (V, STEP, 0.0, UsageError, "positive number of ms"),
-        (V, STEP, float("nan"), UsageError, "positive number of ms"),
+        (V, STEP, float("nan"), UsageError, "dt is one number in ms, not nan"),
         (np.zeros((2, 2, 2)), None, 0.1, UsageError, "shape"),
-        ("volts", None, 0.1, UsageError, "numbers in an array"),
-        (5.0, None, 0.1, UsageError, "numbers in an array"),
+        ("volts", None, 0.1, UsageError, "numbers in mV"),
+        (5.0, None, 0.1, UsageError, "shape"),
     ],
 )
 def test_arrays_that_do_not(voltage, current, dt, kind, sentence):
