@@ -208,31 +208,8 @@ class FitResult:
         return delegate("plot_result")(self)
 
     def parameters(self) -> ParameterTable:
-        """The parameters as a list of dicts, shown as a table; see `ParameterTable` for what each has.
-
-        A parameter is at a bound if it was searched and lies within 1 % of the range from an end, except for the value 0:
-        without a refractory time or adaptation, it is rightly 0. The range is its `sensitivity`.
-        """
-        rows = []
-        for name, p in self._datapath.params.items():
-            value = self.params[name]
-            lo, hi = self.searched.get(name, tuple(map(float, p.bounds)))
-            ends = np.array([lo, value, hi])
-            low, at, high = np.log(ends) if p.log and lo > 0 and value > 0 else ends
-            near = name in self.searched and not 0.01 < (at - low) / (high - low) < 0.99
-            rows.append(
-                {
-                    "name": name,
-                    "value": value,
-                    "unit": p.unit,
-                    "meaning": p.doc,
-                    "bounds": (lo, hi),
-                    "free": p.free,
-                    "at_bound": bool(near and value),
-                    "range": self.sensitivity.get(name),
-                }
-            )
-        return ParameterTable(rows)
+        """The parameters as a list of dicts, shown as a table; see `ParameterTable`. The ranges are its `sensitivity`."""
+        return ParameterTable.of(self._datapath.params, self.params, self.searched, self.sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `result.json` for this model: numbers, names and None, without arrays and time stamps."""

@@ -269,21 +269,7 @@ class Neuron(wiring.Component):
 
     def parameters(self) -> ParameterTable:
         """The parameters with values, units, bounds and meanings: a list of dicts, shown as a table."""
-        declared, values = self.datapath.params, self.values
-        rows = [
-            {
-                "name": name,
-                "value": values[name],
-                "unit": p.unit,
-                "meaning": p.doc,
-                "bounds": tuple(map(float, p.bounds)),
-                "free": p.free,
-                "at_bound": False,
-                "range": None,
-            }
-            for name, p in declared.items()
-        ]
-        return ParameterTable(rows)
+        return ParameterTable.of(self.datapath.params, self.values)
 
     @classmethod
     def mathematics(cls) -> Any:

@@ -1,8 +1,13 @@
 """The parameters of a neuron as a table: a list of rows for programs, which terminal and notebook show as a table."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
 
 from spikefab.markup import Markup, table, tag, view
+
+from .spec import Param
 
 COLUMNS = ("parameter", "value", "unit", "bounds", "can vary within", "", "meaning")
 
@@ -16,9 +21,41 @@ class ParameterTable(list[dict[str, Any]]):
     meaning   in words
     bounds    (low, high) between which it was searched; of one that was not, those of the hardware
     free      whether a fit searches it by default; the others are measured in the recording first, and refined
-    at_bound  whether it was searched and ended at one of the bounds
+    at_bound  whether it was searched and lies within 1 % of the range from one of the bounds, except for the value 0: without a
+              refractory time or adaptation, it is rightly 0
     range     (low, high) within which it alone can change before the training loss grows by a tenth; None if unknown
     """
+
+    @classmethod
+    def of(
+        cls,
+        declared: Mapping[str, Param],
+        values: Mapping[str, float],
+        searched: Mapping[str, tuple[float, float]] | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+    ) -> Self:
+        """The table of parameters with these values; of a fit also the bounds of those that were searched, and their ranges."""
+        searched, ranges = searched or {}, ranges or {}
+        rows = []
+        for name, p in declared.items():
+            value = values[name]
+            lo, hi = searched.get(name, tuple(map(float, p.bounds)))
+            ends = np.array([lo, value, hi])
+            low, at, high = np.log(ends) if p.log and lo > 0 and value > 0 else ends
+            near = name in searched and not 0.01 < (at - low) / (high - low) < 0.99
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "unit": p.unit,
+                    "meaning": p.doc,
+                    "bounds": (lo, hi),
+                    "free": p.free,
+                    "at_bound": bool(near and value),
+                    "range": ranges.get(name),
+                }
+            )
+        return cls(rows)
 
     def __repr__(self) -> str:
         rows = [COLUMNS, *self._rows()]

@@ -7,6 +7,7 @@ import numpy as np
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.neuron import Neuron
 from spikefab.sim import kernels
+from spikefab.units import currents
 
 from .recording_picture import Trace, draw_traces
 
@@ -22,7 +23,7 @@ def plot_neuron(neuron: Neuron, current: Any = None) -> "Figure":
     simulation = neuron.simulation
     what = ""
     if current is not None:
-        start, codes = _initial(neuron), simulation.input_codes(current)
+        start, codes = _initial(neuron), simulation.input_codes(currents(current, neuron.dt, several=False))
     elif simulation.last_run is not None:
         start, codes = simulation.last_run
     else:
