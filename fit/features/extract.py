@@ -207,7 +207,7 @@ def spike_shapes(recording: Recording, sweep: int) -> dict[str, Floats]:
         "time": spikes.time,
         "end_time": spikes.trough_index * dt,
     }
-    return times | _shapes(seen, dt)
+    return {name: np.asarray(x, dtype=np.float64) for name, x in times.items()} | _shapes(seen, dt)
 
 
 def _shapes(o: Observed, dt: float) -> dict[str, Floats]:
