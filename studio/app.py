@@ -21,11 +21,9 @@ from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
 from spikefab.fit.report.json_values import finite
-from spikefab.shapes import conforms
 
-from . import cards, commands, job_requests, neuron_requests, recordings
+from . import built, cards, commands, job_requests, neuron_requests, recordings
 from .guard import UPLOAD, Guard, TooLarge
-from .job_events import BuildReport
 from .jobs import OVER, Jobs
 from .live import Bench
 from .project import Missing, Project, file_name, shown_name
@@ -254,10 +252,12 @@ class Studio:
     # -- models and boards -------------------------------------------------------------------------------------------
 
     async def get_models(self, _: Request) -> Response:
-        return _json({"models": await to_thread.run_sync(lambda: cards.models(self._builds()))})
+        return _json({"models": await to_thread.run_sync(lambda: cards.models(built.builds(self.jobs)))})
 
     async def get_boards(self, _: Request) -> Response:
-        return _json({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
+        return _json(
+            {"boards": await to_thread.run_sync(lambda: cards.boards(built.builds(self.jobs), built.outcomes(self.jobs)))}
+        )
 
     async def get_parameters(self, request: Request) -> Response:
         query = query_of(request)
@@ -273,18 +273,6 @@ class Studio:
     async def simulate(self, request: Request) -> Response:
         body = _object(await request.body())
         return Response(await to_thread.run_sync(self.bench.simulate, body), media_type="application/octet-stream")
-
-    def _builds(self) -> list[dict[str, Any]]:
-        """Size and speed of the builds of this project."""
-        found = []
-        for job in self.jobs.all():
-            if job["kind"] == "build" and job["state"] == "done":
-                report = next((e for _, e in self.jobs.events(job["id"]) if e["type"] == "report"), None)
-                if report is not None and conforms(report, BuildReport):
-                    used = {name: report[name][0] for name in ("cells", "multipliers", "block_rams")}
-                    named = {name: report[name] for name in ("board", "model", "word", "mhz")}
-                    found.append(named | used | {"job": job["id"]})
-        return found
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 

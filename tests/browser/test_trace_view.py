@@ -21,7 +21,7 @@ def columns(recording):
 
 
 def written(path, columns, head=True):
-    rows = ([",".join(columns)] if head else []) + [",".join(f"{x:.6g}" for x in row) for row in zip(*columns.values())]
+    rows = ([",".join(columns)] if head else []) + [",".join(f"{x:.6g}" for x in row) for row in zip(*columns.values(), strict=True)]
     path.write_text("\n".join(rows) + "\n")
     return path
 
