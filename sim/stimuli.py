@@ -58,8 +58,9 @@ class Stimulus:
 def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[list[Stimulus], set[coverage.Goal]]:
     """The stimuli of a regression, `steps` steps in all, and the coverage goals that they do not reach.
 
-    There are more steps than that if fewer would not reach SPIKES spikes and the corners. The stimuli with the neuron's own registers come first. `recorded` is a current (T,) nA to play for the kind `recorded`;
-    without it, a synthetic current as a cell receives it in vivo is played.
+    There are more steps than that if it takes more to reach SPIKES spikes and the corners. The stimuli with the neuron's own
+    registers come first. `recorded` is a current (T,) nA to play for the kind `recorded`; without it, a synthetic current as a
+    cell receives it in vivo is played.
     """
     rng, dp = np.random.default_rng(seed), neuron.datapath
     own = _own(neuron, steps // 6, rng, recorded)

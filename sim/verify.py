@@ -33,7 +33,10 @@ class Plan:
 
 
 def prepare(neuron: Neuron, *, steps: int = 20_000, seed: int = 0, current=None) -> Plan:
-    """Prepare a regression of `steps` steps, or of as many as it takes, see `stimuli`. `current` (T,) nA is a recorded current to play in addition."""
+    """Prepare a regression of `steps` steps, or of as many as it takes, see `stimuli`.
+
+    `current` (T,) nA is a recorded current to play in addition.
+    """
     plan, missed = stimuli(neuron, steps, seed, current)
     return Plan(neuron, plan, _golden(neuron.datapath, plan), missed)
 

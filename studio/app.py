@@ -256,7 +256,11 @@ class Studio:
 
     async def get_boards(self, _: Request) -> Response:
         return _json(
-            {"boards": await to_thread.run_sync(lambda: cards.boards(built.builds(self.jobs), built.outcomes(self.jobs)))}
+            {
+                "boards": await to_thread.run_sync(
+                    lambda: cards.boards(built.builds(self.jobs), built.outcomes(self.jobs))
+                )
+            }
         )
 
     async def get_parameters(self, request: Request) -> Response:

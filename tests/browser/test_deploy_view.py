@@ -115,7 +115,7 @@ def test_the_board_comes_first_and_each_model_says_whether_it_fits(visit, projec
     page.wait_for_function("() => document.querySelector('#bench-state').innerText.includes('0.1 ms')", timeout=MOST)
     # other parameters are other codes in the same hardware
     codes = page.inner_text("#codes")
-    page.fill("#p-R_m", "300")
+    page.click("#plus-R_m")
     page.wait_for_function("t => document.querySelector('#codes').innerText !== t", arg=codes)
     page.click("#bench-deploy")
     page.wait_for_selector("#neuron-fits [data-verdict=fits]")
