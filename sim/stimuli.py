@@ -56,10 +56,11 @@ class Stimulus:
 
 
 def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[list[Stimulus], set[coverage.Goal]]:
-    """The stimuli of a regression, at least `steps` steps in all, and the coverage goals that they do not reach.
+    """The stimuli of a regression, `steps` steps in all, and the coverage goals that they do not reach.
 
-    The stimuli with the neuron's own registers come first. `recorded` is a current (T,) nA to play for the kind `recorded`;
-    without it, a synthetic current as a cell receives it in vivo is played.
+    There are more steps than that if it takes more to reach SPIKES spikes and the corners. The stimuli with the neuron's own
+    registers come first. `recorded` is a current (T,) nA to play for the kind `recorded`; without it, a synthetic current as a
+    cell receives it in vivo is played.
     """
     rng, dp = np.random.default_rng(seed), neuron.datapath
     own = _own(neuron, steps // 6, rng, recorded)
@@ -70,9 +71,11 @@ def stimuli(neuron: Neuron, steps: int, seed: int = 0, recorded=None) -> tuple[l
     )
     later = corners.draw(dp, rng, (CORNER_STEPS - 1) * len(first))[2].reshape(CORNER_STEPS - 1, -1)
     cornered = Stimulus("corners", corner_states, corner_coefficients, np.concatenate([first[None], later]))
-    stalled = Stimulus("stalled", own[0].states, own[0].coefficients, own[0].current[: max(steps // 20, 100)], True)
-    rest = steps - sum(s.steps for s in (*own, cornered, stalled))
-    segments = max(-(-rest // RANDOM_STEPS), 8)
+    length = max(steps // 20, 100)
+    rest = steps - sum(s.steps for s in (*own, cornered)) - length
+    segments = max(rest // RANDOM_STEPS, 8)
+    length += max(rest - segments * RANDOM_STEPS, 0)  # so that the steps are as many as were asked
+    stalled = Stimulus("stalled", own[0].states, own[0].coefficients, own[0].current[:length], True)
     return [*own, _random(neuron, segments, rng, recorded), cornered, stalled], found.missed
 
 

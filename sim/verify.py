@@ -35,7 +35,10 @@ class Plan:
 
 
 def prepare(neuron: Neuron, *, steps: int = 20_000, seed: int = 0, current=None) -> Plan:
-    """Prepare a regression of at least `steps` steps. `current` (T,) nA is a recorded current to play in addition."""
+    """Prepare a regression of `steps` steps, or of as many as it takes, see `stimuli`.
+
+    `current` (T,) nA is a recorded current to play in addition.
+    """
     plan, missed = stimuli(neuron, steps, seed, current)
     return Plan(neuron, plan, _golden(neuron.datapath, plan), missed)
 
@@ -79,7 +82,9 @@ def verify(
     progress: Progress | None = None,
     build_dir: str | Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Simulate the hardware of a neuron over at least `steps` steps, and compare it with the reference.
+    """Simulate the hardware of a neuron over `steps` steps, and compare it with the reference.
+
+    There are more steps if it takes more to reach 50 spikes and every corner of the arithmetic, see `stimuli`.
 
     Returns a list of checks, one for each kind of stimulus (see `stimuli`), with the numbers of steps, spikes, saturations
     and mismatches. A mismatch raises no error here, see `require_exact`.

@@ -282,6 +282,20 @@ class _BoardBuild(TypedDict):
     job: str | None
 
 
+class _Outcome(TypedDict):
+    """A build that came so far as to show whether a neuron fits a board: in its resources, and at its clock."""
+
+    board: str
+    model: str
+    settings: Settings
+    word: int
+    dt: float
+    i_span: float
+    fits: bool
+    why: str  # a sentence if it does not fit
+    job: str
+
+
 class Board(TypedDict):
     name: str
     family: str
@@ -295,6 +309,7 @@ class Board(TypedDict):
     words: list[int]
     source: str
     builds: list[_BoardBuild]
+    outcomes: list[_Outcome]
 
 
 class Project(TypedDict):

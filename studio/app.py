@@ -19,12 +19,10 @@ from starlette.routing import Route
 from spikefab import __version__
 from spikefab.errors import SpikefabError, UsageError
 from spikefab.fit.features.observed import PULSE
-from spikefab.shapes import conforms
 
-from . import cards, commands, neuron_requests, recordings
+from . import built, cards, commands, neuron_requests, recordings
 from .bodies import json_answer, object_of
 from .guard import UPLOAD, Guard, TooLarge
-from .job_events import BuildReport
 from .job_names import other_than
 from .job_routes import JobRoutes
 from .jobs import Jobs
@@ -262,10 +260,11 @@ class Studio:
     # -- models and boards -------------------------------------------------------------------------------------------
 
     async def get_models(self, _: Request) -> Response:
-        return json_answer({"models": await to_thread.run_sync(lambda: cards.models(self._builds()))})
+        return json_answer({"models": await to_thread.run_sync(lambda: cards.models(built.builds(self.jobs)))})
 
     async def get_boards(self, _: Request) -> Response:
-        return json_answer({"boards": await to_thread.run_sync(lambda: cards.boards(self._builds()))})
+        made, outcomes = partial(built.builds, self.jobs), partial(built.outcomes, self.jobs)
+        return json_answer({"boards": await to_thread.run_sync(lambda: cards.boards(made(), outcomes()))})
 
     async def get_parameters(self, request: Request) -> Response:
         query = query_of(request)
@@ -282,18 +281,6 @@ class Studio:
     async def simulate(self, request: Request) -> Response:
         body = object_of(await request.body())
         return Response(await to_thread.run_sync(self.bench.simulate, body), media_type="application/octet-stream")
-
-    def _builds(self) -> list[dict[str, Any]]:
-        """Size and speed of the builds of this project."""
-        found = []
-        for job in self.jobs.all():
-            if job["kind"] == "build" and job["state"] == "done":
-                report = next((e for _, e in self.jobs.events(job["id"]) if e["type"] == "report"), None)
-                if report is not None and conforms(report, BuildReport):
-                    used = {name: report[name][0] for name in ("cells", "multipliers", "block_rams")}
-                    named = {name: report[name] for name in ("board", "model", "word", "mhz")}
-                    found.append(named | used | {"job": job["id"]})
-        return found
 
 
 # -- requests and answers --------------------------------------------------------------------------------------------

@@ -110,6 +110,20 @@ class BuildReport(TypedDict):
     bitstream: str
 
 
+class BuildOutcome(TypedDict):
+    """Whether a neuron fits a board, as its build has shown."""
+
+    type: Literal["outcome"]
+    board: str
+    model: str
+    settings: Settings
+    word: int
+    dt: float
+    i_span: float
+    fits: bool  # its resources suffice, and it reaches the clock
+    why: str  # a sentence if it does not
+
+
 class Check(TypedDict):
     stimulus: str
     steps: int
@@ -189,5 +203,6 @@ class _Checks(TypedDict):
 
 
 JobEvent = (
-    _State | _Notice | Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | Samples | BoardRun
+    _State | _Notice | Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | BuildOutcome
+    | Samples | BoardRun
 )  # fmt: skip

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from spikefab import interrupts
-from spikefab.errors import FileError, MismatchError, SpikefabError, UsageError
+from spikefab.errors import DoesNotFitError, FileError, MismatchError, SpikefabError, TimingError, UsageError
 from spikefab.files import require_writable
 
 from .job_log import say
@@ -228,11 +228,18 @@ class _Work:
         neuron, _ = self._neuron()
         board, step = get_board(self.settings["board"]), self._steps()
         self.out.mkdir(exist_ok=True)
-        with _Logs(self.out, lambda name, text: self.say("log", step=name, text=text)):
-            report = build(
-                neuron, board.name, self.out, seed=self.settings["seed"], floorplan=True,
-                progress=lambda name, state, text: step(name, state, said(text, self.folder)),
-            )  # fmt: skip
+        about = {"board": board.name, "model": type(neuron).__name__, "settings": dict(type(neuron).chosen)}
+        about |= {"word": neuron.word, "dt": neuron.dt, "i_span": neuron.datapath.i_span}
+        try:
+            with _Logs(self.out, lambda name, text: self.say("log", step=name, text=text)):
+                report = build(
+                    neuron, board.name, self.out, seed=self.settings["seed"], floorplan=True,
+                    progress=lambda name, state, text: step(name, state, said(text, self.folder)),
+                )  # fmt: skip
+        except (DoesNotFitError, TimingError) as error:
+            self.say("outcome", **about, fits=False, why=said(error, self.folder, self.folder.parent.parent))
+            raise
+        self.say("outcome", **about, fits=True, why="")
         there = {"cells": board.cells, "multipliers": board.multipliers, "block_rams": board.block_rams}
         content = report.as_dict() | {name: [getattr(report, name), n] for name, n in there.items()}
         drawn = (self.out / "floorplan.svg").is_file()

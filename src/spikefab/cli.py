@@ -166,7 +166,8 @@ def make_parser() -> argparse.ArgumentParser:
     c = command("verify", "commands:verify", "Compare hardware and reference, bit for bit")
     _add_neuron(c)
     c.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (default verilator)")
-    c.add_argument("--steps", type=_positive, default=20_000, metavar="N", help="steps, at least (default 20000)")
+    c.add_argument("--steps", type=_positive, default=20_000, metavar="N",
+                   help="steps; more if 50 spikes and every corner of the arithmetic take more (default 20000)")  # fmt: skip
     _add_build(command)
     c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench")
     _add_neuron(c)

@@ -21,10 +21,8 @@ def columns(recording):
 
 
 def written(path, columns, head=True):
-    rows = ([",".join(columns)] if head else []) + [
-        ",".join(f"{x:.6g}" for x in row) for row in zip(*columns.values(), strict=True)
-    ]
-    path.write_text("\n".join(rows) + "\n")
+    rows = [",".join(f"{x:.6g}" for x in row) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join([",".join(columns)] * head + rows) + "\n")
     return path
 
 

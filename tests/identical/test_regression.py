@@ -64,6 +64,18 @@ def test_what_search_finds(kind):
 
 
 @pytest.mark.parametrize("kind", [LIFNeuron, ResonateAndFireNeuron], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("steps", [20_000, 20_001, 20_049, 100_003])
+def test_the_steps_are_as_many_as_were_asked(kind, steps):
+    found, missed = stimuli(kind(), steps)
+    assert sum(s.steps for s in found) == steps and not missed
+
+
+def test_few_steps_become_more_until_there_are_spikes():
+    found, missed = stimuli(LIFNeuron(), 100)
+    assert sum(s.steps for s in found) > 100 and not missed
+
+
+@pytest.mark.parametrize("kind", [LIFNeuron, ResonateAndFireNeuron], ids=lambda kind: kind.__name__)
 def test_same_seed_same_stimuli(kind):
     first, second = (stimuli(kind(), 400, seed=5)[0] for _ in range(2))
     for a, b in zip(first, second, strict=True):

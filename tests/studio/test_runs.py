@@ -14,7 +14,7 @@ from spikefab.boards.table import get_board
 from spikefab.boards.top import Setup
 from spikefab.boards.twin import ReferenceTwin
 from spikefab.cli import main, make_parser
-from spikefab.errors import MismatchError
+from spikefab.errors import DoesNotFitError, MismatchError, TimingError, ToolError
 from spikefab.fit.report.folder import fitted_neuron
 from spikefab.hw.models import LIFNeuron
 from spikefab.shapes import conforms
@@ -264,3 +264,34 @@ def test_events_are_few_and_a_repeated_run_begins_anew(monkeypatch):
     run()  # the line lost data
     events.flush()
     assert len(said) <= 4.1 / EVERY + 2
+
+
+@pytest.mark.parametrize("error", [DoesNotFitError, TimingError, ToolError, None])
+def test_a_build_says_whether_the_neuron_fits(tmp_path, monkeypatch, error):
+    """What place and route says is an outcome; that a tool is missing says nothing of the neuron."""
+
+    def built(neuron, board, out, **more):
+        if error is not None:
+            raise error(f"{type(neuron).__name__} has trouble in {out}/place-and-route.log.")
+        return SimpleNamespace(cells=1, multipliers=2, block_rams=3, bitstream=str(out / "x.bin"), as_dict=dict)
+
+    monkeypatch.setattr("spikefab.boards.build.build", built)
+    said = []
+    work = worker._Work.__new__(worker._Work)
+    work.folder, work.out = tmp_path / "jobs" / "j", tmp_path / "jobs" / "j" / "out"
+    work.folder.mkdir(parents=True)
+    work.settings = {"board": "icebreaker", "seed": 1}
+    monkeypatch.setattr(work, "_neuron", lambda: (LIFNeuron(word=16, dt=0.05), None))
+    monkeypatch.setattr(work, "say", lambda kind, **content: said.append({"type": kind, **content}))
+    if error is None:
+        assert work._build() == "done"
+    else:
+        with pytest.raises(error):
+            work._build()
+    outcomes = [e for e in said if e["type"] == "outcome"]
+    assert len(outcomes) == (error is not ToolError)
+    for e in outcomes:
+        assert conforms(e, JobEvent)
+        assert (e["board"], e["model"], e["word"], e["dt"]) == ("icebreaker", "LIFNeuron", 16, 0.05)
+        assert e["fits"] == (error is None) and (e["why"] == "") == (error is None)
+        assert str(tmp_path) not in e["why"]

@@ -283,6 +283,18 @@ export interface BuildReport {
   floorplan: string | null;
   bitstream: string;
 }
+/** Whether a neuron fits a board, as its build has shown. */
+export interface BuildOutcome {
+  type: "outcome";
+  board: string;
+  model: string;
+  settings: Settings;
+  word: number;
+  dt: number;
+  i_span: number;
+  fits: boolean; // its resources suffice, and it reaches the clock
+  why: string; // a sentence if it does not
+}
 export interface Check {
   stimulus: string;
   steps: number;
@@ -329,6 +341,7 @@ export type JobEvent =
   | { type: "log"; step: string; text: string }
   | { type: "checks"; rows: Check[] }
   | BuildReport
+  | BuildOutcome
   | Samples
   | BoardRun;
 export type Neuron =
@@ -354,6 +367,17 @@ export interface Board {
     block_rams: number;
     mhz: number;
     job: string | null;
+  }[];
+  outcomes: {
+    board: string;
+    model: string;
+    settings: Settings;
+    word: number;
+    dt: number;
+    i_span: number;
+    fits: boolean; // its resources suffice, and it reaches the clock
+    why: string; // a sentence if it does not
+    job: string;
   }[];
 }
 export interface Project {

@@ -14,16 +14,13 @@ import { Table } from "../ui/table";
 import { jobTable } from "./jobTable";
 import { JobView } from "./jobView";
 import { RunForm } from "./runForm";
+import { type Design, type Verdict, verdict } from "./verdicts";
 
 const SEEN = 12; // number of newest fits whose models are offered
 
 /** A neuron that can be deployed, and what is known about it. */
-interface Deployed {
+interface Deployed extends Design {
   neuron: Neuron;
-  model: string;
-  word: number;
-  dt: number;
-  span: number; // nA: its input takes as much in either direction
   recorded: boolean; // whether there is a recorded current to run
   told: string;
 }
@@ -42,10 +39,15 @@ export class DeployView {
   private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
   private readonly run = new RunForm(() => this.start(this.run.start, "run"));
   private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
-  private readonly view = new JobView(() => this.visible);
+  private readonly fits = h("p", { id: "neuron-fits", role: "status" });
+  private readonly view = new JobView(
+    () => this.visible,
+    (j, port) => this.runBuilt(j, port),
+  );
   private readonly jobs: Table<Job>;
   private known: Board[] = [];
   private rows = new Map<string, { j: Job; row: Row; validated: boolean }>();
+  private ended = ""; // builds that were over when the boards were loaded
   private visible = false;
 
   constructor(private readonly prepare: () => void) {
@@ -67,8 +69,8 @@ export class DeployView {
     });
     set(
       this.el,
-      h("section", { class: "card" }, h("h2", null, "Neuron"), field("Deployed", this.neuron), this.about),
-      h("section", null, h("h2", null, "Board"), this.boards),
+      h("section", null, h("h2", null, "1. Board"), this.boards),
+      h("section", { class: "card" }, h("h2", null, "2. Neuron"), field("Deployed", this.neuron), this.about, this.fits),
       h(
         "section",
         { class: "card" },
@@ -81,12 +83,17 @@ export class DeployView {
             h("h2", null, "Verify"),
             h("p", { class: "soft" }, "The hardware in simulation against the reference, every state at every step."),
             h("div", { class: "row ends" }, field("Steps", this.steps), this.verify),
+            h("p", { class: "soft" }, "As many; more only if it takes more for 50 spikes and every corner of the arithmetic."),
           ),
           h(
             "div",
             null,
             h("h2", null, "Build"),
-            h("p", { class: "soft" }, "Synthesis, place and route, bitstream for the chosen board."),
+            h(
+              "p",
+              { class: "soft" },
+              "Synthesis, place and route, bitstream for the chosen board. How to flash and run it is shown with it.",
+            ),
             h("div", { class: "row ends" }, field("Seed of placement", this.seed), this.build),
           ),
           h(
@@ -105,7 +112,10 @@ export class DeployView {
     );
     on("jobs", () => {
       this.list();
-      if (this.visible) void this.offer();
+      if (!this.visible) return;
+      void this.offer();
+      const ended = builds();
+      if (ended !== this.ended) void this.load(); // a build has shown more
     });
     on("bench", () => this.visible && void this.offer());
   }
@@ -128,6 +138,7 @@ export class DeployView {
   }
 
   private async load(): Promise<void> {
+    this.ended = builds();
     try {
       this.known = (await get<{ boards: Board[] }>("boards")).boards;
     } catch (error) {
@@ -191,6 +202,7 @@ export class DeployView {
       return {
         neuron: { fit: j.id, rank: row.rank },
         model: row.model,
+        settings: row.settings,
         word: row.word,
         dt: row.dt,
         span: row.i_span,
@@ -203,6 +215,7 @@ export class DeployView {
     return {
       neuron: { model: present.model, settings: present.settings, word: present.word, dt: s.dt, i_span: s.i_span, codes: s.codes },
       model: present.model,
+      settings: present.settings,
       word: present.word,
       dt: s.dt,
       span: s.i_span,
@@ -215,6 +228,10 @@ export class DeployView {
     const d = this.deployed;
     say(this.about, d ? d.told : "Nothing to deploy yet: fit a recording in Auto-Fit, or open a model in Models.");
     const board = this.known.find((b) => b.name === session.board);
+    const found = d && board && verdict(board, d);
+    set(this.fits, found ? [mark(found), ` ${board.name}. ${found.why}`] : []);
+    this.fits.hidden = !found;
+    this.verdicts(board);
     this.verify.disabled = this.export.disabled = !d;
     this.build.disabled = !d || !board || !board.words.includes(d.word);
     this.run.fill(d, board?.name ?? null, !this.build.disabled);
@@ -256,6 +273,7 @@ export class DeployView {
           ["source", b.source],
         ].map(([a, x]) => x && [h("dt", null, a), h("dd", null, x)]),
       ),
+      d && h("p", { class: "board-fits" }, `${brief(d.model)}, ${d.word} bits: `, mark(verdict(b, d))),
       d && !b.words.includes(d.word) && h("p", { class: "warn" }, `Not built for a word of ${d.word} bits.`),
       d && h("h3", null, `Earlier builds of ${brief(d.model)}, ${d.word} bits`),
       d && !built.length && h("p", { class: "soft" }, "None yet."),
@@ -274,6 +292,32 @@ export class DeployView {
         ),
       ),
     );
+  }
+
+  /** Say of each neuron that is offered whether it fits the chosen board. */
+  private verdicts(board: Board | undefined): void {
+    for (const option of this.neuron.options) {
+      const row = this.rows.get(option.value)?.row;
+      const s = present.s;
+      const d: Design | null = row
+        ? { ...row, span: row.i_span }
+        : option.value === "bench" && s
+          ? { model: present.model, settings: present.settings, word: present.word, dt: s.dt, span: s.i_span }
+          : null;
+      option.dataset["text"] ??= option.text;
+      option.text = `${option.dataset["text"]}${d && board ? ` · ${verdict(board, d).short}` : ""}`;
+    }
+  }
+
+  /** Choose the board and the neuron of a build, and lead to the form that runs it. */
+  private runBuilt(j: Job, port: string): void {
+    const which = j.settings["neuron"] as Neuron;
+    const value = "fit" in which ? `${which.fit}:${which.rank}` : "bench";
+    if ([...this.neuron.options].some((o) => o.value === value && !o.disabled)) session.neuron = this.neuron.value = value;
+    session.board = String(j.settings["board"]);
+    keep();
+    this.fill();
+    this.run.choosePort(port);
   }
 
   private start(b: HTMLButtonElement, kind: "verify" | "build" | "export" | "run"): void {
@@ -302,4 +346,19 @@ export class DeployView {
     this.view.open(id);
     this.view.el.scrollIntoView({ block: "nearest" });
   }
+}
+
+/** The keys of the builds that are over. */
+const builds = () =>
+  project.jobs
+    .filter((j) => j.kind === "build" && over(j.state))
+    .map((j) => j.id)
+    .join();
+
+function mark(v: Verdict): HTMLElement {
+  const [sign, look] = { fits: ["✓", "good"], "does not fit": ["✕", "bad"], "not tried": ["?", "soft"] }[v.short] as [
+    string,
+    string,
+  ];
+  return h("b", { class: look, "data-verdict": v.short }, `${sign} ${v.short}`);
 }

@@ -10,6 +10,7 @@ import { act } from "../ui/messages";
 import { SameBox } from "../ui/sameBox";
 import { share } from "../ui/share";
 import { Table } from "../ui/table";
+import { afterBuild } from "./afterBuild";
 import { JobLabel } from "./jobLabel";
 import { told } from "./jobTable";
 import { JobTime } from "./jobTime";
@@ -46,7 +47,11 @@ export class JobView {
   private rows: Check[] = [];
   private built: BuildReport | null = null;
 
-  constructor(private readonly visible: () => boolean) {
+  /** `rerun` leads to the form that runs the neuron of a build at a port. */
+  constructor(
+    private readonly visible: () => boolean,
+    private readonly rerun: (j: Job, port: string) => void,
+  ) {
     this.time = new JobTime("job-time", visible);
     const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
     this.checks = new Table<Check>(
@@ -176,12 +181,14 @@ export class JobView {
     if (!this.rows.length) return null;
     const wrong = this.rows.reduce((n, c) => n + c.mismatches, 0);
     const steps = this.rows.reduce((n, c) => n + c.steps, 0);
+    const asked = Number(job(this.id)?.settings["steps"]);
+    const more = steps > asked ? `: ${count(asked)} were asked, but 50 spikes and every corner of the arithmetic take as many` : "";
     return wrong
       ? {
           good: false,
           text: `✕ ${count(wrong)} mismatches over ${count(steps)} steps in simulation: the hardware is not the reference.`,
         }
-      : { good: true, text: `✓ bit-exact over ${count(steps)} steps in simulation.` };
+      : { good: true, text: `✓ bit-exact over ${count(steps)} steps in simulation${more}.` };
   }
 
   private fillReport(j: Job | undefined): void {
@@ -247,6 +254,7 @@ export class JobView {
           ),
         ),
       ),
+      afterBuild(j!, r, (port) => this.rerun(j!, port)),
       r.floorplan &&
         h(
           "figure",

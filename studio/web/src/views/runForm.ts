@@ -95,6 +95,14 @@ export class RunForm {
     this.arrange();
   }
 
+  /** Choose a port, and show the form. */
+  choosePort(port: string): void {
+    this.port.value = port;
+    this.changed();
+    this.el.scrollIntoView({ block: "start" });
+    this.start.focus({ preventScroll: true });
+  }
+
   /** What to ask of the server; null if a field is wrong, which its message says. */
   asked(): Record<string, unknown> | null {
     const shown = [this.path, this.step, this.seconds, this.noise].filter((e) => !e.closest("[hidden]"));
