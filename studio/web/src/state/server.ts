@@ -25,7 +25,7 @@ export function source(path: string): string {
   return `/api/${path}${framed ? `${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}` : ""}`;
 }
 
-const GONE = "The Studio's server does not answer: is `spikefab studio` still running?";
+const GONE = "The Studio's server does not answer: does spikefab studio still run?";
 
 /** Why the server cannot be reached, or does not let this page in; null while all is well. */
 export let gone: Refusal | null = null;

@@ -14,7 +14,7 @@ export function messages(): [HTMLElement, HTMLElement, HTMLElement] {
     if (gone) {
       const more =
         gone.status === 0
-          ? " Jobs that run go on without it. This page connects by itself when it is there again; what you change until then is lost with a reload."
+          ? " Jobs that run go on without it. Start it again for the same folder and port, and this page connects by itself."
           : "";
       if (away.hidden) away.replaceChildren(h("span"));
       say(away.firstElementChild!, gone.message + more);

@@ -138,7 +138,7 @@ export class Fitted {
       });
       this.overlay.show(s);
       this.title.textContent = this.titled(l);
-      say(this.score, s.score ? scored(s, s.score, unseen.length > 0) : "");
+      say(this.score, s.score ? scored(s, s.score, unseen) : "");
       this.same.update(s);
     } catch (error) {
       complain(error, this.score);
@@ -193,9 +193,11 @@ export class Fitted {
   }
 }
 
-/** The score of a sweep in words, with its floor and ceiling. */
-function scored(s: Simulation, c: Score, held: boolean): string {
+/** The score of a sweep in words, with its floor and ceiling. `unseen` are its held-out parts, ms. */
+function scored(s: Simulation, c: Score, unseen: [number, number][]): string {
+  const part = unseen.reduce((sum, [a, b]) => sum + b - a, 0) < 0.99 * s.n * s.dt;
+  const held = unseen.length ? (part ? ", a part of which is held out" : ", held out") : "";
   const between = s.scale && `${s.scale.ceiling ? `ceiling ${fix(s.scale.ceiling.score)}, ` : ""}floor ${fix(s.scale.floor.score)}`;
-  const of = `This sweep${held ? ", which has a held-out part" : ""}: score ${fix(c.combined_score)}${between ? ` (${between})` : ""}`;
+  const of = `This sweep${held}: score ${fix(c.combined_score)}${between ? ` (${between})` : ""}`;
   return `${of}, masked rmse ${fix(c.masked_rmse, 2)} mV, spikes ${c.spikes_model} of the model, ${c.spikes_data} recorded.`;
 }

@@ -9,6 +9,7 @@ type Shown = Pick<FittedParameter, "name" | "unit" | "value"> & Partial<FittedPa
 /** A range as a text, with as many digits as tell its ends apart. */
 function range(x: [number, number] | null | undefined): string {
   if (!x) return "–";
+  if (x[0] === x[1]) return "only this";
   let digits = 3;
   while (digits < 6 && x[0] !== x[1] && short(x[0], digits) === short(x[1], digits)) digits++;
   return `${short(x[0], digits)} … ${short(x[1], digits)}`;
