@@ -231,6 +231,8 @@ REFUSED = [
      UsageError, "the current has the unit millivolt, which cannot be converted to nA."),
     ("simulate: a parameter in another unit", lambda: simulate(LIFNeuron, {"tau_m": 10 * ur.mV}, FIVE),
      UsageError, "LIFNeuron: tau_m has the unit millivolt, which cannot be converted to ms."),
+    ("fixed in a unit that only some of the models have", lambda: FitOptions(fixed={"a": 4 * nS}),
+     UsageError, "fixed a has different units in these models (1/ms, none, uS): give a number without unit."),
     ("fixed in another unit", lambda: FitOptions(fixed={"C": 1 * ur.mV}),
      UsageError, "fixed C has the unit millivolt, which cannot be converted to nF."),
     # -- time steps
