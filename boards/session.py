@@ -152,7 +152,7 @@ class Board:
         compare: bool = True,
         watch: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
     ) -> BoardRun:
-        """Run a current (T,) nA through the neuron, from its initial state.
+        """Run a current (T,), nA or in a unit that it carries, through the neuron, from its initial state.
 
         free        False: lockstep, each step waits for the host. True: free-run, one step a dt, by the clock of the board
         every       steps between two samples of the voltage, one of `link.DECIMATIONS`; spikes are always told

@@ -86,7 +86,9 @@ class FitOptions:
         put(self, "folds", None if self.folds is None else int(self.folds))
         put(self, "weights", _weights(self.weights))
         put(self, "free", _free(self.free))
-        units = {name: p.unit for model in self.models for name, p in model.params().items()}
+        units: dict[str, set[str]] = {}  # of each parameter, in all models that have it
+        for name, p in (item for model in self.models for item in model.params().items()):
+            units.setdefault(name, set()).add(p.unit)
         put(self, "fixed", _fixed(self.fixed, units))
         put(self, "bounds", _bounds(self.bounds, units))
         if not isinstance(self.anyway, bool):
@@ -226,31 +228,35 @@ def _names(given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fixed(given: Any, units: Mapping[str, str]) -> dict[str, float]:
-    from spikefab.units import number
-
+def _fixed(given: Any, units: Mapping[str, set[str]]) -> dict[str, float]:
     if given is None:
         return {}
     if not isinstance(given, Mapping) or any(_is_list(x) or isinstance(x, str) for x in given.values()):
         raise UsageError('fixed takes a number for each parameter, such as {"E_L": -70}.')
-    return {name: number(x, units.get(name, ""), f"fixed {name}") for name, x in given.items()}
+    return {name: _value(x, units.get(name, {""}), f"fixed {name}") for name, x in given.items()}
 
 
-def _bounds(given: Any, units: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    from spikefab.units import number
-
+def _bounds(given: Any, units: Mapping[str, set[str]]) -> dict[str, tuple[float, float]]:
     if given is None:
         return {}
     pairs: list[Any] = list(given.values()) if isinstance(given, Mapping) else [None]
     if not all(_is_list(pair) and len(pair) == 2 and not any(isinstance(x, str) for x in pair) for pair in pairs):
         raise UsageError('bounds takes two numbers for each parameter, such as {"tau_m": (5, 30)}.')
-    return {
-        name: (
-            number(low, units.get(name, ""), f"a bound of {name}"),
-            number(high, units.get(name, ""), f"a bound of {name}"),
-        )
-        for name, (low, high) in given.items()
-    }
+    ends = {}
+    for name, (low, high) in given.items():
+        known, what = units.get(name, {""}), f"a bound of {name}"
+        ends[name] = (_value(low, known, what), _value(high, known, what))
+    return ends
+
+
+def _value(x: Any, units: set[str], what: str) -> float:
+    """A value of a parameter that has these units in the models that are fitted."""
+    from spikefab.units import number
+
+    if len(units) > 1 and not isinstance(x, Real):
+        named = ", ".join(sorted(unit or "none" for unit in units))
+        raise UsageError(f"{what} has different units in these models ({named}): give a number without unit.")
+    return number(x, min(units), what)
 
 
 def _is_list(x: Any) -> bool:

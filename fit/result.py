@@ -179,6 +179,7 @@ class FitResult:
             raise UsageError(f"there is no sweep {sweep}: {len(self.initial)} were fitted, counted from 0.")
         return self.model(codes=self.codes, initial=self.initial[sweep], word=self.word, dt=self.dt, i_span=self.i_span)
 
+    @public
     def verify(self, **options: Any) -> list[dict[str, Any]]:
         """Compare the hardware with the reference, see `spikefab.sim.verify.verify`. Raises MismatchError if they differ."""
         from spikefab.sim.verify import require_exact, verify
@@ -188,6 +189,7 @@ class FitResult:
         require_exact(checks)
         return checks
 
+    @public
     def build(self, board: str, out_dir: str | Path = "build", **options: Any) -> Any:
         """Build a bitstream for a board, see `spikefab.boards.build.build`."""
         from spikefab.boards.build import build

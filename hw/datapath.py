@@ -180,6 +180,7 @@ def datapath(model: Model, word: int = 18, dt: float = 0.1, i_span: float | None
 
     `i_span` must be a power of two; None takes that of the model. Raises UsageError for values that are not supported.
     """
+    dt = step(dt)
     check_numbers(word, dt)
     span = model.i_span if i_span is None else i_span
     if not (span > 0 and math.frexp(span)[0] == 0.5):
@@ -191,7 +192,7 @@ def check_numbers(word: int, dt: float) -> None:
     """Raise UsageError for a word (bits) or a step (ms) that no model can have."""
     if isinstance(word, bool) or not isinstance(word, Integral) or word not in WORDS:
         raise UsageError(f"word {shortened(word)} is not one of {', '.join(map(str, WORDS))} bits.")
-    if not 0.005 <= step(dt) <= 1:
+    if not 0.005 <= dt <= 1:
         raise UsageError(f"dt = {dt} ms is outside 0.005..1 ms.")
 
 

@@ -205,9 +205,9 @@ class Neuron(wiring.Component):
     def check_parameter(cls, name: str) -> None:
         """Raise UsageError if the model has no parameter of this name."""
         if name not in cls.params():
-            close = difflib.get_close_matches(name, cls.params(), n=1)
+            close = difflib.get_close_matches(str(name), cls.params(), n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(cls.params())}."
-            raise UsageError(f"{cls.__name__} has no parameter {name!r}: {hint}")
+            raise UsageError(f"{cls.__name__} has no parameter {shortened(name)}: {hint}")
 
     def _quantised(self, params: Mapping[str, float]) -> dict[str, int]:
         """The codes of parameters. Raises UsageError if one is out of its bounds, or its coefficient out of its register."""

@@ -48,9 +48,10 @@ def simulate(
     """Simulate N parameter sets of a model under S currents in the integers of the hardware, with all threads.
 
     model       a class, such as `AdExNeuron`, or the name of a model
-    params      name -> number or (N,), in physical units and within their bounds; others have their default. A value that
-                needs a coefficient too large for its register at this dt is limited; `params` of the result has the limit
-    currents    (S, T) or (T,) nA, one sample per time step
+    params      name -> number or (N,), in physical units or with a unit of its own, and within their bounds; others have their
+                default. A value that needs a coefficient too large for its register at this dt is limited; `params` of the
+                result has the limit
+    currents    (S, T) or (T,) nA, one sample per time step; or in another unit that they carry
     dt          time step, ms
     word        word length, bits
     i_span      range of the input, nA: a power of two above all currents; None takes the smallest one

@@ -79,9 +79,8 @@ def array(values: Any, unit: str, what: str, *, gaps: bool = False) -> Floats:
     else:
         inner, scale = _opened(values, unit, what)
         found = _numbers(inner, unit, what)
-        found = (
-            found * scale if scale > 1 else found / _rounded(1 / scale)
-        )  # both rounded once: a power of ten is exact
+        # one rounding, as a power of ten from 1 on is exact
+        found = found * scale if scale > 1 else found / _rounded(1 / scale)
         found = found.T if found.ndim == 2 and _time_first(values) else found
     if not gaps and not np.isfinite(found).all():
         *row, sample = np.argwhere(~np.isfinite(np.atleast_1d(found)))[0]
@@ -219,10 +218,10 @@ def _numbers(values: Any, unit: str, what: str) -> Floats:
     mask = getattr(values, "mask", None)  # of numpy.ma or of astropy; a method of pandas
     try:
         found = np.asarray(values)
-    except Exception:  # whatever an object raises that is no array
+        if found.dtype == object and found.size and all(isinstance(x, Real | Decimal) for x in found.flat):
+            found = found.astype(np.float64)
+    except Exception:  # whatever an object raises that is no array, or no number of a float's size
         found = np.array(None)
-    if found.dtype == object and found.size and all(isinstance(x, Real | Decimal) for x in found.flat):
-        found = found.astype(np.float64)
     if found.dtype.kind not in "iuf":
         what_came = {"b": "True and False", "c": "complex numbers"}.get(found.dtype.kind, shortened(values))
         if found.dtype.names:
