@@ -202,7 +202,7 @@ def spike_shapes(recording: Recording, sweep: int) -> dict[str, Floats]:
     """
     (seen,) = observe(recording.select([sweep]))
     spikes, dt = seen.spikes, recording.dt
-    times: dict[str, Floats] = {
+    times = {
         "onset_time": spikes.onset_index * dt,
         "time": spikes.time,
         "end_time": spikes.trough_index * dt,
