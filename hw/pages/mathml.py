@@ -123,7 +123,7 @@ class _Parser:
 
     def _terms(self) -> list[str]:
         """The terms of a sum, each with its sign."""
-        terms = []
+        terms: list[str] = []
         while True:
             sign = self._next("-", "+")
             if terms and sign is None:

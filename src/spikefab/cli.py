@@ -167,7 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_neuron(c)
     c.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (default verilator)")
     c.add_argument("--steps", type=_positive, default=20_000, metavar="N",
-                   help="steps; more if it takes more for 50 spikes and every corner of the arithmetic (default 20000)")  # fmt: skip
+                   help="steps; more if 50 spikes and every corner of the arithmetic take more (default 20000)")  # fmt: skip
     _add_build(command)
     c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench")
     _add_neuron(c)
