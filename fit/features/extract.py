@@ -202,12 +202,8 @@ def spike_shapes(recording: Recording, sweep: int) -> dict[str, Floats]:
     """
     (seen,) = observe(recording.select([sweep]))
     spikes, dt = seen.spikes, recording.dt
-    times = {
-        "onset_time": spikes.onset_index * dt,
-        "time": spikes.time,
-        "end_time": spikes.trough_index * dt,
-    }
-    return {name: np.asarray(x, dtype=np.float64) for name, x in times.items()} | _shapes(seen, dt)
+    onset, end = (np.asarray(index * dt, dtype=np.float64) for index in (spikes.onset_index, spikes.trough_index))
+    return {"onset_time": onset, "time": spikes.time, "end_time": end, **_shapes(seen, dt)}
 
 
 def _shapes(o: Observed, dt: float) -> dict[str, Floats]:
