@@ -101,8 +101,9 @@ def opened(visit, job, viewport, dark=False):
 def test_parameters_have_units_and_ranges(visit, studio, fitted, viewport):
     page = opened(visit, fitted, viewport)
     best = event(studio, fitted, "ranking")["rows"][0]
-    rows = page.locator("#fit-parameters tbody tr")
-    assert rows.count() == len(best["params"])
+    count = "n => document.querySelectorAll('#fit-parameters tbody tr').length === n"
+    page.click(f"[data-testid=row-{best['model']}]")
+    page.wait_for_function(count, arg=len(best["params"]))
     for p in best["params"]:
         cells = page.locator(f"#fit-parameters tr[data-key='{p['name']}'] td").all_inner_texts()
         assert cells[0] == p["name"] and cells[2] == (p["unit"] or "")
