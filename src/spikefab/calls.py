@@ -1,4 +1,7 @@
-"""Arguments of public functions: one that a function does not have, lacks, or cannot use is a sentence. Units are in `units`."""
+"""Arguments of public functions: one that a function does not have, lacks, or cannot use is a sentence. Units are in `units`.
+
+The help of the command line imports this file, and so it does without numpy.
+"""
 
 import difflib
 import functools
@@ -6,8 +9,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-
-import numpy as np
 
 from spikefab.errors import FileError, UsageError, shortened
 
@@ -63,7 +64,9 @@ def whole(value: Any, what: str, lowest: int = 0) -> int:
 
 def is_whole(value: Any) -> bool:
     """Whether this is a whole number, of whatever type: 5.0 too, but not True."""
-    if isinstance(value, bool | np.bool_ | str | bytes | np.timedelta64 | np.ma.MaskedArray):
+    if isinstance(value, bool | str | bytes) or hasattr(value, "dimensionality"):
+        return False
+    if getattr(getattr(value, "dtype", None), "kind", "i") not in "iuf":
         return False
     try:
         return bool(int(value) == value)
