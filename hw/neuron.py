@@ -134,7 +134,7 @@ class Neuron(wiring.Component):
             }
         )
         self._sim = None
-        self._given_names = [*params]
+        self._named = [*params] if codes is None else None  # the parameters that were given
 
     # -- methods of a model --------------------------------------------------------------------------------------
 
@@ -286,8 +286,9 @@ class Neuron(wiring.Component):
 
     def __repr__(self) -> str:
         kind, values = type(self), self.values
-        names = self._given_names or []
-        told = [f"{name} {values[name]:.4g} {kind.params()[name].unit}".strip() for name in names[:SHOWN]]
+        names = self._named or []
+        told = ["from codes"] if self._named is None else []
+        told += [f"{name} {values[name]:.4g} {kind.params()[name].unit}".strip() for name in names[:SHOWN]]
         told += [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
         chosen = [f"{n} {x}" for n, x in kind.chosen.items() if x != kind.settings[n][0]]
         return f"<{kind.__name__}: {', '.join([*chosen, *told, f'word {self.word}', f'dt {self.dt:g} ms'])}>"

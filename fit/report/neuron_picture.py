@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikefab.errors import UsageError
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.neuron import Neuron
 from spikefab.sim import kernels
@@ -31,6 +32,8 @@ def plot_neuron(neuron: Neuron, current: Any = None) -> "Figure":
         times = np.arange(round((BEFORE + STEP + AFTER) / neuron.dt)) * neuron.dt
         step = np.where((times >= BEFORE) & (times < BEFORE + STEP), nA, 0.0)
         start, codes, what = _initial(neuron), simulation.input_codes(step), f"a step of {nA:g} nA, "
+    if np.ndim(codes) != 1 or not len(codes):
+        raise UsageError(f"plot draws a current of shape (T,) with at least one sample, not {np.shape(codes)}.")
     voltage, spikes = simulation.repeat(start, codes)
     drawn = Trace("", voltage, np.asarray(neuron.datapath.current.decode(codes), dtype=np.float64))
     count = "one spike" if len(spikes) == 1 else f"{len(spikes)} spikes"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefab.errors import readable
+from spikefab.errors import RecordingError, readable
 from spikefab.files import write_whole
 from spikefab.fit.recordings.recording import Recording
 
@@ -46,6 +46,8 @@ def picture_recording(recording: Recording, path: str | Path) -> None:
 def plot_recording(recording: Recording) -> "Figure":
     """The figure of a recording, see `Recording.plot`."""
     sweeps = recording.sweeps
+    if not sweeps:
+        raise RecordingError(f"{recording.source} holds no sweeps to draw.")
     count = f"{len(sweeps)} sweeps" if len(sweeps) > 1 else "one sweep"
     return draw_traces(
         [Trace(s.name, s.voltage, s.current, s.recorded) for s in sweeps],

@@ -18,6 +18,9 @@ MOST = 12  # number of sweeps that the view of a recording lists, at most; the o
 
 def recording_html(recording: Recording) -> str:
     """The recording as HTML, see `Recording`."""
+    title = tag("p", f"Recording of {_name(recording)}", css="title")
+    if not recording.sweeps:
+        return view(title, *notices(["It holds no sweeps."]))
     found = describe(recording)
     sweeps = found["sweeps"]
     rows = [
@@ -39,7 +42,7 @@ def recording_html(recording: Recording) -> str:
     )
     said = (*found["notes"], *found["warnings"], *found["doubts"], found["cannot_be_fitted"])
     return view(
-        tag("p", f"Recording of {_name(recording)}", css="title"),
+        title,
         tag("p", readable(facts), css="soft"),
         table(columns, rows),
         tag("p", f"and {len(sweeps) - MOST} more sweeps", css="soft") if len(sweeps) > MOST else Markup(""),

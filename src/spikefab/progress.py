@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 from spikefab.markup import Markup, table, tag, view
 
 BAR = 24  # characters of a bar; half as many on a narrow terminal
-WIDE = 100  # columns of a terminal from which on the bars have their full length
+WIDE = 105  # columns of a terminal from which on bars and words have their full length
 PER_SECOND = 5  # times a second that a terminal is drawn again
 EVERY = 0.4  # s between two pictures in a notebook
 
@@ -126,10 +126,12 @@ class Bars(Display):
                 return Text(task.fields["state"]())
 
         self.console = console
-        bar = BarColumn(bar_width=BAR if console.width >= WIDE else BAR // 2)
+        wide = console.width >= WIDE
+        self.words = evaluations if wide else state
+        bar = BarColumn(bar_width=BAR if wide else BAR // 2)
         plain = TextColumn("{task.description}", markup=False)
-        state = State(table_column=Column(no_wrap=True))
-        self.live = Progress(plain, bar, state, console=console, refresh_per_second=PER_SECOND)
+        last = State(table_column=Column(no_wrap=True))
+        self.live = Progress(plain, bar, last, console=console, refresh_per_second=PER_SECOND)
         self.tasks: dict[str, Any] = {}
         self.whole: Any = None
 
@@ -148,7 +150,7 @@ class Bars(Display):
             self.whole = self.live.add_task("all models", total=None, state=self.times)
         if model not in self.tasks:
             run = runs[model]
-            self.tasks[model] = self.live.add_task(model, total=run.budget, state=lambda: evaluations(run))
+            self.tasks[model] = self.live.add_task(model, total=run.budget, state=lambda: self.words(run))
         for name, task in self.tasks.items():
             self.live.update(task, completed=runs[name].evaluations)
         self.live.update(self.whole, completed=self.clock.elapsed, total=_whole(self.clock))
@@ -202,7 +204,7 @@ class Cell(Display):
             (model, Markup(f'<td><progress max="{run.budget}" value="{run.evaluations}"></progress></td>'), state(run))
             for model, run in self.clock.runs.items()
         ]
-        models = table(("model", "searched", "evaluations, best loss"), rows) if rows else Markup("")
+        models = table(("model", "searched", "evaluations"), rows) if rows else Markup("")
         if self.ended and rows:
             models = tag("details", tag("summary", self.heading()), models)
         else:
@@ -217,9 +219,9 @@ def evaluations(run: Run) -> str:
 
 
 def state(run: Run) -> str:
-    """The same in short, for the columns of a table."""
+    """The same in short, for a column."""
     ended = ", stopped early" if run.stopped else ""
-    return f"{run.evaluations:,} / {run.budget:,}, {run.loss:.4f}{ended}"
+    return f"{run.evaluations:,} / {run.budget:,}, loss {run.loss:.4f}{ended}"
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 
 import nbclient
 import nbformat
 import pytest
+from rich.console import Console
 
 from spikefab.errors import UsageError
 from spikefab.fit import fit
@@ -119,6 +121,24 @@ def on_a_terminal(code, **env):
     os.close(terminal)
     assert os.waitpid(pid, 0)[1] == 0, written
     return written.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 110])
+def test_bars_fit_the_terminal(columns, now):
+    """The longest name and the largest numbers, on a narrow terminal too."""
+    options = FitOptions.of(models=["HodgkinHuxley", "LIF"], budget=90_000, top_k=1, folds=None)
+    clock = FitClock(options)
+    console = Console(file=StringIO(), width=columns, force_terminal=True, color_system=None, legacy_windows=False)
+    with Bars(clock, console) as bars:
+        for model, loss in (("HodgkinHuxleyNeuron", 10.1234), ("LIFNeuron", 0.2)):
+            now[0] += 60
+            bars(model, 22_500, 90_000, loss)
+        paper = Console(file=StringIO(), width=columns, color_system=None)
+        paper.print(bars.live.get_renderable())
+    lines = paper.file.getvalue().splitlines()
+    assert len(lines) == 3 and max(map(len, lines)) <= columns
+    assert lines[0].rstrip().endswith("2 min 0 s elapsed, about 3 min 0 s left")
+    assert "22,500" in lines[1] and "90,000" in lines[1] and lines[1].rstrip().endswith("10.1234, stopped early")
 
 
 MARK = "import sys; print('MARK', file=sys.stderr)\n"

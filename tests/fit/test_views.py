@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikefab import AdExNeuron, HodgkinHuxleyNeuron, LIFNeuron, Recording, read
-from spikefab.errors import UsageError
+from spikefab.errors import RecordingError, UsageError
 from spikefab.fit import fit
 from spikefab.fit.results import FitResults
 
@@ -68,6 +68,10 @@ def test_a_recording(arrays, recording):
     assert shown.tags.count("tr") == 5
     assert all(str(len(spikes.time)) in shown.text for spikes in made.spikes())
     assert any("without its current" in text for text in page(alone).text)  # why it cannot be fitted
+    none = dataclasses.replace(made, sweeps=())
+    assert "0 sweeps" in repr(none) and any("holds no sweeps" in text for text in page(none).text)
+    with pytest.raises(RecordingError, match="holds no sweeps"):
+        none.plot()
     many = dataclasses.replace(made, sweeps=made.sweeps * 10)
     assert "and 28 more sweeps" in page(many).text
 
@@ -169,7 +173,7 @@ def test_many_parameters_are_counted():
     given = AdExNeuron.defaults()
     assert repr(AdExNeuron(**given)).count(",") == 6
     assert f"{len(given) - 4} more" in repr(AdExNeuron(**given))
-    assert repr(AdExNeuron(codes=AdExNeuron(b=0.06).codes)) == "<AdExNeuron: word 18, dt 0.1 ms>"
+    assert repr(AdExNeuron(codes=AdExNeuron(b=0.06).codes)) == "<AdExNeuron: from codes, word 18, dt 0.1 ms>"
 
 
 def test_a_neuron_in_a_notebook():
@@ -210,3 +214,6 @@ def test_plots_of_a_neuron():
     assert "a step of" in neuron.plot().axes[0].get_title()
     with pytest.raises(UsageError, match="outside the input's span"):
         neuron.plot(np.full(10, 1e3))
+    for shape in [(2, 5), (0,), ()]:
+        with pytest.raises(UsageError, match=r"shape \(T,\)"):
+            neuron.plot(np.zeros(shape))
