@@ -5,8 +5,8 @@
     python -m benchmarks.ranking benchmarks/results/ranking.json --page docs/ranking.md    (fits nothing)
 
 Each recording is fitted once as `spikefab.fit` does it (word 18, seed 0, the five best models). The page has marked parts, which
-begin with `<!-- made: RECORDING -->` and end with `<!-- end -->`; the text around them is written by hand. Recordings that the
-result already has are not fitted again.
+begin with `<!-- made: RECORDING -->` and end with `<!-- end -->`; the text around them is written by hand, and has to be read again
+when the figures change. Recordings that the result already has are not fitted again.
 """
 
 import json
@@ -83,26 +83,28 @@ def part(row: Mapping[str, Any]) -> str:
     """The part of the page on one recording: its table, and what a fit says of it."""
     file, what = FILES[row["recording"]]
     scale = Scale.from_dict(row["scale"])
-    lines = [
-        f"`{file}`: {what}. {row['split'][0].upper() + row['split'][1:]}.",
-        "",
-        "| | model | score | way | training | voltage | timing | count | spikes |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    repeated = any(m["gamma_over_R"] is not None for m in row["models"])
+    heads = ["", "model", "score", "way", "training", "voltage", "timing", "count", "spikes", *["gamma/R"] * repeated]
+    table = [heads, ["---"] * len(heads)]
     for rank, m in enumerate(row["models"], 1):
         way = scale.reached(m["score"])
-        told = "" if way is None else f"{100 * way:.0f} %"
-        terms = " | ".join(f"{m[name]:.3f}" for name in ("training", "voltage", "timing", "count"))
+        terms = [f"{m[name]:.3f}" for name in ("training", "voltage", "timing", "count")]
         spikes = f"{m['spikes_model']} of {m['spikes_data']}"
-        lines.append(
-            f"| {rank} | {m['model'].removesuffix('Neuron')} | {m['score']:.3f} | {told} | {terms} | {spikes} |"
-        )
+        cells = [
+            str(rank),
+            m["model"].removesuffix("Neuron"),
+            f"{m['score']:.3f}",
+            "" if way is None else f"{100 * way:.0f} %",
+        ]
+        table.append([*cells, *terms, spikes, *[f"{m['gamma_over_R']:.2f}"] * repeated])
     marks = [("floor (flat line, chance)", scale.floor, "0 %")]
     if scale.ceiling is not None:
         marks.insert(0, (CEILING[scale.ceiling_from or ""], scale.ceiling, "100 %"))
     for label, level, way in marks:
-        terms = " | ".join("" if x is None else f"{x:.3f}" for x in (level.voltage, level.timing, level.count))
-        lines.append(f"| | {label} | {level.score:.3f} | {way} | | {terms} | |")
+        terms = ["" if x is None else f"{x:.3f}" for x in (level.voltage, level.timing, level.count)]
+        table.append(["", label, f"{level.score:.3f}", way, "", *terms, *[""] * (1 + repeated)])
+    what = f"`{file}`: {what}. {row['split'][0].upper() + row['split'][1:]}."
+    lines = [what, "", *(f"| {' | '.join(cells)} |" for cells in table)]
     said = [*row["sentences"], *([row["tie"]] if row["tie"] else [])]
     return "\n".join([*lines, "", *(f"> {text}" for text in said)]) + "\n"
 
@@ -131,7 +133,7 @@ def picture(result: Mapping[str, Any], path: Path) -> None:
 
     with rc_context(STYLE | {"font.size": 9}):
         figure = new_figure(10.0, 2.3 * len(result["rows"]))
-        grid = figure.add_gridspec(len(result["rows"]), 2, width_ratios=[2.4, 1])
+        grid = figure.add_gridspec(len(result["rows"]), 2, width_ratios=[2.2, 1])
         for k, row in enumerate(result["rows"]):
             trace, line = figure.add_subplot(grid[k, 0]), figure.add_subplot(grid[k, 1])
             _draw_trace(trace, row)
