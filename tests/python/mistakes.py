@@ -505,7 +505,7 @@ REFUSED = [
     ("a model for a neuron: export", lambda: export_verilog(LIFNeuron, None, "out"),
      UsageError, "LIFNeuron is a model: make a neuron of it, LIFNeuron(...)."),
     ("results for a neuron: connect", lambda: connect("sim:reference", NONE),
-     UsageError, "this takes a neuron, such as LIFNeuron() or results.best.create_model(), not <no results>."),
+     UsageError, "this takes a neuron, such as LIFNeuron() or results.best.create_model(), not <FitResults of arrays: none>."),
     ("board: several currents", lambda: on_board([FIVE, FIVE]),
      UsageError, "the current must be (T,) nA, not (2, 1000)."),
     ("board: NaN in the current", lambda: on_board(nan_at(FIVE, 3)),
