@@ -83,7 +83,7 @@ def part(row: Mapping[str, Any]) -> str:
     """The part of the page on one recording: its table, and what a fit says of it."""
     file, what = FILES[row["recording"]]
     scale = Scale.from_dict(row["scale"])
-    repeated = any(m["gamma_over_R"] is not None for m in row["models"])
+    repeated = all(m["gamma_over_R"] is not None for m in row["models"])
     heads = ["", "model", "score", "way", "training", "voltage", "timing", "count", "spikes", *["gamma/R"] * repeated]
     table = [heads, ["---"] * len(heads)]
     for rank, m in enumerate(row["models"], 1):
@@ -96,7 +96,7 @@ def part(row: Mapping[str, Any]) -> str:
             f"{m['score']:.3f}",
             "" if way is None else f"{100 * way:.0f} %",
         ]
-        table.append([*cells, *terms, spikes, *[f"{m['gamma_over_R']:.2f}"] * repeated])
+        table.append([*cells, *terms, spikes, *([f"{m['gamma_over_R']:.2f}"] if repeated else [])])
     marks = [("floor (flat line, chance)", scale.floor, "0 %")]
     if scale.ceiling is not None:
         marks.insert(0, (CEILING[scale.ceiling_from or ""], scale.ceiling, "100 %"))
