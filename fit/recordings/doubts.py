@@ -33,6 +33,8 @@ VOLTAGES = (1.0, 1e3, 1e-3)  # factors by which a current in nA may have been a 
 
 def find_doubts(sweeps: Sequence[Sweep], dt: float, trains: Sequence[Spikes]) -> tuple[Sentence, ...]:
     """The doubts about sweeps with sample step dt (ms) and spikes `trains`, one sentence each, the gravest first."""
+    if not sweeps:
+        return ()
     known = [s for s in sweeps if s.current is not None]
     found: list[Sentence] = []
     largest = max(float(np.max(np.abs(s.voltage))) for s in sweeps)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from spikefab.errors import RecordingError, UsageError
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.stimuli import is_noise
+from spikefab.fit.recordings.summary import describe
 from spikefab.fit.recordings.sweep import baseline_current, quiet_part, stimulus_window
 
 
@@ -79,6 +80,7 @@ def test_require_fit():
         Recording.from_arrays(V, STEP, 0.1).select([])
     with pytest.raises(RecordingError, match="no sweeps"):
         Recording((), 0.1).require_fit()
+    assert describe(Recording((), 0.1))["cannot_be_fitted"] == "arrays holds no sweeps."
 
 
 # Resampling
