@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # for editors, which do not run `__getattr__`
     from spikefab.hw.models.table import *  # noqa: F403
     from spikefab.sim.batch import simulate as simulate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # public name: the module that defines it
 _HOMES = {
