@@ -54,7 +54,8 @@ def kernel({arguments}):
     for job in prange(codes.shape[1] // {lanes} * current.shape[0]):
         sweep = job % current.shape[0]
         {constants}
-        L = np.empty(({rows}, {lanes} + 8))
+        own, after = rows[sweep], rows[sweep + 1]  # the rows of data that belong to this current
+        L = np.empty(({rows} + 4 * (after - own - 1), {lanes} + 8))
         left = -(address(L) // 8) & 7  # begin on a line of 64 bytes: vectors across two cost twice
         right = left + {lanes}
         first = job // current.shape[0] * {lanes} - left
@@ -65,14 +66,17 @@ def kernel({arguments}):
             {load_states}
             {r_masked} = 0.0
             {r_sum} = {r_sum2} = {r_product} = 0.0
+        for more in range({rows}, len(L)):
+            for l in range(left, right):
+                L[more, l] = 0.0
         for begin in range(0, length[sweep], {chunk}):
             for l in range(left, right):
                 {r_fired} = 0.0
             place = 1.0
             for t in range(begin, min(begin + {chunk}, length[sweep])):
                 i = current[sweep, t]
-                target = data[sweep, t]
-                weight = outside[sweep, t]
+                target = data[own, t]
+                weight = outside[own, t]
                 limited = min(target, clip)
                 for l in range(left, right):
                     {read}
@@ -88,6 +92,19 @@ def kernel({arguments}):
                         {r_sum} = plus({r_sum}, weight * {r_v})
                         {r_sum2} = plus({r_sum2}, weight * ({r_v} * {r_v}))
                         {r_product} = plus({r_product}, weight * ({r_v} * target))
+                for other in range(own + 1, after):
+                    more = {rows} + 4 * (other - own - 1)
+                    target = data[other, t]
+                    weight = outside[other, t]
+                    limited = min(target, clip)
+                    for l in range(left, right):
+                        error = min({r_v}, clip) - limited
+                        L[more, l] = plus(L[more, l], weight * (error * error))
+                    if regress:
+                        for l in range(left, right):
+                            L[more + 1, l] = plus(L[more + 1, l], weight * {r_v})
+                            L[more + 2, l] = plus(L[more + 2, l], weight * ({r_v} * {r_v}))
+                            L[more + 3, l] = plus(L[more + 3, l], weight * ({r_v} * target))
                 if traced:
                     for l in range(left, right):
                         trace[sweep, t, first + l] = {r_v}
@@ -105,10 +122,15 @@ def kernel({arguments}):
                         bits >>= 1
                         t += 1
         for l in range(left, right):
-            masked[sweep, first + l] = {r_masked}
-            sums[0, sweep, first + l] = {r_sum}
-            sums[1, sweep, first + l] = {r_sum2}
-            sums[2, sweep, first + l] = {r_product}
+            masked[own, first + l] = {r_masked}
+            sums[0, own, first + l] = {r_sum}
+            sums[1, own, first + l] = {r_sum2}
+            sums[2, own, first + l] = {r_product}
+            for other in range(own + 1, after):
+                more = {rows} + 4 * (other - own - 1)
+                masked[other, first + l] = L[more, l]
+                for k in range(3):
+                    sums[k, other, first + l] = L[more + 1 + k, l]
             {store_states}
 """
 
@@ -125,7 +147,7 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         return ("\n" + " " * depth).join(lines)
 
     return TEMPLATE.format(
-        arguments="K, T, codes, start, current, length, data, outside, clip, masked, sums, regress, count, spikes, end, "
+        arguments="K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, spikes, end, "
         "traced, trace",
         lanes=LANES,
         chunk=CHUNK,

@@ -29,8 +29,9 @@ class Batch:
 
     count   (N, S) number of spikes
     spikes  (N, S, max_spikes) steps with a spike; in each row, the first `count` (at most max_spikes) are valid
-    masked  (N, S) sum of squared errors, mV^2, over the samples where `outside` is 1, both voltages cut off at `clip`
-    sums    (N, S, 3) sums of v, v^2 and v times the data over the samples where `outside` is 1, to regress the data on v;
+    masked  (N, D) sum of squared errors, mV^2, over the samples where `outside` is 1, both voltages cut off at `clip`, for
+            each of the D recorded voltages
+    sums    (N, D, 3) sums of v, v^2 and v times the data over the samples where `outside` is 1, to regress the data on v;
             zeros unless `regress` was set
     end     (N, S, states) state codes after the last step
     trace   (N, S, T) mV, or None
@@ -165,6 +166,7 @@ def launch(
     current: np.ndarray,
     *,
     length: np.ndarray | None,
+    repeats: np.ndarray | None,
     data: np.ndarray | None,
     outside: np.ndarray | None,
     clip: float,
@@ -182,8 +184,10 @@ def launch(
     if start.ndim == 2:
         start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
     rows = np.minimum(np.arange(padded), n - 1)  # indices of candidates; copies of the last one fill the last block
-    zeros = np.zeros(current.shape)
-    masked, sums = np.empty((sweeps, padded)), np.empty((3, sweeps, padded))
+    first = np.arange(sweeps + 1) if repeats is None else np.concatenate([[0], np.cumsum(repeats)])
+    recorded = int(first[-1])
+    zeros = np.zeros((recorded, steps))
+    masked, sums = np.empty((recorded, padded)), np.empty((3, recorded, padded))
     count = np.zeros((sweeps, padded), dtype=np.int64)
     spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
     end = np.empty((k, sweeps, padded))
@@ -196,6 +200,7 @@ def launch(
         np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
         np.require(current, np.float64, ["C", "W"]),
         np.full(sweeps, steps) if length is None else np.require(length, np.int64, ["C", "W"]),
+        np.require(first, np.int64, ["C", "W"]),
         zeros if data is None else np.require(data, np.float64, ["C", "W"]),
         zeros if outside is None else np.require(outside, np.float64, ["C", "W"]),
         float(clip),
@@ -228,6 +233,7 @@ def simulate(
     *,
     initial: np.ndarray | None = None,
     length: np.ndarray | None = None,
+    repeats: np.ndarray | None = None,
     data: np.ndarray | None = None,
     outside: np.ndarray | None = None,
     clip: float = np.inf,
@@ -241,8 +247,10 @@ def simulate(
     current     (S, T) codes of the input
     initial     (N, S, states) or (N, states) state codes; None: at rest
     length      (S,) number of steps of each sweep; None: T
-    data        (S, T) mV, recorded voltage for the error sums
-    outside     (S, T) 1 at samples that count in the error sums, 0 at others
+    repeats     (S,) how many recorded voltages, one or more, there are of each sweep; None: one. A current that a cell received
+                several times is simulated once
+    data        (D, T) mV, recorded voltages for the error sums, in the order of the sweeps; D is the sum of `repeats`
+    outside     (D, T) 1 at samples that count in the error sums, 0 at others
     clip        mV above which both voltages are cut off in the error sums
     max_spikes  number of spikes kept per candidate and sweep
     regress     whether to compute `sums`
@@ -260,6 +268,7 @@ def simulate(
         dp.rest(codes) if initial is None else np.asarray(initial),
         np.atleast_2d(np.asarray(current, dtype=np.float64)),
         length=length,
+        repeats=repeats,
         data=None if data is None else data / lsb,
         outside=outside,
         clip=clip / lsb,

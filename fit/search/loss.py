@@ -1,6 +1,7 @@
 """The loss that a search minimises: computed for many candidates at once over the training parts of a recording."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numba import njit, prange
 
 from spikefab.fit.freedom import solved
 from spikefab.fit.scoring import scores
+from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 from spikefab.sim.engine import Engine
 from spikefab.sim.kernels import Batch
@@ -35,19 +37,22 @@ def not_coincident(data, model, span):
 
 
 @njit(parallel=True, cache=True)
-def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise, weights, dt, out):
-    """Write the loss of each candidate into `out` (N,), from the counts, spikes and error sums of the kernel."""
+def _losses(count, steps, masked, same, outside, flat, times, first, tau, span, noise, weights, dt, out):
+    """Write the loss of each candidate into `out` (N,), from the counts, spikes and error sums of the kernel.
+
+    same (S,) is, for each part, the index of its simulation in `count` and `steps`.
+    """
     for n in prange(count.shape[0]):
         total = 0.0
-        for s in range(count.shape[1]):
+        for s in range(len(same)):
             data = times[first[s] : first[s + 1]]
-            a, b = len(data), count[n, s]
+            a, b = len(data), count[n, same[s]]
             volts = np.sqrt(masked[n, s] / outside[s]) / flat if outside[s] > 0 else 0.0
             timing = second = 0.0
             if b > steps.shape[2]:
                 timing = second = 1.0
             elif a + b > 0:
-                model = steps[n, s, :b] * dt
+                model = steps[n, same[s], :b] * dt
                 timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
                 if noise:
                     second = not_coincident(data, model, span[s])
@@ -56,7 +61,7 @@ def _losses(count, steps, masked, outside, flat, times, first, tau, span, noise,
             missing = min(1.0, abs(b - a) / max(1, a))
             terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * second
             total += terms / weights.sum()
-        out[n] = total / count.shape[1]
+        out[n] = total / len(same)
 
 
 @dataclass(eq=False)
@@ -70,8 +75,11 @@ class Loss:
     task: Task
 
     def __post_init__(self) -> None:
-        task, parts = self.task, self.task.split.train
+        task = self.task
         task.require_step(self.engine.dp)
+        groups = self._same_input(task.split.train)
+        parts = [p for group in groups for p in group]
+        self.repeats = np.array([len(group) for group in groups])
         steps = max(p.stop for p in parts)
         shape = (len(parts), steps)
         self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0
@@ -81,12 +89,14 @@ class Loss:
         times = []
         for k, part in enumerate(parts):
             sweep = task.recording.sweeps[part.sweep]
-            assert sweep.current is not None and part.start == 0
+            assert sweep.current is not None
             self.current[k, : part.stop] = self.engine.encode(sweep.current[: part.stop])
             self.baseline[k] = self.engine.encode(task.baselines[part.sweep])
             self.data[k, : part.stop] = task.part_voltage(part)
             self.outside[k, : part.stop] = ~task.part_mask(part)
             times.append(task.part_spikes(part))
+        alone = np.cumsum([0, *self.repeats[:-1]])  # the first part of each group
+        self.simulated = self.current[alone], self.length[alone], self.baseline[alone]
         self.times = np.concatenate(times)
         self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
@@ -94,6 +104,18 @@ class Loss:
         self.weights = np.array([*task.weights, second * task.weights[1]])
         self.span = self.length * task.dt
         self.most = 2 * max(len(t) for t in times) + 50
+
+    def _same_input(self, parts: Sequence[Part]) -> list[list[Part]]:
+        """The parts in groups that a model cannot tell apart: of one length, current and baseline. Each is simulated once."""
+        groups: dict[tuple, list[Part]] = {}
+        for part in parts:
+            current = self.task.recording.sweeps[part.sweep].current
+            assert current is not None and part.start == 0
+            codes = np.asarray(self.engine.encode(current[: part.stop]))
+            baseline = float(self.engine.encode(self.task.baselines[part.sweep]))
+            key = (part.stop, baseline, hashlib.blake2b(np.ascontiguousarray(codes).tobytes()).digest())
+            groups.setdefault(key, []).append(part)
+        return list(groups.values())
 
     @property
     def solved(self) -> list[int]:
@@ -134,9 +156,15 @@ class Loss:
         return rows
 
     def _simulated(self, rows: np.ndarray, **more: Any) -> Batch:
-        """Simulate rows on the training parts, starting from their baselines, with the error sums against the data."""
-        initial = self.engine.settle(rows, self.baseline)
-        return self.engine.simulate(rows, self.current, initial=initial, length=self.length, data=self.data, **more)
+        """Simulate rows on the training parts, starting from their baselines, with the error sums against the data.
+
+        `count` and `spikes` of the result have one entry for each group of parts with the same input.
+        """
+        current, length, baseline = self.simulated
+        initial = self.engine.settle(rows, baseline)
+        return self.engine.simulate(
+            rows, current, initial=initial, length=length, repeats=self.repeats, data=self.data, **more
+        )
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """The losses (N,) of N candidates, given as rows (N, coefficients) of the engine."""
@@ -146,6 +174,7 @@ class Loss:
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),
             np.ascontiguousarray(batch.masked),
+            np.repeat(np.arange(len(self.repeats)), self.repeats),
             self.outside.sum(axis=1),
             self.task.flat,
             self.times,

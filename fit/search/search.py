@@ -179,18 +179,20 @@ class Search:
 
         Yields the best point of each generation, and its loss.
         """
-        from cmaes import CMAwM
+        from .evolution import Evolution
 
         cube = np.tile([0.0, 1.0], (len(self._space.names), 1))
         # if the mean were on a side of the cube, CMA-ES would resample endlessly
-        run = CMAwM(np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION)
+        run = Evolution(
+            np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION
+        )
         while (left := until() - self.evaluations) > 0 and not run.should_stop():
-            asked = [run.ask() for _ in range(POPULATION)]
-            values = self._evaluate(np.array([scored for scored, _ in asked[:left]]))
+            scored, told = run.ask_all()
+            values = self._evaluate(scored[:left])
             best = int(np.argmin(values))
-            yield asked[best][0], float(values[best])
+            yield scored[best], float(values[best])
             if len(values) == POPULATION:
-                run.tell([(told, value) for (_, told), value in zip(asked, values, strict=True)])
+                run.tell_all(told, values)
 
     def _wide(self, points: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
         """Runs of CMA-ES from several points of the screen (sorted, best first), each until it stops improving.

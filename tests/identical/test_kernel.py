@@ -109,6 +109,25 @@ def test_error_sums(kind):
         assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
 
 
+def test_error_sums_of_repeats(kind):
+    """Several recorded voltages of one current: the same sums as if each had been simulated by itself."""
+    rng = np.random.default_rng(6)
+    dp = datapath(kind, 18, 0.5)
+    codes, current, length = sensible(dp, 5, rng), currents(dp, 3, 300, rng), np.array([300, 200, 250])
+    repeats = np.array([3, 1, 2])
+    data, outside = rng.normal(-60, 10, (6, 300)), (rng.random((6, 300)) < 0.8) * 1.0
+    more = {"clip": -55.0, "max_spikes": 40, "regress": True}
+    batch = kernels.simulate(dp, codes, current, length=length, repeats=repeats, data=data, outside=outside, **more)
+    of = np.repeat(np.arange(3), repeats)
+    apart = kernels.simulate(dp, codes, current[of], length=length[of], data=data, outside=outside, **more)
+    assert batch.masked.shape == (5, 6)
+    assert np.array_equal(batch.masked, apart.masked)
+    assert np.array_equal(batch.sums, apart.sums)
+    assert np.array_equal(batch.count[:, of], apart.count)
+    assert np.array_equal(batch.spikes[:, of], apart.spikes)
+    assert np.array_equal(batch.end[:, of], apart.end)
+
+
 def test_settle_is_200_ms_of_the_baseline_from_rest(kind, word):
     rng = np.random.default_rng(word)
     dp = datapath(kind, word, 0.5, 1.0)
