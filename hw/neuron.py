@@ -226,7 +226,7 @@ class Neuron(wiring.Component):
             inside = {**wanted, name: np.clip(value, lo, hi)}
             if not near and not (np.isfinite(value) and np.array_equal(row, self.datapath.quantise(inside)[0])):
                 unit = kind.params()[name].unit
-                raise UsageError(f"{kind.__name__}: {name} = {value} {unit} is outside {lo:g}..{hi:g} {unit}.")
+                raise UsageError(f"{kind.__name__}: {name} = {value:g} {unit} is outside {lo:g}..{hi:g} {unit}.")
         for name, value in kind.spec.coefficients(wanted, self.dt).items():
             q = self.datapath.coefficients[name]
             if not q.lo - 0.5 <= value / q.lsb <= q.hi + 1:

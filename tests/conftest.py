@@ -157,10 +157,10 @@ def recording(tmp_path_factory):
 @pytest.fixture
 def four_models(monkeypatch):
     """A fit of all models has these four, so that a page of the documentation runs in seconds."""
-    from spikefab.hw.models import resolve
+    from spikefab.hw import models
 
-    few = ("LIFNeuron", "AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron")
-    monkeypatch.setattr(resolve, "MODELS", {name: resolve.MODELS[name] for name in few})
+    few, resolve = ["LIF", "AdEx", "Izhikevich", "HodgkinHuxley"], models.resolve_models
+    monkeypatch.setattr(models, "resolve_models", lambda given: resolve(few if given is None else given))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -64,9 +64,8 @@ def in_words(series: Series, kind: str) -> str:
         found := [p for size, p in named.items() if np.isclose(abs(conversion), size, rtol=1e-6, atol=0)]
     ):
         return f"{found[0]}{kind}"
-    if conversion == 1 or _changes_unit(
-        conversion
-    ):  # a unit with its conversion to SI beside it: the notes say how it is read
+    # a unit with its conversion to SI beside it: the notes say how it is read
+    if conversion == 1 or _changes_unit(conversion):
         return series.unit or kind
     return f"steps of {abs(conversion) * scale * (1e3 if kind == 'V' else 1e9):.6g} {OURS[kind]}"
 

@@ -24,7 +24,8 @@ class ModelRun:
     seconds      that its searches took
     share        share of the training data, 0 to 1, that its search uses now
     work         so far; an evaluation on all training data is a work of 1, on a share of them that share
-    speed        seconds for a work of 1; None before the first batch, in which a kernel may be compiled, has ended
+    batches      number of batches of evaluations so far
+    speed        seconds for a work of 1
     stopped      whether it got no more than its first part, because others are better
     """
 
@@ -34,17 +35,18 @@ class ModelRun:
     seconds: float = 0.0
     share: float = 1.0
     work: float = 0.0
-    speed: float | None = None
+    batches: int = 0
+    speed: float = 0.0
     stopped: bool = False
 
 
 class FitClock:
     """The time of a fit. `tell` and `portion` are called as the arguments `progress` and `portion` of `fit`.
 
-    now  the time in seconds
+    now  tells the time in seconds; by default, that of the machine
     """
 
-    def __init__(self, options: FitOptions, now: Callable[[], float] = time.monotonic):
+    def __init__(self, options: FitOptions, now: Callable[[], float] | None = None):
         self._names = [model.__name__ for model in options.models]
         self._top_k, self._searches, self._budget = options.top_k, 1 + (options.folds or 0), options.budget
         # evaluations of a model before the better ones are chosen
@@ -52,8 +54,8 @@ class FitClock:
         self._part = 1.0  # share of the training data with which a search begins
         self.runs: dict[str, ModelRun] = {}
         self._left: float | None = None
-        self._now = now
-        self._began = self._last = now()
+        self._now = now or time.monotonic
+        self._began = self._last = self._now()
 
     def portion(self, model: str, evaluations: int, share: float) -> None:
         """The search of a model now uses this share of the training data, 0 to 1."""
@@ -69,9 +71,10 @@ class FitClock:
         if more > 0:
             work = more * run.share
             run.work += work
-            if run.evaluations:
-                kept = math.exp(-more / MEMORY) if run.speed is not None else 0.0
-                run.speed = kept * (run.speed or 0.0) + (1 - kept) * seconds / work
+            # the speed of the first batch, in which a kernel may be compiled, holds only until the second one has ended
+            kept = math.exp(-more / MEMORY) if run.batches > 1 else 0.0
+            run.speed = kept * run.speed + (1 - kept) * seconds / work
+            run.batches += 1
         run.seconds += seconds
         run.evaluations, run.budget, run.loss, self._last = evaluations, budget, loss, now
         chosen, choice = self._chosen(), self._choice_is_made()
@@ -105,7 +108,7 @@ class FitClock:
         A model goes on after its first part if it is among the best `top_k`, or near the best. The speed of a model that has
         not begun is taken to be the mean of the others.
         """
-        speeds = {name: run.speed for name, run in self.runs.items() if run.speed is not None}
+        speeds = {name: run.speed for name, run in self.runs.items() if run.batches}
         if not speeds or sum(self.seconds.values()) < WARM:
             return None
         mean = sum(speeds.values()) / len(speeds)
@@ -123,7 +126,7 @@ class FitClock:
 
     def _chosen(self) -> set[str]:
         """The models that will be searched to the end, as far as it is known."""
-        begun = sorted((name for name in self.runs), key=lambda name: self.runs[name].loss)
+        begun = sorted(self.runs, key=lambda name: self.runs[name].loss)
         best = self.runs[begun[0]].loss if begun else math.inf
         chosen = {name for k, name in enumerate(begun) if k < self._top_k or self.runs[name].loss <= NEAR * best}
         waiting = [name for name in self._names if name not in self.runs]

@@ -49,7 +49,7 @@ def test_every_setting_is_within_the_data_sheet_and_near_what_was_asked_for(boar
 @pytest.mark.parametrize("mhz", [0, -24, 1e-9, 5000, 1e30, float("nan"), float("inf")])
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_clock_that_cannot_be_is_said(board, mhz, tmp_path):
-    with pytest.raises(UsageError, match="cannot be made from this board's"):
+    with pytest.raises(UsageError, match=r"cannot be made from this board's|clock_mhz is one number in MHz"):
         build(LIFNeuron(word=16), board, tmp_path / "out", clock_mhz=mhz)
     assert not (tmp_path / "out").exists()
 

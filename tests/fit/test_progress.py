@@ -72,14 +72,6 @@ def test_the_clock_knows_what_is_left(now):
     assert sum(clock.seconds.values()) == pytest.approx(clock.elapsed)
 
 
-def test_folds_count(now):
-    clock = FitClock(FitOptions.of(models=["LIF"], budget=1000, folds=3))
-    for evaluations in (1000, 2000):
-        now[0] += 2
-        clock.tell("LIFNeuron", evaluations, 4000, 0.5)
-    assert clock.remaining == pytest.approx(4)
-
-
 def test_a_fit_is_told_of_as_it_is(cell, membrane, steps):
     currents = steps([0.22, 0.26, 0.31], 0.1)
     voltages = [membrane(i, 0.1, 0.3, k) for k, i in enumerate(currents)]
