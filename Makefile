@@ -11,7 +11,7 @@ demo: $(READY)                      ## the whole of spikefab on a made recording
 
 # The tiers of the tests: docs/tests.md
 test: $(READY)                      ## minutes: all but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow and not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow and not long" --durations 15
 
 test-slow: $(READY)                 ## the rest: CI runs both
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow and not long"
@@ -21,8 +21,10 @@ studio: studio/static/app.js         ## the page of the Studio, for developers: 
 studio/static/app.js: studio/web/package-lock.json $(wildcard studio/web/*.* studio/web/src/*.* studio/web/src/*/*)
 	cd studio/web && npm ci --no-audit --no-fund && npm run lint && npm run build
 
+LONGEST := tests/browser/test_story.py  # begins first, so that neither of two processes waits at the end
 test-studio: $(READY) studio         ## the Studio in Chromium: CHROMIUM=/usr/bin/chromium
-	$(BIN)/python -m pytest -v -n 2 --dist loadfile tests/browser
+	$(BIN)/python -m pytest -v -n 2 --dist loadfile --no-loadscope-reorder -m "not long" --durations 15 \
+		$(LONGEST) $(filter-out $(LONGEST),$(sort $(wildcard tests/browser/test_*.py)))
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -53,8 +55,8 @@ site: $(READY)                      ## the documentation as a site: build/site/i
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html -d build/doctrees docs build/site
 	@echo "build/site/index.html"
 
-accept: $(READY)                    ## hours: all tests, and the proofs whose dated results are committed
-	SPIKEFAB_ACCOUNT=benchmarks/results/faults.json $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow or long"
+accept: $(READY) studio             ## hours: all tests, and the proofs whose dated results are committed
+	SPIKEFAB_ACCOUNT=benchmarks/results/faults.json $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or long"
 	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
 	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json
@@ -66,7 +68,6 @@ accept: $(READY)                    ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
 	$(BIN)/python -m benchmarks.predictable benchmarks/results/predictable.json
 	$(BIN)/python -m benchmarks.ranking benchmarks/results/ranking.json
-	$(MAKE) studio
 	$(BIN)/python -m benchmarks.studio benchmarks/results/studio.json
 
 $(READY): pyproject.toml

@@ -126,7 +126,7 @@ def test_the_board_comes_first_and_each_model_says_whether_it_fits(visit, projec
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
-@BOTH
+@pytest.mark.parametrize("viewport", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow)], ids=["1280", "390"])
 def test_verify_runs_the_steps_that_it_was_asked(visit, project, viewport):
     page = visit(viewport)
     bench(page, "LIFNeuron", 16)
@@ -150,7 +150,7 @@ def test_verify_runs_the_steps_that_it_was_asked(visit, project, viewport):
 
 
 @BOTH
-@LOOKS
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_what_comes_after_the_bitstream_is_found_from_it(visit, project, viewport, dark):
     page = visit(viewport, dark=dark)
     bench(page, "LIFNeuron", 16)

@@ -73,7 +73,7 @@ def test_a_recording_is_read_otherwise(page, tmp_path, cell):
     page.fill("#again-voltage-channel", "V2_mV")
     page.fill("#again-units", "mV,pA")
     page.click("#read-again")
-    page.wait_for_selector("#facts >> text=mV, pA")
+    page.wait_for_selector("#facts >> text=mV and pA")
     page.click("#panel-trace .same summary")
     same = page.inner_text("#panel-trace .same")
     assert "--voltage-channel V2_mV --units mV,pA" in same and "units='mV,pA'" in same

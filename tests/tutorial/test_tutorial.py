@@ -67,7 +67,9 @@ def test_page(section, desk, monkeypatch, capsys):
         print(f"\n{section}:\n{capsys.readouterr().out}", end="")
 
 
-@pytest.mark.parametrize("section", [s for s in SECTIONS if s != HARDWARE])
+@pytest.mark.parametrize(
+    "section", [pytest.param(s, marks=pytest.mark.slow) if s == REAL else s for s in SECTIONS if s != HARDWARE]
+)
 def test_page_with_four_models(section, four_models, quick_desk, monkeypatch):
     folder, namespace = quick_desk
     monkeypatch.chdir(folder)
