@@ -151,6 +151,7 @@ def test_silence_and_noise_on_the_line_are_sentences():
         over(Echo(LIF))
 
 
+@pytest.mark.slow  # a simulator is compiled for it
 def test_another_baud_is_a_sentence():
     neuron = LIFNeuron(word=16)
     wrong = pytest.raises(BoardError, match=r"not in frames of spikefab|does not answer")

@@ -233,7 +233,8 @@ def run(command: str, capsys) -> None:
     assert code == (NO_BOARD if seeks_board else 0), (command, capsys.readouterr())
 
 
-@pytest.mark.parametrize("page", WITH_SHELL, **NAME)
+# those of new-model.md compile a kernel for each model that they fit: they are run by the slow test only
+@pytest.mark.parametrize("page", [page for page in WITH_SHELL if page.name != "new-model.md"], **NAME)
 def test_quick_commands_run(page, desk, capsys, monkeypatch):
     monkeypatch.chdir(desk)
     for command in shell(page):

@@ -35,6 +35,7 @@ def states(studio, job):
     return [e["state"] for _, e in studio.server.studio.jobs.events(job) if e["type"] == "state"]
 
 
+@pytest.mark.slow  # three fits
 def test_a_third_job_waits_and_starts_by_itself(studio, imported):
     running = [begin(studio, imported, LONG)["id"] for _ in range(jobs.AT_ONCE)]
     third, fourth, fifth = (begin(studio, imported, SHORT)["id"] for _ in range(3))
