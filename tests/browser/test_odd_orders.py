@@ -47,6 +47,7 @@ def fit(page, budget="300"):
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('done')", timeout=MOST)
 
 
+@pytest.mark.slow  # compiles kernels of several variants
 def test_presets_of_other_variants(page):
     on_the_bench(page, "HodgkinHuxleyNeuron")
 
