@@ -1,14 +1,13 @@
 // The stimulus window on a chart: two handles, by pointer or by keyboard.
 import type uPlot from "uplot";
-import { h } from "../ui/elements";
-import { fix } from "../ui/format";
 import { colour } from "../ui/theme";
+import { Handle } from "./handle";
 import { Plot } from "./plot";
 
 export class StimulusWindow {
   window: [number, number] | null = null;
   private limits: [number, number] = [0, 1];
-  private readonly handles: [HTMLElement, HTMLElement];
+  private readonly handles: [Handle, Handle];
   private timer = 0;
 
   constructor(
@@ -20,7 +19,7 @@ export class StimulusWindow {
   }
 
   attach(): void {
-    this.plot().u.over.append(...this.handles);
+    this.plot().u.over.append(...this.handles.map((x) => x.element));
   }
 
   show(window: [number, number] | null, limits: [number, number]): void {
@@ -38,18 +37,7 @@ export class StimulusWindow {
   }
 
   place(): void {
-    const { u } = this.plot();
-    this.handles.forEach((e, k) => {
-      const t = this.window?.[k];
-      const x = t === undefined ? NaN : u.valToPos(t, "x");
-      e.hidden = !(x >= -1 && x <= u.over.clientWidth + 1);
-      if (t === undefined || e.hidden) return;
-      e.style.left = `${x}px`;
-      e.setAttribute("aria-valuemin", String(this.limits[0]));
-      e.setAttribute("aria-valuemax", String(this.limits[1]));
-      e.setAttribute("aria-valuenow", fix(t, 2));
-      e.setAttribute("aria-valuetext", `${fix(t, 1)} ms`);
-    });
+    for (const handle of this.handles) handle.place(this.limits, 1);
   }
 
   private move(end: 0 | 1, t: number): void {
@@ -63,57 +51,20 @@ export class StimulusWindow {
     this.plot().u.redraw(false, false);
   }
 
-  private handle(end: 0 | 1, label: string): HTMLElement {
-    const e = h("div", {
+  private handle(end: 0 | 1, label: string): Handle {
+    return new Handle(this.plot, {
+      label,
+      title: `${label}: drag, or arrow keys (Shift: by 10 ms)`,
       class: `handle ${end ? "end" : "start"}`,
       id: end ? "window-end" : "window-start",
-      role: "slider",
-      tabindex: 0,
-      "aria-label": label,
-      "aria-orientation": "horizontal",
-      "aria-valuenow": 0,
-      hidden: true,
-      title: `${label}: drag, or arrow keys (Shift: by 10 ms)`,
+      at: () => this.window?.[end],
+      move: (t) => this.move(end, t),
+      step: (shift) => (shift ? 10 : 1),
+      dropped: () => this.window && this.released(this.window),
+      keyed: () => {
+        clearTimeout(this.timer);
+        this.timer = window.setTimeout(() => this.window && this.released(this.window), 400);
+      },
     });
-    e.addEventListener("mousedown", (down) => down.stopPropagation()); // dragging a handle must not zoom the chart
-    e.addEventListener("dblclick", (twice) => twice.stopPropagation());
-    e.addEventListener("pointerdown", (down) => {
-      down.stopPropagation();
-      e.setPointerCapture(down.pointerId);
-      e.focus();
-      const drag = (m: PointerEvent) => {
-        const u = this.plot().u;
-        this.move(end, u.posToVal(m.clientX - u.over.getBoundingClientRect().left, "x"));
-      };
-      e.addEventListener("pointermove", drag);
-      e.addEventListener(
-        "lostpointercapture",
-        () => {
-          e.removeEventListener("pointermove", drag);
-          if (this.window) this.released(this.window);
-        },
-        { once: true },
-      );
-    });
-    e.addEventListener("keydown", (key) => {
-      const step = key.shiftKey ? 10 : 1;
-      const by: Record<string, number> = {
-        ArrowLeft: -step,
-        ArrowDown: -step,
-        ArrowRight: step,
-        ArrowUp: step,
-        PageDown: -10,
-        PageUp: 10,
-        Home: -Infinity,
-        End: Infinity,
-      };
-      const d = by[key.key];
-      if (d === undefined || !this.window) return;
-      key.preventDefault();
-      this.move(end, this.window[end] + d);
-      clearTimeout(this.timer);
-      this.timer = window.setTimeout(() => this.window && this.released(this.window), 400);
-    });
-    return e;
   }
 }
