@@ -1,7 +1,9 @@
 """What all tests share: in CI nothing is skipped; nothing is left behind; a small recording."""
 
 import os
+import pty
 import signal
+import sys
 import tempfile
 import time
 from datetime import date
@@ -170,3 +172,27 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and os.environ.get("SPIKEFAB_CI") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where everything a test needs must be there: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def on_a_terminal():
+    """on_a_terminal(*arguments, NAME=value): what Python, called with these arguments, writes to a terminal."""
+
+    def run(*arguments, **env):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(sys.executable, [sys.executable, *map(str, arguments)], os.environ | env)
+        written = b""
+        while True:
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+        os.close(terminal)
+        assert os.waitpid(pid, 0)[1] == 0, written
+        return written.decode()
+
+    return run

@@ -82,3 +82,24 @@ def take(page, path):
     page.wait_for_function(
         "t => performance.getEntriesByName('trace-drawn').some(m => m.startTime > t)", arg=begun, timeout=MOST
     )
+
+
+def begin(page, budget, models=("LIFNeuron",), recording="cell.csv"):
+    """Start a fit in Auto-Fit, and return the key of its job."""
+    page.click("#tab-fit")
+    page.wait_for_selector("#fit-budget", state="attached")
+    if not page.is_visible("#fit-budget"):
+        page.click("text=New fit")
+    page.select_option("#fit-recording", label=recording)
+    for box in page.locator("[id^=fit-model-]").all():
+        box.set_checked(box.get_attribute("id").removeprefix("fit-model-") in models)
+    page.fill("#fit-budget", str(budget))
+    before = page.evaluate("location.hash")
+    page.click("#fit-start")
+    page.wait_for_function("before => location.hash.startsWith('#fit/') && location.hash !== before", arg=before)
+    return page.evaluate("location.hash").split("/")[1]
+
+
+def until(page, state):
+    """Wait until the fit that is shown is in a state."""
+    page.wait_for_function("s => document.querySelector('#fit-state').innerText.includes(s)", arg=state, timeout=MOST)

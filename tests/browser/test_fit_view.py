@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from .conftest import MOST, NARROW, WIDE, take
+from .conftest import MOST, NARROW, WIDE, begin, take, until
 
 BOTH = pytest.mark.parametrize("viewport", [WIDE | {"height": 800}, NARROW], ids=["1280", "390"])
 THEMES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -38,25 +38,6 @@ COLUMNS = f"""at => {{ {COPY}
         for (let j = 0; j < d.length; j += 4) n += d[j + 3] > 120; return n / height; }};
     return [Math.max(drawn(-1), drawn(0), drawn(1)), drawn(9)];
 }}"""
-
-
-def begin(page, budget, models, recording="cell.csv"):
-    page.click("#tab-fit")
-    page.wait_for_selector("#fit-budget", state="attached")
-    if not page.is_visible("#fit-budget"):
-        page.click("text=New fit")
-    page.select_option("#fit-recording", label=recording)
-    for box in page.locator("[id^=fit-model-]").all():
-        box.set_checked(box.get_attribute("id").removeprefix("fit-model-") in models)
-    page.fill("#fit-budget", str(budget))
-    before = page.evaluate("location.hash")
-    page.click("#fit-start")
-    page.wait_for_function("before => location.hash.startsWith('#fit/') && location.hash !== before", arg=before)
-    return page.evaluate("location.hash").split("/")[1]
-
-
-def until(page, state):
-    page.wait_for_function("s => document.querySelector('#fit-state').innerText.includes(s)", arg=state, timeout=MOST)
 
 
 def event(studio, job, kind):

@@ -4,28 +4,9 @@ import re
 
 import pytest
 
-from .conftest import MOST, NARROW, WIDE, take
+from .conftest import MOST, NARROW, WIDE, begin, take, until
 
 BOTH = pytest.mark.parametrize("viewport", [WIDE | {"height": 800}, NARROW], ids=["1280", "390"])
-
-
-def begin(page, budget, models=("LIFNeuron",)):
-    """Start a fit in Auto-Fit, and return the key of its job."""
-    page.click("#tab-fit")
-    page.wait_for_selector("#fit-budget", state="attached")
-    if not page.is_visible("#fit-budget"):
-        page.click("text=New fit")
-    for box in page.locator("[id^=fit-model-]").all():
-        box.set_checked(box.get_attribute("id").removeprefix("fit-model-") in models)
-    page.fill("#fit-budget", str(budget))
-    before = page.evaluate("location.hash")
-    page.click("#fit-start")
-    page.wait_for_function("before => location.hash.startsWith('#fit/') && location.hash !== before", arg=before)
-    return page.evaluate("location.hash").split("/")[1]
-
-
-def until(page, state):
-    page.wait_for_function("s => document.querySelector('#fit-state').innerText.includes(s)", arg=state, timeout=MOST)
 
 
 @pytest.fixture(scope="module")

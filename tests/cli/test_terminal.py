@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
 
@@ -103,32 +102,13 @@ def test_a_fit_in_the_bare_locale(strange, tmp_path):
     assert again.returncode == 0, again.stderr.decode("utf-8", "replace")
 
 
-def on_a_terminal(*args, **env):
-    """What a command writes to a terminal."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-m", "spikefab", *map(str, args)], os.environ | env)
-    written = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        written += piece
-    os.close(terminal)
-    assert os.waitpid(pid, 0)[1] == 0, written
-    return written.decode()
-
-
-def test_a_dumb_terminal_gets_no_control_codes(strange):
+def test_a_dumb_terminal_gets_no_control_codes(strange, on_a_terminal):
     """But lines of progress, as a pipe does."""
-    written = on_a_terminal("fit", strange, "--models", "lif", "--budget", "96", TERM="dumb")
+    written = on_a_terminal("-m", "spikefab", "fit", strange, "--models", "lif", "--budget", "96", TERM="dumb")
     assert "\x1b" not in written
     assert "evaluations, best loss" in written
 
 
-def test_no_color():
-    written = on_a_terminal("boards", NO_COLOR="1", TERM="xterm-256color", PYTHONIOENCODING="ascii")
+def test_no_color(on_a_terminal):
+    written = on_a_terminal("-m", "spikefab", "boards", NO_COLOR="1", TERM="xterm-256color", PYTHONIOENCODING="ascii")
     assert written.isascii() and "\x1b[3" not in written and "+--" not in written

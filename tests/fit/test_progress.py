@@ -1,7 +1,5 @@
 """Progress: what is shown of a fit, where it is shown by default, and that it is shown once."""
 
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -92,29 +90,6 @@ def test_a_fit_is_told_of_as_it_is(cell, membrane, steps):
     ] == results.notes
 
 
-def on_a_terminal(code, **env):
-    """What Python code writes to a terminal."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(
-            sys.executable,
-            [sys.executable, "-c", code],
-            os.environ | {"TERM": "xterm-256color", "COLUMNS": "110"} | env,
-        )
-    written = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        written += piece
-    os.close(terminal)
-    assert os.waitpid(pid, 0)[1] == 0, written
-    return written.decode()
-
-
 @pytest.mark.parametrize("columns", [80, 110])
 def test_bars_fit_the_terminal(columns, now):
     """The longest name and the largest numbers, on a narrow terminal too."""
@@ -133,17 +108,20 @@ def test_bars_fit_the_terminal(columns, now):
     assert "22,500" in lines[1] and "90,000" in lines[1] and lines[1].rstrip().endswith("10.1234, stopped early")
 
 
+WIDE = {"TERM": "xterm-256color", "COLUMNS": "110"}
 MARK = "import sys; print('MARK', file=sys.stderr)\n"
 
 
-def test_a_terminal_shows_it_by_default():
-    quiet, shown = on_a_terminal(MADE + FIT.format(more=", progress=False") + MARK + FIT.format(more="")).split("MARK")
+def test_a_terminal_shows_it_by_default(on_a_terminal):
+    quiet, shown = on_a_terminal(
+        "-c", MADE + FIT.format(more=", progress=False") + MARK + FIT.format(more=""), **WIDE
+    ).split("MARK")
     assert quiet == ""
     assert "96 of 96 evaluations, best loss" in shown
     assert "all models" in shown and "elapsed" in shown
     assert "note: " in shown  # 150 ms are not validated
     assert "scoring" not in re.split(r"\x1b\[\d+A|\r", shown)[-1]
-    assert on_a_terminal(MADE + FIT.format(more=""), TERM="dumb") == ""
+    assert on_a_terminal("-c", MADE + FIT.format(more=""), **WIDE | {"TERM": "dumb"}) == ""
 
 
 def test_a_pipe_shows_it_only_if_asked():
