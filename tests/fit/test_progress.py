@@ -124,6 +124,23 @@ def test_a_terminal_shows_it_by_default(on_a_terminal):
     assert on_a_terminal("-c", MADE + FIT.format(more=""), **WIDE | {"TERM": "dumb"}) == ""
 
 
+def test_a_thread_and_a_child_show_nothing(on_a_terminal):
+    """Several of them would write over each other."""
+    apart = """
+import multiprocessing, threading
+from spikefab.fit.options import FitOptions
+from spikefab.fit.search.clock import FitClock
+from spikefab.progress import fitting_display
+def kind(*_):
+    print(type(fitting_display(FitClock(FitOptions(models=["LIF"])))).__name__)
+kind()
+for part in (threading.Thread(target=kind), multiprocessing.get_context("fork").Process(target=kind)):
+    part.start()
+    part.join()
+"""
+    assert on_a_terminal("-u", "-W", "ignore", "-c", apart, **WIDE).split() == ["Bars", "Display", "Display"]
+
+
 def test_a_pipe_shows_it_only_if_asked():
     code = MADE + FIT.format(more="") + MARK + FIT.format(more=", progress=True")
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")

@@ -45,3 +45,16 @@ def test_a_fit_of_quantities_is_that_of_their_numbers(cell):
     made = fit(voltage=volts, current=current * pq.nA, **options)
     assert made.best.codes == plain.best.codes
     assert made.settings == plain.settings
+
+
+def test_each_of_several_currents_begins_in_the_initial_state():
+    """Also if the neuron has run before."""
+    currents = np.full((2, 300), [[0.2], [0.4]])
+    neuron = LIFNeuron()
+    neuron.run(np.full(77, 0.3))
+    together = neuron.run(currents)
+    for row, voltage, spikes in zip(currents, together, neuron.spikes, strict=True):
+        alone = LIFNeuron()
+        assert np.array_equal(alone.run(row), voltage)
+        assert np.array_equal(alone.spikes, spikes)
+    assert len(neuron.spikes[1]) > 0
