@@ -85,12 +85,13 @@ class JobRoutes:
     async def _follow(self, request: Request, key: str, after: int) -> AsyncIterator[str]:
         """Send the events of a job as they are written, after number `after`, until the job is over."""
         while not await request.is_disconnected():
+            # the state before the events: a job that is over then has written all of them
+            last = await to_thread.run_sync(self.jobs.state, key)
             found = await to_thread.run_sync(self._listed, key, after)
             for number, event in found:
                 after = number
                 yield f"id: {number}\ndata: {json.dumps(event)}\n\n"
             if not found:
-                last = await to_thread.run_sync(self.jobs.state, key)
                 if last["state"] in OVER or last["state"] in ("paused", "stopped"):
                     # a worker that died wrote no state; this event has no number, because the job may be resumed
                     yield f"data: {json.dumps({'type': 'state', **last})}\n\n"

@@ -68,6 +68,27 @@ def test_a_fit_is_the_fit(studio, imported, alone):
     )
 
 
+def test_what_a_worker_writes_at_its_very_end_is_sent(studio, imported, alone, monkeypatch):
+    """Events and end of a job, written just after the stream has looked for events."""
+    job = begin(studio, imported)
+    studio.wait(job, lambda event: event.get("state") == "done")
+    log = studio.folder / "jobs" / job / "events.jsonl"
+    whole = log.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-3]))
+    looked = jobs.Jobs.events
+
+    def events(self, key, after=0):
+        found = list(looked(self, key, after))
+        if not found:
+            log.write_bytes(whole)
+        return iter(found)
+
+    monkeypatch.setattr(jobs.Jobs, "events", events)
+    numbers, told = zip(*studio.events(job), strict=True)
+    assert numbers == (*range(1, len(lines) + 1), None) and told[-1]["state"] == "done"
+
+
 @pytest.mark.slow  # a regression, or several fits
 def test_the_command_that_is_shown_does_the_same(studio, imported, alone, tmp_path, monkeypatch):
     from spikefab.cli import main
