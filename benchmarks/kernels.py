@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.models import MODELS
-from spikefab.sim import kernels
+from spikefab.sim import kernels, threads
 
 from . import running
 from .plain import LOOPS
@@ -108,9 +107,9 @@ def make_work(model: str, candidates: int, sweeps: int, steps: int, dt: float = 
     return Work(dp, codes, dp.rest(codes), current, data, outside)
 
 
-def ours(work: Work, threads: int) -> Callable[[], Any]:
+def ours(work: Work, count: int) -> Callable[[], Any]:
+    @threads.limited(count)
     def run():
-        numba.set_num_threads(threads)
         return kernels.simulate(
             work.dp,
             work.codes,
@@ -245,7 +244,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
-    threads = numba.config.NUMBA_NUM_THREADS
+    cores = threads.count()
     if options.peers is None:
         print("Brian 2 and jaxley are skipped: give --peers PYTHON, see benchmarks/requirements-peers.txt")
     caption = (
@@ -257,10 +256,10 @@ def main() -> int:
     ways = set()
     for model in options.models:
         work = make_work(model, options.candidates, options.sweeps, options.steps)
-        mine = ours(work, threads)().count
+        mine = ours(work, cores)().count
         seconds = best({"ours_1": ours(work, 1), "plain_1": plain(work, LOOPS[model])}, options.repeats)
         # measured last, because waiting threads of this run would slow down the others
-        seconds |= best({"ours_all": ours(work, threads)}, options.repeats)
+        seconds |= best({"ours_all": ours(work, cores)}, options.repeats)
         results[model] = {key: work.steps / seconds[key] if key in seconds else None for key in KEYS}
         if options.peers is not None:
             for name in ("brian2", "jaxley") if model == "HodgkinHuxleyNeuron" else ("brian2",):

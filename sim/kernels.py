@@ -18,6 +18,7 @@ from spikefab.files import remove, save_text
 from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
+from . import threads
 from .codegen import LANES, kernel_source
 from .integer_statements import trace_step
 from .statements import Step
@@ -214,8 +215,8 @@ def launch(
         volts,
     )
     if not module.kernel.signatures:
-        _prepare(module, arguments)
-    module.kernel(*arguments)
+        _prepare(module, (0, *arguments))
+    threads.share(lambda job: module.kernel(job, *arguments), padded // LANES * sweeps)
     return Batch(
         count.T[:n],
         spikes.transpose(1, 0, 2)[:n],

@@ -6,8 +6,7 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from spikefab.files import remove, write_json
 SCHEMA = 1  # version of the layout of the JSON files that `fit_many` writes, apart from results
 FULL = {errno.ENOSPC, errno.EDQUOT}  # errors that mean that the disk or the user's quota is full
 
-# Allows one fit at a time in a process. If the executor uses threads, two fits at once would make numba abort.
+# Allows one fit at a time in a process: if the executor uses threads, fits would compile the same kernels side by side.
 _alone = threading.Lock()
 
 
@@ -96,7 +95,9 @@ def run_cell(job: dict[str, Any], token: str) -> dict[str, Any]:
     Nothing is raised, whatever the file contains. Returns the fields of a `Cell`; the state may also be "unwritten" (the
     disk is full) or "interrupted".
     """
-    with _alone, _one_thread():
+    from spikefab.sim import threads
+
+    with _alone, threads.limited(1):  # several fits run in parallel already
         began = time.monotonic()
         path, out, key = Path(job["path"]), Path(job["out"]), job["key"]
         try:
@@ -170,16 +171,3 @@ def _unwritten(error: OSError) -> dict[str, Any]:
 def sweep(out: Path, keys: Collection[str]) -> None:
     """Remove the scratch files of the fits with these keys."""
     remove(p for p in (out / "cells").glob(".*.part*") if p.name[1:].split(".")[0] in keys)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let numba use a single thread, because several fits run in parallel already."""
-    import numba
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from spikefab.fit.freedom import solved
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
+from spikefab.sim import threads
 from spikefab.sim.engine import Engine
 from spikefab.sim.kernels import Batch
 
@@ -24,6 +25,7 @@ COARSE_WEIGHT = 0.5  # weight of that second term, relative to the weight of tim
 GAMMA_WEIGHT = 4.5
 # scale S, mV per unit of x, of the read-out with which x is measured in order to solve for the best read-out
 PROBE = 8.0
+PART = 16  # candidates whose losses a thread computes before it takes others
 
 
 @njit(cache=True)
@@ -36,13 +38,13 @@ def not_coincident(data, model, span):
     return min(1.0, 1.0 - (pairs - chance * len(model)) / (0.5 * (len(data) + len(model)) * (1 - chance)))
 
 
-@njit(parallel=True, cache=True)
-def _losses(count, steps, masked, same, outside, flat, times, first, tau, span, noise, weights, dt, out):
-    """Write the loss of each candidate into `out` (N,), from the counts, spikes and error sums of the kernel.
+@njit(nogil=True, cache=True)
+def _losses(begin, end, count, steps, masked, same, outside, flat, times, first, tau, span, noise, weights, dt, out):
+    """Write the losses of candidates `begin` to `end` into `out` (N,), from the counts, spikes and error sums of the kernel.
 
     same (S,) is, for each part, the index of its simulation in `count` and `steps`.
     """
-    for n in prange(count.shape[0]):
+    for n in range(begin, end):
         total = 0.0
         for s in range(len(same)):
             data = times[first[s] : first[s + 1]]
@@ -170,7 +172,7 @@ class Loss:
         """The losses (N,) of N candidates, given as rows (N, coefficients) of the engine."""
         batch = self._simulated(rows, outside=self.outside, clip=self.task.clip, max_spikes=self.most)
         out = np.empty(len(rows))
-        _losses(
+        arguments = (
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),
             np.ascontiguousarray(batch.masked),
@@ -185,5 +187,8 @@ class Loss:
             self.weights,
             self.task.dt,
             out,
+        )
+        threads.share(
+            lambda job: _losses(PART * job, min(PART * (job + 1), len(rows)), *arguments), -(-len(rows) // PART)
         )
         return out

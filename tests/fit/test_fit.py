@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import numba
 import numpy as np
 import pytest
 
@@ -17,6 +16,7 @@ from spikefab.fit.search.search import Search
 from spikefab.fit.search.searches import LEAST
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS, get_model
+from spikefab.sim import threads
 from spikefab.sim.engine import FixedPoint
 
 DT, BUDGET = 0.1, 200
@@ -130,19 +130,15 @@ def test_scores_are_those_of_the_design(single, several):
 
 
 def test_same_seed_same_bytes_for_any_number_of_threads(single, tmp_path):
-    threads = numba.get_num_threads()
     files = []
-    try:
-        for k, count in enumerate((1, min(2, threads))):
-            numba.set_num_threads(count)
+    for count in (1, 2, 5):
+        with threads.limited(count):
             again = fit(
                 voltage=single.voltage, current=single.current, dt=DT, models=single.models, budget=BUDGET,
                 top_k=len(MODELS),
             )  # fmt: skip
-            files.append(again.save(tmp_path / f"{k}.json").read_bytes())
-    finally:
-        numba.set_num_threads(threads)
-    assert files[0] == files[1] == single.results.save(tmp_path / "first.json").read_bytes()
+        files.append(again.save(tmp_path / f"{count}.json").read_bytes())
+    assert files[0] == files[1] == files[2] == single.results.save(tmp_path / "first.json").read_bytes()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import numpy as np
 
 from spikefab.hw.datapath import datapath
+from spikefab.hw.models import MODELS
 from spikefab.sim import corners, coverage, kernels, reference
 from spikefab.sim.engine import FixedPoint
 
@@ -82,6 +83,41 @@ def test_saturations(kind, word):
     for part in np.array_split(np.arange(512), 8):  # each candidate under its own current, and under its neighbours'
         start = np.repeat(states[part][:, None], len(part), axis=1)
         assert_identical(dp, codes[part], start, current[part][:, None])
+
+
+def stretches(dp, steps, rng):
+    """Codes (steps,) of a current that stays at each of its levels for 1 to 150 steps, and now and then for long."""
+    levels = [0.0] * 300
+    while len(levels) < steps:
+        level = rng.choice([0.0, 0.0, 0.01, 0.3, -0.2, levels[-1]])
+        levels += [level] * int(rng.integers(1, 150) if rng.random() < 0.9 else 300)
+    return dp.current.encode(levels[:steps])
+
+
+def test_rests(kind):
+    """The kernel does not compute steps in which no lane changes: whenever a rest begins or ends, and if only one lane moves."""
+    rng, steps = np.random.default_rng(8), 1200
+    dp = datapath(kind, 18, 0.5, 1.0)
+    still = np.repeat(dp.quantise(kind.defaults()), 3, axis=0)
+    current = np.stack(
+        [stretches(dp, steps, rng), np.roll(stretches(dp, steps, rng), 13), np.zeros(steps, dtype=np.int64)]
+    )
+    data, outside = rng.normal(-60, 10, current.shape), (rng.random(current.shape) < 0.8) * 1.0
+    for codes in (still, np.concatenate([still, sensible(dp, 1, rng)])):
+        states = np.repeat(dp.rest(codes)[:, None], 3, axis=1)
+        settled = kernels.simulate(dp, codes, current[:, :1].repeat(4000, axis=1), initial=states, max_spikes=1).end
+        assert_identical(dp, codes, settled, current)
+        batch = kernels.simulate(dp, codes, current, data=data, outside=outside, max_spikes=1)
+        v, _, _ = expected(dp, codes, states, current)
+        assert np.array_equal(batch.masked, added(outside * (v - data) ** 2))
+
+
+def test_a_neuron_that_fires_in_every_step_does_not_rest():
+    """Lapicque without a refractory time: its state after each step is the same, and each step is a spike."""
+    dp = datapath(MODELS["LapicqueNeuron"], 18, 0.1, 4.0)
+    codes = dp.quantise({**dp.model.defaults(), "tau_m": 2.0, "R_m": 1000.0})
+    current = np.full((1, 500), dp.current.hi)
+    assert assert_identical(dp, codes, dp.rest(codes)[:, None], current) > 490
 
 
 def added(terms):
