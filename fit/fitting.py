@@ -136,6 +136,7 @@ def _fit(
         options.models, word=options.word, step=options.step, budget=options.budget, top_k=options.top_k,
         seed=options.seed, freedom=options.freedom, searches=1 + len(task.folds), progress=progress, notice=notice,
         callback=callback, portion=portion, journal=None if journal is None else path_of(journal, "journal"), engine=engine,
+        whole_budget=options.whole_budget,
     )  # fmt: skip
     found: dict[str, Search] = {}
     try:

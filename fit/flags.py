@@ -147,7 +147,7 @@ FIT = (
         write=lambda x: [repr(x)],
     ),
     Flag("top_k", "--top", "K", f"results to keep (default {DEFAULTS['top_k']})", int),
-    Flag("budget", "--budget", "N", f"evaluations a model (default {DEFAULTS['budget']})", int),
+    Flag("budget", "--budget", "N", f"evaluations a model, at most (default {DEFAULTS['budget']})", int),
     Flag("seed", "--seed", "N", f"the same seed gives the same result (default {DEFAULTS['seed']})", int),
     Flag(
         "held_out", "--held-out", None,
@@ -179,6 +179,7 @@ FIT = (
         write=lambda value: [f"{name}={lo!r}:{hi!r}" for name, (lo, hi) in value.items()], repeated=True,
     ),
     Flag("anyway", "--anyway", None, "fit although units or current are in doubt", bool),
+    Flag("whole_budget", "--whole-budget", None, "spend the budget even if a search has converged", bool),
 )  # fmt: skip
 
 

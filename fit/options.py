@@ -31,7 +31,7 @@ class FitOptions:
     word       word length of the hardware, bits: 16, 18 or 24
     step       time step of the hardware, ms; a recording with another sample step is resampled to it
     top_k      number of results to return, at most one per model
-    budget     number of evaluations per model
+    budget     number of evaluations per model, at most: a search ends before when it has converged, see `fit.search.search`
     seed       seed of the search; the same seed gives the same result
     held_out   which part of the recording is held out for the ranking, see `split`: "auto", "amplitudes", "tail" (the last
                third of each sweep) or "none"
@@ -44,6 +44,7 @@ class FitOptions:
     fixed      dict from parameters to the values at which they are kept
     bounds     dict from parameters to (low, high) between which they are searched, instead of around the measured value
     anyway     fit a recording although its units or its current are in doubt
+    whole_budget  spend the whole budget of each model that is not stopped early, even if its search has converged
     """
 
     models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # None means all; `__post_init__` replaces it by the classes
@@ -59,6 +60,7 @@ class FitOptions:
     fixed: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     anyway: bool = False
+    whole_budget: bool = False
 
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
@@ -91,8 +93,9 @@ class FitOptions:
             units.setdefault(name, set()).add(p.unit)
         put(self, "fixed", _fixed(self.fixed, units))
         put(self, "bounds", _bounds(self.bounds, units))
-        if not isinstance(self.anyway, bool):
-            raise UsageError(f"anyway is True or False, not {shortened(self.anyway)}.")
+        for name in ("anyway", "whole_budget"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is True or False, not {shortened(getattr(self, name))}.")
         self.freedom.check(self.models)
 
     @classmethod
@@ -141,7 +144,7 @@ class FitOptions:
             "fixed": dict(self.fixed),
             "bounds": {name: list(ends) for name, ends in self.bounds.items()},
             "models": self.sources if sources else [model.__name__ for model in self.models],
-            **({"anyway": True} if self.anyway else {}),
+            **self._wishes,
         }
 
     @classmethod
@@ -171,8 +174,13 @@ class FitOptions:
         if self.free is not None:
             given["free"] = self.to_dict()["free"]
         given |= {name: value for name in ("fixed", "bounds") if (value := dict(getattr(self, name)))}
-        given |= {"anyway": True} if self.anyway else {}
+        given |= self._wishes
         return [f"{name}={value!r}" for name, value in given.items()]
+
+    @property
+    def _wishes(self) -> dict[str, Any]:
+        """The options that are False by default, if they are not."""
+        return {name: True for name in ("anyway", "whole_budget") if getattr(self, name)}
 
     @property
     def every_model(self) -> bool:

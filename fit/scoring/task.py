@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # steps of training data above which the first stages of a search use only a part, see `Task.shortened`
 LONG = 1_000_000
 SHORT = 250_000  # steps, about, of the part of long training data that the first stages of a search use
+MANY = 100_000  # steps of training data above which the screen of a search uses only a part
+FEW = 60_000  # steps, about, of the part that the screen uses
 SEEN = 20  # number of spikes that the part of long training data must have at least, to be useful for a search
 
 
@@ -110,20 +112,29 @@ class Task:
         )
 
     def shortened(self) -> "Task":
-        """The task with less training data, about SHORT steps, if there are more than LONG; otherwise the task itself.
+        """The task for the first two stages of a search: with about SHORT steps of training data if there are more than LONG."""
+        return self._shortened(LONG, SHORT)
+
+    def thinned(self) -> "Task":
+        """The task for the screen of a search: with about FEW steps of training data if there are more than MANY."""
+        few = self._shortened(MANY, FEW)
+        return self.shortened() if few is self else few
+
+    def _shortened(self, most: int, wanted: int) -> "Task":
+        """The task with about `wanted` steps of training data if there are more than `most`; otherwise the task itself.
 
         Of noise, it keeps the beginning of each training part; of other stimuli some parts, from the one with the fewest
         spikes to the one with the most. If too few spikes would remain, it is the task itself too.
         """
         parts = self.split.train
         total = sum(p.stop - p.start for p in parts)
-        if total <= LONG:
+        if total <= most:
             return self
         if self.noise:
-            kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * SHORT / total)) for p in parts]
+            kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * wanted / total)) for p in parts]
         else:
             order = sorted(range(len(parts)), key=lambda k: len(self.part_spikes(parts[k])))
-            some = np.linspace(0, len(parts) - 1, min(len(parts), max(2, round(len(parts) * SHORT / total))))
+            some = np.linspace(0, len(parts) - 1, min(len(parts), max(2, round(len(parts) * wanted / total))))
             kept = [parts[k] for k in sorted(order[j] for j in some.round().astype(int))]
         if (len(kept) == len(parts) and not self.noise) or sum(len(self.part_spikes(p)) for p in kept) < SEEN:
             return self

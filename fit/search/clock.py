@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from spikefab.fit.options import FitOptions
 
-from .search import REFINE
-from .searches import EARLY, LEAST, NEAR
+from .race import FIRST, LAP, PLACES
 
 WARM = 1.0  # s of searching before the remaining time is estimated
+TYPICAL = 6500  # evaluations after which a search has converged, about
+FAR = 1.5  # a model whose loss is above so many times that of the last place is taken to be stopped at the first comparison
 MEMORY = 500  # evaluations over which the speed of a model is averaged: a resumed fit first repeats old ones very fast
 
 
@@ -19,14 +20,13 @@ class ModelRun:
     """The searches of one model.
 
     evaluations  so far
-    budget       evaluations that it may have, of all folds
+    budget       evaluations that it may have, of all folds; those that it had, once its searches have ended
     loss         the lowest so far
     seconds      that its searches took
     share        share of the training data, 0 to 1, that its search uses now
     work         so far; an evaluation on all training data is a work of 1, on a share of them that share
     batches      number of batches of evaluations so far
     speed        seconds for a work of 1
-    stopped      whether it got no more than its first part, because others are better
     """
 
     evaluations: int = 0
@@ -37,7 +37,11 @@ class ModelRun:
     work: float = 0.0
     batches: int = 0
     speed: float = 0.0
-    stopped: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether its searches have ended: converged, stopped because others are better, or with the whole budget spent."""
+        return 0 < self.budget <= self.evaluations
 
 
 class FitClock:
@@ -48,10 +52,9 @@ class FitClock:
 
     def __init__(self, options: FitOptions, now: Callable[[], float] | None = None):
         self._names = [model.__name__ for model in options.models]
-        self._top_k, self._searches, self._budget = options.top_k, 1 + (options.folds or 0), options.budget
-        # evaluations of a model before the better ones are chosen
-        self._first = min(options.budget, max(math.ceil(EARLY * options.budget), LEAST))
-        self._part = 1.0  # share of the training data with which a search begins
+        self._places, self._searches = min(PLACES, options.top_k), 1 + (options.folds or 0)
+        self._budget = options.budget
+        self._typical = options.budget if options.whole_budget else min(options.budget, TYPICAL)
         self.runs: dict[str, ModelRun] = {}
         self._left: float | None = None
         self._now = now or time.monotonic
@@ -59,8 +62,6 @@ class FitClock:
 
     def portion(self, model: str, evaluations: int, share: float) -> None:
         """The search of a model now uses this share of the training data, 0 to 1."""
-        if not self.runs:
-            self._part = share
         self.runs.setdefault(model, ModelRun()).share = share
 
     def tell(self, model: str, evaluations: int, budget: int, loss: float) -> None:
@@ -77,9 +78,6 @@ class FitClock:
             run.batches += 1
         run.seconds += seconds
         run.evaluations, run.budget, run.loss, self._last = evaluations, budget, loss, now
-        chosen, choice = self._chosen(), self._choice_is_made()
-        for name, other in self.runs.items():
-            other.stopped = choice and name not in chosen
         self._left = self._estimate()
 
     @property
@@ -105,34 +103,23 @@ class FitClock:
     def _estimate(self) -> float | None:
         """The remaining time, s.
 
-        A model goes on after its first part if it is among the best `top_k`, or near the best. The speed of a model that has
-        not begun is taken to be the mean of the others.
+        A model is taken to need TYPICAL evaluations on all training data, or FIRST if it is far from the last place. One that
+        has spent these is taken to need another lap. The speed of a model that has not begun is the mean of the others.
         """
         speeds = {name: run.speed for name, run in self.runs.items() if run.batches}
         if not speeds or sum(self.seconds.values()) < WARM:
             return None
         mean = sum(speeds.values()) / len(speeds)
-        chosen, left = self._chosen(), 0.0
+        losses = sorted(run.loss for run in self.runs.values())
+        level = FAR * losses[self._places - 1] if len(losses) >= self._places else math.inf
+        left = 0.0
         for name in self._names:
-            each = self._work(self._budget if name in chosen else self._first)
-            done = self.runs[name].work if name in self.runs else 0.0
-            left += max(0.0, self._searches * each - done) * speeds.get(name, mean)
+            run = self.runs.get(name, ModelRun())
+            if not run.ended:
+                wanted = self._searches * (
+                    self._typical if run.loss <= level or not run.batches else min(FIRST, self._budget)
+                )
+                most = run.budget or self._searches * self._budget
+                more = max(wanted - run.evaluations, min(LAP, most - run.evaluations))
+                left += more * speeds.get(name, mean)
         return left
-
-    def _work(self, evaluations: int) -> float:
-        """The work of the first so many evaluations of a search."""
-        part = min(evaluations, REFINE * self._budget) if self._part < 1 else 0.0
-        return part * self._part + evaluations - part
-
-    def _chosen(self) -> set[str]:
-        """The models that will be searched to the end, as far as it is known."""
-        begun = sorted(self.runs, key=lambda name: self.runs[name].loss)
-        best = self.runs[begun[0]].loss if begun else math.inf
-        chosen = {name for k, name in enumerate(begun) if k < self._top_k or self.runs[name].loss <= NEAR * best}
-        waiting = [name for name in self._names if name not in self.runs]
-        return chosen | {*waiting[: max(0, self._top_k - len(chosen))]}
-
-    def _choice_is_made(self) -> bool:
-        """Whether every model has had its first part; with folds, each has several, and none is told."""
-        ended = [run.evaluations >= self._first for run in self.runs.values()]
-        return self._first < self._budget and self._searches == 1 and len(ended) == len(self._names) and all(ended)

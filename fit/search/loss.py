@@ -40,12 +40,11 @@ def not_coincident(data, model, span):
 
 @njit(nogil=True, cache=True)
 def _losses(begin, end, count, steps, masked, same, outside, flat, times, first, tau, span, noise, weights, dt, out):
-    """Write the losses of candidates `begin` to `end` into `out` (N,), from the counts, spikes and error sums of the kernel.
+    """Write the losses of candidates `begin` to `end` on each part into `out` (N, S), from the results of the kernel.
 
     same (S,) is, for each part, the index of its simulation in `count` and `steps`.
     """
     for n in range(begin, end):
-        total = 0.0
         for s in range(len(same)):
             data = times[first[s] : first[s + 1]]
             a, b = len(data), count[n, same[s]]
@@ -62,8 +61,7 @@ def _losses(begin, end, count, steps, masked, same, outside, flat, times, first,
                     second = scores._victor_purpura(data, model, 2.0 / (COARSE * tau[s])) / (a + b)
             missing = min(1.0, abs(b - a) / max(1, a))
             terms = weights[0] * volts + weights[1] * timing + weights[2] * missing + weights[3] * second
-            total += terms / weights.sum()
-        out[n] = total / len(same)
+            out[n, s] = terms / weights.sum()
 
 
 @dataclass(eq=False)
@@ -170,8 +168,12 @@ class Loss:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """The losses (N,) of N candidates, given as rows (N, coefficients) of the engine."""
+        return self.each(rows).mean(axis=1)
+
+    def each(self, rows: np.ndarray) -> np.ndarray:
+        """The losses (N, parts) of N candidates on each part of the training data, in the order in which they are simulated."""
         batch = self._simulated(rows, outside=self.outside, clip=self.task.clip, max_spikes=self.most)
-        out = np.empty(len(rows))
+        out = np.empty((len(rows), len(self.length)))
         arguments = (
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),

@@ -1,11 +1,19 @@
 """The search for the parameters of one model.
 
 It has four stages: a screen of random (Sobol) points; runs of CMA-ES, an evolution strategy, from the best of them; narrower
-runs around the best result so far; and changes of single codes. If the training data are long, the first two stages use only
-a part of them.
+runs around the best result so far; and changes of single codes. The screen uses only some of the training sweeps, and if the
+training data are long, so does the second stage.
+
+A search ends before its budget is spent when it has converged:
+* A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations. When a run from another
+  start, far from those before, has not lowered the best loss by 1 %, the third stage begins.
+* The third stage ends when the best loss has not fallen by 0.5 % within 700 evaluations; the fourth when no change of a code
+  lowers it. Both are repeated until together they have not lowered the loss by 0.5 %.
+In all of these, a change of the loss by less than 0.0005 counts as none.
 """
 
 import hashlib
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +34,11 @@ SCREEN = 1024  # number of points of the Sobol screen, at most
 POPULATION = 96
 STALLED = 1000  # evaluations: a CMA-ES run that has not improved its loss by 1 % (GAIN) within so many is abandoned
 GAIN = 0.99  # factor to which the loss of a CMA-ES run must fall to count as an improvement
+SETTLED = (
+    700  # evaluations: the narrower runs end if they have not improved the best loss by 0.5 % (FINE) within so many
+)
+FINE = 0.995  # factor to which the best loss must fall in the last two stages to count as an improvement
+LEAST = 5e-4  # loss: a change by less, of which 0 is perfect and 1 is poor, is no improvement either
 NEXT = 64  # number of best points of the screen among which the start of the next run is chosen
 REFINE = 0.6  # share of the budget after which narrower CMA-ES runs start around the best result so far
 POLISH = 0.95  # share of the budget after which the search changes single codes of the best result
@@ -43,6 +56,7 @@ class Search:
     codes        best candidate so far, a row (coefficients,) of the engine; codes, if the engine is fixed point
     evaluations  number of evaluations so far
     loss         loss of the best candidate over all training data; valid when `run` has returned
+    over         whether it has converged or spent its budget, so that `run` does nothing more
     lowest       loss of the best candidate over the training data that the current stage uses
     journal      folder in which every loss is kept, so that a search that was killed can be repeated fast
     """
@@ -56,36 +70,51 @@ class Search:
         seed: int,
         freedom: Freedom | None = None,
         journal: Path | None = None,
+        whole_budget: bool = False,
     ):
+        """whole_budget  whether to spend the whole budget, even if the search has converged"""
         freedom = freedom or Freedom()
-        self.engine, self.budget = engine, budget
+        self.engine, self.budget, self._whole_budget = engine, budget, whole_budget
         dp = engine.dp
         self.progress: Callable[[int, float], None] | None = None
         self._constants = start(dp, task.measured) | {n: v for n, v in freedom.fixed.items() if n in dp.params}
-        short = task.shortened()
         self._whole = Loss(engine, task)
-        self._score = self._whole if short is task else Loss(engine, short)
+        part, few = task.shortened(), task.thinned()
+        self._part = self._whole if part is task else Loss(engine, part)
+        self._score = screen = self._part if few is part else Loss(engine, few)
         self._journal: Journal | None = None
         if journal is not None:
-            lossy = hashlib.blake2b(self._whole.digest() + self._score.digest(), digest_size=12).hexdigest()
+            digests = b"".join(x.digest() for x in (screen, self._part, self._whole))
+            lossy = hashlib.blake2b(digests, digest_size=12).hexdigest()
             self._journal = Journal(journal / f"{dp.model.__name__}-{lossy}-{seed}.losses")
         names = freedom.searched(dp.model.__name__, dp.params)
         self._space = Space.of(engine, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = self.lowest = np.inf
-        self.evaluations = 0
+        self._parts: np.ndarray | None = None  # losses of `codes` on each part of the training data, if they are known
+        self.evaluations, self._converged = 0, False
         self._leading, self._losses = self.codes[:0].reshape(0, len(self.codes)), np.empty(0)
         self._rounds = self._search(seed)
+
+    @property
+    def over(self) -> bool:
+        return self._converged or self.evaluations >= self.budget
 
     def run(self, until: int) -> None:
         """Continue until `until` evaluations are spent, counted from the start of the search, or the budget is spent."""
         try:
-            while self.evaluations < min(until, self.budget) and next(self._rounds, None) is not None:
-                pass
+            while self.evaluations < until and not self.over:
+                self._converged = next(self._rounds, None) is None
         finally:  # also after an interruption, as models are compared by their loss over all training data
             self.loss = self.lowest
             if self._score is not self._whole and self.evaluations:
-                self.loss = float(self._whole(self._whole.read_out(self.codes[None]))[0])
+                self.loss = float(self.each().mean())
+
+    def each(self) -> np.ndarray:
+        """The losses (parts,) of the best candidate on each part of the training data; their mean is `loss`."""
+        if self._parts is None:
+            self._parts = self._whole.each(self._whole.read_out(self.codes[None]))[0]
+        return self._parts
 
     @property
     def share(self) -> float:
@@ -123,12 +152,13 @@ class Search:
 
     def _try(self, codes: np.ndarray) -> np.ndarray:
         """Losses (N,) of candidates (N, coefficients); the best one is remembered."""
-        codes, values = self._scored(codes)
+        codes, values, each = self._scored(codes)
         self.evaluations += len(codes)
         best = int(np.argmin(values))
         if values[best] < self.lowest:
             self.codes, self.lowest = codes[best], float(values[best])
-        if self._score is not self._whole:
+            self._parts = each[best] if each is not None and self._score is self._whole else None
+        if self._score is self._part is not self._whole:
             leading, losses = np.concatenate([self._leading, codes]), np.concatenate([self._losses, values])
             first = np.argsort(losses, kind="stable")[:POPULATION]
             self._leading, self._losses = leading[first], losses[first]
@@ -136,19 +166,23 @@ class Search:
             self.progress(self.evaluations, self.lowest)
         return values
 
-    def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The candidates with their best read-out, and their losses; both from the journal if it has them."""
+    def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The candidates with their best read-out, their losses, and those on each part of the data.
+
+        Candidates and losses are from the journal if it has them; then there are no losses on the parts.
+        """
         solved = self._whole.solved
         kept = None if self._journal is None else self._journal.find(codes)
         if kept is not None:
             codes = codes.copy()
             codes[:, solved] = kept[:, 1:]
-            return codes, kept[:, 0]
+            return codes, kept[:, 0], None
         done = self._score.read_out(codes)
-        values = self._score(done)
+        each = self._score.each(done)
+        values = each.mean(axis=1)
         if self._journal is not None:
             self._journal.keep(codes, np.column_stack([values, done[:, solved]]))
-        return done, values
+        return done, values, each
 
     def _search(self, seed: int) -> Iterator[bool]:
         """The four stages; yields after each batch of evaluations, so that the search can pause there."""
@@ -159,14 +193,32 @@ class Search:
             found.append(self._evaluate(part))
             yield True
         order = np.argsort(np.concatenate(found), kind="stable")
-        yield from self._wide(x[order], lambda: int(REFINE * self.budget), seed)
+        x = x[order[:POPULATION]]
+        if self._score is not self._part and self.evaluations < self.budget:
+            self._use(self._part)
+            x = x[: self.budget - self.evaluations]
+            x = x[np.argsort(self._evaluate(x), kind="stable")]
+            yield True
+        yield from self._wide(x, lambda: int(REFINE * self.budget), seed)
         if self._score is not self._whole and self.evaluations < self.budget:
-            self._score, self.lowest = self._whole, np.inf
+            self._use(self._whole)
             self._try(self._leading[: self.budget - self.evaluations])
             yield True
-        yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
-        yield from self._polish()
-        yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
+        if self._whole_budget:
+            yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
+            yield from self._polish()
+            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
+            return
+        for part in itertools.count(1):
+            before = self.lowest
+            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + part)
+            yield from self._polish()
+            if self.evaluations >= self.budget or not _improved(before, self.lowest, FINE):
+                return
+
+    def _use(self, score: Loss) -> None:
+        """Change to other training data. Losses on the data before cannot be compared with those on it."""
+        self._score, self.lowest = score, np.inf
 
     def _point(self, codes: np.ndarray) -> np.ndarray:
         """The point of the search space that corresponds to a candidate."""
@@ -202,13 +254,15 @@ class Search:
         born, begun = 0, points[:1]
         while until() > self.evaluations:
             born += 1
-            lowest, since = np.inf, self.evaluations
+            lowest, since, before = np.inf, self.evaluations, self.lowest
             for _, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born):
                 yield True
                 if loss < GAIN * lowest:
                     lowest, since = loss, self.evaluations
                 elif self.evaluations - since >= STALLED:
                     break
+            if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
+                return
             among = points[:NEXT]
             apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)
             begun = np.concatenate([begun, among[[np.argmax(apart)]]])
@@ -216,6 +270,7 @@ class Search:
     def _narrow(self, point: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
         """Narrower runs of CMA-ES around the best point, each from the best point of the run before."""
         born, lowest = 0, np.inf
+        mark, since = self.lowest, self.evaluations
         while until() > self.evaluations:
             born += 1
             sigma = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2
@@ -223,6 +278,10 @@ class Search:
                 yield True
                 if loss < lowest:
                     point, lowest = at, loss
+                if _improved(mark, self.lowest, FINE):
+                    mark, since = self.lowest, self.evaluations
+                elif not self._whole_budget and self.evaluations - since >= SETTLED:
+                    return
 
     def _polish(self) -> Iterator[bool]:
         """Change single codes of the best candidate, until no change improves it."""
@@ -238,6 +297,11 @@ class Search:
             yield True
             if self.lowest == before:
                 return
+
+
+def _improved(before: float, after: float, factor: float) -> bool:
+    """Whether a loss has fallen to less than `factor` of it, and by more than LEAST."""
+    return after < min(factor * before, before - LEAST)
 
 
 def _screened(space: Space, constants: dict[str, float], points: int, seed: int) -> np.ndarray:

@@ -1,7 +1,6 @@
-"""The searches of all models of a fit. Each model first gets a part of its budget; only the better ones get the rest."""
+"""The searches of all models of a fit: a race in laps, in which models that cannot come among the first are stopped."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,8 @@ from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.neuron import Neuron
 from spikefab.sim.engine import Engine, FixedPoint
 
+from .race import FIRST, LAP, PLACES, VARIANT, hopeful
 from .search import Search
-
-EARLY = 0.25  # share of its budget that every model gets before models far from the best are stopped
-# evaluations that every model gets at least before it may be stopped: fewer tell little about ten parameters
-LEAST = 2000
-# A model that is not among the first `top_k` gets the rest of its budget if its loss is within this factor of the best loss.
-NEAR = 1.3
 
 Progress = Callable[[str, int, int, float], None]
 Callback = Callable[[str, dict[str, Any], float], object]
@@ -38,6 +32,7 @@ class Searches:
     step         time step of the hardware, ms
     searches     how often each model will be searched, for `progress`: once, and once more for each fold
     engine       what simulates the candidates, see `sim.engine`
+    whole_budget whether each search that is not stopped spends its whole budget, even if it has converged
     evaluations  model -> number of evaluations so far
     """
 
@@ -58,12 +53,16 @@ class Searches:
         portion: Portion | None = None,
         journal: Path | None = None,
         engine: Callable[[Datapath], Engine] = FixedPoint,
+        whole_budget: bool = False,
     ):
         self.models, self.word, self.step = models, word, step
         self.budget, self.top_k, self.seed, self.freedom, self.searches = budget, top_k, seed, freedom, searches
         self.progress, self.notice, self.callback, self.journal = progress, notice, callback, journal
-        self.portion, self.engine = portion, engine
+        self.portion, self.engine, self.whole_budget = portion, engine, whole_budget
         self.evaluations: dict[str, int] = {}
+        self._unspent: dict[
+            str, int
+        ] = {}  # model -> part of its budget that the searches which have ended did not spend
         self._shares: dict[str, float] = {}  # model -> share of the training data that `portion` was told last
 
     def run(self, task: Task, found: dict[str, Search]) -> list[str]:
@@ -77,16 +76,24 @@ class Searches:
         try:
             for model in self.models:
                 self._enter(entrants.setdefault(model.__name__, []), model, task, spent.get(model.__name__, 0))
-            worth = _worth_all(entrants, self.top_k)
-            for name in worth:
-                entrants[name][0].run(self.budget)  # the best variant gets the rest of the budget
-            return [n for n, s in entrants.items() if n not in worth and sum(x.evaluations for x in s) < self.budget]
+            best = {name: searches[0] for name, searches in entrants.items()}
+            running, early = [*best], list[str]()
+            while running:
+                hope = hopeful(best, min(PLACES, self.top_k))
+                early += [name for name in running if name not in hope and not best[name].over]
+                for name in running:
+                    if name in early or best[name].over:
+                        self._ended(name, best[name], sum(s.evaluations for s in entrants[name]))
+                running = [name for name in running if name not in early and not best[name].over]
+                for name in running:
+                    best[name].run(best[name].evaluations + LAP)
+            return early
         finally:
             for name, searches in entrants.items():
                 self.evaluations[name] = spent.get(name, 0) + sum(s.evaluations for s in searches)
-                best = min(searches, key=lambda s: s.loss, default=None)
-                if best is not None and best.evaluations:
-                    found[name] = best
+                chosen = min(searches, key=lambda s: s.loss, default=None)
+                if chosen is not None and chosen.evaluations:
+                    found[name] = chosen
 
     def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int) -> None:
         """Start the searches of all variants of a model, and run their first part. Afterwards, the best one is the first."""
@@ -97,14 +104,27 @@ class Searches:
                 continue
             engine = self.engine(datapath(model.variant(**choice), self.word, self.step, task.i_span))
             engine.announce(self.notice)
-            search = Search(engine, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal)
+            search = Search(
+                engine, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal,
+                whole_budget=self.whole_budget,
+            )  # fmt: skip
             searches.append(search)
             search.progress = self._telling(model.__name__, searches, spent)
-            search.run(max(math.ceil(EARLY * share), LEAST // variants))
+            search.run(FIRST if variants == 1 else VARIANT)
         searches.sort(key=lambda s: s.loss)
         others = sum(s.evaluations for s in searches[1:])
         searches[0].budget = self.budget - others
         searches[0].progress = self._telling(model.__name__, searches[:1], spent + others)
+
+    def _ended(self, name: str, search: Search, evaluations: int) -> None:
+        """Report that the search of a model on this task has ended: it will not spend the rest of its budget."""
+        self._unspent[name] = self._unspent.get(name, 0) + self.budget - evaluations
+        if self.progress is not None and evaluations < self.budget:
+            self.progress(name, self.evaluations.get(name, 0) + evaluations, self._budget(name), search.lowest)
+
+    def _budget(self, name: str) -> int:
+        """Evaluations of a model that may still be spent or have been, in all of its searches."""
+        return self.searches * self.budget - self._unspent.get(name, 0)
 
     def _telling(self, name: str, searches: list[Search], spent: int) -> Callable[[int, float], None]:
         """A function that reports the state of a model's searches to `progress` and `callback`."""
@@ -118,7 +138,7 @@ class Searches:
                 self._shares[name] = best.share
                 self.portion(name, done, best.share)
             if self.progress is not None:
-                self.progress(name, done, self.searches * self.budget, best.lowest)
+                self.progress(name, done, self._budget(name), best.lowest)
             # tell a changed loss, also a higher one: it rises when a search changes from a part to all training data
             if self.callback is not None and best.lowest != told:
                 told = best.lowest
@@ -128,10 +148,3 @@ class Searches:
                     raise Stopped
 
         return tell
-
-
-def _worth_all(entrants: Mapping[str, list[Search]], top_k: int) -> list[str]:
-    """The models that are searched to the end: after their first part, the best `top_k`, and those with a loss near the best."""
-    order = sorted(entrants, key=lambda name: entrants[name][0].loss)
-    best = entrants[order[0]][0].loss
-    return [name for k, name in enumerate(order) if k < top_k or entrants[name][0].loss <= NEAR * best]

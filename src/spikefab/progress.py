@@ -20,12 +20,14 @@ EVERY = 0.4  # s between two pictures in a notebook
 
 
 class Run(Protocol):
-    """The searches of one model: evaluations so far and in all, best loss, and whether it was stopped early."""
+    """The searches of one model: evaluations so far, and at most or, once it has ended, in all; and the best loss."""
 
     evaluations: int
     budget: int
     loss: float
-    stopped: bool
+
+    @property
+    def ended(self) -> bool: ...
 
 
 class Clock(Protocol):
@@ -82,29 +84,24 @@ class Lines(Display):
     def __init__(self, clock: Clock, write: Callable[[str], object]):
         super().__init__(clock)
         self.write = write
-        self.model = ""  # the model of the latest call
-        self.due = 0.0  # evaluations at which the next line is written
-        self.written = -1  # evaluations in the last line of this model
+        self.written: dict[str, int] = {}  # model -> evaluations in its last line
 
     def show(self, model: str) -> None:
-        run = self.clock.runs[model]
-        if model != self.model:
-            self.end()
-            self.model, self.due, self.written = model, run.budget / 4, -1
-        if run.evaluations >= self.due:
-            self.due = (math.floor(4 * run.evaluations / run.budget) + 1) * run.budget / 4
-            self.line()
+        run, written = self.clock.runs[model], self.written.get(model, 0)
+        quarter = math.floor(4 * run.evaluations / run.budget) > math.floor(4 * written / run.budget)
+        if quarter or (run.ended and run.evaluations != written):
+            self.line(model)
 
-    def line(self) -> None:
-        """Write the state of the model."""
-        run = self.clock.runs[self.model]
-        self.written = run.evaluations
-        self.write(f"{self.model}: {evaluations(run)}")
+    def line(self, model: str) -> None:
+        """Write the state of a model."""
+        run = self.clock.runs[model]
+        self.written[model] = run.evaluations
+        self.write(f"{model}: {evaluations(run)}")
 
     def end(self) -> None:
-        # the last state of the model, unless it was written already
-        if self.model and self.clock.runs[self.model].evaluations != self.written:
-            self.line()
+        for model, run in self.clock.runs.items():  # the last state of models that were interrupted
+            if run.evaluations != self.written.get(model):
+                self.line(model)
 
     def notice(self, text: str) -> None:
         self.write(f"note: {text}")
@@ -152,7 +149,7 @@ class Bars(Display):
             run = runs[model]
             self.tasks[model] = self.live.add_task(model, total=run.budget, state=lambda: self.words(run))
         for name, task in self.tasks.items():
-            self.live.update(task, completed=runs[name].evaluations)
+            self.live.update(task, completed=runs[name].evaluations, total=runs[name].budget)
         self.live.update(self.whole, completed=self.clock.elapsed, total=_whole(self.clock))
 
     def notice(self, text: str) -> None:
@@ -214,14 +211,14 @@ class Cell(Display):
 
 def evaluations(run: Run) -> str:
     """How far the searches of a model are."""
-    ended = ", stopped early" if run.stopped else ""
-    return f"{run.evaluations:,} of {run.budget:,} evaluations, best loss {run.loss:.4f}{ended}"
+    most = "" if run.ended else f" of {run.budget:,}"
+    return f"{run.evaluations:,}{most} evaluations, best loss {run.loss:.4f}"
 
 
 def state(run: Run) -> str:
     """The same in short, for a column."""
-    ended = ", stopped early" if run.stopped else ""
-    return f"{run.evaluations:,} / {run.budget:,}, loss {run.loss:.4f}{ended}"
+    most = "" if run.ended else f" / {run.budget:,}"
+    return f"{run.evaluations:,}{most}, loss {run.loss:.4f}"
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,8 @@ import pytest
 from spikefab import FitOptions, fit
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring import task as tasks
-from spikefab.fit.search.clock import WARM, FitClock
+from spikefab.fit.search.clock import TYPICAL, WARM, FitClock
+from spikefab.fit.search.race import FIRST, LAP
 
 DT, BUDGET = 0.1, 2000
 
@@ -67,39 +68,44 @@ class Told:
         self.clock.tell(model, evaluations, self.budget, loss)
 
 
-def test_the_time_that_remains_is_what_passes():
-    """Two models of different speed; the slow one is far from the best and ends early."""
+def test_the_time_that_remains_knows_of_the_speed_of_each_model():
+    """Two models of different speed; the slow one compiles first, is far from the best, and is stopped."""
     fast, slow = "LIFNeuron", "AdExNeuron"
     speed, losses = {fast: 0.001, slow: 0.01}, {fast: 0.1, slow: 0.9}
     told = Told(("LIF", "AdEx"), budget=20_000, top_k=1)
     assert told.clock.remaining is None
-    for model, first, until in ((fast, 1000, 5000), (slow, 1000, 5000), (fast, 6000, 20_000)):
-        for n in range(first, until + 1, 1000):
-            told.batch(model, n, losses[model], 1000 * speed[model] + (30 if n == 1000 else 0))  # it compiles first
-            if model == slow and n > 1000:  # both speeds are known: the rest of this part, and that of the better model
-                left = (5000 - n) * 0.01 + 15_000 * 0.001
+    for model, first, until in ((fast, 500, 2000), (slow, 500, 2000)):
+        for n in range(first, until, 500):
+            told.batch(model, n, losses[model], 500 * speed[model] + (30 if n == 500 else 0))
+            if model == slow and n > 500:  # both speeds are known: the rest of this part, and that of the better model
+                left = max(FIRST - n, LAP) * 0.01 + (TYPICAL - 1500) * 0.001
                 assert told.clock.remaining == pytest.approx(left)
                 told.time += 2  # until the next batch
                 assert told.clock.remaining == pytest.approx(left - 2)
                 told.time -= 2
+    told.clock.tell(slow, 1500, 1500, losses[slow])
+    assert told.clock.runs[slow].ended and not told.clock.runs[fast].ended
+    told.clock.tell(fast, TYPICAL, TYPICAL, losses[fast])
     assert told.clock.remaining == 0
-    assert told.clock.runs[slow].stopped
-    assert not told.clock.runs[fast].stopped
-    assert told.clock.seconds == pytest.approx({fast: 20 + 30, slow: 50 + 30})
+    assert told.clock.seconds == pytest.approx({fast: 1.5 + 30, slow: 15 + 30})
 
 
-def test_the_time_that_remains_knows_of_the_part_and_of_folds():
-    """An evaluation on a tenth of the data takes a tenth of the time."""
-    told = Told(("LIF",), budget=1000, folds=2)
+def test_the_time_that_remains_knows_of_folds_and_of_the_whole_budget():
+    told = Told(("LIF",), budget=1000, folds=2, whole_budget=True)
+    told.budget = 3000  # of all three searches
+    told.batch("LIFNeuron", 50, 0.5, 5.0)
+    told.batch("LIFNeuron", 100, 0.5, 5.0)
+    assert told.clock.remaining == pytest.approx(3 * 1000 * 0.1 - 10)
+    told.batch("LIFNeuron", 2999, 0.4, 289.9)
+    assert told.clock.remaining == pytest.approx(0.1, rel=0.1)
+
+
+def test_an_evaluation_on_a_part_of_the_data_takes_less_time():
+    told = Told(("LIF",), budget=1000, whole_budget=True)
     told.clock.portion("LIFNeuron", 50, 0.1)
     told.batch("LIFNeuron", 50, 0.5, 0.5)
     told.batch("LIFNeuron", 100, 0.5, 0.5)
-    one = 6.0 + 40.0  # s: 600 evaluations on a part, 400 on all
-    assert told.clock.remaining == pytest.approx(3 * one - 1)
-    told.batch("LIFNeuron", 600, 0.4, 5.0)
-    told.clock.portion("LIFNeuron", 700, 1.0)
-    told.batch("LIFNeuron", 1000, 0.4, 40.0)
-    assert told.clock.remaining == pytest.approx(2 * one)
+    assert told.clock.remaining == pytest.approx(900 * 0.1)  # an evaluation on all data would take 0.1 s
 
 
 def test_old_evaluations_that_are_repeated_at_once_do_not_promise_a_fast_end():
@@ -109,4 +115,4 @@ def test_old_evaluations_that_are_repeated_at_once_do_not_promise_a_fast_end():
     assert told.clock.remaining is None, f"{WARM} s of searching have not passed"
     for n in range(5000, 8001, 100):
         told.batch("LIFNeuron", n, 0.5, 1.0)
-    assert told.clock.remaining == pytest.approx(120, rel=0.05)
+    assert told.clock.remaining == pytest.approx(LAP / 100, rel=0.05)

@@ -11,8 +11,8 @@ from spikefab.fit import fit
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
+from spikefab.fit.search.race import FIRST
 from spikefab.fit.search.search import Search
-from spikefab.fit.search.searches import LEAST
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
 from spikefab.sim.engine import FixedPoint
@@ -34,13 +34,13 @@ def task(recording):
 @pytest.fixture
 def simulated(monkeypatch):
     """How many candidates were simulated so far."""
-    counts, whole = [], Loss.__call__
+    counts, whole = [], Loss.each
 
     def counting(self, codes):
         counts.append(len(codes))
         return whole(self, codes)
 
-    monkeypatch.setattr(Loss, "__call__", counting)
+    monkeypatch.setattr(Loss, "each", counting)
     return counts
 
 
@@ -135,7 +135,7 @@ def test_what_decides_a_loss_has_a_journal_of_its_own(recording, task, tmp_path)
 @pytest.mark.slow  # eight searches
 def test_a_fit_that_was_broken_off_ends_the_same(recording, tmp_path, simulated):
     models = ["LIF", "HodgkinHuxley", "Lapicque", "AdEx"]  # one has variants, and one ends early
-    options = {"dt": DT, "models": models, "budget": 4 * LEAST, "top_k": 1, "folds": 2}
+    options = {"dt": DT, "models": models, "budget": 4 * FIRST, "top_k": 1, "folds": 2}
     alone = fit(recording, **options)
 
     def stop(model, evaluations, budget, loss):
@@ -143,7 +143,7 @@ def test_a_fit_that_was_broken_off_ends_the_same(recording, tmp_path, simulated)
             stops.pop(0)
             raise KeyboardInterrupt
 
-    stops = [700, 2 * LEAST + 1]
+    stops = [700, 2 * FIRST + 1]
     for _ in range(2):
         assert fit(recording, **options, progress=stop, journal=tmp_path).interrupted
     simulated.clear()

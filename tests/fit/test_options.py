@@ -28,7 +28,7 @@ DT = 0.1
 EVERY = {
     "models": ["LIFNeuron", "AdExNeuron"], "word": 16, "step": 0.2, "top_k": 1, "budget": 64, "seed": 7,
     "held_out": "amplitudes", "weights": (1, 2, 0.5), "free": ["V_th", "R_m", "V_T", "g_L"], "fixed": {"E_L": -70},
-    "bounds": {"R_m": (90, 150), "V_th": (-55, -45)}, "anyway": True,
+    "bounds": {"R_m": (90, 150), "V_th": (-55, -45)}, "anyway": True, "whole_budget": True,
 }  # fmt: skip
 OTHERS = [
     {},

@@ -11,7 +11,7 @@ from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import COARSE, COARSE_WEIGHT, GAMMA_WEIGHT, Loss
-from spikefab.fit.search.search import MOVES, POPULATION, REFINE, STALLED, Search
+from spikefab.fit.search.search import FINE, MOVES, POPULATION, REFINE, SETTLED, STALLED, Search, _improved
 from spikefab.fit.search.space import Space, bounds, start
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
@@ -102,8 +102,8 @@ def test_under_noise_coincidences_count(membrane):
     assert compared >= 3
 
 
-def search(dp, task, budget, seed=0, progress=None):
-    found = Search(FixedPoint(dp), task, budget=budget, seed=seed)
+def search(dp, task, budget, seed=0, progress=None, **more):
+    found = Search(FixedPoint(dp), task, budget=budget, seed=seed, **more)
     found.progress = progress
     found.run(budget)
     return found
@@ -120,8 +120,8 @@ def test_found_is_the_best_that_was_seen(dp, task):
 
 
 def test_a_search_in_parts_is_the_same_search(dp, task):
-    whole = search(dp, task, budget=2500)
-    parts = Search(FixedPoint(dp), task, budget=2500, seed=0)
+    whole = search(dp, task, budget=2500, whole_budget=True)
+    parts = Search(FixedPoint(dp), task, budget=2500, seed=0, whole_budget=True)
     for until in (1, 700, 701, 2000, 10_000):
         parts.run(until)
         assert until <= parts.evaluations or until > 2500
@@ -291,11 +291,33 @@ def test_a_search_that_stalls_begins_elsewhere(task, monkeypatch):
         return generations(self, point, *more)
 
     monkeypatch.setattr(Search, "_generations", noted)
-    monkeypatch.setattr(Loss, "__call__", lambda self, codes: np.ones(len(codes)))  # nowhere is better
+    monkeypatch.setattr(Loss, "each", lambda self, codes: np.ones((len(codes), 1)))  # nowhere is better
     dp = datapath(MODELS["LIFNeuron"], 18, DT, task.i_span)
-    search(dp, task, budget=6000)
+    search(dp, task, budget=6000, whole_budget=True)
     wide = [(n, point) for n, point in begun if n < REFINE * 6000]
     assert len(wide) == 3
     for (n, a), (m, b) in itertools.pairwise(wide):
         assert STALLED <= m - n <= STALLED + 2 * POPULATION
         assert np.linalg.norm(a - b) > 0.5
+    # it has converged after the second run, one around the best point, and one round of changes of single codes
+    begun.clear()
+    found = search(dp, task, budget=60_000)
+    assert found.over and len(begun) == 3
+    last = begun[-1][0] + SETTLED
+    assert last <= found.evaluations <= last + 2 * POPULATION + len(MOVES) * len(found._space.moved())
+
+
+@pytest.mark.slow  # two searches of each model, one with all of a large budget
+def test_converged_is_as_good_as_a_large_budget(dp, task):
+    whole = search(dp, task, budget=20_000, whole_budget=True)
+    found = search(dp, task, budget=20_000)
+    assert found.over and found.evaluations < whole.evaluations == 20_000
+    assert found.loss <= 1.1 * whole.loss + 0.01  # how good it is on real recordings: benchmarks/converged.py
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "better"),
+    [(1.0, 0.996, False), (1.0, 0.994, True), (0.01, 0.0096, False), (0.01, 0.0094, True), (np.inf, 1.0, True), (0.0, 0.0, False)],
+)  # fmt: skip
+def test_what_counts_as_an_improvement(before, after, better):
+    assert _improved(before, after, FINE) == better

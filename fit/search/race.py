@@ -1,0 +1,36 @@
+"""The race of the models of a fit: which of them are still searched, because they may come among the first."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spikefab.fit.scoring.certainty import DRAWS
+
+from .search import Search
+
+FIRST = 2000  # evaluations that every model gets before the first comparison: fewer tell little about ten parameters
+VARIANT = 1500  # evaluations that each variant of a model gets before the best of them is chosen
+LAP = 1000  # evaluations between two comparisons
+PLACES = 3  # models that cannot come among so many first ones are stopped; fewer if fewer results are wanted
+# A search of n evaluations may still lower its loss to this share of it; of 1 - PROMISE / n. PROMISE is in evaluations.
+PROMISE = 700
+CERTAIN = 0.975  # share of the bootstrap resamples in which a model must stay behind to be stopped
+
+
+def hopeful(searches: Mapping[str, Search], places: int) -> set[str]:
+    """The models that may still come among the first `places`, from their best losses so far on each part of the training data.
+
+    A model is out if it stays behind the model on the last of these places in CERTAIN of the bootstrap resamples of the parts,
+    even if its own loss falls as far as can be expected, and that of the other no further. It is in if it is as good or better.
+    """
+    names = [*searches]
+    if len(names) <= places or all(s.over for s in searches.values()):
+        return set(names)
+    each = np.array([searches[name].each() for name in names])
+    # a search that has ended will not improve
+    best = np.array([0.0 if s.over else PROMISE / max(s.evaluations, PROMISE) for s in searches.values()])
+    last = each[np.argsort(each.mean(axis=1), kind="stable")[places - 1]]
+    parts = each.shape[1]
+    drawn = np.random.default_rng(0).integers(0, parts, (DRAWS, parts))
+    behind = ((each * (1 - best)[:, None])[:, drawn].mean(axis=2) > last[drawn].mean(axis=1)).mean(axis=1)
+    return {name for name, share in zip(names, behind, strict=True) if share < CERTAIN}
