@@ -13,7 +13,7 @@ from spikefab.hw.datapath import Datapath
 
 from .statements import Step
 
-LANES = 64  # number of candidates in a block
+LANES = 32  # number of candidates in a block
 # Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
 CHUNK = 48
 

@@ -39,6 +39,11 @@ class Evolution(CMAwM):
             encoded[:, self._discrete_idx] = self._encode_discrete_params(found[:, self._discrete_idx])
         return encoded, found
 
+    @property
+    def spread(self) -> tuple[float, np.ndarray]:
+        """Standard deviation sigma of the samples, and their covariance (dimensions, dimensions) in units of sigma^2."""
+        return float(self._cma._sigma), self._cma._C.copy()
+
     def tell_all(self, points: np.ndarray, values: Any) -> None:
         """Tell the values (population,) of the points of a generation, see `CMAwM.tell`."""
         self.tell(list(zip(points, map(float, values), strict=True)))

@@ -5,15 +5,16 @@ runs around the best result so far; and changes of single codes. The screen uses
 training data are long, so does the second stage.
 
 A search ends before its budget is spent when it has converged:
-* A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations. When a run from another
-  start, far from those before, has not lowered the best loss by 1 %, the third stage begins.
-* The third stage ends when the best loss has not fallen by 0.5 % within 700 evaluations; the fourth when no change of a code
-  lowers it. Both are repeated until together they have not lowered the loss by 0.5 %.
+* A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations, or when after 12
+  generations or more it is 5 % behind where the best run was after as many. When a run from another start, far from those before,
+  has not lowered the best loss by 1 %, the third stage begins.
+* The third stage is one run, which goes on where the best one was, now on all training data. It ends when the best loss has not
+  fallen by 0.5 % within 700 evaluations. If the second stage has used all training data, there is no third: it finds nothing more.
+* The fourth stage ends when no change of a code lowers the loss.
 In all of these, a change of the loss by less than 0.0005 counts as none.
 """
 
 import hashlib
-import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,16 +35,17 @@ SCREEN = 1024  # number of points of the Sobol screen, at most
 POPULATION = 96
 STALLED = 1000  # evaluations: a CMA-ES run that has not improved its loss by 1 % (GAIN) within so many is abandoned
 GAIN = 0.99  # factor to which the loss of a CMA-ES run must fall to count as an improvement
-SETTLED = (
-    700  # evaluations: the narrower runs end if they have not improved the best loss by 0.5 % (FINE) within so many
-)
-FINE = 0.995  # factor to which the best loss must fall in the last two stages to count as an improvement
+GROWN_UP = 12  # generations of a CMA-ES run before it is compared with the best run so far
+BEHIND = 1.05  # factor by which the loss of a run may be above that of the best run after as many generations
+SETTLED = 700  # evaluations: the third stage ends if the best loss has not fallen by 0.5 % (FINE) within so many
+FINE = 0.995  # factor to which the best loss must fall in the third stage to count as an improvement
 LEAST = 5e-4  # loss: a change by less, of which 0 is perfect and 1 is poor, is no improvement either
 NEXT = 64  # number of best points of the screen among which the start of the next run is chosen
 REFINE = 0.6  # share of the budget after which narrower CMA-ES runs start around the best result so far
 POLISH = 0.95  # share of the budget after which the search changes single codes of the best result
 SIGMA = 0.2  # initial standard deviation of a CMA-ES run, as a share of the searched range
 SIGMA_REFINE = 0.08  # initial standard deviation of a narrower CMA-ES run, as a share of the searched range
+WIDER = 2.0  # factor by which a run that goes on with other data begins wider than the run before was
 MOVES = (1, -1, 4, -4, 16, -16, 64, -64, 256, -256)  # changes of a single code that are tried at the end of a search
 # distances, as shares of the searched range, at which `sensitivity` tries a parameter
 STRIDES = 0.5 ** np.arange(10, 0.5, -0.5)
@@ -91,6 +93,7 @@ class Search:
         self._space = Space.of(engine, names, task.measured, self._constants, freedom.bounds)
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = self.lowest = np.inf
+        self._spread: tuple[float, np.ndarray] | None = None  # sigma and covariance of CMA-ES when it found `codes`
         self._parts: np.ndarray | None = None  # losses of `codes` on each part of the training data, if they are known
         self.evaluations, self._converged = 0, False
         self._leading, self._losses = self.codes[:0].reshape(0, len(self.codes)), np.empty(0)
@@ -209,12 +212,9 @@ class Search:
             yield from self._polish()
             yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
             return
-        for part in itertools.count(1):
-            before = self.lowest
-            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + part)
-            yield from self._polish()
-            if self.evaluations >= self.budget or not _improved(before, self.lowest, FINE):
-                return
+        if self._part is not self._whole:
+            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 1)
+        yield from self._polish()
 
     def _use(self, score: Loss) -> None:
         """Change to other training data. Losses on the data before cannot be compared with those on it."""
@@ -225,23 +225,27 @@ class Search:
         return self._space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
 
     def _generations(
-        self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int
+        self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int, cov: np.ndarray | None = None
     ) -> Iterator[tuple[np.ndarray, float]]:
         """Run CMA-ES (with margin) from a point until it converges or `until()` evaluations are spent.
 
-        Yields the best point of each generation, and its loss.
+        sigma is the initial standard deviation, cov the initial covariance in units of sigma^2. Yields the best point of each
+        generation, and its loss.
         """
         from .evolution import Evolution
 
         cube = np.tile([0.0, 1.0], (len(self._space.names), 1))
         # if the mean were on a side of the cube, CMA-ES would resample endlessly
         run = Evolution(
-            np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION
+            np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION, cov=cov
         )
         while (left := until() - self.evaluations) > 0 and not run.should_stop():
             scored, told = run.ask_all()
+            before = self.lowest
             values = self._evaluate(scored[:left])
             best = int(np.argmin(values))
+            if self.lowest < before:
+                self._spread = run.spread
             yield scored[best], float(values[best])
             if len(values) == POPULATION:
                 run.tell_all(told, values)
@@ -252,17 +256,24 @@ class Search:
         Each run starts at the point, among the NEXT best, that is farthest from the starts of earlier runs.
         """
         born, begun = 0, points[:1]
+        pace = [np.inf]  # lowest loss of the best run so far after each of its generations
         while until() > self.evaluations:
             born += 1
-            lowest, since, before = np.inf, self.evaluations, self.lowest
+            lowest, since, before, own = np.inf, self.evaluations, self.lowest, list[float]()
             for _, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born):
                 yield True
-                if loss < GAIN * lowest:
+                own.append(min(loss, own[-1] if own else np.inf))
+                if _improved(lowest, loss, GAIN):
                     lowest, since = loss, self.evaluations
                 elif self.evaluations - since >= STALLED:
                     break
+                late = len(own) >= GROWN_UP and own[-1] > BEHIND * pace[min(len(own), len(pace)) - 1]
+                if late and not self._whole_budget:
+                    break
             if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
                 return
+            if own and own[-1] <= min(pace):
+                pace = own
             among = points[:NEXT]
             apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)
             begun = np.concatenate([begun, among[[np.argmax(apart)]]])
@@ -273,8 +284,10 @@ class Search:
         mark, since = self.lowest, self.evaluations
         while until() > self.evaluations:
             born += 1
-            sigma = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2
-            for at, loss in self._generations(point, sigma, until, 1000 * seed + born):
+            sigma, cov = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2, None
+            if not self._whole_budget and self._spread is not None:
+                sigma, cov = min(sigma, WIDER * self._spread[0]), self._spread[1]
+            for at, loss in self._generations(point, sigma, until, 1000 * seed + born, cov):
                 yield True
                 if loss < lowest:
                     point, lowest = at, loss
