@@ -19,7 +19,7 @@ from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
 from . import threads
-from .codegen import LANES, kernel_source
+from .codegen import LANES, kernel_source, room
 from .integer_statements import trace_step
 from .statements import Step
 
@@ -214,9 +214,10 @@ def launch(
         trace,
         volts,
     )
+    size = room(step, k, int(np.diff(first).max()))
     if not module.kernel.signatures:
-        _prepare(module, (0, *arguments))
-    threads.share(lambda job: module.kernel(job, *arguments), padded // LANES * sweeps)
+        _prepare(module, (0, np.empty(size), *arguments))
+    threads.share(lambda job: module.kernel(job, np.empty(size), *arguments), padded // LANES * sweeps)
     return Batch(
         count.T[:n],
         spikes.transpose(1, 0, 2)[:n],
