@@ -18,7 +18,22 @@ STRIDE = LANES + 8  # numbers from one row of L to the next: lines at multiples 
 # Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
 CHUNK = 48
 # Arguments of a kernel that are read and written through pointers.
-ARRAYS = ("K", "codes", "start", "current", "length", "rows", "data", "outside", "masked", "sums", "count", "spikes", "end", "trace")
+ARRAYS = (
+    "K",
+    "codes",
+    "start",
+    "current",
+    "length",
+    "rows",
+    "data",
+    "outside",
+    "masked",
+    "sums",
+    "count",
+    "spikes",
+    "end",
+    "trace",
+)
 
 TEMPLATE = """\
 import numpy as np
@@ -261,8 +276,8 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         return ("\n" + " " * depth).join(lines)
 
     return TEMPLATE.format(
-        arguments="job, room, K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, spikes, end, "
-        "traced, trace",
+        arguments="job, room, K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, "
+        "spikes, end, traced, trace",
         lanes=LANES,
         stride=STRIDE,
         chunk=CHUNK,
@@ -276,14 +291,18 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         coefficients=block((f"c_{n} = at(codes, {k} * n + first + l)" for k, n in enumerate(coefficients)), 8),
         once=block(step.once, 8),
         store_rows=block((f"put(L, {place[n]}, l, {n})" for n in step.rows), 8),
-        load_states=block((f"put(L, {k}, l, at(start, ({k} * sweeps + sweep) * n + first + l))" for k, n in enumerate(states)), 8),
+        load_states=block(
+            (f"put(L, {k}, l, at(start, ({k} * sweeps + sweep) * n + first + l))" for k, n in enumerate(states)), 8
+        ),
         read=block((f"{n} = get(L, {k}, l)" for k, n in enumerate(read)), 20),
         statements=block(step.lines, 20),
         write=block((f"put(L, {k}, l, {step.outputs[n]})" for k, n in enumerate(states)), 20),
         out_v=step.outputs[".v"],
         out_spike=step.outputs[".spike"],
         compare=block((f"resting &= get(L, {k}, l) == get(L, {v + 2 + k}, l)" for k in range(len(states))), 24),
-        store_states=block((f"store(end, ({k} * sweeps + sweep) * n + first + l, get(L, {k}, l))" for k, n in enumerate(states)), 8),
+        store_states=block(
+            (f"store(end, ({k} * sweeps + sweep) * n + first + l, get(L, {k}, l))" for k, n in enumerate(states)), 8
+        ),
     )
 
 
