@@ -18,22 +18,7 @@ STRIDE = LANES + 8  # numbers from one row of L to the next: lines at multiples 
 # Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
 CHUNK = 48
 # Arguments of a kernel that are read and written through pointers.
-ARRAYS = (
-    "K",
-    "codes",
-    "start",
-    "current",
-    "length",
-    "rows",
-    "data",
-    "outside",
-    "masked",
-    "sums",
-    "count",
-    "spikes",
-    "end",
-    "trace",
-)
+ARRAYS = "K codes start current length rows data outside masked sums count spikes end trace"
 
 TEMPLATE = """\
 import numpy as np
@@ -286,7 +271,7 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         r_fired=v + 1,
         before=v + 2,
         sums=v + 2 + len(states),
-        pointers=block((f"{name} = pointer({name})" for name in ARRAYS), 4),
+        pointers=block((f"{name} = pointer({name})" for name in ARRAYS.split()), 4),
         constants=block((f"k{k} = at(K, {k})" for k in range(len(step.constants))), 4),
         coefficients=block((f"c_{n} = at(codes, {k} * n + first + l)" for k, n in enumerate(coefficients)), 8),
         once=block(step.once, 8),
