@@ -38,7 +38,7 @@ def shared(array: np.ndarray) -> np.ndarray:
     The data are the same for every model. In an hour of recording, each array takes 300 MB.
     """
     array = np.ascontiguousarray(array)
-    return _arrays.setdefault((array.shape, array.dtype.str, hashlib.blake2b(array).digest()), array)
+    return _arrays.setdefault((array.shape, array.dtype.str, hashlib.blake2b(array.data).digest()), array)
 
 
 @njit(cache=True)
@@ -148,7 +148,7 @@ class Loss:
         said += [Path(str(module)).read_text(encoding="utf-8") for module in (__file__, scores.__file__)]
         found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
         for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
-            found.update(np.ascontiguousarray(x))
+            found.update(np.ascontiguousarray(x).data)
         return found.digest()
 
     def read_out(self, rows: np.ndarray) -> np.ndarray:

@@ -1,9 +1,6 @@
 """The search: where it looks, that its loss is the score, and that it finds what is there."""
 
-import gc
 import itertools
-import tracemalloc
-from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -302,30 +299,3 @@ def test_a_search_that_stalls_begins_elsewhere(task, monkeypatch):
     for (n, a), (m, b) in itertools.pairwise(wide):
         assert STALLED <= m - n <= STALLED + 2 * POPULATION
         assert np.linalg.norm(a - b) > 0.5
-
-
-def test_losses_of_several_models_take_the_memory_of_one(task, monkeypatch):
-    """The arrays of the data are there once, however many models are searched, and go with the last loss."""
-    monkeypatch.setattr("spikefab.fit.search.loss._arrays", WeakValueDictionary())  # other tests hold the same data
-    names = ("LIFNeuron", "AdExNeuron", "IzhikevichNeuron", "MATNeuron")
-    engines = [FixedPoint(datapath(MODELS[name], 18, DT, task.i_span)) for name in names]
-    lengths = [len(s.voltage) for s in task.recording.sweeps]
-    one = 8 * sum(lengths[p.sweep] for p in task.split.train)  # bytes of an array
-    tracemalloc.start()
-    try:
-        losses = [Loss(engines[0], task)]
-        alone = tracemalloc.get_traced_memory()[0]
-        losses += [Loss(engine, task) for engine in engines[1:]]
-        together = tracemalloc.get_traced_memory()[0]
-        assert alone > 4 * one and together - alone < one
-        for loss in losses[1:]:
-            for name in ("current", "data", "outside", "inside"):
-                assert getattr(loss, name) is getattr(losses[0], name)
-        losses.clear()
-        del loss
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] < alone - 3 * one
-    finally:
-        tracemalloc.stop()
-    other = Loss(engines[0], task.without([task.split.train[0].sweep]))
-    assert not any(np.shares_memory(other.data, loss.data) for loss in [Loss(engines[0], task)])
