@@ -45,13 +45,18 @@ def assess(engine: Engine, task: Task, row: np.ndarray) -> FitResult:
     )
 
 
+def ideal_engine(dp: Datapath, task: Task, notice: Callable[[str], None] | None = None) -> Float64:
+    """The engine with which `ideal_scores` simulates the sweeps of a task. `notice` is called before a kernel is compiled."""
+    return Float64.of(dp, max(len(sweep.voltage) for sweep in task.recording.sweeps), notice)
+
+
 def ideal_scores(
     dp: Datapath, task: Task, params: Mapping[str, float], notice: Callable[[str], None] | None = None
 ) -> dict[str, Scores | None]:
     """The scores of parameters in float64. `notice` is called before a kernel is compiled."""
     task.require_step(dp)
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
-    engine = Float64.of(dp, max(map(len, currents)), notice)
+    engine = ideal_engine(dp, task, notice)
     voltage, spikes, _ = engine.run(engine.quantise(params)[0], currents, task.baselines)
     parts = task.split
     return {"train": task.score(parts.train, voltage, spikes), "held_out": task.score(parts.held_out, voltage, spikes)}

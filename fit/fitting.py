@@ -21,9 +21,10 @@ from spikefab.fit.search.searches import Callback, Portion, Progress, Searches, 
 from spikefab.hw.datapath import Datapath
 from spikefab.interrupts import interruptible
 from spikefab.progress import Display, fitting_display
+from spikefab.sim.ahead import Ahead
 from spikefab.sim.engine import Engine, FixedPoint
 
-from .assess import assess, ideal_scores
+from .assess import assess, ideal_engine, ideal_scores
 from .options import FitOptions, shows_options
 from .results import FitResults
 
@@ -191,16 +192,19 @@ def _compare_precision(
     results: FitResults, task: Task, found: Mapping[str, Search], notice: Callable[[str], None]
 ) -> None:
     """For each result, score the parameters in float64 too, and find how far each parameter can change."""
-    for result in results:
-        search = found[result.model_name]
-        try:
-            with interruptible():
-                result.ideal = ideal_scores(search.engine.dp, task, result.params, notice)
-                if not results.interrupted:
-                    result.sensitivity = search.sensitivity()
-        except KeyboardInterrupt:  # Ctrl-C ends only this step; the ranking is valid without it
-            results.interrupted = True
-            return
+    engines = [ideal_engine(found[result.model_name].engine.dp, task) for result in results]
+    with Ahead(engines, notice) as ahead:
+        for result, engine in zip(results, engines, strict=True):
+            search = found[result.model_name]
+            try:
+                with interruptible():
+                    ahead.ready(engine)
+                    result.ideal = ideal_scores(search.engine.dp, task, result.params)
+                    if not results.interrupted:
+                        result.sensitivity = search.sensitivity()
+            except KeyboardInterrupt:  # Ctrl-C ends only this step; the ranking is valid without it
+                results.interrupted = True
+                return
 
 
 @dataclass(frozen=True)

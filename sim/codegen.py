@@ -1,7 +1,7 @@
 """Writes the source text of a model's batch kernel: its statements, within loops over parameter sets and steps.
 
-Number formats are arguments of the kernel (scales and limits in the array `K`), so that one compiled kernel serves every
-word, time step and input span of a model. A call of the kernel does one job: a block of candidates (parameter sets) with one
+Number formats are arguments of the kernel (scales and limits in the array `K`), so that datapaths of a model with the same
+operations share one compiled kernel, whatever their word, time step and input span. A call of the kernel does one job: a block of candidates (parameter sets) with one
 sweep. The candidates of a block are the *lanes* of vector instructions; their states, coefficients and sums are rows of a
 single array.
 
@@ -14,27 +14,116 @@ from spikefab.hw.datapath import Datapath
 from .statements import Step
 
 LANES = 32  # number of candidates in a block
+STRIDE = LANES + 8  # numbers from one row of L to the next: lines at multiples of 4096 bytes would evict each other
 # Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
 CHUNK = 48
+# Arguments of a kernel that are read and written through pointers.
+ARRAYS = "K codes start current length rows data outside masked sums count spikes end trace"
 
 TEMPLATE = """\
 import numpy as np
 from llvmlite import ir
-from numba import float64, int32, int64, njit, uint32, void
+from numba import boolean, float64, int32, int64, njit, types, uint32, void
 from numba.core.compiler import Compiler
+from numba.core.typed_passes import AnnotateTypes
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
-floor = np.floor
+
+# Elements of arrays are read and written through pointers: numba's own way takes up to a hundred instructions for each.
+def address(context, builder, array, value):
+    return builder.extract_value(value, context.data_model_manager[array].get_field_position("data"))
 
 
 @intrinsic
-def address(typing, array):
+def pointer(typing, array):
     def build(context, builder, signature, arguments):
-        data = make_array(array)(context, builder, arguments[0]).data
-        return builder.ptrtoint(data, ir.IntType(64))
+        return address(context, builder, array, arguments[0])
 
-    return int64(array), build
+    return types.CPointer(array.dtype)(array), build
+
+
+@intrinsic
+def aligned(typing, array):  # a pointer to the first line of 64 bytes in an array: vectors across two lines cost twice
+    def build(context, builder, signature, arguments):
+        data, word = address(context, builder, array, arguments[0]), ir.IntType(64)
+        place = builder.udiv(builder.ptrtoint(data, word), ir.Constant(word, 8))
+        return builder.gep(data, [builder.and_(builder.neg(place), ir.Constant(word, 7))])
+
+    return types.CPointer(float64)(array), build
+
+
+@intrinsic
+def at(typing, array, place):
+    def build(context, builder, signature, arguments):
+        return builder.load(builder.gep(arguments[0], [arguments[1]], inbounds=True))
+
+    return array.dtype(array, int64), build
+
+
+@intrinsic
+def store(typing, array, place, x):
+    def build(context, builder, signature, arguments):
+        builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]], inbounds=True))
+        return context.get_dummy_value()
+
+    return void(array, int64, array.dtype), build
+
+
+# The following are one instruction each. numba's own are calls of functions or branches, which it takes long to compile.
+@intrinsic
+def floor(typing, x):
+    def build(context, builder, signature, arguments):
+        return builder.call(builder.module.declare_intrinsic("llvm.floor", [ir.DoubleType()]), arguments)
+
+    return float64(float64), build
+
+
+@intrinsic
+def min(typing, a, b):
+    def build(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered("<", b, a), b, a)
+
+    return float64(float64, float64), build
+
+
+@intrinsic
+def max(typing, a, b):
+    def build(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+
+    return float64(float64, float64), build
+
+
+@intrinsic
+def choose(typing, condition, a, b):
+    def build(context, builder, signature, arguments):
+        return builder.select(*arguments)
+
+    return float64(boolean, float64, float64), build
+
+
+def entry(builder, arguments):  # the address of L[k, l]
+    pointer, k, l = arguments[:3]
+    return builder.gep(pointer, [builder.add(builder.mul(k, ir.Constant(ir.IntType(64), {stride})), l)], inbounds=True)
+
+
+@intrinsic
+def get(typing, L, k, l):
+    def build(context, builder, signature, arguments):
+        return builder.load(entry(builder, arguments))
+
+    return float64(L, int64, int64), build
+
+
+@intrinsic
+def put(typing, L, k, l, x):
+    def build(context, builder, signature, arguments):
+        builder.store(arguments[3], entry(builder, arguments))
+        return context.get_dummy_value()
+
+    return void(L, int64, int64, float64), build
 
 
 @intrinsic
@@ -62,7 +151,11 @@ def pow2(typing, n):
 class Separate(Compiler):  # tells LLVM that no two arrays overlap
     def define_pipelines(self):
         self.state.flags.noalias = True
-        return super().define_pipelines()
+        self.state.flags.nrt = False  # nothing is allocated
+        managers = super().define_pipelines()
+        for manager in managers:  # annotations only serve to be printed
+            manager.passes[:] = (p for p in manager.passes if p[0] is not AnnotateTypes)
+        return managers
 
 
 @njit(forceinline=True, fastmath=False)
@@ -72,77 +165,86 @@ def plus(total, x):  # without contraction: a sum of floats is the same on every
 
 @njit(nogil=True, cache=True, pipeline_class=Separate, error_model="numpy", fastmath={{"contract"}})
 def kernel({arguments}):
-    sweep = job % current.shape[0]
     tuned()
+    sweeps, steps, n, most = current.shape[0], current.shape[1], codes.shape[1], spikes.shape[2]
+    recorded = data.shape[0]
+    {pointers}
+    sweep = job % sweeps
     {constants}
-    own, after = rows[sweep], rows[sweep + 1]  # the rows of data that belong to this current
-    L = np.empty(({sums} + 4 * (after - own), {lanes} + 8))
-    left = -(address(L) // 8) & 7  # begin on a line of 64 bytes: vectors across two cost twice
-    right = left + {lanes}
-    first = job // current.shape[0] * {lanes} - left
-    L[{sums}:] = 0.0
-    for l in range(left, right):
+    duration = at(length, sweep)
+    own, after = at(rows, sweep), at(rows, sweep + 1)  # the rows of data that belong to this current
+    L = aligned(room)
+    first = job // sweeps * {lanes}
+    for k in range({sums}, {sums} + 4 * (after - own)):
+        for l in range({lanes}):
+            put(L, k, l, 0.0)
+    for l in range({lanes}):
         {coefficients}
         {once}
         {store_rows}
         {load_states}
     resting, held = False, 0.0  # whether an input of `held` changes no state of any lane
-    for begin in range(0, length[sweep], {chunk}):
-        L[{r_fired}, :] = 0.0
+    for begin in range(0, duration, {chunk}):
+        for l in range({lanes}):
+            put(L, {r_fired}, l, 0.0)
         place = 1.0
-        for t in range(begin, min(begin + {chunk}, length[sweep])):
-            i = current[sweep, t]
+        stop = begin + {chunk}
+        for t in range(begin, stop if stop < duration else duration):
+            i = at(current, sweep * steps + t)
             if not resting or i != held:
                 if t == begin:
-                    L[{before}:{sums}] = L[:{states}]
-                for l in range(left, right):
+                    for k in range({states}):
+                        for l in range({lanes}):
+                            put(L, {before} + k, l, get(L, k, l))
+                for l in range({lanes}):
                     {read}
                     {statements}
                     {write}
-                    L[{r_v}, l] = {out_v}
-                    L[{r_fired}, l] += place if {out_spike} else 0.0
+                    put(L, {r_v}, l, {out_v})
+                    put(L, {r_fired}, l, get(L, {r_fired}, l) + choose({out_spike}, place, 0.0))
                 resting, held = t == begin, i
                 if resting:
-                    for l in range(left, right):
-                        resting &= L[{r_fired}, l] == 0.0
+                    for l in range({lanes}):
+                        resting &= get(L, {r_fired}, l) == 0.0
                         {compare}
             for k in range(own, after):
-                weight = outside[k, t]
+                weight = at(outside, k * steps + t)
                 if weight != 0.0:
                     m = {sums} + 4 * (k - own)
-                    target = data[k, t]
+                    target = at(data, k * steps + t)
                     limited = min(target, clip)
-                    for l in range(left, right):
-                        error = min(L[{r_v}, l], clip) - limited
-                        L[m, l] = plus(L[m, l], weight * (error * error))
+                    for l in range({lanes}):
+                        error = min(get(L, {r_v}, l), clip) - limited
+                        put(L, m, l, plus(get(L, m, l), weight * (error * error)))
                     if regress:
-                        for l in range(left, right):
-                            v = L[{r_v}, l]
-                            L[m + 1, l] = plus(L[m + 1, l], weight * v)
-                            L[m + 2, l] = plus(L[m + 2, l], weight * (v * v))
-                            L[m + 3, l] = plus(L[m + 3, l], weight * (v * target))
+                        for l in range({lanes}):
+                            v = get(L, {r_v}, l)
+                            put(L, m + 1, l, plus(get(L, m + 1, l), weight * v))
+                            put(L, m + 2, l, plus(get(L, m + 2, l), weight * (v * v)))
+                            put(L, m + 3, l, plus(get(L, m + 3, l), weight * (v * target)))
             if traced:
-                for l in range(left, right):
-                    trace[sweep, t, first + l] = L[{r_v}, l]
+                for l in range({lanes}):
+                    store(trace, (sweep * steps + t) * n + first + l, get(L, {r_v}, l))
             place *= 2.0
-        for l in range(left, right):
-            if L[{r_fired}, l] > 0.0:
-                bits = np.int64(L[{r_fired}, l])
+        for l in range({lanes}):
+            if get(L, {r_fired}, l) > 0.0:
+                bits = np.int64(get(L, {r_fired}, l))
                 t = begin
                 while bits:
                     if bits & 1:
-                        n = count[sweep, first + l]
-                        if n < spikes.shape[2]:
-                            spikes[sweep, first + l, n] = t
-                        count[sweep, first + l] = n + 1
+                        lane = sweep * n + first + l
+                        fired = at(count, lane)
+                        if fired < most:
+                            store(spikes, lane * most + fired, t)
+                        store(count, lane, fired + 1)
                     bits >>= 1
                     t += 1
-    for l in range(left, right):
+    for l in range({lanes}):
         for k in range(own, after):
             m = {sums} + 4 * (k - own)
-            masked[k, first + l] = L[m, l]
+            store(masked, k * n + first + l, get(L, m, l))
             for j in range(3):
-                sums[j, k, first + l] = L[m + 1 + j, l]
+                store(sums, (j * recorded + k) * n + first + l, get(L, m + 1 + j, l))
         {store_states}
 """
 
@@ -151,33 +253,44 @@ def kernel_source(dp: Datapath, step: Step) -> str:
     """Text of a module whose function `kernel` simulates all candidates on all sweeps, see `kernels.simulate`."""
     states, coefficients = list(dp.states), list(dp.coefficients)
     read = [*(f"s_{n}" for n in states), *step.rows]
-    row = {name: f"L[{k}, l]" for k, name in enumerate(read)}
-    v = len(row)  # the number of the row of the read-out; then come the spikes, the states before a step, and the sums
+    place = {name: k for k, name in enumerate(read)}
+    v = len(read)  # the number of the row of the read-out; then come the spikes, the states before a step, and the sums
 
     def block(lines, depth: int) -> str:
         """Lines of the kernel, indented by `depth`."""
         return ("\n" + " " * depth).join(lines)
 
     return TEMPLATE.format(
-        arguments="job, K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, spikes, end, "
-        "traced, trace",
+        arguments="job, room, K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, "
+        "spikes, end, traced, trace",
         lanes=LANES,
+        stride=STRIDE,
         chunk=CHUNK,
         states=len(states),
         r_v=v,
         r_fired=v + 1,
         before=v + 2,
         sums=v + 2 + len(states),
-        constants=block((f"k{k} = K[{k}]" for k in range(len(step.constants))), 4),
-        coefficients=block((f"c_{n} = codes[{k}, first + l]" for k, n in enumerate(coefficients)), 8),
+        pointers=block((f"{name} = pointer({name})" for name in ARRAYS.split()), 4),
+        constants=block((f"k{k} = at(K, {k})" for k in range(len(step.constants))), 4),
+        coefficients=block((f"c_{n} = at(codes, {k} * n + first + l)" for k, n in enumerate(coefficients)), 8),
         once=block(step.once, 8),
-        store_rows=block((f"{row[n]} = {n}" for n in step.rows), 8),
-        load_states=block((f"{row['s_' + n]} = start[{k}, sweep, first + l]" for k, n in enumerate(states)), 8),
-        read=block((f"{n} = {row[n]}" for n in read), 20),
+        store_rows=block((f"put(L, {place[n]}, l, {n})" for n in step.rows), 8),
+        load_states=block(
+            (f"put(L, {k}, l, at(start, ({k} * sweeps + sweep) * n + first + l))" for k, n in enumerate(states)), 8
+        ),
+        read=block((f"{n} = get(L, {k}, l)" for k, n in enumerate(read)), 20),
         statements=block(step.lines, 20),
-        write=block((f"{row['s_' + n]} = {step.outputs[n]}" for n in states), 20),
+        write=block((f"put(L, {k}, l, {step.outputs[n]})" for k, n in enumerate(states)), 20),
         out_v=step.outputs[".v"],
         out_spike=step.outputs[".spike"],
-        compare=block((f"resting &= L[{k}, l] == L[{v + 2 + k}, l]" for k in range(len(states))), 24),
-        store_states=block((f"end[{k}, sweep, first + l] = {row['s_' + n]}" for k, n in enumerate(states)), 8),
+        compare=block((f"resting &= get(L, {k}, l) == get(L, {v + 2 + k}, l)" for k in range(len(states))), 24),
+        store_states=block(
+            (f"store(end, ({k} * sweeps + sweep) * n + first + l, get(L, {k}, l))" for k, n in enumerate(states)), 8
+        ),
     )
+
+
+def room(step: Step, states: int, repeats: int) -> int:
+    """The number of floats that the array L of a kernel needs, for a current with so many recorded voltages."""
+    return (len(step.rows) + 2 * states + 2 + 4 * repeats) * STRIDE + 8

@@ -108,6 +108,11 @@ class Engine(ABC):
         """Simulate rows (N, coefficients) under inputs (S, T). `more` and the result are as in `kernels.simulate`."""
 
     @property
+    def kernel(self) -> kernels.Kernel | None:
+        """What is compiled before the first simulation; None if nothing is."""
+        return None
+
+    @property
     @abstractmethod
     def compiled(self) -> bool:
         """Whether the kernel is in the cache. If not, the first call compiles it, which takes some seconds."""
@@ -166,6 +171,10 @@ class FixedPoint(Engine):
 
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
         return kernels.simulate(self.dp, rows, current, **more)
+
+    @property
+    def kernel(self) -> kernels.Kernel:
+        return kernels.kernel(self.dp)
 
     @property
     def compiled(self) -> bool:
@@ -232,6 +241,10 @@ class Float64(Engine):
 
     def simulate(self, rows: np.ndarray, current: np.ndarray, **more: Any) -> Batch:
         return ideal_kernel.simulate(self.dp, rows, current, **more)
+
+    @property
+    def kernel(self) -> kernels.Kernel | None:
+        return None if self.interpreted else ideal_kernel.kernel(self.dp)
 
     @property
     def compiled(self) -> bool:

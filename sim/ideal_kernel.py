@@ -133,7 +133,12 @@ def _source(dp: Datapath) -> tuple[str, str]:
     version = hashlib.sha256(Path(elementary.__file__).read_bytes()).hexdigest()
     functions = f"from spikefab.sim.elementary import {', '.join(FUNCTIONS)}  # {version}\n"
     source = f"{kernel_source(dp, _step(dp))}\n\n{functions}"
-    return source, f"{dp.model.__name__}_ideal_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    return kernels.named(f"{dp.model.__name__}_ideal", source), source
+
+
+def kernel(dp: Datapath) -> kernels.Kernel:
+    """The kernel of a datapath. Raises TypeError as `simulate`."""
+    return kernels.Kernel(*_source(dp), dp.model.__name__)
 
 
 def rest(dp: Datapath, coefficients: np.ndarray) -> np.ndarray:
@@ -162,9 +167,8 @@ def simulate(
     Raises TypeError if a table of the model approximates a function that cannot be written as statements.
     """
     coefficients = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
-    source, name = _source(dp)
     return kernels.launch(
-        kernels.load(name, source),
+        kernels.load(*_source(dp)),
         _step(dp),
         coefficients,
         rest(dp, coefficients) if initial is None else np.asarray(initial),
@@ -182,12 +186,12 @@ def simulate(
 
 def identity(dp: Datapath) -> bytes:
     """A digest of all that the kernel of this datapath computes with. Raises TypeError as `simulate`."""
-    return kernels.digest(_source(dp)[0], _step(dp))
+    return kernels.digest(_source(dp)[1], _step(dp))
 
 
 def compiled(dp: Datapath) -> bool:
     """Whether the kernel of this datapath is in the cache. Raises TypeError as `simulate`."""
-    return kernels.cached(_source(dp)[1])
+    return kernels.cached(_source(dp)[0])
 
 
 def announce(dp: Datapath, notice: Callable[[str], None] | None) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
-import numba
+import numba as nb
 import numpy as np
 
 from spikefab.files import remove, save_text
@@ -19,9 +19,17 @@ from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
 from . import threads
-from .codegen import LANES, kernel_source
+from .codegen import LANES, kernel_source, room
 from .integer_statements import trace_step
 from .statements import Step
+
+
+class Kernel(NamedTuple):
+    """The name and the source text of a kernel, and the name of its model."""
+
+    name: str
+    source: str
+    model: str
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,40 @@ class Batch:
     trace: np.ndarray | None
 
 
+compiling: set[str] = set()  # the kernels that this process is compiling
+# The types of a kernel's arguments, see `codegen`: with others, numba would compile another kernel.
+TYPES = (
+    nb.int64, nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[:, ::1], nb.float64[:, :, ::1],
+    nb.float64[:, ::1], nb.int64[::1], nb.int64[::1], nb.float64[:, ::1], nb.float64[:, ::1], nb.float64,
+    nb.float64[:, ::1], nb.float64[:, :, ::1], nb.boolean, nb.int64[:, ::1], nb.int32[:, :, ::1],
+    nb.float64[:, :, ::1], nb.boolean, nb.float64[:, :, ::1],
+)  # fmt: skip
+
+
 @cache
 def _step(dp: Datapath):
     return trace_step(dp)
 
 
+@cache
 def _source(dp: Datapath) -> tuple[str, str]:
     source = kernel_source(dp, _step(dp))
-    return source, f"{dp.model.__name__}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    return named(dp.model.__name__, source), source
+
+
+def named(model: str, source: str) -> str:
+    """The name of a kernel: that of its model, and a hash of its source."""
+    return f"{model}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+
+
+def kernel(dp: Datapath) -> Kernel:
+    """The kernel of a datapath."""
+    return Kernel(*_source(dp), dp.model.__name__)
 
 
 def identity(dp: Datapath) -> bytes:
     """A hash of the kernel's source, constants and tables: datapaths with the same hash give the same results."""
-    return digest(_source(dp)[0], _step(dp))
+    return digest(_source(dp)[1], _step(dp))
 
 
 def digest(source: str, step: Step) -> bytes:
@@ -68,7 +97,7 @@ def digest(source: str, step: Step) -> bytes:
 
 def compiled(dp: Datapath) -> bool:
     """Whether the kernel of this datapath is in the cache. If not, the first call compiles it, which takes some seconds."""
-    return cached(_source(dp)[1])
+    return cached(_source(dp)[0])
 
 
 def cached(name: str) -> bool:
@@ -106,11 +135,11 @@ def load(name: str, source: str) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     # with NUMBA_CACHE_DIR, it would be kept elsewhere, without its checksum
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, ""  # type: ignore[attr-defined]
+    before, nb.config.CACHE_DIR = nb.config.CACHE_DIR, ""  # type: ignore[attr-defined]
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        nb.config.CACHE_DIR = before  # type: ignore[attr-defined]
     return module
 
 
@@ -125,24 +154,52 @@ def _forget(folder: Path, name: str) -> None:
     remove([_record(folder, name), *_compiled_files(folder, name)])
 
 
-def _prepare(module: ModuleType, arguments: tuple[Any, ...]) -> None:
-    """Compile a kernel for these arguments, or take it from the cache if it is there as it was made."""
+def untouched(name: str) -> bool:
+    """Whether nothing compiled of this name is in the cache: neither a whole kernel nor the rest of a damaged one."""
+    folder = cache_dir("kernels")
+    return not _record(folder, name).exists() and not _compiled_files(folder, name)
+
+
+def prepared(name: str) -> bool:
+    """Whether this process can call the kernel at once."""
+    module = sys.modules.get(f"spikefab_kernel_{name}")
+    return module is not None and hasattr(module, "kernel") and bool(module.kernel.signatures)
+
+
+def prepare(module: ModuleType, types: tuple[Any, ...] = TYPES, *, wait: bool = True) -> bool:
+    """Compile a kernel for arguments of these types, or take it from the cache if it is there as it was made.
+
+    While another process compiles it, this one waits; without `wait`, nothing is done and the result is False.
+    """
     kernel, path = module.kernel, Path(str(module.__file__))
     folder, name = path.parent, path.stem
-    with locked(folder / f"{name}.lock"):
+    with locked(folder / f"{name}.lock", wait=wait) as free:
+        if not free:
+            return False
         record, there = _record(folder, name), _compiled_files(folder, name)
         if there and not intact(record, there):
             tell(f"the kernel {name} in the cache is not as it was made: it is compiled again.")
             _forget(folder, name)
+        compiling.add(name)
         try:
             with _interleaved():
-                kernel.compile(tuple(map(numba.typeof, arguments)))
+                kernel.compile(types)
         except OSError as error:  # raised after it was compiled: the disk is full
             tell(f"the kernel {name} was compiled and cannot be kept: {error.strerror or error}.")
             _forget(folder, name)
-            return
-        if not intact(record, made := _compiled_files(folder, name)):
-            seal(record, made)
+        else:
+            if not intact(record, made := _compiled_files(folder, name)):
+                seal(record, made)
+        finally:
+            compiling.discard(name)
+    return True
+
+
+def forget_unfinished() -> None:
+    """Delete what this process has written of kernels that it does not finish, as it ends now."""
+    for name in [*compiling]:
+        if not cached(name):
+            _forget(cache_dir("kernels"), name)
 
 
 @contextmanager
@@ -214,9 +271,10 @@ def launch(
         trace,
         volts,
     )
+    size = room(step, k, int(np.diff(first).max()))
     if not module.kernel.signatures:
-        _prepare(module, (0, *arguments))
-    threads.share(lambda job: module.kernel(job, *arguments), padded // LANES * sweeps)
+        prepare(module)
+    threads.share(lambda job: module.kernel(job, np.empty(size), *arguments), padded // LANES * sweeps)
     return Batch(
         count.T[:n],
         spikes.transpose(1, 0, 2)[:n],
@@ -261,9 +319,8 @@ def simulate(
     """
     codes = np.atleast_2d(np.asarray(codes))
     lsb = dp.readout.lsb  # a power of two, so that the conversion of sums of codes to mV is exact
-    source, name = _source(dp)
     out = launch(
-        load(name, source),
+        load(*_source(dp)),
         _step(dp),
         codes,
         dp.rest(codes) if initial is None else np.asarray(initial),

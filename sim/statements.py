@@ -129,7 +129,7 @@ class Writer(ABC):
         node = self.nodes[index]
         if isinstance(node.op, ops.Select) and not self.is_truth(index) and all(self.fixed[a] for a in node.args[1:]):
             condition, a, b = self.truth(node.args[0]), *(self.at(k, g) for k in node.args[1:])
-            return self.once("at", index, g, make=lambda: self.emit(f"{a} if {condition} else {b}"))
+            return self.once("at", index, g, make=lambda: self.emit(f"choose({condition}, {a}, {b})"))
         return self.scaled(index, g)
 
     # -- truth values: combined by & and |, because `and` and `or` evaluate only when needed, which prevents vector instructions
@@ -227,7 +227,7 @@ def _frac(w: Writer, op: ops.Frac, index: int) -> Written:
 
 
 def _truth(w: Writer, op: ops.Operation, index: int) -> Written:
-    return w.emit(f"1.0 if {w.truth(index, w.fixed[index])} else 0.0", w.fixed[index]), 0
+    return w.emit(f"choose({w.truth(index, w.fixed[index])}, 1.0, 0.0)", w.fixed[index]), 0
 
 
 def _select(w: Writer, op: ops.Select, index: int) -> Written:
@@ -236,7 +236,7 @@ def _select(w: Writer, op: ops.Select, index: int) -> Written:
     (c, *args), fixed = w.nodes[index].args, w.fixed[index]
     g = w.unit(args)
     condition, a, b = w.truth(c, fixed), *(w.at(k, g, fixed) for k in args)
-    return w.emit(f"{a} if {condition} else {b}", fixed), g
+    return w.emit(f"choose({condition}, {a}, {b})", fixed), g
 
 
 def _shift(w: Writer, op: ops.Shift, index: int) -> Written:

@@ -315,10 +315,10 @@ def _kept(voltage: Floats, current: Floats | None, where: str) -> slice:
     Raises RecordingError if none is left, or if one of those that are left is no number, or too large. `where`: of which sweep.
     """
     signals = {"voltage": voltage} | ({} if current is None else {"current": current})
-    there = np.flatnonzero(~np.any([np.isnan(x) for x in signals.values()], axis=0))
-    if not len(there):
+    there = ~np.any([np.isnan(x) for x in signals.values()], axis=0)
+    if not there.any():
         raise RecordingError(f"There is no sample{where} at which voltage and current are numbers.")
-    kept = slice(int(there[0]), int(there[-1]) + 1)
+    kept = slice(int(np.argmax(there)), len(there) - int(np.argmax(there[::-1])))
     for what, array in signals.items():
         bad = kept.start + np.flatnonzero(~(np.abs(array[kept]) <= LARGEST))
         if len(bad):

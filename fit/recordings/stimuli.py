@@ -51,8 +51,9 @@ def is_noise(sweeps: Sequence[Sweep], dt: float) -> bool:
     away, smooth = [], []
     for i in currents:
         width = min(samples(20.0, dt), max(1, len(i) // 20))
-        away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest"))[::every])
-        smooth.append(denoise(i, dt)[0][::every])
+        # copies, because a view would keep the whole array
+        away.append(np.abs(i - uniform_filter1d(i, width, mode="nearest"))[::every].copy())
+        smooth.append(denoise(i, dt)[0][::every].copy())
     low, high = np.percentile(np.concatenate([i[::every] for i in currents]), [1, 99])
     usual, whole = float(high - low), float(np.ptp(np.concatenate(smooth)))
     span = whole if whole > PULSES * usual else usual

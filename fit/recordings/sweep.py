@@ -40,16 +40,16 @@ def make_sweep(voltage: Floats, current: Floats | None, dt: float, name: str) ->
     return Sweep(voltage, current, None if current is None else stimulus_window(current, dt), name)
 
 
-def quiet_part(current: Floats, dt: float) -> int:
+def quiet_part(current: Floats, dt: float, denoised: tuple[Floats, float] | None = None) -> int:
     """The number of samples at the start of a sweep in which its current (T,) nA stays constant.
 
     The current counts as constant while it differs from the median of its first millisecond by less than 5 % of its range,
     or less than eight times the recording noise if that is more. For a stimulus that fluctuates from its first sample on,
-    this is a few ms at most.
+    this is a few ms at most. `denoised`: what `denoise` gives for this current, if it is known.
     """
-    signal, noise = denoise(current, dt)
+    signal, noise = denoised or denoise(current, dt)
     level = np.median(current[: samples(1.0, dt)])
-    away = np.flatnonzero(np.abs(signal - level) > max(0.05 * np.ptp(signal), 8 * noise, NEGLIGIBLE))
+    away = np.flatnonzero(_distance(signal, level) > max(0.05 * np.ptp(signal), 8 * noise, NEGLIGIBLE))
     return int(away[0]) if len(away) else len(current)
 
 
@@ -61,10 +61,20 @@ def baseline_current(sweep: Sweep, dt: float) -> float:
     """
     if sweep.current is None:
         return 0.0
-    quiet = quiet_part(sweep.current, dt)
+    return _baseline(sweep.current, dt, None)
+
+
+def _baseline(current: Floats, dt: float, denoised: tuple[Floats, float] | None) -> float:
+    quiet = quiet_part(current, dt, denoised)
     if quiet < samples(1.0, dt):
         quiet = samples(START, dt)
-    return float(np.median(sweep.current[:quiet]))
+    return float(np.median(current[:quiet]))
+
+
+def _distance(signal: Floats, level: float) -> Floats:
+    """The magnitude of the difference, without a second array on the way: a recording can have 10^8 samples."""
+    away = signal - level
+    return np.abs(away, out=away)
 
 
 def rest_of(sweep: Sweep, dt: float) -> float:
@@ -85,9 +95,10 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
     trains cross the baseline again and again. If a sweep has a short test pulse and a step, the stimulus is the step.
     """
     signal, noise = denoise(current, dt)
-    away = np.abs(signal - baseline_current(Sweep(current, current, None, ""), dt))
+    away = _distance(signal, _baseline(current, dt, (signal, noise)))
     # The 99th percentile, not the maximum, because spikes leave brief artefacts in a recorded current.
-    departed = np.flatnonzero(away > max(0.15 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE))
+    far = np.percentile(away, 99)
+    departed = np.flatnonzero(away > max(0.15 * far, 6 * noise, NEGLIGIBLE))
     if not len(departed):
         return None
     breaks = np.flatnonzero(np.diff(departed) > MERGE / dt)
@@ -96,7 +107,7 @@ def stimulus_window(current: Floats, dt: float) -> tuple[float, float] | None:
     longest = int(np.argmax(stops - starts))
     start, stop = int(starts[longest]), int(stops[longest])
     # a ramp begins before it has reached the threshold above: go back and forward to the baseline
-    calm = away <= max(0.01 * np.percentile(away, 99), 6 * noise, NEGLIGIBLE)
+    calm = away <= max(0.01 * far, 6 * noise, NEGLIGIBLE)
     before, after = np.flatnonzero(calm[:start]), np.flatnonzero(calm[stop:])
     start, stop = int(before[-1]) + 1 if len(before) else 0, stop + int(after[0]) if len(after) else len(current)
     return round(start * dt, 6), round(stop * dt, 6)

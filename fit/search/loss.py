@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numba import njit
@@ -26,6 +27,18 @@ GAMMA_WEIGHT = 4.5
 # scale S, mV per unit of x, of the read-out with which x is measured in order to solve for the best read-out
 PROBE = 8.0
 PART = 16  # candidates whose losses a thread computes before it takes others
+
+
+_arrays: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
+
+
+def shared(array: np.ndarray) -> np.ndarray:
+    """An array with these numbers that all losses share, as long as one of them exists. It must not be changed.
+
+    The data are the same for every model. In an hour of recording, each array takes 300 MB.
+    """
+    array = np.ascontiguousarray(array)
+    return _arrays.setdefault((array.shape, array.dtype.str, hashlib.blake2b(array.data).digest()), array)
 
 
 @njit(cache=True)
@@ -95,8 +108,11 @@ class Loss:
             self.data[k, : part.stop] = task.part_voltage(part)
             self.outside[k, : part.stop] = ~task.part_mask(part)
             times.append(task.part_spikes(part))
+        self.inside, self.current, self.data, self.outside = map(
+            shared, (self.inside, self.current, self.data, self.outside)
+        )
         alone = np.cumsum([0, *self.repeats[:-1]])  # the first part of each group
-        self.simulated = self.current[alone], self.length[alone], self.baseline[alone]
+        self.simulated = shared(self.current[alone]), self.length[alone], self.baseline[alone]
         self.times = np.concatenate(times)
         self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
         self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
@@ -130,7 +146,7 @@ class Loss:
         said += [Path(str(module)).read_text(encoding="utf-8") for module in (__file__, scores.__file__)]
         found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
         for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
-            found.update(np.ascontiguousarray(x).tobytes())
+            found.update(np.ascontiguousarray(x).data)
         return found.digest()
 
     def read_out(self, rows: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The searches of all models of a fit: a race in laps, in which models that cannot come among the first are stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from spikefab.fit.freedom import Freedom
 from spikefab.fit.scoring.task import Task
 from spikefab.hw.datapath import Datapath, datapath
 from spikefab.hw.neuron import Neuron
+from spikefab.sim.ahead import Ahead
 from spikefab.sim.engine import Engine, FixedPoint
 
 from .race import FIRST, LAP, PLACES, VARIANT, hopeful
@@ -74,8 +75,11 @@ class Searches:
         self._shares.clear()  # each task has training data of its own
         entrants: dict[str, list[Search]] = {}
         try:
-            for model in self.models:
-                self._enter(entrants.setdefault(model.__name__, []), model, task, spent.get(model.__name__, 0))
+            needed = (self._engine(model, choice, task) for model in self.models for choice, _ in self._variants(model))
+            with Ahead(needed, self.notice) as ahead:
+                for model in self.models:
+                    searches = entrants.setdefault(model.__name__, [])
+                    self._enter(searches, model, task, spent.get(model.__name__, 0), ahead)
             best = {name: searches[0] for name, searches in entrants.items()}
             running, early = [*best], list[str]()
             while running:
@@ -95,15 +99,21 @@ class Searches:
                 if chosen is not None and chosen.evaluations:
                     found[name] = chosen
 
-    def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int) -> None:
+    def _variants(self, model: type[Neuron]) -> list[tuple[Mapping[str, Any], int]]:
+        """The settings of each variant of a model that is searched, and its share of the model's evaluations."""
+        n = len(model.tried)
+        shares = [self.budget * (k + 1) // n - self.budget * k // n for k in range(n)]
+        return [(choice, share) for choice, share in zip(model.tried, shares, strict=True) if share]
+
+    def _engine(self, model: type[Neuron], choice: Mapping[str, Any], task: Task) -> Engine:
+        return self.engine(datapath(model.variant(**choice), self.word, self.step, task.i_span))
+
+    def _enter(self, searches: list[Search], model: type[Neuron], task: Task, spent: int, ahead: Ahead) -> None:
         """Start the searches of all variants of a model, and run their first part. Afterwards, the best one is the first."""
         variants = len(model.tried)
-        for k, choice in enumerate(model.tried):
-            share = self.budget * (k + 1) // variants - self.budget * k // variants
-            if not share:
-                continue
-            engine = self.engine(datapath(model.variant(**choice), self.word, self.step, task.i_span))
-            engine.announce(self.notice)
+        for choice, share in self._variants(model):
+            engine = self._engine(model, choice, task)
+            ahead.ready(engine)
             search = Search(
                 engine, task, budget=share, seed=self.seed, freedom=self.freedom, journal=self.journal,
                 whole_budget=self.whole_budget,

@@ -23,6 +23,12 @@ CACHES = {
     "logs": "defects",
 }
 
+KERNELS = (
+    "A kernel in fixed point is compiled before a model is first searched, one in float64 before it is scored on sweeps of more"
+    " than {:,} steps. A variant, word, time step or span of the current can need a kernel of its own. The functions of the"
+    " loss, which all models share, {} compiled."
+)
+
 
 def doctor(args: Namespace, screen: Screen) -> int:
     """Show packages, tools, parts and caches. Raises `ToolError` if something that spikefab needs is missing.
@@ -59,6 +65,12 @@ def doctor(args: Namespace, screen: Screen) -> int:
         [(c["name"], CACHES[c["name"]], c["folder"], f"{c['bytes'] / 1e6:.1f}") for c in caches],
         left=3,
     )
+    # where a package is missing, the modules that count kernels cannot be imported
+    compiled = _kernels(Path(caches[0]["folder"])) if all(p["version"] for p in packages) else {"models": []}
+    if compiled["models"]:
+        rows = [(k["model"], f"{k['fixed_point'] or '-'}", f"{k['float64'] or '-'}") for k in compiled["models"]]
+        screen.table("Compiled kernels", ("model", "fixed point", "float64"), rows, left=1)
+        screen.say(KERNELS.format(compiled["interpreted"], "are" if compiled["loss"] else "are not yet"))
     if left and not args.sweep:
         screen.say(
             f"Left by processes that were killed: {', '.join(map(str, left))}. spikefab doctor --sweep deletes them."
@@ -76,6 +88,7 @@ def doctor(args: Namespace, screen: Screen) -> int:
             "tools": tools,
             "parts": [asdict(p) for p in ready],
             "caches": caches,
+            "kernels": compiled,
             "left": list(map(str, left)),
             "missing": missing,
         }
@@ -133,6 +146,23 @@ def _where(tool: dict[str, Any]) -> str:
     if not tool["found"]:
         return f"{tool['install']}{' (optional)' if tool['optional'] else ''}"
     return f"{tool['origin']}{'' if tool['compiled'] else ' (first use compiles it, a minute or two)'}"
+
+
+def _kernels(folder: Path) -> dict[str, Any]:
+    """What a fit compiles: how many undamaged kernels of each model are in the cache, and whether the loss is compiled.
+
+    "interpreted" is the number of steps of a sweep up to which float64 needs no kernel.
+    """
+    from spikefab.fit.search.loss import _losses
+    from spikefab.hw.models.table import MODELS
+    from spikefab.sim.engine import INTERPRETED
+    from spikefab.sim.kernels import cached
+
+    whole = [path.stem.rpartition("_")[0] for path in sorted(folder.glob("*_*.json")) if cached(path.stem)]
+    models = [{"model": m, "fixed_point": whole.count(m), "float64": whole.count(f"{m}_ideal")} for m in MODELS]
+    place = _losses.stats.cache_path  # beside the package, if that folder can be written
+    loss = place is not None and any(Path(place).glob("loss._losses-*.nbi"))
+    return {"models": models, "interpreted": INTERPRETED, "loss": loss}
 
 
 def _caches() -> list[dict[str, Any]]:

@@ -95,6 +95,39 @@ def test_kernels_are_counted_by_model(tmp_path):
     assert parts.kernel_state(tmp_path).state == f"compiled for {len(MODELS)} of {len(MODELS)} models"
 
 
+def test_compiled_kernels_are_shown(spikefab, monkeypatch, tmp_path):
+    """By model and arithmetic; one that is damaged does not count."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("SPIKEFAB_CACHE", raising=False)
+    folder = cache.cache_dir("kernels")
+    (folder / "__pycache__").mkdir()
+    for name in ("LIFNeuron_0a", "LIFNeuron_0b", "LIFNeuron_ideal_0c", "ThetaNeuron_0d", "ThetaNeuron_ideal_0e"):
+        made = folder / "__pycache__" / f"{name}.kernel-1.py311.1.nbc"
+        made.write_text(name, encoding="utf-8")
+        cache.seal(folder / f"{name}.json", [made])
+    (folder / "__pycache__" / "ThetaNeuron_0d.kernel-1.py311.1.nbc").write_text("edited", encoding="utf-8")
+    found = {
+        k["model"]: (k["fixed_point"], k["float64"]) for k in spikefab("doctor", "--json").json["kernels"]["models"]
+    }
+    assert found == {**dict.fromkeys(MODELS, (0, 0)), "LIFNeuron": (2, 1), "ThetaNeuron": (0, 1)}
+    out = spikefab("doctor").out
+    assert "LIFNeuron 2 1" in " ".join(out.split()) and "ThetaNeuron - 1" in " ".join(out.split())
+    assert "sweeps of more than 50,000 steps" in " ".join(out.split())
+
+
+def test_a_missing_package_is_still_told(spikefab, monkeypatch):
+    version = importlib.metadata.version
+
+    def missing(name):
+        if name == "numba":
+            raise importlib.metadata.PackageNotFoundError
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    ran = spikefab("doctor")
+    assert ran.code == 5 and "numba: pip install numba" in ran.err and "Compiled kernels" not in ran.out
+
+
 def test_a_full_disk(monkeypatch, tmp_path):
     assert parts.disk_state(tmp_path).ready == (shutil.disk_usage(tmp_path).free > parts.DISK)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2e7))

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -32,7 +33,7 @@ def run(name="Tiny_0123456789abcdef", source=SOURCE):
     kernels.load.cache_clear()
     module = kernels.load(name, source)
     out = np.zeros_like(X)
-    kernels._prepare(module, (X, out))
+    kernels.prepare(module, (numba.typeof(X), numba.typeof(out)))
     module.kernel(X, out)
     return out
 
@@ -233,6 +234,6 @@ def test_one_kernel_serves_all_arrays(place):
     for given in (np.zeros((2, 40)), current, kept, np.zeros((40, 2)).T):
         kernels.simulate(dp, codes, given, data=kept, outside=current, length=np.array([3, 4], dtype=np.int32))
         kernels.simulate(dp, codes, given, trace=True, regress=True, clip=0)
-    name = kernels._source(dp)[1]
-    assert len(kernels.load(name, kernels._source(dp)[0]).kernel.signatures) == 1
+    name, source = kernels._source(dp)
+    assert len(kernels.load(name, source).kernel.signatures) == 1
     assert kernels.cached(name)

@@ -111,6 +111,7 @@ def generated(trace: Trace, rows: list[dict[str, int]]) -> list[dict[str, float]
     step = trace_step(SimpleNamespace(trace=trace))
     names = {
         "floor": lambda x: float(math.floor(x)),
+        "choose": lambda condition, a, b: a if condition else b,
         "int32": int,
         "uint32": int,
         "pow2": lambda n: 2.0**n,

@@ -118,17 +118,25 @@ def _checksums(files: Iterable[Path]) -> dict[str, str]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """A context in which no other process is in the context of the same lock file; where files have no locks, as without."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """A context in which no other process is in the context of the same lock file; where files have no locks, as without.
+
+    It is given whether that is so: without `wait`, it is False if another process is in the context.
+    """
     try:
         lock = path.open("a", encoding="utf-8")
     except OSError:
-        yield
+        yield True
         return
     with lock:
-        with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        yield True
 
 
 def is_plain(path: str | Path) -> bool:
