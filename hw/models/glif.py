@@ -24,6 +24,20 @@ LINEAR, RECTIFIED = "linear", "rectified"
 CURRENTS = {"only": ("after_spike_currents", TWO)}
 ONE_LIFT, TWO_LIFTS = {"only": ("spike_threshold", ONE)}, {"only": ("spike_threshold", TWO)}
 FOLLOWS, RECTIFIES = {"only": ("voltage_threshold", LINEAR)}, {"only": ("voltage_threshold", RECTIFIED)}
+SETTINGS = {
+    "voltage_reset": (NONE, REST, RULES),
+    "spike_threshold": (TWO, ONE, NONE),
+    "voltage_threshold": (RECTIFIED, LINEAR, NONE),
+    "after_spike_currents": (NONE, TWO),
+}
+# level of the paper -> its values of SETTINGS
+ROWS = {
+    1: (REST, NONE, NONE, NONE),
+    2: (RULES, ONE, NONE, NONE),
+    3: (REST, NONE, NONE, TWO),
+    4: (RULES, ONE, NONE, TWO),
+    5: (RULES, ONE, LINEAR, TWO),
+}
 
 
 def _falling(x: Any) -> Any:
@@ -67,7 +81,8 @@ class GLIFNeuron(Neuron):
         voltage_threshold "linear": theta_v' = a_v (V - E_L) - b_v theta_v
         "rectified": tau_s theta_r' = kappa max(V - E_L - omega, 0) - theta_r
 
-    Each term is a setting. Without any it is GLIF1 of the paper; `GLIFNeuron(**GLIFNeuron.LEVELS[5])` is GLIF5, and so on.
+    Each term is a setting. By default there is no reset, and the threshold is moved by spikes ("two") and by the rectified
+    voltage. `GLIFNeuron(**GLIFNeuron.LEVELS[5])` is GLIF5 of the paper, and so on from GLIF1.
     V, theta_v and theta_r are held for t_ref after a spike. Without reset nothing is held: t_ref is the least interval, and
     the spike itself adds a_1, a_2, a_s, alpha_1 and alpha_2.
 
@@ -84,27 +99,9 @@ class GLIFNeuron(Neuron):
     scheme = "exact exponential; threshold of the voltage of second order"
     best_for = "spike times under fluctuating currents, and cells of the Allen Cell Types Database"
     traits = frozenset({Trait.ADAPTING, Trait.FLUCTUATING_CURRENTS})
-    settings = {
-        "voltage_reset": (REST, RULES, NONE),
-        "after_spike_currents": (NONE, TWO),
-        "spike_threshold": (NONE, ONE, TWO),
-        "voltage_threshold": (NONE, LINEAR, RECTIFIED),
-    }
-    LEVELS = MappingProxyType(
-        {
-            1: {},
-            2: {"voltage_reset": RULES, "spike_threshold": ONE},
-            3: {"after_spike_currents": TWO},
-            4: {"voltage_reset": RULES, "spike_threshold": ONE, "after_spike_currents": TWO},
-            5: {
-                "voltage_reset": RULES,
-                "spike_threshold": ONE,
-                "after_spike_currents": TWO,
-                "voltage_threshold": LINEAR,
-            },
-        }
-    )
-    tried = ({"voltage_reset": NONE, "spike_threshold": TWO, "voltage_threshold": RECTIFIED}, LEVELS[4])
+    settings = SETTINGS
+    LEVELS = MappingProxyType({level: dict(zip(SETTINGS, row, strict=True)) for level, row in ROWS.items()})
+    tried = ({}, LEVELS[4])
 
     V = State("mV", span=128, operand_span=512, slowest=120, rest="E_L", doc="membrane potential")
     I_1 = State("nA", span=2, slowest=500, doc="first after-spike current", **CURRENTS)
