@@ -63,6 +63,7 @@ class _Config:
     def neuron(self) -> dict[str, Any]:
         factors = self.factors()
         rules = {rule: self.rule(rule) for rule in KNOWN}
+        self.agree(rules)
         if self.number("El") != 0:
             raise self.wrong(f"has El = {self.number('El'):g}, where the atlas counts voltages from rest, El = 0")
         R, C = self.number("R_input", above=0), self.number("C", above=0)
@@ -89,7 +90,6 @@ class _Config:
             found["a_v"] = self.of_rule("threshold_dynamics_method", "a_voltage") * factors["a"] / MILLI
         if rules["AScurrent_dynamics_method"] == "exp":
             found |= self.currents()
-        self.agree(rules)
         settings = {
             "voltage_reset": "rules" if rules["voltage_reset_method"] == "v_before" else "rest",
             "after_spike_currents": "two" if "tau_1" in found else "none",
