@@ -8,6 +8,7 @@ import numpy as np
 
 from spikefab.calls import path_of, public
 from spikefab.errors import FileError
+from spikefab.hw import ops
 from spikefab.hw.conversions import Conversion, decay, decay_rate, steps
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spec import Param, Role, State, Trait
@@ -178,7 +179,6 @@ class GLIFNeuron(Neuron):
             drive = ((c.kappa * above).word(512) - s.theta_r).word(512)
             moved = s.theta_r + (c.k_s * drive).like(s.theta_r)
             new["theta_r"] = select(held, s.theta_r, moved) if resets else moved
-        new = {name: value.like(getattr(s, name)) for name, value in new.items()}
         threshold = c.E_L + c.omega
         for theta in new.values():
             threshold = threshold + theta
@@ -224,7 +224,8 @@ class GLIFNeuron(Neuron):
 
 
 def _positive(x: Value) -> Value:
-    return select(x > 0, x, 0)
+    """x, or 0 if it is negative: the interval analysis does not see by itself that the result is never negative."""
+    return x.trace.add(ops.Select(), (x > 0, x, x.trace.const(0)), x.q, known=(0, x.q.hi))
 
 
 def _reset(V: Value, c: Any) -> Value:

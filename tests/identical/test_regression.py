@@ -11,7 +11,7 @@ import pytest
 
 from spikefab.errors import ToolError, UsageError
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, LIFNeuron, ResonateAndFireNeuron
+from spikefab.hw.models import MODELS, GLIFNeuron, HodgkinHuxleyNeuron, LIFNeuron, ResonateAndFireNeuron
 from spikefab.hw.proofs import saturations
 from spikefab.sim import corners, coverage
 from spikefab.sim import rtl_simulation as simulate
@@ -29,6 +29,10 @@ SLICE = [("verilator", kind, WORDS[k % 3]) for k, kind in enumerate(MODELS.value
     if len(kind().datapath.trace.nodes) < SMALL
 ]
 SLICE.append(("verilator", HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True), 18))
+SLICE += [
+    ("verilator", GLIFNeuron.variant(**GLIFNeuron.LEVELS[5]), 18),
+    ("verilator", GLIFNeuron.variant(voltage_reset="rest", after_spike_currents="two"), 16),
+]
 
 
 @pytest.mark.parametrize(
