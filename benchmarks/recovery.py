@@ -1,4 +1,4 @@
-"""Does a fit find the model that a recording came from, and its parameters? Synthetic recordings of each of the 14 models.
+"""Does a fit find the model that a recording came from, and its parameters? Synthetic recordings of each of the 15 models.
 
     python -m benchmarks.recovery OUT.json [--draws 10] [--models LIF,AdEx] [--budget 20000] [--quick]
 
