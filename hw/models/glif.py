@@ -22,9 +22,10 @@ NONE = "none"
 REST, RULES = "rest", "rules"
 ONE, TWO = "one", "two"
 LINEAR, RECTIFIED = "linear", "rectified"
-CURRENTS = {"only": ("after_spike_currents", TWO)}
-ONE_LIFT, TWO_LIFTS = {"only": ("spike_threshold", ONE)}, {"only": ("spike_threshold", TWO)}
-FOLLOWS, RECTIFIES = {"only": ("voltage_threshold", LINEAR)}, {"only": ("voltage_threshold", RECTIFIED)}
+CURRENTS = ("after_spike_currents", TWO)
+ONE_LIFT, TWO_LIFTS = ("spike_threshold", ONE), ("spike_threshold", TWO)
+FOLLOWS, RECTIFIES = ("voltage_threshold", LINEAR), ("voltage_threshold", RECTIFIED)
+RULED = ("voltage_reset", RULES)
 SETTINGS = {
     "voltage_reset": (NONE, REST, RULES),
     "spike_threshold": (TWO, ONE, NONE),
@@ -105,49 +106,55 @@ class GLIFNeuron(Neuron):
     tried = ({}, LEVELS[4])
 
     V = State("mV", span=128, operand_span=512, slowest=120, rest="E_L", doc="membrane potential")
-    I_1 = State("nA", span=2, slowest=500, doc="first after-spike current", **CURRENTS)
-    I_2 = State("nA", span=2, slowest=500, doc="second after-spike current", **CURRENTS)
-    theta_s = State("mV", span=128, slowest=500, doc="threshold by spikes", **ONE_LIFT)
-    h1 = State("mV", span=256, slowest=TAU_1, doc="fast part of the threshold by spikes", **TWO_LIFTS)
-    h2 = State("mV", span=256, slowest=TAU_2, doc="slow part of the threshold by spikes", **TWO_LIFTS)
-    theta_v = State("mV", span=256, slowest=1000, doc="threshold by the voltage", **FOLLOWS)
+    I_1 = State("nA", span=2, slowest=500, doc="first after-spike current", only=CURRENTS)
+    I_2 = State("nA", span=2, slowest=500, doc="second after-spike current", only=CURRENTS)
+    theta_s = State("mV", span=128, slowest=500, doc="threshold by spikes", only=ONE_LIFT)
+    h1 = State("mV", span=256, slowest=TAU_1, doc="fast part of the threshold by spikes", only=TWO_LIFTS)
+    h2 = State("mV", span=256, slowest=TAU_2, doc="slow part of the threshold by spikes", only=TWO_LIFTS)
+    theta_v = State("mV", span=256, slowest=1000, doc="threshold by the voltage", only=FOLLOWS)
     theta_r = State(
-        "mV", span=256, operand_span=512, slowest=50, doc="threshold by the rectified voltage, theta_v", **RECTIFIES
+        "mV", span=256, operand_span=512, slowest=50, doc="threshold by the rectified voltage, theta_v", only=RECTIFIES
     )
     hold = HOLD
 
     tau_m = Param(20.0, "ms", (1, 120), log=True, role=Role.TAU, register=decay("k_m"), doc="membrane time constant")
     R_m = Param(150.0, "MOhm", (20, 1000), log=True, role=Role.RESISTANCE, doc="input resistance")
     omega = Param(25.0, "mV", (2, 60), role=Role.THRESHOLD_ABOVE_REST, doc="threshold without spikes, above rest")
-    f_v = Param(0.2, "", (-1, 1.5), only=("voltage_reset", RULES), doc="share of V - E_L that is left after a spike")
-    d_v = Param(-4.0, "mV", (-60, 60), only=("voltage_reset", RULES), doc="fall of V by a spike")
+    f_v = Param(0.2, "", (-1, 1.5), only=RULED, doc="share of V - E_L that is left after a spike")
+    d_v = Param(-4.0, "mV", (-60, 60), only=RULED, doc="fall of V by a spike")
     tau_1 = Param(
-        10.0, "ms", (1, 500), log=True, register=decay("k_1"), doc="decay time of the first current", **CURRENTS
+        10.0, "ms", (1, 500), log=True, register=decay("k_1"), doc="decay time of the first current", only=CURRENTS
     )
     tau_2 = Param(
-        100.0, "ms", (1, 500), log=True, register=decay("k_2"), doc="decay time of the second current", **CURRENTS
+        100.0, "ms", (1, 500), log=True, register=decay("k_2"), doc="decay time of the second current", only=CURRENTS
     )
     a_1 = Param(
-        -0.1, "nA", (-1.5, 1.5), register=jump("J_1", "tau_1"), doc="what a spike adds to the first", **CURRENTS
+        -0.1, "nA", (-1.5, 1.5), register=jump("J_1", "tau_1"), doc="what a spike adds to the first", only=CURRENTS
     )
     a_2 = Param(
-        -0.02, "nA", (-1.5, 1.5), register=jump("J_2", "tau_2"), doc="what a spike adds to the second", **CURRENTS
+        -0.02, "nA", (-1.5, 1.5), register=jump("J_2", "tau_2"), doc="what a spike adds to the second", only=CURRENTS
     )
-    f_1 = Param(1.0, "", (0, 1), free=False, doc="share of the first that a spike leaves", **CURRENTS)
-    f_2 = Param(1.0, "", (0, 1), free=False, doc="share of the second that a spike leaves", **CURRENTS)
-    a_s = Param(2.0, "mV", (-10, 60), doc="lift of the threshold by a spike", **ONE_LIFT)
+    f_1 = Param(1.0, "", (0, 1), free=False, doc="share of the first that a spike leaves", only=CURRENTS)
+    f_2 = Param(1.0, "", (0, 1), free=False, doc="share of the second that a spike leaves", only=CURRENTS)
+    a_s = Param(2.0, "mV", (-10, 60), doc="lift of the threshold by a spike", only=ONE_LIFT)
     b_s = Param(
-        0.05, "1/ms", (0.002, 1), log=True, register=decay_rate("k_b"), doc="decay rate of that lift", **ONE_LIFT
+        0.05, "1/ms", (0.002, 1), log=True, register=decay_rate("k_b"), doc="decay rate of that lift", only=ONE_LIFT
     )
-    alpha_1 = Param(20.0, "mV", (0, 60), doc="lift of the fast threshold by a spike", **TWO_LIFTS)
-    alpha_2 = Param(2.0, "mV", (-1, 8), doc="lift of the slow threshold by a spike", **TWO_LIFTS)
+    alpha_1 = Param(20.0, "mV", (0, 60), doc="lift of the fast threshold by a spike", only=TWO_LIFTS)
+    alpha_2 = Param(2.0, "mV", (-1, 8), doc="lift of the slow threshold by a spike", only=TWO_LIFTS)
     b_v = Param(
-        0.03, "1/ms", (0.001, 1), log=True, register=decay_rate("k_v"), doc="decay rate of that threshold", **FOLLOWS
+        0.03, "1/ms", (0.001, 1), log=True, register=decay_rate("k_v"), doc="decay rate of that threshold", only=FOLLOWS
     )
-    a_v = Param(0.004, "1/ms", (-0.1, 0.1), register=A_V, doc="rate at which V lifts the threshold", **FOLLOWS)
-    kappa = Param(0.66, "", (0, 1.5), doc="steady lift of the threshold by V above it, per mV", **RECTIFIES)
+    a_v = Param(0.004, "1/ms", (-0.1, 0.1), register=A_V, doc="rate at which V lifts the threshold", only=FOLLOWS)
+    kappa = Param(0.66, "", (0, 1.5), doc="steady lift of the threshold by V above it, per mV", only=RECTIFIES)
     tau_s = Param(
-        4.0, "ms", (0.5, 50), log=True, register=decay("k_s"), doc="time in which the threshold follows V", **RECTIFIES
+        4.0,
+        "ms",
+        (0.5, 50),
+        log=True,
+        register=decay("k_s"),
+        doc="time in which the threshold follows V",
+        only=RECTIFIES,
     )
     E_L = Param(-72.0, "mV", (-100, -30), free=False, role=Role.REST, doc="resting potential")
     t_ref = Param(3.0, "ms", (0, 30), free=False, role=Role.REFRACTORY, register=steps("n_ref"), doc="refractory time")
