@@ -53,10 +53,10 @@ NEAR_LEAST = 0.02  # a model is also tied with the first if their scores differ 
 # and no other model has a resonance.
 CONTAINS = {
     # LIF with V_reset = E_L and t_ref = 0 is Lapicque's model; the others contain LIF
-    "LapicqueNeuron": {"LIFNeuron", "ExpIFNeuron", "AdExNeuron", "GLIFNeuron"},
+    "LapicqueNeuron": {"LIFNeuron", "ExpIFNeuron", "AdExNeuron"},
     # with the smallest Delta_T, 0.2 mV, the upstroke is as sharp as a threshold (Euler's delay on it is compensated by V_T and
-    # t_ref: such fits score within 0.02 of those of LIF); GLIF4 whose spikes leave nothing but V = E_L - d_v is LIF
-    "LIFNeuron": {"ExpIFNeuron", "AdExNeuron", "GLIFNeuron"},
+    # t_ref: such fits score within 0.02 of those of LIF)
+    "LIFNeuron": {"ExpIFNeuron", "AdExNeuron"},
     # AdEx with a = b = 0 is ExpIF
     "ExpIFNeuron": {"AdExNeuron"},
     # the theta model is QIF in other units; the time from -infinity to the reset corresponds to a refractory time

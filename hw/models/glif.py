@@ -84,7 +84,8 @@ class GLIFNeuron(Neuron):
         "rectified": tau_s theta_r' = kappa max(V - E_L - omega, 0) - theta_r
 
     Each term is a setting. By default there is no reset, and the threshold is moved by spikes ("two") and by the rectified
-    voltage. `GLIFNeuron(**GLIFNeuron.LEVELS[5])` is GLIF5 of the paper, and so on from GLIF1.
+    voltage. `GLIFNeuron(**GLIFNeuron.LEVELS[5])` is GLIF5 of the paper, and so on from GLIF1. A fit tries the default; for
+    another variant give it `models=[GLIFNeuron.variant(**GLIFNeuron.LEVELS[5])]`.
     V, theta_v and theta_r are held for t_ref after a spike. Without reset nothing is held: t_ref is the least interval, and
     the spike itself adds a_1, a_2, a_s, alpha_1 and alpha_2.
 
@@ -103,8 +104,6 @@ class GLIFNeuron(Neuron):
     traits = frozenset({Trait.ADAPTING, Trait.FLUCTUATING_CURRENTS})
     settings = SETTINGS
     LEVELS = MappingProxyType({level: dict(zip(SETTINGS, row, strict=True)) for level, row in ROWS.items()})
-    # The default predicts spikes best under noise (QSNMC), GLIF4 under steps (18713001.abf). GLIF5 was no better than GLIF4.
-    tried = ({name: values[0] for name, values in SETTINGS.items()}, LEVELS[4])
 
     V = State("mV", span=128, operand_span=512, slowest=120, rest="E_L", doc="membrane potential")
     I_1 = State("nA", span=2, slowest=500, doc="first after-spike current", only=CURRENTS)

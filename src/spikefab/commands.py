@@ -282,7 +282,9 @@ def _atlas_neuron(args: Namespace, path: Path, sweep: int | None) -> "Neuron | N
     except (OSError, ValueError):
         return None  # what is wrong with a result is said by what reads it
     if args.rank is not None or args.models is not None or sweep is not None:
-        raise UsageError(f"--rank, --models and --sweep do not go with {path}, which is one neuron of the Allen Institute.")
+        raise UsageError(
+            f"--rank, --models and --sweep do not go with {path}, which is one neuron of the Allen Institute."
+        )
     return GLIFNeuron.from_allen(path, word=18 if args.word is None else args.word)
 
 
