@@ -1,4 +1,4 @@
-"""Cells that recordings can be made of: the 14 models in continuous time.
+"""Cells that recordings can be made of: the 15 models in continuous time.
 
 Their equations are those of `spikefab.sim.continuous`, which has nothing of the models that are fitted; `draw` makes plausible
 parameters, with the names and units (mV, ms, nA, nF, uS, MOhm) of the models. `synthetic.py` integrates them. What a spike looks
@@ -188,6 +188,16 @@ def draw_mat(rng: np.random.Generator) -> Params:
     }  # fmt: skip
 
 
+def draw_glif(rng: np.random.Generator) -> Params:
+    """Membranes of the mouse cells of Teeter et al. 2018; a threshold that follows V by 40 to 80 %."""
+    return {
+        "tau_m": rng.uniform(7, 25), "R_m": rng.uniform(80, 250), "alpha_1": rng.uniform(8, 30),
+        "alpha_2": rng.uniform(0.5, 4), "omega": rng.uniform(12, 25), "kappa": rng.uniform(0.4, 0.8),
+        "tau_s": log_uniform(rng, 2, 10), "E_L": rng.uniform(-75, -62), "t_ref": rng.uniform(1.5, 3.5),
+        "V_peak": rng.uniform(20, 45),
+    }  # fmt: skip
+
+
 # -- what is seen of them -------------------------------------------------------------------------------------------
 
 
@@ -254,5 +264,10 @@ CELLS = {
         draw_mat, continuous.mat, lambda p: [p["E_L"], 0.0, 0.0],
         lambda p, y: y[0] - (p["E_L"] + p["omega"] + y[1] + y[2]), lambda p, y: [y[0], y[1] + p["alpha_1"], y[2] + p["alpha_2"]],
         held=False,
+    ),
+    "GLIFNeuron": Cell(
+        draw_glif, continuous.glif, lambda p: [p["E_L"], 0.0, 0.0, 0.0],
+        lambda p, y: y[0] - (p["E_L"] + p["omega"] + y[1] + y[2] + y[3]),
+        lambda p, y: [y[0], y[1] + p["alpha_1"], y[2] + p["alpha_2"], y[3]], held=False,
     ),
 }  # fmt: skip

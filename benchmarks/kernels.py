@@ -30,7 +30,7 @@ from . import running
 from .plain import LOOPS
 
 KEYS = ("ours_1", "ours_all", "plain_1", "brian2", "jaxley")
-FIVEFOLD = {"Lapicque", "LIF", "QuadraticIF", "ExpIF", "AdEx", "Izhikevich", "Alpha", "MAT"}
+FIVEFOLD = {"Lapicque", "LIF", "QuadraticIF", "ExpIF", "AdEx", "Izhikevich", "Alpha", "MAT", "GLIF"}
 RATE = 30.0  # firing rate of the neuron with default parameters, Hz
 MAX_SPIKES = 1000
 

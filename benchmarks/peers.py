@@ -104,6 +104,13 @@ BRIAN = {
         dh2/dt = -h2/(200*ms) : 1""",
         "exponential_euler", "V >= E_L + omega + h1 + h2", "h1 += alpha_1; h2 += alpha_2", HOLD,
     ),
+    "GLIFNeuron": Brian(
+        f"""{LEAK}
+        dh1/dt = -h1/(10*ms) : 1
+        dh2/dt = -h2/(200*ms) : 1
+        dtheta_r/dt = (kappa*clip(V - E_L - omega, 0, 1000) - theta_r)/(tau_s*ms) : 1""",
+        "exponential_euler", "V >= E_L + omega + h1 + h2 + theta_r", "h1 += alpha_1; h2 += alpha_2", HOLD,
+    ),
 }  # fmt: skip
 
 

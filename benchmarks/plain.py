@@ -19,6 +19,7 @@ from .plain_reset import (
     adex,
     alpha,
     exp_if,
+    glif,
     izhikevich,
     lapicque,
     lif,
@@ -44,4 +45,5 @@ LOOPS = {
     "ThetaNeuron": theta,
     "ResonateAndFireNeuron": resonate_and_fire,
     "MATNeuron": mat,
+    "GLIFNeuron": glif,
 }

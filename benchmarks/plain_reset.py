@@ -279,3 +279,35 @@ def mat(params, start, current, data, outside, dt, count, spikes, masked, trace=
                 if trace is not None:
                     trace[n, s, t] = v
             count[n, s], masked[n, s] = found, total
+
+
+@njit
+def glif(params, start, current, data, outside, dt, count, spikes, masked, trace=None):
+    """Platkiewicz & Brette 2011 with the thresholds of `mat`, which has no reset: theta_r follows the mean of its drive."""
+    decay_1, decay_2 = exp(-dt / 10), exp(-dt / 200)
+    for n in range(params.shape[0]):
+        tau_m, R_m, omega, alpha_1, alpha_2, kappa, tau_s, E_L, t_ref, V_peak = values(params[n], 10)
+        decay, share, n_ref, lowest = exp(-dt / tau_m), -expm1(-dt / tau_s), round(t_ref / dt), E_L + omega
+        for s in range(current.shape[0]):
+            V, h1, h2, theta_r, hold = start[n, 0], start[n, 1], start[n, 2], start[n, 3], 0
+            found, total = 0, 0.0
+            for t in range(current.shape[1]):
+                V_inf = E_L + R_m * current[s, t]
+                before = max(V - lowest, 0.0)
+                V = V_inf + (V - V_inf) * decay
+                v = V
+                theta_r += share * (kappa * 0.5 * (before + max(V - lowest, 0.0)) - theta_r)
+                h1 *= decay_1
+                h2 *= decay_2
+                hold -= 1
+                if hold <= 0 and V >= lowest + h1 + h2 + theta_r:
+                    v, hold = V_peak, n_ref
+                    h1 += alpha_1
+                    h2 += alpha_2
+                    if found < spikes.shape[2]:
+                        spikes[n, s, found] = t
+                    found += 1
+                total += outside[s, t] * (v - data[s, t]) ** 2
+                if trace is not None:
+                    trace[n, s, t] = v
+            count[n, s], masked[n, s] = found, total

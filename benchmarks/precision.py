@@ -106,7 +106,11 @@ def widest(kind, cell) -> float:
     for span in 2.0 ** np.arange(4, -5, -1):
         dp = datapath(kind, 24, DT, float(span))
         held = dp.dequantise(dp.quantise(params)[0])
-        if all(abs(held[name] - value) <= 1e-3 * abs(value) + 1e-6 for name, value in params.items()):
+        steps = {name for name, p in dp.params.items() if p.register is not None and p.register.whole}
+        if all(
+            abs(held[name] - value) <= (DT / 2 if name in steps else 1e-3 * abs(value)) + 1e-6
+            for name, value in params.items()
+        ):
             return float(span)
     raise ValueError(f"{kind.__name__}: no input span holds {cell.name}.")
 

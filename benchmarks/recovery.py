@@ -1,4 +1,4 @@
-"""Does a fit find the model that a recording came from, and its parameters? Synthetic recordings of each of the 14 models.
+"""Does a fit find the model that a recording came from, and its parameters? Synthetic recordings of each of the 15 models.
 
     python -m benchmarks.recovery OUT.json [--draws 10] [--models LIF,AdEx] [--budget 20000] [--quick]
 
@@ -61,6 +61,8 @@ CONTAINS = {
     "ExpIFNeuron": {"AdExNeuron"},
     # the theta model is QIF in other units; the time from -infinity to the reset corresponds to a refractory time
     "ThetaNeuron": {"QuadraticIFNeuron"},
+    # GLIF whose threshold does not follow the voltage (kappa = 0) is MAT
+    "MATNeuron": {"GLIFNeuron"},
 }
 
 

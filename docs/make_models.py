@@ -13,7 +13,7 @@ from spikefab.fit.report.neuron_picture import firing_heights
 from spikefab.fit.report.plots import DATA, MODEL, STYLE, new_figure
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.cost import cost
-from spikefab.hw.models import MODELS
+from spikefab.hw.models import MODELS, GLIFNeuron
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.pages import description as facts
 from spikefab.hw.pages.drawing import draw
@@ -133,6 +133,10 @@ PANELS: dict[str, list[Panel]] = {
         step("regular spiking", 0.6),
         step("intrinsically bursting", 0.6, alpha_1=7.5, alpha_2=1.5, omega=19),
         step("fast spiking", 0.6, alpha_1=10, alpha_2=0.2, omega=10),
+    ],
+    "GLIFNeuron": [
+        step("rectified threshold", 0.4),
+        *(step(f"GLIF{level}", 0.3, **chosen) for level, chosen in GLIFNeuron.LEVELS.items()),
     ],
 }  # fmt: skip
 

@@ -32,6 +32,11 @@ def decay(name: str) -> Conversion:
     )  # fmt: skip
 
 
+def decay_rate(name: str) -> Conversion:
+    """For a rate b: 1 - exp(-b dt), the share of a difference that has decayed after a step."""
+    return Conversion(name, lambda b, p, c, dt: -np.expm1(-b * dt), lambda k, p, c, dt: -np.log1p(-k) / dt)
+
+
 def steps(name: str) -> Conversion:
     """For a duration t: t/dt, its number of time steps."""
     return Conversion(name, lambda t, p, c, dt: t / dt, lambda n, p, c, dt: n * dt, whole=True)

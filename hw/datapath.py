@@ -1,6 +1,5 @@
 """A model with a given word length, time step and input span: its number formats, its trace, and the codes of parameters."""
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -88,8 +87,9 @@ class Datapath:
         The largest coefficients are found at the corners of the box of bounds and at points inside.
         """
         params = self.params
-        ends = [p.bounds for p in params.values()]
-        corners = np.array(list(itertools.product(*ends))).T
+        ends = np.array([p.bounds for p in params.values()], float)
+        bits = np.arange(2 ** len(ends)) >> np.arange(len(ends))[:, None] & 1  # (parameters, corners): low or high end
+        corners = np.where(bits, ends[:, 1:], ends[:, :1])
         inner = np.array([np.linspace(lo, hi, 9) for lo, hi in ends])
         box = {name: np.concatenate([corners[k], inner[k]]) for k, name in enumerate(params)}
         spec, formats = self.model.spec, {}

@@ -1,6 +1,11 @@
 """Parts that models share: the leak, spikes by threshold, reset and refractory time, and spikes by crossing a level."""
 
+from typing import Any
+
+import numpy as np
+
 from .conversions import dt_times
+from .fixed import Q
 from .spec import Names, State
 from .trace import Value, select
 
@@ -10,13 +15,25 @@ ARMED = State("flag", doc="whether the next crossing of V_spike is a spike")
 K_Q = dt_times("k_q", over="C", fastest=1 / 0.04)  # coefficient dt k/C of the gain k (uS/mV) of a quadratic membrane
 
 
-def leaky(V: Value, c: Names, current: Value) -> Value:
+def leaky(V: Value, c: Names, current: Value, more: Value | None = None) -> Value:
     """V after one step of tau_m V' = -(V - E_L) + R_m I, exact for a current that is constant during the step.
 
-    The coefficients are k_m (1 - exp(-dt/tau_m)), E_L and R_m.
+    The coefficients are k_m (1 - exp(-dt/tau_m)), E_L and R_m. `more` is a second current, in a format of its own.
     """
-    drive = ((c.E_L - V).word(512) + (c.R_m * current).word(512)).word(512)
-    return (V + (c.k_m * drive).like(V)).like(V)
+    drive = (c.E_L - V).word(512) + (c.R_m * current).word(512)
+    if more is not None:
+        drive = drive + (c.R_m * more).word(512)
+    return (V + (c.k_m * drive.word(512)).like(V)).like(V)
+
+
+def decayed(dp: Any, h: Value, tau: float, span: float) -> Value:
+    """h after one step of tau h' = -h, for a time constant that is the same for all neurons, and |h| below `span`.
+
+    The coefficient is a whole code with its point moved, because it may need more than 30 fraction bits.
+    """
+    k = -np.expm1(-dp.dt / tau)
+    q = Q.covering(k, dp.word)
+    return h - (dp.trace.const(int(q.encode(k))).times2(-q.f_bits) * h.word(span)).like(h)
 
 
 def fire(

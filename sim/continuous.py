@@ -39,6 +39,28 @@ def mat(p: Params, y: State, i: float) -> list[float]:
     return [*leaky(p, y, i), -y[1] / 10, -y[2] / 200]
 
 
+def glif(p: Params, y: State, i: float) -> list[float]:
+    """The leaky membrane with after-spike currents and a threshold; the terms are those that have parameters in p.
+
+    y is V; I_1, I_2; theta_s, or h1, h2; theta_v, or theta_r. Teeter et al. 2018, eqs. 1-4; with kappa, the threshold of
+    Platkiewicz & Brette 2011 made piecewise linear.
+    """
+    V, *others = y
+    above, left = V - p["E_L"], iter(others)
+    currents = [next(left), next(left)] if "tau_1" in p else []
+    found = leaky(p, y, i + sum(currents))
+    found += [-x / p[tau] for x, tau in zip(currents, ("tau_1", "tau_2"), strict=False)]
+    if "b_s" in p:
+        found.append(-p["b_s"] * next(left))
+    if "alpha_1" in p:
+        found += [-next(left) / 10, -next(left) / 200]
+    if "a_v" in p:
+        found.append(p["a_v"] * above - p["b_v"] * next(left))
+    if "kappa" in p:
+        found.append((p["kappa"] * max(above - p["omega"], 0.0) - next(left)) / p["tau_s"])
+    return found
+
+
 def quadratic(p: Params, y: State, i: float) -> list[float]:
     """C V' = k (V - E_L)(V - V_c) + I            Ermentrout & Kopell 1986"""
     return [(p["k"] * (y[0] - p["E_L"]) * (y[0] - p["V_c"]) + i) / p["C"]]

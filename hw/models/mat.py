@@ -1,12 +1,9 @@
 """Multi-timescale adaptive threshold."""
 
-import numpy as np
-
 from spikefab.hw.conversions import decay, steps
-from spikefab.hw.fixed import Q
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spec import Param, Role, State, Trait
-from spikefab.hw.spiking import HOLD, leaky
+from spikefab.hw.spiking import HOLD, decayed, leaky
 from spikefab.hw.trace import select
 
 TAU_1 = 10.0  # fast time constant of the threshold, ms, the same for all cells in the paper
@@ -58,7 +55,7 @@ class MATNeuron(Neuron):
     @staticmethod
     def equations(dp, s, c, i):
         V = leaky(s.V, c, i)
-        h1, h2 = (_decayed(dp, h, tau) for h, tau in ((s.h1, TAU_1), (s.h2, TAU_2)))
+        h1, h2 = (decayed(dp, h, tau, 256) for h, tau in ((s.h1, TAU_1), (s.h2, TAU_2)))
         left = select(s.hold > 0, (s.hold - 1).like(s.hold), 0)
         spike = select(left > 0, 0, V >= (c.E_L + c.omega) + (h1 + h2))
         return {
@@ -69,10 +66,3 @@ class MATNeuron(Neuron):
             ".v": select(spike, c.V_peak, V.word(128)),
             ".spike": spike,
         }
-
-
-def _decayed(dp, h, tau):
-    """h after one step. The constant is a whole code with its point moved: it may need more than 30 fraction bits."""
-    k = -np.expm1(-dp.dt / tau)
-    q = Q.covering(k, dp.word)
-    return h - (dp.trace.const(int(q.encode(k))).times2(-q.f_bits) * h.word(256)).like(h)

@@ -6,6 +6,7 @@ from .adex import AdExNeuron
 from .alpha import AlphaNeuron
 from .exp_if import ExpIFNeuron
 from .fitzhugh_nagumo import FitzHughNagumoNeuron
+from .glif import GLIFNeuron
 from .hindmarsh_rose import HindmarshRoseNeuron
 from .hodgkin_huxley import HodgkinHuxleyNeuron
 from .izhikevich import IzhikevichNeuron
@@ -34,5 +35,6 @@ MODELS: dict[str, type[Neuron]] = {
         ThetaNeuron,
         ResonateAndFireNeuron,
         MATNeuron,
+        GLIFNeuron,
     )
 }

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from numpy import pi
 
+from spikefab.hw.models import GLIFNeuron
+
 
 class Cell(NamedTuple):
     """A published cell: name, parameters and source."""
@@ -220,6 +222,35 @@ THRESHOLDS = tuple(
                                   ("FS", 10.0, 0.2, 10.0))
 )  # fmt: skip
 
+
+def passive(tau_m: float, R_m: float, omega: float, E_L: float, t_ref: float) -> dict[str, float]:
+    return {"tau_m": tau_m, "R_m": R_m, "omega": omega, "E_L": E_L, "t_ref": t_ref}
+
+
+ATLAS = "Allen Cell Types Database, model {}; Teeter et al. 2018"
+RESET_RULES, AFTER_SPIKES = ("f_v", "d_v", "a_s", "b_s"), ("tau_1", "tau_2", "a_1", "a_2")
+# One mouse cell for each level of the paper, from the files of the atlas: line of the mouse, current step (nA), number of the
+# model, then tau_m, R_m, omega, E_L, t_ref, and what only some levels have. t_ref is one step of 0.05 ms less than the spike
+# that the atlas cuts out.
+ATLAS_CELLS: dict[int, tuple[str, float, int, dict[str, float]]] = {
+    1: ("Cux2", 0.2, 486557295, passive(21.2642, 183.830, 24.4456, -73.3361, 2.6)),
+    2: ("Cux2", 0.25, 486558431, passive(24.5300, 228.271, 40.6218, -78.2867, 6.65)
+        | dict(zip(RESET_RULES, (0.634513, -4.59917, 1.79558, 0.117596), strict=True))),
+    3: ("Sst", 0.15, 485904755, passive(24.9996, 397.794, 27.8875, -67.5720, 2.1)
+        | dict(zip(AFTER_SPIKES, (10.0, 3.33333, -0.137495, 0.472555), strict=True))),
+    4: ("Rbp4", 0.35, 486052403, passive(18.9364, 112.691, 25.7897, -71.7073, 4.5)
+        | dict(zip(RESET_RULES, (0.595514, -5.57799, 1.37558, 0.136449), strict=True))
+        | dict(zip(AFTER_SPIKES, (33.3333, 10.0, -0.0204040, -0.223387), strict=True))),
+    5: ("Scnn1a-Tg3", 0.2, 566283540, passive(17.6235, 226.503, 22.0184, -73.0492, 2.55)
+        | dict(zip(RESET_RULES, (0.983105, 15.3943, 1.20235, 0.0331118), strict=True))
+        | dict(zip(AFTER_SPIKES, (33.3333, 3.33333, -0.0517550, 0.130623), strict=True))
+        | {"a_v": 0.00387984, "b_v": 0.0294060}),
+}  # fmt: skip
+GENERALISED = tuple(
+    Cell(f"GLIF{level}, {line}", params, ATLAS.format(model), nA, dict(GLIFNeuron.LEVELS[level]))
+    for level, (line, nA, model, params) in ATLAS_CELLS.items()
+)
+
 OSCILLATORS = tuple(
     Cell(f"{1000 * omega / (2 * pi):.0f} Hz", {"b": -omega / 10, "omega": omega, "k_I": 10.0, "y_th": 15.0,
                                                "y_reset": 0.0}, RESONATOR)
@@ -241,4 +272,5 @@ CELLS: dict[str, tuple[Cell, ...]] = {
     "ThetaNeuron": THETA,
     "ResonateAndFireNeuron": OSCILLATORS,
     "MATNeuron": THRESHOLDS,
+    "GLIFNeuron": GENERALISED,
 }

@@ -246,6 +246,9 @@ class _Line:
             return Form(digits, f"<mn>{digits}</mn>")
         if token.text == "(":
             inner = self.sum()
+            while (after := self.peek()) is not None and after.text == ",":  # max(x, 0)
+                self.next()
+                inner = _joined([inner, Form(", ", '<mo separator="true">,</mo>'), self.sum()])
             self.expect(")")
             latex, mathml = f"\\left({inner.latex}\\right)", f"<mo>(</mo>{inner.mathml}<mo>)</mo>"
             return Form(latex, f"<mrow>{mathml}</mrow>", inner)

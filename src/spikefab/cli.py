@@ -316,10 +316,13 @@ def _add_neuron(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         metavar="RESULT|MODEL",
-        help="result.json of a fit (or its folder), or a model (name, or file.py:Class): its defaults",
+        help="result.json of a fit (or its folder), a GLIF model of the Allen Cell Types Database (JSON), or a model (name, "
+        "or file.py:Class): its defaults",
     )
     parser.add_argument("--rank", type=int, metavar="K", help="which of a result's models (default 1, the best)")
-    parser.add_argument("--word", type=int, metavar="N", help="bits of a MODEL: 16, 18 or 24 (default 18)")
+    parser.add_argument(
+        "--word", type=int, metavar="N", help="bits of a MODEL, or of one of the atlas: 16, 18 or 24 (default 18)"
+    )
     parser.add_argument(
         "--models", metavar="SOURCE", help="FILE.py:CLASS, file and class of a model of your own that a RESULT holds"
     )

@@ -260,6 +260,8 @@ def neuron_of(args: Namespace, sweep: int | None = None) -> tuple["Neuron", Any]
         raise UsageError(f"--sweep goes with a result of fit, which has sweeps: {what} has none.")
     if not is_result:
         return _default_model(args, what)
+    if (atlas := _atlas_neuron(args, path, sweep)) is not None:
+        return atlas, None
     if is_neuron:
         return _one_neuron(args, path), None
     from spikefab.fit.report.folder import fitted_neuron
@@ -267,6 +269,23 @@ def neuron_of(args: Namespace, sweep: int | None = None) -> tuple["Neuron", Any]
     if args.word is not None:
         raise UsageError(f"--word goes with a model's name: {what} was fitted at its own word.")
     return fitted_neuron(path, args.rank or 1, args.models, sweep)
+
+
+def _atlas_neuron(args: Namespace, path: Path, sweep: int | None) -> "Neuron | None":
+    """The neuron of a model of the Allen Cell Types Database; None if the file is another one."""
+    from spikefab.hw.models import GLIFNeuron, allen
+    from spikefab.shapes import load_json
+
+    try:
+        if path.suffix != ".json" or not allen.is_allen(load_json(path)):
+            return None
+    except (OSError, ValueError):
+        return None  # what is wrong with a result is said by what reads it
+    if args.rank is not None or args.models is not None or sweep is not None:
+        raise UsageError(
+            f"--rank, --models and --sweep do not go with {path}, which is one neuron of the Allen Institute."
+        )
+    return GLIFNeuron.from_allen(path, word=18 if args.word is None else args.word)
 
 
 def _one_neuron(args: Namespace, path: Path) -> "Neuron":

@@ -260,6 +260,49 @@ def test_export(spikefab, fitted, tmp_path):
             assert "module" in test.read()
 
 
+@pytest.fixture
+def atlas(tmp_path):
+    """A GLIF1 in the layout of the Allen Cell Types Database."""
+    rules = {
+        "voltage_dynamics_method": "linear_forward_euler", "voltage_reset_method": "zero", "threshold_dynamics_method": "inf",
+        "threshold_reset_method": "inf", "AScurrent_dynamics_method": "none", "AScurrent_reset_method": "none",
+    }  # fmt: skip
+    config = {
+        "El": 0.0, "El_reference": -0.07, "C": 1e-10, "R_input": 1.5e8, "th_inf": 0.02, "dt": 5e-05, "spike_cut_length": 41,
+        "coeffs": {}, **{rule: {"name": name, "params": {}} for rule, name in rules.items()},
+    }  # fmt: skip
+    path = tmp_path / "glif.json"
+    path.write_text(json.dumps({"486557295": config}))
+    return path
+
+
+def test_a_file_of_the_atlas_is_a_neuron(spikefab, atlas, monkeypatch, tmp_path):
+    from spikefab.sim import verify
+
+    seen = {}
+
+    def fake(neuron, **options):
+        seen["neuron"] = neuron
+        head = {"model": "GLIFNeuron", "word": neuron.word, "level": "rtl", "simulator": "verilator"}
+        return [head | {"stimulus": "noise", "steps": 1500, "spikes": 60, "saturations": 3, "mismatches": 0}]
+
+    monkeypatch.setattr(verify, "verify", fake)
+    assert spikefab("verify", atlas, "--word", "24").code == 0
+    assert (type(seen["neuron"]).__name__, seen["neuron"].word) == ("GLIFNeuron", 24)
+    assert seen["neuron"].values["tau_m"] == pytest.approx(15, rel=1e-4)
+    assert spikefab("export", atlas, "--to", "verilog", "--out", tmp_path / "rtl").code == 0
+    ran = spikefab("verify", atlas, "--rank", "1")
+    assert ran.code == 2
+    assert (
+        ran.sentence
+        == f"--rank, --models and --sweep do not go with {atlas}, which is one neuron of the Allen Institute."
+    )
+    atlas.write_text(atlas.read_text().replace("1e-10", '"a"'))
+    ran = spikefab("verify", atlas)
+    assert ran.code == 3
+    assert ran.sentence == f"{atlas} has 'a' for C, which is a number."
+
+
 def test_features_of_each_sweep_and_the_models_that_they_point_at(spikefab, recording):
     ran = spikefab("features", recording, "--json")
     content = ran.json

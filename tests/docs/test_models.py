@@ -30,6 +30,7 @@ FREE = {
     "ThetaNeuron": 3,
     "ResonateAndFireNeuron": 5,
     "MATNeuron": 5,
+    "GLIFNeuron": 7,
 }  # the product's table
 EVERY = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 

@@ -43,7 +43,7 @@ def model(fifteenth, monkeypatch):
     return fifteenth
 
 
-def test_it_is_none_of_the_fourteen():
+def test_it_is_none_of_the_fifteen():
     assert NAME not in MODELS
 
 

@@ -66,7 +66,7 @@ def test_every_model_can_be_recommended(model):
 
 def test_advice_names_them_and_excludes_nothing():
     text = advice(recommend(REGULAR | {"adaptation_ratio": 2.5, "isi_cv": 0.3}))
-    assert "AdEx, MAT, Izhikevich" in text
+    assert "AdEx, MAT, GLIF, Izhikevich" in text
     assert "2.5 times the first" in text
     assert "no model is left out" in text
 

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from spikefab.hw.datapath import WORDS
-from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
+from spikefab.hw.models import MODELS, GLIFNeuron, HodgkinHuxleyNeuron
 
-# the largest variant is held to the same as the models
-KINDS = {**MODELS, "HodgkinHuxleyNeuron+M": HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True)}
+# the largest variants, and those that between them have every branch of the equations, are held to the same as the models
+KINDS = {
+    **MODELS,
+    "HodgkinHuxleyNeuron+M": HodgkinHuxleyNeuron.variant(kinetics="traub-miles", m_current=True),
+    "GLIFNeuron+5": GLIFNeuron.variant(**GLIFNeuron.LEVELS[5]),
+    "GLIFNeuron+rest": GLIFNeuron.variant(voltage_reset="rest", after_spike_currents="two"),
+}
 
 
 def pytest_generate_tests(metafunc):

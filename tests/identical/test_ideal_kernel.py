@@ -6,13 +6,14 @@ from numba import njit
 from scipy import special
 
 from spikefab.hw.datapath import datapath
-from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron
+from spikefab.hw.models import MODELS, GLIFNeuron, HodgkinHuxleyNeuron
 from spikefab.sim import elementary, ideal, ideal_kernel
 from spikefab.sim.engine import Float64
 from spikefab.toolchain.cache import seal
 
 CORTEX = HodgkinHuxleyNeuron.variant(kinetics="traub-miles")
 KINDS = {**MODELS, "cortical": CORTEX, "cortical+M": CORTEX.variant(m_current=True)}
+KINDS["GLIF5"] = GLIFNeuron.variant(**GLIFNeuron.LEVELS[5])
 LEVELS = {  # nA, about which the current wanders: the models fire on it
     "LapicqueNeuron": 0.3,
     "LIFNeuron": 0.3,

@@ -24,6 +24,7 @@ LEVELS = {  # nA, about which the current wanders: the models fire on it
     "ThetaNeuron": 0.4,
     "ResonateAndFireNeuron": 1.2,
     "MATNeuron": 1.0,
+    "GLIFNeuron": 0.4,
 }
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from spikefab.hw.conversions import Conversion, decay, dt_over, dt_times, inverse, steps
-from spikefab.hw.models import MODELS, AdExNeuron, HodgkinHuxleyNeuron, IzhikevichNeuron, LIFNeuron
+from spikefab.hw.models import MODELS, AdExNeuron, GLIFNeuron, HodgkinHuxleyNeuron, IzhikevichNeuron, LIFNeuron
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spec import Param, Role, State
 
 VARIANTS = [model.variant(**choice) for model in MODELS.values() for choice in model.tried]
+VARIANTS += [GLIFNeuron.variant(**chosen) for chosen in GLIFNeuron.LEVELS.values()]
 EVERY = pytest.mark.parametrize("model", VARIANTS, ids=lambda m: f"{m.__name__}{[*m.chosen.values()]}")
 
 

@@ -55,6 +55,7 @@ def test_nothing_is_lost(name):
         ("beta_m = .28 (u-40)/(exp((u-40)/5)-1)", "β_m= 0.28(u−40)/(exp((u−40)/(5))−1)"),
         ("x_inf(u) - x", "x_∞(u) −x"),
         ("(1 + cos theta)(eta + k_I I)", "(1+cosθ)(η+k_II)"),
+        ("max(V - E_L, 0) - w", "max(V−E_L,0) −w"),
         ("y1' = I - y1", "(dy_1)/(dt)= I −y_1"),
         ("y = tan(theta/2) within -8..8", "y= tan((θ)/(2)) within −8… 8"),
         ("V >= V_th: V <- V_reset, held for t_ref", "V≥ V_th: V← V_reset, held for t_ref"),

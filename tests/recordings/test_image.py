@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from spikefab import Recording, read
 
@@ -54,6 +55,20 @@ def test_a_stimulus_that_evokes_spikes_is_no_image(kind):
         voltages, clean, *_, dt, _ = made(seed, kind)
         recording = Recording.from_arrays(voltages, clean, dt)
         assert sum(map(len, recording.spikes())) > 10
+        assert recording.image is None, f"seed {seed}: {recording.image}"
+
+
+@pytest.mark.parametrize("levels", [(0.45, 0.1), (0.6, 0.15)])
+def test_noises_of_different_levels_have_no_image(levels):
+    """Nearly all spikes are in the sweep whose current is higher: it is not drawn to the mean of both after each of them."""
+    for seed in range(3):
+        rng, dt, n = np.random.default_rng(seed), 0.1, 100_000
+        kept = np.exp(-dt / 1.0)  # noise with a time constant of 1 ms
+        fast = [lfilter([0.3 * np.sqrt(1 - kept**2)], [1, -kept], rng.normal(size=n)) for _ in levels]
+        currents = [level + i for level, i in zip(levels, fast, strict=True)]
+        recording = Recording.from_arrays([neuron(i, dt, rng) for i in currents], currents, dt)
+        many, few = map(len, recording.spikes())
+        assert many > 5 * few
         assert recording.image is None, f"seed {seed}: {recording.image}"
 
 

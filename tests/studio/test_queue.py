@@ -150,7 +150,7 @@ def test_names_of_fits_say_how_many_models(studio, imported):
         made = studio.post("/api/jobs", body | {"models": models})
         studio.post(f"/api/jobs/{made['id']}/cancel")
         titles.append(made["title"])
-    assert titles == ["cell.csv · all 14 models", "cell.csv · 4 models"]
+    assert titles == ["cell.csv · all 15 models", "cell.csv · 4 models"]
 
 
 def test_a_regression_of_the_bench_has_a_name(studio):
