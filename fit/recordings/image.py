@@ -64,9 +64,8 @@ def find_image(sweeps: Sequence[Sweep], trains: Sequence[Spikes], dt: float) -> 
     if sum(len(p) for _, _, p in pairs) < LEAST_SPIKES:
         return None
     noise = is_noise(sweeps, dt)
-    if (
-        noise
-    ):  # about its own mean: the cell fires most where the mean is highest, and a prediction from all is too low there
+    if noise:
+        # each about its own mean: the cell fires most where the mean is highest, and a prediction from all is too low there
         pairs = [(i - i.mean(), v, p) for i, v, p in pairs]
     span = _span([s.current for s in sweeps if s.current is not None], dt)
     away = [_away(len(i), p, dt) for i, _, p in pairs]
