@@ -83,7 +83,7 @@ class FitResults(list[FitResult]):
         self.input: dict[str, Any] | None = None if task is None else _about(task)
         self.interrupted = False
         self.evaluations: dict[str, int] = {}
-        # models that were stopped early, because they were far from the best after the first part of their budget
+        # models that were stopped early, because they could not come among the first ones
         self.ended_early: list[str] = []
 
     @cached_property

@@ -1,9 +1,9 @@
 """Writes the source text of a model's batch kernel: its statements, within loops over parameter sets and steps.
 
 Number formats are arguments of the kernel (scales and limits in the array `K`), so that datapaths of a model with the same
-operations share one compiled kernel, whatever their word, time step and input span. A call of the kernel does one job: a block of candidates (parameter sets) with one
-sweep. The candidates of a block are the *lanes* of vector instructions; their states, coefficients and sums are rows of a
-single array.
+operations share one compiled kernel, whatever their word, time step and input span. A call of the kernel does one job: a block
+of candidates (parameter sets) with one sweep. The candidates of a block are the *lanes* of vector instructions; their states,
+coefficients and sums are rows of a single array.
 
 While the input stays the same and a step has changed no state of any lane, the following steps cannot change one either: they
 are not computed. Only the error sums go on, as the recorded voltage is another in every step.

@@ -14,11 +14,16 @@ LAP = 1000  # evaluations between two comparisons
 PLACES = 3  # models that cannot come among so many first ones are stopped; fewer if fewer results are wanted
 # A search of n evaluations may still lower its loss to this share of it; of 1 - PROMISE / n. PROMISE is in evaluations.
 PROMISE = 700
+LATE = 4000  # evaluations after which the last lap tells what is still to come
+SLOWING = 2.0  # a search lowers its loss by no more than so many times as much as in its last lap,
+MARGIN = 0.03  # and by this share of it besides
 CERTAIN = 0.975  # share of the bootstrap resamples in which a model must stay behind to be stopped
 
 
-def hopeful(searches: Mapping[str, Search], places: int) -> set[str]:
+def hopeful(searches: Mapping[str, Search], places: int, before: Mapping[str, float] | None = None) -> set[str]:
     """The models that may still come among the first `places`, from their best losses so far on each part of the training data.
+
+    `before` are the losses a lap ago, of the models that have run one.
 
     A model is out if it stays behind the model on the last of these places in CERTAIN of the bootstrap resamples of the parts,
     even if its own loss falls as far as can be expected, and that of the other no further. It is in if it is as good or better.
@@ -27,10 +32,19 @@ def hopeful(searches: Mapping[str, Search], places: int) -> set[str]:
     if len(names) <= places or all(s.over for s in searches.values()):
         return set(names)
     each = np.array([searches[name].each() for name in names])
-    # a search that has ended will not improve
-    best = np.array([0.0 if s.over else PROMISE / max(s.evaluations, PROMISE) for s in searches.values()])
+    best = np.array([_promise(search, (before or {}).get(name)) for name, search in searches.items()])
     last = each[np.argsort(each.mean(axis=1), kind="stable")[places - 1]]
     parts = each.shape[1]
     drawn = np.random.default_rng(0).integers(0, parts, (DRAWS, parts))
     behind = ((each * (1 - best)[:, None])[:, drawn].mean(axis=2) > last[drawn].mean(axis=1)).mean(axis=1)
     return {name for name, share in zip(names, behind, strict=True) if share < CERTAIN}
+
+
+def _promise(search: Search, before: float | None) -> float:
+    """The share of its loss by which a search may still lower it; `before` is its loss a lap ago."""
+    if search.over:
+        return 0.0
+    promise = PROMISE / max(search.evaluations, PROMISE)
+    if before is not None and search.evaluations >= LATE and search.loss > 0:
+        promise = min(promise, SLOWING * max(0.0, before / search.loss - 1) + MARGIN)
+    return promise

@@ -81,15 +81,16 @@ class Searches:
                     searches = entrants.setdefault(model.__name__, [])
                     self._enter(searches, model, task, spent.get(model.__name__, 0), ahead)
             best = {name: searches[0] for name, searches in entrants.items()}
-            running, early = [*best], list[str]()
+            running, early, before = [*best], list[str](), dict[str, float]()
             while running:
-                hope = hopeful(best, min(PLACES, self.top_k))
+                hope = hopeful(best, min(PLACES, self.top_k), before)
                 early += [name for name in running if name not in hope and not best[name].over]
                 for name in running:
                     if name in early or best[name].over:
                         self._ended(name, best[name], sum(s.evaluations for s in entrants[name]))
                 running = [name for name in running if name not in early and not best[name].over]
                 for name in running:
+                    before[name] = best[name].loss
                     best[name].run(best[name].evaluations + LAP)
             return early
         finally:

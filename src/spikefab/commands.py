@@ -147,7 +147,7 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
         screen.say(results.tie)
     if results.ended_early:
         early = ", ".join(name.removesuffix("Neuron") for name in results.ended_early)
-        screen.say(f"Ended early, far from the best after the first part of their budget: {early}.")
+        screen.say(f"Stopped early, as they cannot come among the first: {early}.")
     if results.outcome:
         screen.say(results.outcome)
     show_parameters(screen, results.best)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from spikefab.fit.search.race import FIRST, PROMISE, hopeful
+from spikefab.fit.search.race import FIRST, LATE, PROMISE, hopeful
 
 
 @dataclass
@@ -15,6 +15,10 @@ class Runner:
     losses: list[float]
     evaluations: int = FIRST
     over: bool = False
+
+    @property
+    def loss(self):
+        return float(np.mean(self.losses))
 
     def each(self):
         return np.array(self.losses)
@@ -38,6 +42,17 @@ def test_what_a_search_may_still_gain_counts():
     # one that has ended will not get better, and the one in front is not taken to either
     assert race(a=[0.1] * 5, b=Runner([0.11] * 5, over=True)) == {"a"}
     assert race(a=Runner([0.1] * 5, over=True), b=[0.11] * 5) == {"a", "b"}
+
+
+def test_who_has_nearly_stopped_improving_late_is_out():
+    def late(before, evaluations=LATE):
+        runners = {"a": Runner([0.1] * 5, over=True), "b": Runner([0.11] * 5, evaluations)}
+        return hopeful(runners, 1, {"b": before})
+
+    assert late(0.1101) == {"a"}  # 0.1 % in its last lap: it will not fall by the 9 % that are missing
+    assert late(0.115) == {"a", "b"}
+    assert late(0.1101, evaluations=LATE - 1) == {"a", "b"}  # early on, a run may stand still before it falls
+    assert hopeful({"a": Runner([0.1] * 5, over=True), "b": Runner([0.11] * 5, LATE)}, 1) == {"a", "b"}
 
 
 def test_parts_that_disagree_leave_hope():

@@ -154,7 +154,7 @@ def test_compiling_is_announced_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     dp, told = datapath(MODELS["LIFNeuron"], 24), []
     ideal_kernel.announce(dp, told.append)
-    kernel = ideal_kernel._source(dp)[1]
+    kernel = ideal_kernel._source(dp)[0]
     folder = tmp_path / "spikefab" / "kernels"
     (folder / "__pycache__").mkdir()
     compiled = folder / "__pycache__" / f"{kernel}.kernel-1.py311.1.nbc"

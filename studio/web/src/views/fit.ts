@@ -241,7 +241,7 @@ export class FitView {
         h("p", { class: "soft" }, LOSSES),
         this.folded && h("p", { class: "soft" }, "The search losses are of the search on everything, not of those without a fold."),
         f.ended_early.length > 0 &&
-          h("p", { class: "soft" }, `Ended early, far from the best: ${f.ended_early.map(brief).join(", ")}.`),
+          h("p", { class: "soft" }, `Stopped early, as they cannot come among the first: ${f.ended_early.map(brief).join(", ")}.`),
       ],
     );
   }

@@ -109,7 +109,7 @@ function progress(l: Live, found: Ranking | null): Node {
     h(
       "span",
       { class: "share-number" },
-      `${count(l.evaluations)}${early ? ", ended early" : l.budget ? ` of ${count(l.budget)}` : ""}`,
+      `${count(l.evaluations)}${early ? ", stopped early" : l.budget ? ` of ${count(l.budget)}` : ""}`,
     ),
   );
 }
