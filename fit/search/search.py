@@ -11,7 +11,8 @@ A search ends before its budget is spent when it has converged:
 * The third stage is one run, which goes on where the best one was, now on all training data. It ends when the best loss has not
   fallen by 0.5 % within 700 evaluations. If the second stage has used all training data, there is no third: it finds nothing more.
 * The fourth stage ends when no change of a code lowers the loss.
-In all of these, a change of the loss by less than 0.0005 counts as none.
+In all of these, a change of the loss by less than 0.0005 counts as none. Where the budget ends the second stage before, the third
+and the fourth share what is left of it.
 """
 
 import hashlib
@@ -95,7 +96,7 @@ class Search:
         self.loss = self.lowest = np.inf
         self._spread: tuple[float, np.ndarray] | None = None  # sigma and covariance of CMA-ES when it found `codes`
         self._parts: np.ndarray | None = None  # losses of `codes` on each part of the training data, if they are known
-        self.evaluations, self._converged = 0, False
+        self.evaluations, self._settled, self._converged = 0, False, False
         self._leading, self._losses = self.codes[:0].reshape(0, len(self.codes)), np.empty(0)
         self._rounds = self._search(seed)
 
@@ -207,7 +208,7 @@ class Search:
             self._use(self._whole)
             self._try(self._leading[: self.budget - self.evaluations])
             yield True
-        if self._whole_budget:
+        if self._whole_budget or not self._settled:
             yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
             yield from self._polish()
             yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
@@ -271,6 +272,7 @@ class Search:
                 if late and not self._whole_budget:
                     break
             if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
+                self._settled = True
                 return
             if own and own[-1] <= min(pace):
                 pace = own
@@ -285,7 +287,7 @@ class Search:
         while until() > self.evaluations:
             born += 1
             sigma, cov = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2, None
-            if not self._whole_budget and self._spread is not None:
+            if self._settled and self._spread is not None:
                 sigma, cov = min(sigma, WIDER * self._spread[0]), self._spread[1]
             for at, loss in self._generations(point, sigma, until, 1000 * seed + born, cov):
                 yield True
@@ -293,7 +295,7 @@ class Search:
                     point, lowest = at, loss
                 if _improved(mark, self.lowest, FINE):
                     mark, since = self.lowest, self.evaluations
-                elif not self._whole_budget and self.evaluations - since >= SETTLED:
+                elif self._settled and self.evaluations - since >= SETTLED:
                     return
 
     def _polish(self) -> Iterator[bool]:

@@ -110,6 +110,7 @@ def test_a_fit_is_followed_on_when_the_server_is_back(browser, tmp_path, recordi
         for box in page.locator("[id^=fit-model-]").all():
             box.set_checked(box.get_attribute("id") == "fit-model-LIFNeuron")
         page.fill("#fit-budget", "200000")
+        page.check("#fit-whole-budget")
         page.click("#fit-start")
         page.wait_for_selector("#ranking tbody tr >> text=/ of 200,000/", timeout=MOST)
     gone(page).wait_for()

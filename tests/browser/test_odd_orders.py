@@ -199,6 +199,7 @@ def test_a_hidden_page_holds_no_stream(page, recording, studio):
     if not page.is_visible("#fit-budget"):
         page.click("text=New fit")
     page.fill("#fit-budget", "200000")
+    page.check("#fit-whole-budget")
     page.click("#fit-start")
     page.wait_for_selector("#ranking tbody tr", timeout=MOST)
     held = "() => window.streams.filter(e => e.readyState !== 2).length"

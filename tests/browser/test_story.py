@@ -77,6 +77,7 @@ def test_story(visit, studio, cell, tmp_path):
     # another one: cancelled, it keeps the best so far
     page.click("text=New fit")
     page.fill("#fit-budget", "200000")
+    page.check("#fit-whole-budget")
     page.click("#fit-start")
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('running')")
     page.wait_for_selector("#ranking tr[data-key=LIFNeuron]", timeout=MOST)

@@ -25,7 +25,7 @@ def test_fit_writes_its_folder_and_shows_the_ranking(spikefab, recording, tmp_pa
     assert "tau_m" in ran.out
     assert f"spikefab verify {out}" in ran.out
     assert f"spikefab build {out} --board" in ran.out
-    assert "LIFNeuron: 96 of 96 evaluations, best loss" in ran.err
+    assert "LIFNeuron: 96 evaluations, best loss" in ran.err
     timings = json.loads((out / "timings.json").read_text())
     assert 0 < timings["models"]["LIFNeuron"] <= timings["total"]
 
@@ -88,7 +88,7 @@ def test_a_recording_without_spikes_is_fitted_with_a_notice(spikefab, cell, csv,
 def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
     from spikefab.fit.search.loss import Loss
 
-    call, spent = Loss.__call__, 0
+    call, spent = Loss.each, 0
 
     def stop(self, codes):
         nonlocal spent
@@ -97,7 +97,7 @@ def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
         spent += len(codes)
         return call(self, codes)
 
-    monkeypatch.setattr(Loss, "__call__", stop)
+    monkeypatch.setattr(Loss, "each", stop)
     out = tmp_path / "fit"
     ran = spikefab("fit", recording, "--models", "lif", "--budget", "2000", "--out", out)
     assert ran.code == 130
@@ -113,7 +113,7 @@ def test_interrupted(spikefab, recording, tmp_path, monkeypatch, evaluations):
 def test_interrupted_again_and_again(spikefab, recording, tmp_path):
     """Whoever presses Ctrl-C three times still gets what was found."""
     out = tmp_path / "fit"
-    words = ["fit", recording, "--models", "lif", "--budget", "10000000", "--out", out]
+    words = ["fit", recording, "--models", "lif", "--budget", "10000000", "--whole-budget", "--out", out]
     child = subprocess.Popen([sys.executable, "-m", "spikefab", *map(str, words)], stderr=subprocess.PIPE, text=True)
     for line in child.stderr:
         if "features point at" in line:

@@ -255,7 +255,17 @@ def test_a_ranking_is_shown_whatever_becomes_of_the_files(tmp_path, cells_of_two
 )
 def test_a_signal_in_mid_search_saves_the_best_so_far(number, code, tmp_path, cells_of_two):
     path = write(tmp_path, cells_of_two[0])
-    words = ["fit", str(path), "--models", "LIF", "--budget", "10000000", "--out", str(tmp_path / "cell")]
+    words = [
+        "fit",
+        str(path),
+        "--models",
+        "LIF",
+        "--budget",
+        "10000000",
+        "--whole-budget",
+        "--out",
+        str(tmp_path / "cell"),
+    ]
     child = subprocess.Popen([sys.executable, "-m", "spikefab", *words], stderr=subprocess.PIPE, text=True)
     for line in child.stderr:
         if "evaluations" in line or "LIF" in line:

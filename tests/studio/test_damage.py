@@ -90,7 +90,7 @@ def workers(job):
 
 @pytest.mark.slow
 def test_resumed_twice_at_once_it_has_one_worker(studio, imported):
-    job = studio.post("/api/jobs", FIT | {"recording": imported["id"], "budget": 10**6})["id"]
+    job = studio.post("/api/jobs", FIT | {"recording": imported["id"], "budget": 10**6, "whole_budget": True})["id"]
     studio.wait(job, lambda e: e["type"] == "progress")
     for _ in range(2):
         studio.post(f"/api/jobs/{job}/pause")
@@ -109,7 +109,7 @@ def test_resumed_twice_at_once_it_has_one_worker(studio, imported):
 
 
 def test_begun_at_once_there_are_no_more_than_a_few(studio, imported):
-    body = FIT | {"recording": imported["id"], "budget": 10**6}
+    body = FIT | {"recording": imported["id"], "budget": 10**6, "whole_budget": True}
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: studio.http.post("/api/jobs", json=body), range(6)))
     made = [a.json() for a in answers if a.status_code == 201]
@@ -121,7 +121,7 @@ def test_begun_at_once_there_are_no_more_than_a_few(studio, imported):
 
 def test_a_fit_whose_recording_is_gone_is_not_resumed(studio, recording):
     other = studio.upload("other.csv", recording.read_bytes()).json()["id"]
-    job = studio.post("/api/jobs", FIT | {"recording": other, "budget": 10**6})["id"]
+    job = studio.post("/api/jobs", FIT | {"recording": other, "budget": 10**6, "whole_budget": True})["id"]
     studio.wait(job, lambda e: e["type"] == "progress")
     studio.post(f"/api/jobs/{job}/pause")
     studio.http.delete(f"/api/recordings/{other}")

@@ -147,7 +147,7 @@ def test_what_was_evaluated_is_not_evaluated_again(studio, imported, recording, 
 
 @pytest.mark.slow  # two processes with kernels to load
 def test_cancelled_it_keeps_the_best_so_far(studio, imported):
-    job = begin(studio, imported, budget=200_000)
+    job = begin(studio, imported, budget=200_000, whole_budget=True)
     studio.wait(job, started)
     assert studio.post(f"/api/jobs/{job}/cancel")["state"] == "cancelled"
     (ranking,) = (e for _, e in studio.events(job) if e["type"] == "ranking")
@@ -157,7 +157,7 @@ def test_cancelled_it_keeps_the_best_so_far(studio, imported):
 
 
 def test_a_paused_fit_can_be_cancelled(studio, imported):
-    job = begin(studio, imported, budget=200_000)
+    job = begin(studio, imported, budget=200_000, whole_budget=True)
     studio.wait(job, started)
     studio.post(f"/api/jobs/{job}/pause")
     assert studio.post(f"/api/jobs/{job}/cancel")["state"] == "cancelled"

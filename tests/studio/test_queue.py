@@ -12,7 +12,7 @@ from spikefab.studio.server import Server
 
 from .conftest import Page, neuron
 
-LONG = {"kind": "fit", "models": ["LIFNeuron"], "budget": 10**6}
+LONG = {"kind": "fit", "models": ["LIFNeuron"], "budget": 10**6, "whole_budget": True}
 SHORT = LONG | {"budget": 300}
 
 
@@ -144,7 +144,7 @@ def test_names_and_notes(studio, imported):
 
 
 def test_names_of_fits_say_how_many_models(studio, imported):
-    body = {"kind": "fit", "recording": imported["id"], "budget": 10**6}
+    body = {"kind": "fit", "recording": imported["id"], "budget": 10**6, "whole_budget": True}
     titles = []
     for models in (None, ["LIF", "AdEx", "ExpIF", "MAT"]):
         made = studio.post("/api/jobs", body | {"models": models})

@@ -35,6 +35,7 @@ export class FitSetup {
   );
   private readonly dt = number("fit-dt", session.setup.dt, { min: 0.005, max: 1, required: true });
   private readonly budget = number("fit-budget", session.setup.budget, { min: 10, max: 1e7, step: 1, required: true });
+  private readonly whole = h("input", { type: "checkbox", id: "fit-whole-budget" });
   private readonly seed = number("fit-seed", session.setup.seed, { min: 0, max: 2 ** 31 - 1, step: 1, required: true });
   private readonly top = number("fit-top", 5, { min: 1, max: 100, step: 1, required: true });
   private readonly folds = number("fit-folds", session.setup.folds ?? 3, {
@@ -130,10 +131,11 @@ export class FitSetup {
         { class: "row ends" },
         field("Word", this.word),
         field("Time step, ms", this.dt),
-        field("Evaluations a model", this.budget),
+        field("Evaluations a model, at most", this.budget),
         field("Seed", this.seed),
         field("Results to keep", this.top),
       ),
+      h("label", { class: "check" }, this.whole, h("span", null, "Spend all evaluations, even if a search has converged")),
       held,
       h("div", { class: "row" }, this.start),
       this.near,
@@ -241,6 +243,7 @@ export class FitSetup {
       ...session.setup,
       top_k: read(this.top) ?? 5,
       anyway: this.anyway.checked,
+      whole_budget: this.whole.checked,
     });
     hold(j);
     this.begun(j);
