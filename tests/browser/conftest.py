@@ -94,6 +94,7 @@ def begin(page, budget, models=("LIFNeuron",), recording="cell.csv"):
     for box in page.locator("[id^=fit-model-]").all():
         box.set_checked(box.get_attribute("id").removeprefix("fit-model-") in models)
     page.fill("#fit-budget", str(budget))
+    page.set_checked("#fit-whole-budget", budget > 20_000)  # a fit that is to last does not end when it has converged
     before = page.evaluate("location.hash")
     page.click("#fit-start")
     page.wait_for_function("before => location.hash.startsWith('#fit/') && location.hash !== before", arg=before)
