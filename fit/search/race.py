@@ -12,11 +12,10 @@ FIRST = 2000  # evaluations that every model gets before the first comparison: f
 VARIANT = 1500  # evaluations that each variant of a model gets before the best of them is chosen
 LAP = 1000  # evaluations between two comparisons
 PLACES = 3  # models that cannot come among so many first ones are stopped; fewer if fewer results are wanted
-# A search of n evaluations may still lower its loss to this share of it; of 1 - PROMISE / n. PROMISE is in evaluations.
-PROMISE = 700
-LATE = 4000  # evaluations after which the last lap tells what is still to come
-SLOWING = 2.0  # a search lowers its loss by no more than so many times as much as in its last lap,
-MARGIN = 0.03  # and by this share of it besides
+PROMISE = 700  # evaluations: after n, a search is expected to lower its loss by at most the share PROMISE / n of it
+LATE = 4000  # evaluations after which the fall of the loss in the last lap limits what is expected of the rest as well:
+SLOWING = 2.0  # to this multiple of that fall,
+MARGIN = 0.03  # plus this share of the loss
 CERTAIN = 0.975  # share of the bootstrap resamples in which a model must stay behind to be stopped
 
 

@@ -61,9 +61,8 @@ class Searches:
         self.progress, self.notice, self.callback, self.journal = progress, notice, callback, journal
         self.portion, self.engine, self.whole_budget = portion, engine, whole_budget
         self.evaluations: dict[str, int] = {}
-        self._unspent: dict[
-            str, int
-        ] = {}  # model -> part of its budget that the searches which have ended did not spend
+        # model -> part of its budget that those of its searches which have ended did not spend
+        self._unspent: dict[str, int] = {}
         self._shares: dict[str, float] = {}  # model -> share of the training data that `portion` was told last
 
     def run(self, task: Task, found: dict[str, Search]) -> list[str]:
