@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from spikefab.studio.server import Server
 
@@ -16,6 +16,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MOST = 180_000  # ms, for what compiles or builds
+expect.set_options(timeout=30_000)  # a page shows what is so when it comes to it: look again, do not look once
 
 
 @pytest.fixture(scope="session")
@@ -84,15 +85,29 @@ def take(page, path):
     )
 
 
-def begin(page, budget, models=("LIFNeuron",), recording="cell.csv"):
-    """Start a fit in Auto-Fit, and return the key of its job."""
+def all_models(page):
+    """Open Models with all its cards. A view comes after the click on its tab, when what it shows has been loaded."""
+    page.click("#tab-models")
+    page.wait_for_selector("#all-models:visible, [data-testid^=open-]:visible", timeout=MOST)
+    if page.is_visible("#all-models"):
+        page.click("#all-models")
+    page.wait_for_selector("#cards article", timeout=MOST)
+
+
+def new_fit(page, *models):
+    """Open the form of a new fit in Auto-Fit, of these models, or of those that are chosen."""
     page.click("#tab-fit")
     page.wait_for_selector("#fit-budget", state="attached")
     if not page.is_visible("#fit-budget"):
         page.click("text=New fit")
-    page.select_option("#fit-recording", label=recording)
-    for box in page.locator("[id^=fit-model-]").all():
+    for box in page.locator("[id^=fit-model-]").all() if models else ():
         box.set_checked(box.get_attribute("id").removeprefix("fit-model-") in models)
+
+
+def begin(page, budget, models=("LIFNeuron",), recording="cell.csv"):
+    """Start a fit in Auto-Fit, and return the key of its job."""
+    new_fit(page, *models)
+    page.select_option("#fit-recording", label=recording)
     page.fill("#fit-budget", str(budget))
     page.set_checked("#fit-whole-budget", budget > 20_000)  # a fit that is to last does not end when it has converged
     before = page.evaluate("location.hash")

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import MOST, WIDE
 from .test_odd_orders import on_the_bench
@@ -68,6 +69,7 @@ def test_a_run_in_the_simulated_reference(page, studio):
 
     run(page, seconds=0.5)
     page.wait_for_selector("#verdict:not(:empty)", timeout=MOST)
+    page.wait_for_selector("#job-state >> text=done")
     (job,) = (j for j in studio.studio.jobs.all() if j["kind"] == "run" and j["state"] == "done")
     (told,) = (e for _, e in studio.studio.jobs.events(job["id"]) if e["type"] == "run")
     assert told["spikes"] > 10
@@ -78,7 +80,8 @@ def test_a_run_in_the_simulated_reference(page, studio):
         assert page.evaluate(DRAWN, [chart, "accent"]) > 200
     assert not any(claim in page.inner_text("#job") for claim in CLAIMS)
     page.click("#job .same summary")
-    assert "--port sim:reference --board icebreaker --step 0.7 --seconds 0.5" in page.inner_text("#job .same")
+    same = "--port sim:reference --board icebreaker --step 0.7 --seconds 0.5"
+    expect(page.locator("#job .same")).to_contain_text(same, use_inner_text=True)
     with page.expect_download() as started:
         page.click("#job-files >> text=run.csv")
     text = started.value.path().read_text()
@@ -101,7 +104,8 @@ def test_a_port_that_is_not_there_is_a_sentence(page):
     page.wait_for_selector("#deploy-error >> text=A port is a path in /dev, such as /dev/ttyUSB1.")
     run(page, path="/dev/ttyNONE9", seconds=0.1)
     page.wait_for_selector("#job >> text=there is no port /dev/ttyNONE9", timeout=MOST)
-    assert "failed" in page.inner_text("#job-state") and not page.inner_text("#verdict")
+    expect(page.locator("#job-state")).to_contain_text("failed", use_inner_text=True)
+    assert not page.inner_text("#verdict")
     assert page.is_hidden("#run-result")
 
 

@@ -4,10 +4,11 @@ import json
 import shutil
 
 import pytest
+from playwright.sync_api import expect
 
 from spikefab import MorrisLecarNeuron
 
-from .conftest import MOST
+from .conftest import MOST, all_models
 
 SIZES = [{"width": 1280, "height": 800}, {"width": 390, "height": 844}]
 BOTH = pytest.mark.parametrize("viewport", SIZES, ids=["1280", "390"])
@@ -17,10 +18,7 @@ LOOKS = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 def bench(page, model, word):
     """A neuron on the bench, which Deploy then offers."""
-    page.click("#tab-models")
-    if page.is_visible("#all-models"):
-        page.click("#all-models")
-    page.wait_for_selector("#cards article", timeout=MOST)
+    all_models(page)
     page.click(f"[data-testid=open-{model}]")
     page.wait_for_selector("#codes tbody tr", timeout=MOST)
     page.select_option("#word", str(word))
@@ -55,7 +53,7 @@ def project(browser, studio):
     page.goto(studio.address)
     page.wait_for_function("() => window.__spikefab?.ready")
     built(page, "LIFNeuron", 16, "icebreaker")
-    assert "done" in page.inner_text("#job-state")
+    expect(page.locator("#job-state")).to_contain_text("done", use_inner_text=True)
     page.close()
     refused(studio.studio.project.folder)
     return {job["title"]: job["id"] for job in studio.studio.jobs.all()}
@@ -122,7 +120,7 @@ def test_the_board_comes_first_and_each_model_says_whether_it_fits(visit, projec
     bench(page, "MorrisLecarNeuron", 24)
     page.click("#board-icebreaker")
     assert said(page) == ("does not fit", "does not fit", {"icebreaker": "does not fit", "ulx3s-25f": "not tried"})
-    assert WHY in page.inner_text("#neuron-fits")
+    expect(page.locator("#neuron-fits")).to_contain_text(WHY, use_inner_text=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 

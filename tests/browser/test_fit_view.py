@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-from .conftest import MOST, NARROW, WIDE, begin, take, until
+from .conftest import MOST, NARROW, WIDE, begin, new_fit, take, until
 
 BOTH = pytest.mark.parametrize("viewport", [WIDE | {"height": 800}, NARROW], ids=["1280", "390"])
 THEMES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -119,14 +120,14 @@ def test_the_current_and_what_is_held_out(visit, studio, fitted, viewport, dark)
     page = opened(visit, fitted, viewport, dark)
     order = [page.locator(f"#fit-{name}").bounding_box()["y"] for name in ("voltage", "current", "raster")]
     assert order == sorted(order) and page.locator("#fit-current canvas").is_visible()
-    assert "injected current" in page.inner_text("#fit-current")
+    expect(page.locator("#fit-current")).to_contain_text("injected current", use_inner_text=True)
     held = {p["sweep"] for p in event(studio, fitted, "split")["held_out"]}
     shown = {int(b.get_attribute("data-sweep")): b for b in page.locator("#fit-sweep button").all()}
     assert {k for k, b in shown.items() if "held out" in b.get_attribute("aria-label")} == held and len(shown) == 5
     backgrounds = {k: b.evaluate("e => getComputedStyle(e).backgroundColor") for k, b in shown.items()}
     assert len({backgrounds[k] for k in held}) == 1
     assert not {backgrounds[k] for k in held} & {backgrounds[k] for k in shown if k not in held}
-    assert "held out" in page.inner_text("#fit-held-out-key")
+    expect(page.locator("#fit-held-out-key")).to_contain_text("held out", use_inner_text=True)
     colours = {}
     for k in (min(held), next(k for k in shown if k not in held)):
         page.click(f"#fit-sweep [data-sweep='{k}']")
@@ -147,7 +148,7 @@ def test_floor_and_ceiling_are_on_the_score(visit, studio, fitted, viewport):
     page = opened(visit, fitted, viewport)
     ranking = event(studio, fitted, "ranking")
     floor = f"{ranking['scale']['floor']['score']:.3f}"
-    assert floor in page.inner_text("#fit-scale")
+    expect(page.locator("#fit-scale")).to_contain_text(floor, use_inner_text=True)
     assert re.search(r"score \d\.\d+ \((ceiling \d\.\d+, )?floor \d\.\d+\)", page.inner_text("#fit-overlay"))
     lines = page.locator("#ranking .score .line")
     assert lines.count() == len(ranking["rows"])
@@ -169,7 +170,7 @@ def test_a_score_is_no_search_loss(visit, studio, fitted, viewport):
         last = [e["loss"] for e in events if e["type"] == "progress" and e["model"] == row["model"]][-1]
         assert cells[heads.index("search loss")] == f"{last:.3f}"
         assert last != pytest.approx(row["training"], rel=1e-3)  # it has one term more
-    assert "no score of the ranking" in page.inner_text("#losses-told")
+    expect(page.locator("#losses-told")).to_contain_text("no score of the ranking", use_inner_text=True)
 
 
 @BOTH
@@ -187,7 +188,7 @@ def test_times_of_a_fit_that_runs(visit, studio, recording, fitted, viewport):
     before = page.inner_text("#fit-time")
     page.wait_for_function("t => document.querySelector('#fit-time').innerText !== t", arg=before)
     page.wait_for_selector("#fit-parameters tbody tr")  # its best so far, with units
-    assert "mV" in page.inner_text("#fit-parameters")
+    expect(page.locator("#fit-parameters")).to_contain_text("mV", use_inner_text=True)
     page.click("#fit-pause")
     until(page, "paused")
     page.wait_for_selector("#fit-time >> text=has run")
@@ -214,10 +215,7 @@ def test_the_losses_say_where_the_search_moved_to_all_data(visit, studio, long_f
 
 def test_with_folds_the_search_loss_is_of_the_search_on_everything(visit, studio, recording, fitted):
     page = visit()
-    page.click("#tab-fit")
-    page.wait_for_selector("#fit-budget", state="attached")
-    if not page.is_visible("#fit-budget"):
-        page.click("text=New fit")
+    new_fit(page)
     page.check("#held-folds")
     page.fill("#fit-folds", "2")
     job = begin(page, 500, ("LIFNeuron",))
@@ -230,5 +228,5 @@ def test_with_folds_the_search_loss_is_of_the_search_on_everything(visit, studio
     cells = page.locator("#ranking tbody tr td").all_inner_texts()
     assert cells[heads.index("search loss")] == f"{last:.3f}"
     assert cells[heads.index("evaluations")].startswith("1,500 of 1,500")
-    assert "of the search on everything" in page.inner_text("#fit-outcome")
+    expect(page.locator("#fit-outcome")).to_contain_text("of the search on everything", use_inner_text=True)
     assert page.locator("#fit-sweep .held").count() == 0

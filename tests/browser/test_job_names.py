@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import MOST, NARROW, WIDE, begin, take, until
 
@@ -35,7 +36,8 @@ def test_a_job_is_named_and_noted(visit, studio, two, viewport):
     page.click("#fit-label-save")
     page.wait_for_selector("#fit-job h2 >> text=My cell")
     assert page.inner_text("#fit-label .note") == "first line\nsecond line"
-    assert "My cell" in page.inner_text("#fits") and "second line" in page.inner_text("#fits")
+    expect(page.locator("#fits")).to_contain_text("My cell", use_inner_text=True)
+    expect(page.locator("#fits")).to_contain_text("second line", use_inner_text=True)
     other = visit(viewport, hash=f"#fit/{two[0]}")
     assert other.inner_text("#fit-job h2") == "My cell"
     page.click("#fit-label-edit")
@@ -102,9 +104,9 @@ def test_a_third_fit_waits_for_its_turn(visit, studio, two, viewport):
     running = [begin(page, 1_000_000) for _ in range(2)]
     third = begin(page, 300)
     until(page, "queued")
-    assert "starts when another has ended" in page.inner_text("#fit-state")
+    expect(page.locator("#fit-state")).to_contain_text("starts when another has ended", use_inner_text=True)
     assert page.is_hidden("#fit-pause") and page.is_visible("#fit-cancel")
-    assert "queued" in page.inner_text(f"#fits tr[data-key={third}]")
+    expect(page.locator(f"#fits tr[data-key={third}]")).to_contain_text("queued", use_inner_text=True)
     fourth = begin(page, 300)
     page.click("#fit-cancel")
     until(page, "cancelled")

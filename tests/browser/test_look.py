@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MOST, NARROW, WIDE, take
+from .conftest import MOST, NARROW, WIDE, new_fit, take
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "studio/web/node_modules/axe-core/axe.min.js"
@@ -23,11 +23,7 @@ def filled(browser, studio, recording):
     page.click("#tab-models")
     page.click("[data-testid=open-AdExNeuron]")
     page.wait_for_selector("#codes tbody tr", timeout=MOST)
-    page.click("#tab-fit")
-    for box in page.locator("[id^=fit-model-]").all():
-        box.set_checked(
-            box.get_attribute("id") in ("fit-model-LIFNeuron", "fit-model-LapicqueNeuron", "fit-model-AdExNeuron")
-        )
+    new_fit(page, "LIFNeuron", "LapicqueNeuron", "AdExNeuron")
     page.fill("#fit-budget", "3000")
     page.click("#fit-start")
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('done')", timeout=MOST)

@@ -1,10 +1,11 @@
 """Messages: where they stay, and what the page says and does when its server goes and comes back."""
 
 import pytest
+from playwright.sync_api import expect
 
 from spikefab.studio.server import Server
 
-from .conftest import MOST, NARROW, WIDE, take
+from .conftest import MOST, NARROW, WIDE, new_fit, take
 
 BOTH = pytest.mark.parametrize("viewport", [WIDE | {"height": 800}, NARROW], ids=["1280", "390"])
 THEMES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -105,10 +106,7 @@ def test_a_fit_is_followed_on_when_the_server_is_back(browser, tmp_path, recordi
         page.goto(server.address)
         page.wait_for_function("() => window.__spikefab?.ready")
         take(page, recording)
-        page.click("#tab-fit")
-        page.wait_for_selector("#fit-budget")
-        for box in page.locator("[id^=fit-model-]").all():
-            box.set_checked(box.get_attribute("id") == "fit-model-LIFNeuron")
+        new_fit(page, "LIFNeuron")
         page.fill("#fit-budget", "200000")
         page.check("#fit-whole-budget")
         page.click("#fit-start")
@@ -153,7 +151,7 @@ def test_the_same_import_twice_is_told(visit, studio, tmp_path, csv, cell, viewp
     before = page.locator("#recordings li").count()
     take(page, path)
     again = name.replace(".csv", ".csv (2)")
-    assert f"{again} is the same as {name}" in page.inner_text("#alerts .banner")
+    expect(page.locator("#alerts .banner")).to_contain_text(f"{again} is the same as {name}", use_inner_text=True)
     assert page.evaluate(SEEN, "#alerts .banner")
     assert page.locator("#recordings li").count() == before + 1
     page.reload()

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
-from .conftest import MOST, take
+from .conftest import MOST, all_models, take
 
 SIZES = [{"width": 1280, "height": 800}, {"width": 390, "height": 844}]
 BOTH = pytest.mark.parametrize("viewport", SIZES, ids=["1280", "390"])
@@ -44,9 +45,7 @@ def cell(browser, studio, recording):
 
 
 def bench(page, model):
-    page.click("#tab-models")
-    if page.is_visible("#all-models"):
-        page.click("#all-models")
+    all_models(page)
     with page.expect_response(lambda r: f"{model}/parameters" in r.url, timeout=MOST):
         page.click(f"[data-testid=open-{model}]")
     page.wait_for_selector("#codes tbody tr", timeout=MOST)
@@ -70,18 +69,14 @@ def test_the_score_is_beside_every_slider(visit, cell, viewport, dark):
         told.add(beside.inner_text())
     assert len(told) > 3, "the score does not follow the sliders"
     score, model, data = re.search(r"score\s+([\d.]+)\s+spikes\s+(\d+) / (\d+)", beside.inner_text()).groups()
-    assert f"score\n{score}" in page.inner_text("#bench-score") and f"{model} / {data}" in page.inner_text(
-        "#bench-score"
-    )
+    expect(page.locator("#bench-score")).to_contain_text(f"score\n{score}", use_inner_text=True)
+    assert f"{model} / {data}" in page.inner_text("#bench-score")
 
 
 @BOTH
 def test_equations_are_typeset_and_whole(visit, cell, viewport):
     page = visit(viewport)
-    page.click("#tab-models")
-    if page.is_visible("#all-models"):
-        page.click("#all-models")
-    page.wait_for_selector("#cards article")
+    all_models(page)
     seen = page.evaluate("""() => [...document.querySelectorAll('#cards article')].map(card => {
         const box = card.querySelector('.equations'), frame = box.getBoundingClientRect();
         const math = [...box.querySelectorAll('math')];
@@ -110,10 +105,9 @@ def test_a_step_is_not_drawn_over_a_recording_of_another_current(visit, cell, vi
     assert not page.is_visible("#not-driven")
     page.select_option("#driven", "step")
     page.wait_for_selector("#not-driven")
-    assert "cell.csv is not drawn" in page.inner_text("#not-driven")
+    expect(page.locator("#not-driven")).to_contain_text("cell.csv is not drawn", use_inner_text=True)
     page.wait_for_selector("#bench-beside >> text=/^spikes\\s+\\d+$/")
-    page.wait_for_timeout(300)
-    assert page.evaluate(PIXELS, ["bench-voltage", "accent"]) > 0
+    page.wait_for_function(f"([a]) => ({PIXELS})(a) > 0", arg=[["bench-voltage", "accent"]])
     assert page.evaluate(PIXELS, ["bench-voltage", "recorded"]) == 0
     assert page.evaluate(PIXELS, ["bench-raster", "recorded"]) == 0
     page.select_option("#driven", "recording")
@@ -128,7 +122,7 @@ def test_a_silent_preset_is_not_what_the_recording_says(visit, cell, viewport):
     assert not page.is_visible("#preset-note")
     bench(page, "MorrisLecarNeuron")
     page.wait_for_selector("#preset-note", timeout=MOST)
-    assert "silent in sweep 4, where the cell has 2" in page.inner_text("#preset-note")
+    expect(page.locator("#preset-note")).to_contain_text("silent in sweep 4, where the cell has 2", use_inner_text=True)
     assert "what the recording says" not in page.inner_text("#preset")
     page.select_option("#preset", "start")
     page.wait_for_selector(

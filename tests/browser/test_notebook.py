@@ -4,6 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from playwright.sync_api import expect
 
 from spikefab.studio.server import NOTEBOOKS, Server
 
@@ -60,5 +61,5 @@ def test_without_the_link(browser, notebook):
     _, server = notebook
     page = browser.new_page()
     page.goto(server.origin)
-    assert "printed in the terminal" in page.inner_text("body")
+    expect(page.locator("body")).to_contain_text("printed in the terminal", use_inner_text=True)
     page.close()

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
-from .conftest import MOST, take
+from .conftest import MOST, all_models, new_fit, take
 
 PRESETS = {"RS": (0.020267, 1000.0), "RS fitted": (0.0088828, 608.0)}  # g_M, tau_max
 FIRING = "() => document.querySelector('#codes tbody tr')"
@@ -16,10 +17,7 @@ def page(visit):
 
 
 def on_the_bench(page, model):
-    page.click("#tab-models")
-    page.wait_for_selector(f"#all-models:visible, [data-testid=open-{model}]:visible", timeout=MOST)
-    if page.is_visible("#all-models"):
-        page.click("#all-models")
+    all_models(page)
     page.click(f"[data-testid=open-{model}]")
     page.wait_for_function(FIRING, timeout=MOST)
 
@@ -37,11 +35,7 @@ def simulated(page, what, sought):
 
 def fit(page, budget="300"):
     """A fit of one model, as small as it can be, to its end."""
-    page.click("#tab-fit")
-    if not page.is_visible("#fit-budget"):
-        page.click("text=New fit")
-    for box in page.locator("[id^=fit-model-]").all():
-        box.set_checked(box.get_attribute("id") == "fit-model-LIFNeuron")
+    new_fit(page, "LIFNeuron")
     page.fill("#fit-budget", budget)
     page.click("#fit-start")
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('done')", timeout=MOST)
@@ -122,7 +116,7 @@ def test_a_step_that_ends_before_it_begins(page, recording):
     page.fill("#stimulus-start", "650")
     page.keyboard.press("Tab")
     page.wait_for_function("(x) => document.querySelector('#stimulus-start').value == x", arg=before)
-    assert "end after it begins" in page.inner_text("#status")
+    expect(page.locator("#status")).to_contain_text("end after it begins", use_inner_text=True)
 
 
 def test_after_a_failure_nothing_old_stays(page, recording):
@@ -195,9 +189,7 @@ def test_a_hidden_page_holds_no_stream(page, recording, studio):
         window.EventSource.CLOSED = made.CLOSED;
     }"""
     page.evaluate(streams)
-    page.click("#tab-fit")
-    if not page.is_visible("#fit-budget"):
-        page.click("text=New fit")
+    new_fit(page)
     page.fill("#fit-budget", "200000")
     page.check("#fit-whole-budget")
     page.click("#fit-start")

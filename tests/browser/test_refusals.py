@@ -1,6 +1,7 @@
 """What is refused, and how it reads: a sentence in an alert, and the page goes on."""
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import take
 
@@ -53,7 +54,7 @@ def test_a_time_step_is_asked_for(page, tmp_path):
     page.fill("#import-dt", "0.25")
     page.click("#import-retry")
     page.wait_for_selector("#recordings >> text=bare.csv")
-    assert "0.25" in page.inner_text("#facts")
+    expect(page.locator("#facts")).to_contain_text("0.25", use_inner_text=True)
 
 
 def test_a_recording_is_read_otherwise(page, tmp_path, cell):
@@ -85,13 +86,13 @@ def test_a_voltage_alone_is_seen_and_overlaid_and_not_fitted(page, tmp_path, cel
     path = tmp_path / "only.csv"
     path.write_text("\n".join(["t_ms,V_mV", *(f"{k * 0.1:.1f},{v:.4f}" for k, v in enumerate(voltage))]))
     take(page, path)
-    assert "cannot be fitted" in page.inner_text("#cannot-be-fitted")
+    expect(page.locator("#cannot-be-fitted")).to_contain_text("cannot be fitted", use_inner_text=True)
     page.click("#tab-models")
     page.click("[data-testid=open-LIFNeuron]")
     page.wait_for_selector("#codes tbody tr", timeout=120_000)
     page.click("#tab-fit")
     page.click("#fit-start") if page.is_enabled("#fit-start") else None
-    assert "cannot be fitted" in page.inner_text("#panel-fit")
+    expect(page.locator("#panel-fit")).to_contain_text("cannot be fitted", use_inner_text=True)
 
 
 def test_what_makes_no_sense_is_a_sentence(page, recording):

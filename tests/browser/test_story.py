@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-from .conftest import MOST, take
+from .conftest import MOST, all_models, new_fit, take
 
 CELL = Path(os.environ.get("SPIKEFAB_DATA", "/nowhere")) / "pyABF" / "18713001.abf"
 
@@ -26,15 +27,15 @@ def test_story(visit, studio, cell, tmp_path):
     page = visit()
     # import, and what was understood
     take(page, cell)
-    assert "18713001.abf" in page.inner_text("#recordings")
-    assert "0.05" in page.inner_text("#facts")
+    expect(page.locator("#recordings")).to_contain_text("18713001.abf", use_inner_text=True)
+    expect(page.locator("#facts")).to_contain_text("0.05", use_inner_text=True)
     page.select_option("#sweep", "17")
     page.wait_for_function("() => document.querySelector('#trace-voltage canvas')")
     page.click("#measure")
     page.wait_for_selector("#features >> text=spike onset")
     told = page.get_attribute("#features abbr:text('rheobase')", "title")
     assert "one sweep has no rheobase" in told
-    assert "–" in page.inner_text("#features tr[data-key=rheobase]")
+    expect(page.locator("#features tr[data-key=rheobase]")).to_contain_text("–", use_inner_text=True)
 
     # the bench: a slider moves codes and redraws at once, over the recording
     page.click("#tab-models")
@@ -50,9 +51,7 @@ def test_story(visit, studio, cell, tmp_path):
     page.wait_for_function("t => document.querySelector('#codes').innerText !== t", arg=after[0])
 
     # a fit: paused, reloaded, resumed, to the end
-    page.click("#tab-fit")
-    for name in page.locator("[id^=fit-model-]").all():
-        name.set_checked(name.get_attribute("id") in ("fit-model-LIFNeuron", "fit-model-AdExNeuron"))
+    new_fit(page, "LIFNeuron", "AdExNeuron")
     page.fill("#fit-budget", "6000")
     page.wait_for_selector("#recommended li", timeout=MOST)
     page.click("#fit-start")
@@ -62,7 +61,7 @@ def test_story(visit, studio, cell, tmp_path):
     page.reload()
     page.wait_for_function("() => window.__spikefab?.ready")
     page.wait_for_selector("#ranking tr[data-key=LIFNeuron]")
-    assert "paused" in page.inner_text("#fit-state")
+    expect(page.locator("#fit-state")).to_contain_text("paused", use_inner_text=True)
     page.click("#fit-resume")
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('done')", timeout=MOST)
     rows = page.locator("#ranking tbody tr")
@@ -92,7 +91,8 @@ def test_story(visit, studio, cell, tmp_path):
     page.fill("#verify-steps", "2000")
     page.click("#verify-start")
     page.wait_for_selector("#verdict:not(:empty)", timeout=MOST)
-    assert "bit-exact over" in page.inner_text("#verdict") and "in simulation" in page.inner_text("#verdict")
+    expect(page.locator("#verdict")).to_contain_text("bit-exact over", use_inner_text=True)
+    expect(page.locator("#verdict")).to_contain_text("in simulation", use_inner_text=True)
     page.click("#board-icebreaker")
     page.click("#build-start")
     page.wait_for_selector("#report >> text=/MHz/", timeout=MOST)
@@ -119,9 +119,7 @@ def test_a_session_comes_back(visit, studio, cell):
     page = visit()
     take(page, cell)
     page.select_option("#sweep", "9")
-    page.click("#tab-models")
-    if page.is_visible("#all-models"):
-        page.click("#all-models")
+    all_models(page)
     page.click("[data-testid=open-LIFNeuron]")
     page.wait_for_selector("#codes tbody tr", timeout=MOST)
     before = page.inner_text("#codes")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from spikefab import read
 from spikefab.fit.features.extract import sweep_features
@@ -58,11 +59,9 @@ def test_the_first_sweep_has_spikes_and_all_sweeps_are_drawn(visit, recording, v
     ink = "() => document.querySelector('#trace-voltage canvas').toDataURL()"
     together = page.evaluate(ink)
     page.uncheck("#sweep-all")
-    page.wait_for_timeout(300)
-    assert page.evaluate(ink) != together
+    page.wait_for_function(f"was => ({ink})() !== was", arg=together)
     page.check("#sweep-all")
-    page.wait_for_timeout(300)
-    assert page.evaluate(ink) == together
+    page.wait_for_function(f"was => ({ink})() === was", arg=together)
     removed(page, name)
 
 
@@ -113,7 +112,7 @@ def test_cursors_measure(visit, recording, columns, viewport, dark):
     assert "Onset of a spike minus the lowest voltage after it" in told
     # between spikes there is none
     moved("a", 20.0)
-    assert "no spike under it" in page.inner_text(".spike[data-cursor=A]")
+    expect(page.locator(".spike[data-cursor=A]")).to_contain_text("no spike under it", use_inner_text=True)
     # by pointer, too
     box = page.locator("#cursor-b").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 30)
@@ -164,7 +163,7 @@ def test_a_current_that_comes_with_its_recording_is_paired(visit, columns, tmp_p
     page.wait_for_selector("#trace-current canvas")
     assert names(page) == ["cell_v.csv"], "the current is a recording of its own"
     assert page.locator("#alerts [role=alert]").count() == 0 and page.locator("#refused form").count() == 0
-    assert "the file cell_i.csv" in page.inner_text("#facts")
+    expect(page.locator("#facts")).to_contain_text("the file cell_i.csv", use_inner_text=True)
     removed(page, "cell_v.csv")
 
 
@@ -173,8 +172,9 @@ def test_what_is_no_current_of_it_is_refused_still(visit, columns, tmp_path):
     voltage = written(tmp_path / "v.csv", {"t_ms": columns["t_ms"], "V_mV": columns["V3_mV"]})
     short = written(tmp_path / "i.csv", {"t_ms": columns["t_ms"][:-9], "I_nA": columns["I3_nA"][:-9]})
     drop(page, voltage, short)
-    assert "holds no voltage" in page.inner_text("#alerts")
-    assert "none:" in page.inner_text("#facts") and page.is_visible("#add-current")
+    expect(page.locator("#alerts")).to_contain_text("holds no voltage", use_inner_text=True)
+    expect(page.locator("#facts")).to_contain_text("none:", use_inner_text=True)
+    assert page.is_visible("#add-current")
     removed(page, "v.csv")
 
 
