@@ -107,15 +107,16 @@ def afternoon(path: str, seed: int, evaluations: int = 10_000, dt: float = 0.1) 
     loss = Loss(FixedPoint(dp), task)
     constants = start(dp, task.measured)
     currents = [np.asarray(s.current) for s in task.recording.sweeps]
-    train = [p.sweep for p in task.split.train]
+    (s,) = loss.stacks
+    train = [p.sweep for p in s.parts]
     DATA.update(
-        V_peak=constants["V_peak"], current=loss.data * 0, length=loss.length, base=task.baselines[train], dt=dt,
-        spikes=np.zeros((len(train), loss.most), np.int64), voltage=np.zeros(loss.data.shape), data=loss.data,
-        outside=loss.outside, clip=task.clip, flat=task.flat, times=loss.times, first=loss.first, tau=loss.tau, span=loss.span,
+        V_peak=constants["V_peak"], current=s.data * 0, length=s.length, base=task.baselines[train], dt=dt,
+        spikes=np.zeros((len(train), s.most), np.int64), voltage=np.zeros(s.data.shape), data=s.data,
+        outside=s.outside, clip=task.clip, flat=task.flat, times=s.times, first=s.first, tau=s.tau, span=s.length * dt,
         noise=task.noise,
         weights=loss.weights,
     )  # fmt: skip
-    for k, part in enumerate(task.split.train):
+    for k, part in enumerate(s.parts):
         DATA["current"][k, : part.stop] = currents[part.sweep][: part.stop]
     box = [bounds(dp, n, task.measured) for n in NAMES]
     logarithmic = np.array([dp.params[n].log for n in NAMES])

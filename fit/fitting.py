@@ -1,7 +1,6 @@
 """The function `fit`: from a recording to ranked models."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from spikefab.calls import path_of, public
 from spikefab.errors import UsageError, shortened
+from spikefab.fit.recordings.limits import require_memory_for_fit
 from spikefab.fit.recordings.readers import read
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.scoring.certainty import certainty
@@ -98,12 +98,19 @@ def fit(
     options = FitOptions.of(options, **asked)
     if not isinstance(recording, Recording):
         recording = read(recording, spike_prominence=spike_prominence)
+    long = require_memory_for_fit(
+        round(sum(len(s.voltage) for s in recording.sweeps) * recording.dt / options.step),
+        len(options.models) if options.folds else min(options.top_k, len(options.models)),
+    )
     with interruptible():
         task = Task.of(recording, options.step, options.held_out, options.weights, options.folds, options.anyway)
     display, progress = _shown(progress, options)
     with display:
         portion = portion or display.clock.portion
-        return _fit(task, options, progress, notice or display.notice, callback, portion, journal, engine)
+        notice = notice or display.notice
+        if long is not None:
+            notice(f"{long}.")
+        return _fit(task, options, progress, notice, callback, portion, journal, engine)
 
 
 def _shown(progress: Progress | bool | None, options: FitOptions) -> tuple[Display, Progress | None]:
@@ -146,8 +153,8 @@ def _fit(
     except (KeyboardInterrupt, Stopped):
         results.interrupted = True
         notice("interrupted: what was found so far is scored.")
-    _score(results, task, found)
-    _rank(results, task, searches)
+    judged = _score(results, task, found)
+    _rank(results, task, searches, judged)
     results.evaluations = searches.evaluations
     del results[options.top_k :]
     _compare_precision(results, task, found, notice)
@@ -162,8 +169,12 @@ def _of_arrays(
     return Recording.from_arrays(voltage, current, dt, spike_prominence=spike_prominence)  # type: ignore[arg-type]
 
 
-def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> None:
-    """Score the best candidate of each model, and add it to the results."""
+def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> dict[str, list[float]]:
+    """Score the best candidate of each model, and add it to the results. Returns its scores on the parts that judge it.
+
+    Voltages are kept only of results that can be returned, or are needed to judge folds.
+    """
+    judged, parts = {}, task.split.held_out or task.split.train
     for search in found.values():
         try:
             with interruptible():
@@ -171,18 +182,26 @@ def _score(results: FitResults, task: Task, found: Mapping[str, Search]) -> None
         except KeyboardInterrupt:  # scored all the same, as it takes only a second or two
             results.append(assess(search.engine, task, search.codes))
             results.interrupted = True
-        results[-1].searched = search.searched(results[-1].params)
+        result = results[-1]
+        result.searched = search.searched(result.params)
+        judged[result.model_name] = task.each_score(parts, result.voltages, result.spikes)
+        if not task.folds:
+            for worse in sorted(results, key=lambda r: r.combined_score)[results.options.top_k :]:
+                worse.voltages, worse.spikes = [], []
+    return judged
 
 
-def _rank(results: FitResults, task: Task, searches: Searches) -> None:
-    """Sort the results, best first. With folds, each model is first fitted again without each fold and judged on it."""
-    judged = {r.model_name: _Judged(task.split.held_out or task.split.train, r.voltages, r.spikes) for r in results}
+def _rank(results: FitResults, task: Task, searches: Searches, judged: Mapping[str, list[float]]) -> None:
+    """Sort the results, best first. With folds, each model is first fitted again without each fold and judged on it.
+
+    judged: the scores of each model on the parts that judge it, if there are no folds
+    """
     try:
         with interruptible():
             if task.folds and not results.interrupted:
                 judged = _validate(results, task, searches)
             results.sort(key=lambda r: r.combined_score)
-            _compare(results, task, judged)
+            _compare(results, judged)
     except (KeyboardInterrupt, Stopped):  # Ctrl-C ends only the comparison; the results are valid without it
         results.interrupted = True
         results.sort(key=lambda r: r.combined_score)
@@ -207,31 +226,18 @@ def _compare_precision(
                 return
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The parts on which a model is judged, and its voltage (T,) mV and spikes (n,) ms in every sweep."""
-
-    parts: Sequence[Part]
-    voltages: Sequence[np.ndarray]
-    spikes: Sequence[np.ndarray]
-
-
-def _compare(results: FitResults, task: Task, judged: Mapping[str, _Judged]) -> None:
+def _compare(results: FitResults, judged: Mapping[str, list[float]]) -> None:
     """Set for each result how certain its rank is."""
     if not results:
         return
-    scores = []
-    for result in results:
-        j = judged[result.model_name]
-        scores.append(task.each_score(j.parts, j.voltages, j.spikes))
-    sure = certainty(np.array(scores).reshape(len(results), -1))
+    sure = certainty(np.array([judged[result.model_name] for result in results]))
     if sure is not None and len(results) > 1:
         for result, first, tied in zip(results, *sure, strict=True):
             result.first, result.tied = float(first), bool(tied)
 
 
-def _validate(results: FitResults, task: Task, searches: Searches) -> dict[str, _Judged]:
-    """Cross-validation: fit every model again without each fold, and score it on all folds together.
+def _validate(results: FitResults, task: Task, searches: Searches) -> dict[str, list[float]]:
+    """Cross-validation: fit every model again without each fold, and score it on all folds together and on each part of them.
 
     Each fold is simulated with the parameters that were fitted without it.
     """
@@ -251,4 +257,4 @@ def _validate(results: FitResults, task: Task, searches: Searches) -> dict[str, 
         parts += fold.split.held_out
     for r in results:
         r.held_out = task.score(parts, voltages[r.model_name], spikes[r.model_name])
-    return {r.model_name: _Judged(parts, voltages[r.model_name], spikes[r.model_name]) for r in results}
+    return {r.model_name: task.each_score(parts, voltages[r.model_name], spikes[r.model_name]) for r in results}

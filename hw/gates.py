@@ -129,11 +129,15 @@ def at_rest(inward: Callable, gates: Callable, lowest: Any) -> dict[str, Any]:
 
     It is the lowest V, from 20 mV below `lowest` on, at which the inward current `inward(V)` falls through zero.
     """
-    grid = np.reshape(np.linspace(-20, 120, 281), (-1, *np.ones(np.ndim(lowest), dtype=int)))
-    V = lowest + grid
-    sign = inward(V) <= 0
-    first = np.where(sign.any(axis=0), sign.argmax(axis=0), len(grid) // 2)
-    high = lowest + grid.reshape(-1)[first]
+    grid = np.linspace(-20, 120, 281)
+    first = np.full(np.shape(lowest), len(grid))
+    for begin in range(0, len(grid), 71):  # in pieces, as most fall through zero in the first ones
+        part = np.reshape(grid[begin : begin + 71], (-1, *np.ones(np.ndim(lowest), dtype=int)))
+        sign = inward(lowest + part) <= 0
+        first = np.minimum(first, np.where(sign.any(axis=0), begin + sign.argmax(axis=0), len(grid)))
+        if np.all(first < len(grid)):
+            break
+    high = lowest + grid[np.where(first < len(grid), first, len(grid) // 2)]
     low = high - 0.5
     for _ in range(30):
         middle = (low + high) / 2

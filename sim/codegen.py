@@ -167,7 +167,7 @@ def plus(total, x):  # without contraction: a sum of floats is the same on every
 def kernel({arguments}):
     tuned()
     sweeps, steps, n, most = current.shape[0], current.shape[1], codes.shape[1], spikes.shape[2]
-    recorded = data.shape[0]
+    recorded, wide = data.shape[0], count.shape[1]
     {pointers}
     sweep = job % sweeps
     {constants}
@@ -175,6 +175,7 @@ def kernel({arguments}):
     own, after = at(rows, sweep), at(rows, sweep + 1)  # the rows of data that belong to this current
     L = aligned(room)
     first = job // sweeps * {lanes}
+    used = wide - first if wide - first < {lanes} else {lanes}  # lanes; the others only fill the block
     for k in range({sums}, {sums} + 4 * (after - own)):
         for l in range({lanes}):
             put(L, k, l, 0.0)
@@ -223,16 +224,16 @@ def kernel({arguments}):
                             put(L, m + 2, l, plus(get(L, m + 2, l), weight * (v * v)))
                             put(L, m + 3, l, plus(get(L, m + 3, l), weight * (v * target)))
             if traced:
-                for l in range({lanes}):
-                    store(trace, (sweep * steps + t) * n + first + l, get(L, {r_v}, l))
+                for l in range(used):
+                    store(trace, (sweep * steps + t) * wide + first + l, get(L, {r_v}, l))
             place *= 2.0
-        for l in range({lanes}):
+        for l in range(used):
             if get(L, {r_fired}, l) > 0.0:
                 bits = np.int64(get(L, {r_fired}, l))
                 t = begin
                 while bits:
                     if bits & 1:
-                        lane = sweep * n + first + l
+                        lane = sweep * wide + first + l
                         fired = at(count, lane)
                         if fired < most:
                             store(spikes, lane * most + fired, t)

@@ -19,10 +19,12 @@ from . import ideal, ideal_kernel, kernels
 from .kernels import Batch
 
 Notice = Callable[[str], None] | None
-# ms for which a neuron is simulated under its baseline current, to find its state at the start of a sweep.
+# ms for which a neuron is simulated under its baseline current, to find its state at the start of a sweep. It is as long before a
+# sweep that is shorter: the cell had been held for as long as before any other.
 SETTLE = 200.0
 # Steps of a sweep above which a float64 model is compiled: that takes some seconds, but a longer sweep would take longer.
-INTERPRETED = 50_000
+INTERPRETED = 5_000
+ONE_BY_ONE = 6  # sweeps up to which each is interpreted by itself, in numbers of Python: more are faster as arrays
 
 
 class Format(Protocol):
@@ -260,19 +262,25 @@ class Float64(Engine):
     def run(self, row: np.ndarray, currents: Sequence[np.ndarray], baselines: np.ndarray) -> Run:
         if not self.interpreted:
             return super().run(row, currents, baselines)
-        together = np.zeros((max(map(len, currents)), len(currents)))
-        for k, current in enumerate(currents):
-            together[: len(current), k] = current
-        coefficients = dict(zip(self.dp.coefficients, row.tolist(), strict=True))
-        rest = {name: np.full(len(currents), x) for name, x in ideal.rest(self.dp, coefficients).items()}
-        before = np.broadcast_to(baselines, (round(SETTLE / self.dp.dt), len(currents)))
-        _, _, initial = ideal.run(self.dp, rest, coefficients, before)
-        v, fired, _ = ideal.run(self.dp, initial, coefficients, together)
-        return Run(
-            [v[: len(i), k] for k, i in enumerate(currents)],
-            [np.flatnonzero(fired[: len(i), k]) * self.dp.dt for k, i in enumerate(currents)],
-            np.stack([initial[name] for name in self.dp.states], axis=-1),
-        )
+        steps, coefficients = round(SETTLE / self.dp.dt), dict(zip(self.dp.coefficients, row.tolist(), strict=True))
+        rest = ideal.rest(self.dp, coefficients)
+        if len(currents) <= ONE_BY_ONE:
+            _, _, ends = zip(
+                *(ideal.run(self.dp, rest, coefficients, np.full(steps, i)) for i in baselines), strict=True
+            )
+            found = [ideal.run(self.dp, begin, coefficients, i) for begin, i in zip(ends, currents, strict=True)]
+            voltage, spikes = [v for v, _, _ in found], [fired for _, fired, _ in found]
+            initial = np.array([[end[name] for name in self.dp.states] for end in ends])
+        else:
+            together = np.zeros((max(map(len, currents)), len(currents)))
+            for k, current in enumerate(currents):
+                together[: len(current), k] = current
+            begin = {name: np.full(len(currents), x) for name, x in rest.items()}
+            _, _, begin = ideal.run(self.dp, begin, coefficients, np.broadcast_to(baselines, (steps, len(currents))))
+            v, fired, _ = ideal.run(self.dp, begin, coefficients, together)
+            voltage, spikes = ([x[: len(i), k] for k, i in enumerate(currents)] for x in (v, fired))
+            initial = np.stack([begin[name] for name in self.dp.states], axis=-1)
+        return Run(voltage, [np.flatnonzero(x) * self.dp.dt for x in spikes], initial)
 
 
 def _encoded(formats: Mapping[str, Any], values: np.ndarray) -> np.ndarray:

@@ -26,6 +26,11 @@ def _resize(op: ops.Resize, q: Q) -> Function:
     return lambda x: np.minimum(np.maximum(x, lo), hi)
 
 
+def _resize_one(op: ops.Resize, q: Q) -> Function:
+    lo, hi = q.lo * q.lsb, q.hi * q.lsb
+    return lambda x: lo if x < lo else hi if x > hi else x
+
+
 def _wrap(op: ops.Wrap, q: Q) -> Function:
     low = q.lo * q.lsb
     return lambda x: (x - low) % (2 * -low) + low
@@ -71,13 +76,17 @@ RULES: dict[type[ops.Operation], Callable[..., Function]] = {
     ops.Lookup: _function,
     ops.Shift: lambda op, q: lambda a, n: a * np.exp2(n),
 }
+# The same for values that are numbers of Python, for which numpy's functions take ten times as long as their own.
+OF_NUMBERS = RULES | {ops.Resize: _resize_one, ops.Select: lambda op, q: lambda condition, a, b: a if condition else b}
 
 
 @cache
-def _computed(dp: Datapath, tables: bool) -> Callable[[list], list]:
+def _computed(dp: Datapath, tables: bool, numbers: bool = False) -> Callable[[list], list]:
     """The function of the contents of all registers that gives the outputs of a step. A resize that can never saturate just
     passes its operand on."""
-    rules = RULES | {ops.Lookup: _word} if tables else RULES
+    rules = OF_NUMBERS if numbers else RULES
+    if tables:
+        rules = rules | {ops.Lookup: _word}
     registers = [("state", n) for n in dp.states] + [("coefficient", n) for n in dp.coefficients] + [("current", "i")]
     inputs, operations = {}, []
     for index in dp.trace.live():
@@ -114,12 +123,16 @@ def rest(dp: Datapath, coefficients: dict[str, Any]) -> dict[str, Any]:
 
 def run(dp: Datapath, states, coefficients, current, *, tables: bool = False):
     """T steps with the current (T, ...) nA. Returns v (T, ...) mV, spikes (T, ...) bool, and the states after the last step."""
-    compute, coefficients = _computed(dp, tables), [coefficients[n] for n in dp.coefficients]
+    current, values = np.asarray(current, dtype=np.float64), [states[n] for n in dp.states]
+    coefficients = [coefficients[n] for n in dp.coefficients]
+    numbers = current.ndim == 1 and all(np.ndim(x) == 0 for x in [*values, *coefficients])
+    if numbers:
+        values, coefficients, current = [*map(float, values)], [*map(float, coefficients)], current.tolist()
+    compute = _computed(dp, tables, numbers)
     names, at = [*dp.trace.outputs], [*map([*dp.trace.outputs].index, dp.states)]
     at_v, at_spike = names.index(".v"), names.index(".spike")
-    values = [states[n] for n in dp.states]
     v, spikes = [], []
-    for sample in np.asarray(current, dtype=np.float64):
+    for sample in current:
         out = compute([*values, *coefficients, sample])
         values = [out[k] for k in at]
         v.append(out[at_v])

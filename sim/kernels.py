@@ -246,10 +246,10 @@ def launch(
     recorded = int(first[-1])
     zeros = np.zeros((recorded, steps))
     masked, sums = np.empty((recorded, padded)), np.empty((3, recorded, padded))
-    count = np.zeros((sweeps, padded), dtype=np.int64)
-    spikes = np.zeros((sweeps, padded, max_spikes), dtype=np.int32)
+    count = np.zeros((sweeps, n), dtype=np.int64)
+    spikes = np.zeros((sweeps, n, max_spikes), dtype=np.int32)
     end = np.empty((k, sweeps, padded))
-    volts = np.empty((sweeps, steps, padded) if trace else (1, 1, 1))
+    volts = np.empty((sweeps, steps, n) if trace else (1, 1, 1))
     # all arrays are contiguous and writable: others would be of another type, for which numba compiles another kernel
     arguments = (
         np.array(step.constants),
@@ -276,12 +276,12 @@ def launch(
         prepare(module)
     threads.share(lambda job: module.kernel(job, np.empty(size), *arguments), padded // LANES * sweeps)
     return Batch(
-        count.T[:n],
-        spikes.transpose(1, 0, 2)[:n],
+        count.T,
+        spikes.transpose(1, 0, 2),
         masked.T[:n],
         sums.transpose(2, 1, 0)[:n],
         end.transpose(2, 1, 0)[:n],
-        volts.transpose(2, 0, 1)[:n] if trace else None,
+        volts.transpose(2, 0, 1) if trace else None,
     )
 
 

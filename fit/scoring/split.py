@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from spikefab.errors import UsageError
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import Spikes
 from spikefab.fit.recordings.stimuli import stimuli
 
 SHORTEST = 1000.0  # length of a sweep, ms, below which its last third is not held out
+BEYOND = 0.1  # share of the range of the trained currents by which others may exceed it, as recorded currents are noisy
 FEWEST = 6  # number of spikes of a sweep below which its last third is not held out
 
 
@@ -81,3 +84,27 @@ def deal(recording: Recording, spikes: Sequence[Spikes], folds: int) -> tuple[tu
     if len(groups) < folds:
         raise UsageError(f"{folds} folds need as many stimuli that evoke spikes: there are {len(groups)}.")
     return tuple(tuple(sorted(k for g in groups[first::folds] for k in g)) for first in range(folds))
+
+
+def extrapolated(recording: Recording, split: Split, noise: bool) -> list[str]:
+    """A notice, one sentence, if held-out currents lie outside the range of the trained ones by more than BEYOND of it."""
+
+    def span(parts: Sequence[Part]) -> tuple[float, float]:
+        currents = [np.asarray(recording.sweeps[p.sweep].current)[p.start : p.stop] for p in parts]
+        # rare peaks of a noise say nothing of its strength
+        ends = [np.percentile(i, [1, 99] if noise else [0, 100]) for i in currents]
+        return float(min(lo for lo, _ in ends)), float(max(hi for _, hi in ends))
+
+    if not split.held_out:
+        return []
+    low, high = span(split.train)
+    margin = BEYOND * (high - low)
+    spans = [span([p]) for p in split.held_out]
+    outside = [(lo, hi) for lo, hi in spans if lo < low - margin or hi > high + margin]
+    if not outside:
+        return []
+    return [
+        f"Extrapolated: in {len(outside)} of {len(spans)} held-out sweeps the current is {min(lo for lo, _ in outside):.3g} to"
+        f" {max(hi for _, hi in outside):.3g} nA, outside the {low:.3g} to {high:.3g} nA of the training data, where models"
+        " come out nearer to each other than they are."
+    ]

@@ -19,7 +19,7 @@ from spikefab.fit.recordings.sweep import baseline_current
 
 from . import oracle, scores
 from .pattern import Step, pattern
-from .split import Part, Split, deal, split
+from .split import Part, Split, deal, extrapolated, split
 
 if TYPE_CHECKING:
     from spikefab.hw.datapath import Datapath
@@ -124,7 +124,7 @@ class Task:
         """The task with about `wanted` steps of training data if there are more than `most`; otherwise the task itself.
 
         Of noise, it keeps the beginning of each training part; of other stimuli some parts, from the one with the fewest
-        spikes to the one with the most. If too few spikes would remain, it is the task itself too.
+        spikes to the one with the most, and so many that they have SEEN spikes. If all are needed, it is the task itself too.
         """
         parts = self.split.train
         total = sum(p.stop - p.start for p in parts)
@@ -132,13 +132,15 @@ class Task:
             return self
         if self.noise:
             kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * wanted / total)) for p in parts]
-        else:
-            order = sorted(range(len(parts)), key=lambda k: len(self.part_spikes(parts[k])))
-            some = np.linspace(0, len(parts) - 1, min(len(parts), max(2, round(len(parts) * wanted / total))))
-            kept = [parts[k] for k in sorted(order[j] for j in some.round().astype(int))]
-        if (len(kept) == len(parts) and not self.noise) or sum(len(self.part_spikes(p)) for p in kept) < SEEN:
-            return self
-        return replace(self, split=replace(self.split, train=tuple(kept)))
+            few = sum(len(self.part_spikes(p)) for p in kept) < SEEN
+            return self if few else replace(self, split=replace(self.split, train=tuple(kept)))
+        counts = [len(self.part_spikes(p)) for p in parts]
+        order = sorted(range(len(parts)), key=counts.__getitem__)
+        for n in range(max(2, round(len(parts) * wanted / total)), len(parts)):
+            some = sorted(order[j] for j in np.linspace(0, len(parts) - 1, n).round().astype(int))
+            if sum(counts[k] for k in some) >= SEEN:
+                return replace(self, split=replace(self.split, train=tuple(parts[k] for k in some)))
+        return self
 
     @property
     def dt(self) -> float:
@@ -353,6 +355,7 @@ class Task:
                 f"Too fast: in {fast} of {len(parts)} judged sweeps every train of so many spikes would coincide with the"
                 f" cell's within {scores.DELTA:g} ms, and gamma is not given."
             )
+        found += extrapolated(self.recording, self.split, self.noise)
         between = self.against_repeats(parts, [self.part_spikes(p) for p in parts])["reliability"]
         if between is not None and between < scores.PREDICTABLE:
             found.append(

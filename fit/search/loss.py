@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,6 +16,7 @@ from spikefab.fit.scoring import scores
 from spikefab.fit.scoring.split import Part
 from spikefab.fit.scoring.task import Task
 from spikefab.sim import threads
+from spikefab.sim.codegen import LANES
 from spikefab.sim.engine import Engine
 from spikefab.sim.kernels import Batch
 
@@ -27,6 +29,8 @@ GAMMA_WEIGHT = 4.5
 # scale S, mV per unit of x, of the read-out with which x is measured in order to solve for the best read-out
 PROBE = 8.0
 PART = 16  # candidates whose losses a thread computes before it takes others
+EMPTY = 2.0  # times the length of all parts that the arrays of their data may take together
+ROOM = 100e6  # bytes, about, that the spikes and states of the candidates which are simulated at once may take
 
 
 _arrays: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
@@ -77,6 +81,86 @@ def _losses(begin, end, count, steps, masked, same, outside, flat, times, first,
             out[n, s] = terms / weights.sum()
 
 
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Training parts that are simulated together, of lengths that are not very different: as rows of arrays (parts, steps).
+
+    A model cannot tell parts of one length, current and baseline apart: each group of these is simulated once.
+
+    parts     the parts; those of a group are neighbours
+    repeats   (groups,) number of parts in each group
+    current   (groups, steps) in the unit of the engine
+    baseline  (groups,) current before the sweeps, in the unit of the engine
+    data      (parts, steps) recorded voltage, mV
+    outside   (parts, steps) 1 at samples that are not around a spike, 0 at others and after the end of a part
+    length    (parts,) number of steps of each part
+    times     spike times of all parts, ms; those of part k are from `first[k]` to before `first[k + 1]`
+    tau       (parts,) ms, the window of the timing
+    most      spikes of a candidate that are kept
+    """
+
+    parts: list[Part]
+    repeats: np.ndarray
+    current: np.ndarray
+    baseline: np.ndarray
+    data: np.ndarray
+    outside: np.ndarray
+    length: np.ndarray
+    times: np.ndarray
+    first: np.ndarray
+    tau: np.ndarray
+    most: int
+
+    @classmethod
+    def of(cls, task: Task, engine: Engine, groups: Sequence[Sequence[Part]]) -> "Stack":
+        parts = [p for group in groups for p in group]
+        length = np.array([p.stop for p in parts])
+        current, data, outside = (np.zeros((len(x), length.max())) for x in (groups, parts, parts))
+        for k, (part, *_) in enumerate(groups):
+            sweep = task.recording.sweeps[part.sweep]
+            assert sweep.current is not None
+            current[k, : part.stop] = engine.encode(sweep.current[: part.stop])
+        for k, part in enumerate(parts):
+            data[k, : part.stop] = task.part_voltage(part)
+            outside[k, : part.stop] = ~task.part_mask(part)
+        times = [task.part_spikes(part) for part in parts]
+        return cls(
+            parts,
+            np.array([len(group) for group in groups]),
+            shared(current),
+            np.array([float(engine.encode(task.baselines[group[0].sweep])) for group in groups]),
+            shared(data),
+            shared(outside),
+            length,
+            np.concatenate(times),
+            np.cumsum([0, *map(len, times)]),
+            np.array([scores.timing_tau(t, task.noise) for t in times]),
+            2 * max(map(len, times)) + 50,
+        )
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """(parts, steps) 1 at the samples of a part, 0 after its end."""
+        return shared((np.arange(self.data.shape[1]) < self.length[:, None]) * 1.0)
+
+    def chunks(self, n: int) -> list[slice]:
+        """Slices of n candidates, each of them simulated at once within about ROOM bytes; one slice as a rule."""
+        each = len(self.repeats) * (4 * self.most + 100)
+        at_once = LANES * max(1, int(ROOM / (LANES * each)))
+        return [slice(k, k + at_once) for k in range(0, n, at_once)]
+
+    def simulate(self, engine: Engine, rows: np.ndarray, **more: Any) -> Batch:
+        """Simulate rows, starting from the baselines, with the error sums against the data.
+
+        `count` and `spikes` of the result have one entry for each group.
+        """
+        alone = np.cumsum([0, *self.repeats[:-1]])  # the first part of each group
+        initial = engine.settle(rows, self.baseline)
+        return engine.simulate(
+            rows, self.current, initial=initial, length=self.length[alone], repeats=self.repeats, data=self.data, **more
+        )
+
+
 @dataclass(eq=False)
 class Loss:
     """The loss: the combined score over the training parts with another term for the spike times. 0 is perfect.
@@ -90,36 +174,12 @@ class Loss:
     def __post_init__(self) -> None:
         task = self.task
         task.require_step(self.engine.dp)
-        groups = self._same_input(task.split.train)
-        parts = [p for group in groups for p in group]
-        self.repeats = np.array([len(group) for group in groups])
-        steps = max(p.stop for p in parts)
-        shape = (len(parts), steps)
-        self.inside = (np.arange(steps) < np.array([p.stop for p in parts])[:, None]) * 1.0
-        self.current, self.data, self.outside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        self.length = np.array([p.stop for p in parts])
-        self.baseline = np.empty(len(parts))
-        times = []
-        for k, part in enumerate(parts):
-            sweep = task.recording.sweeps[part.sweep]
-            assert sweep.current is not None
-            self.current[k, : part.stop] = self.engine.encode(sweep.current[: part.stop])
-            self.baseline[k] = self.engine.encode(task.baselines[part.sweep])
-            self.data[k, : part.stop] = task.part_voltage(part)
-            self.outside[k, : part.stop] = ~task.part_mask(part)
-            times.append(task.part_spikes(part))
-        self.inside, self.current, self.data, self.outside = map(
-            shared, (self.inside, self.current, self.data, self.outside)
-        )
-        alone = np.cumsum([0, *self.repeats[:-1]])  # the first part of each group
-        self.simulated = shared(self.current[alone]), self.length[alone], self.baseline[alone]
-        self.times = np.concatenate(times)
-        self.first = np.concatenate([[0], np.cumsum([len(t) for t in times])])
-        self.tau = np.array([scores.timing_tau(t, task.noise) for t in times])
+        self.stacks = [
+            Stack.of(task, self.engine, groups) for groups in _of_a_length(self._same_input(task.split.train))
+        ]
+        self.length = np.concatenate([stack.length for stack in self.stacks])
         second = GAMMA_WEIGHT if task.noise else COARSE_WEIGHT
         self.weights = np.array([*task.weights, second * task.weights[1]])
-        self.span = self.length * task.dt
-        self.most = 2 * max(len(t) for t in times) + 50
 
     def _same_input(self, parts: Sequence[Part]) -> list[list[Part]]:
         """The parts in groups that a model cannot tell apart: of one length, current and baseline. Each is simulated once."""
@@ -145,8 +205,21 @@ class Loss:
         said = [repr((self.engine.dp.readout, task.flat, task.clip, task.noise, task.dt))]
         said += [Path(str(module)).read_text(encoding="utf-8") for module in (__file__, scores.__file__)]
         found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
-        for x in (self.current, self.baseline, self.data, self.outside, self.times, self.first, self.tau, self.weights):
-            found.update(np.ascontiguousarray(x).data)
+        for s in self.stacks:
+            arrays = (
+                s.repeats,
+                s.current,
+                s.baseline,
+                s.data,
+                s.outside,
+                s.length,
+                s.times,
+                s.first,
+                s.tau,
+                self.weights,
+            )
+            for x in arrays:
+                found.update(np.ascontiguousarray(x).data)
         return found.digest()
 
     def read_out(self, rows: np.ndarray) -> np.ndarray:
@@ -162,45 +235,42 @@ class Loss:
         q_offset, q = (self.engine.formats[name] for name in solved(self.engine.params))
         unit = 2.0 ** round(np.log2(PROBE))
         rows[:, offset], rows[:, scale] = 0, q.encode(unit)
-        batch = self._simulated(rows, outside=self.inside, max_spikes=1, regress=True)
-        x, xx, xv = batch.sums.sum(axis=1).T / self.length.sum() / [[unit], [unit**2], [unit]]
-        v = self.data.sum() / self.length.sum()
+        sums = np.zeros((3, len(rows)))
+        for s in self.stacks:
+            for some in s.chunks(len(rows)):
+                batch = s.simulate(self.engine, rows[some], outside=s.inside, max_spikes=1, regress=True)
+                sums[:, some] += batch.sums.sum(axis=1).T
+        x, xx, xv = sums / self.length.sum() / [[unit], [unit**2], [unit]]
+        v = sum(s.data.sum() for s in self.stacks) / self.length.sum()
         lo, hi = self.engine.params[solved(self.engine.params)[1]].bounds
         S = np.clip((xv - x * v) / np.maximum(xx - x * x, 1e-12), lo, hi)
         rows[:, scale] = q.encode(S)
         rows[:, offset] = q_offset.encode(v - q.decode(rows[:, scale]) * x)
         return rows
 
-    def _simulated(self, rows: np.ndarray, **more: Any) -> Batch:
-        """Simulate rows on the training parts, starting from their baselines, with the error sums against the data.
-
-        `count` and `spikes` of the result have one entry for each group of parts with the same input.
-        """
-        current, length, baseline = self.simulated
-        initial = self.engine.settle(rows, baseline)
-        return self.engine.simulate(
-            rows, current, initial=initial, length=length, repeats=self.repeats, data=self.data, **more
-        )
-
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """The losses (N,) of N candidates, given as rows (N, coefficients) of the engine."""
         return self.each(rows).mean(axis=1)
 
     def each(self, rows: np.ndarray) -> np.ndarray:
-        """The losses (N, parts) of N candidates on each part of the training data, in the order in which they are simulated."""
-        batch = self._simulated(rows, outside=self.outside, clip=self.task.clip, max_spikes=self.most)
-        out = np.empty((len(rows), len(self.length)))
+        """The losses (N, parts) of N candidates on each part of the training data, in the order of `stacks`."""
+        found = [[self._each(s, rows[some]) for some in s.chunks(len(rows))] for s in self.stacks]
+        return np.concatenate([np.concatenate(chunks) for chunks in found], axis=1)
+
+    def _each(self, s: Stack, rows: np.ndarray) -> np.ndarray:
+        batch = s.simulate(self.engine, rows, outside=s.outside, clip=self.task.clip, max_spikes=s.most)
+        out = np.empty((len(rows), len(s.parts)))
         arguments = (
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),
             np.ascontiguousarray(batch.masked),
-            np.repeat(np.arange(len(self.repeats)), self.repeats),
-            self.outside.sum(axis=1),
+            np.repeat(np.arange(len(s.repeats)), s.repeats),
+            s.outside.sum(axis=1),
             self.task.flat,
-            self.times,
-            self.first,
-            self.tau,
-            self.span,
+            s.times,
+            s.first,
+            s.tau,
+            s.length * self.task.dt,
             self.task.noise,
             self.weights,
             self.task.dt,
@@ -210,3 +280,14 @@ class Loss:
             lambda job: _losses(PART * job, min(PART * (job + 1), len(rows)), *arguments), -(-len(rows) // PART)
         )
         return out
+
+
+def _of_a_length(groups: list[list[Part]]) -> list[list[list[Part]]]:
+    """Groups of parts, divided so that arrays as long as their longest part are not mostly empty: within powers of two."""
+    lengths = [group[0].stop for group in groups]
+    if max(lengths) * len(groups) <= EMPTY * sum(lengths):
+        return [groups]
+    classes: dict[int, list[list[Part]]] = {}
+    for group, length in zip(groups, lengths, strict=True):
+        classes.setdefault(length.bit_length(), []).append(group)
+    return [*classes.values()]

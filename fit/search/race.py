@@ -8,15 +8,15 @@ from spikefab.fit.scoring.certainty import DRAWS
 
 from .search import Search
 
-FIRST = 2000  # evaluations that every model gets before the first comparison: fewer tell little about ten parameters
-VARIANT = 1500  # evaluations that each variant of a model gets before the best of them is chosen
+FIRST = 3000  # evaluations that every model gets before the first comparison: fewer tell little about ten parameters
+VARIANT = 2400  # evaluations of each variant of a model before the best is chosen: some of its first run, on all sweeps
 LAP = 1000  # evaluations between two comparisons
 PLACES = 3  # models that cannot come among so many first ones are stopped; fewer if fewer results are wanted
-PROMISE = 700  # evaluations: after n, a search is expected to lower its loss by at most the share PROMISE / n of it
+PROMISE = 500  # evaluations: after n, a search is expected to lower its loss by at most the share PROMISE / n of it
 LATE = 4000  # evaluations after which the fall of the loss in the last lap limits what is expected of the rest as well:
 SLOWING = 2.0  # to this multiple of that fall,
 MARGIN = 0.03  # plus this share of the loss
-CERTAIN = 0.975  # share of the bootstrap resamples in which a model must stay behind to be stopped
+CERTAIN = 0.9  # share of the bootstrap resamples in which a model must stay behind to be stopped
 
 
 def hopeful(searches: Mapping[str, Search], places: int, before: Mapping[str, float] | None = None) -> set[str]:

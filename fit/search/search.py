@@ -1,13 +1,16 @@
 """The search for the parameters of one model.
 
 It has four stages: a screen of random (Sobol) points; runs of CMA-ES, an evolution strategy, from the best of them; narrower
-runs around the best result so far; and changes of single codes. The screen uses only some of the training sweeps, and if the
-training data are long, so does the second stage.
+runs around the best result so far; and changes of single codes. The screen and the first 12 generations of each run of the
+second stage use only some of the training sweeps, and if the training data are long, so does the rest of the second stage.
 
-A search ends before its budget is spent when it has converged:
-* A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations, or when after 12
-  generations or more it is 5 % behind where the best run was after as many. When a run from another start, far from those before,
-  has not lowered the best loss by 1 %, the third stage begins.
+With at most 50,000 steps of training data, a search spends its whole budget: where there are few spikes, each of them moves the
+loss by a jump, and other starts and narrower runs go on finding better results; and an evaluation costs little. With more, it
+ends when it has converged:
+* A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations. One from another start
+  is also abandoned when after 12 generations or more it is 5 % behind where the best run was after as many, or when its best
+  point is worse than the best one and within 5 % of the searched range (rms) of it: it would end there. When a run from another
+  start, far from those before, has not lowered the best loss by 1 %, the third stage begins.
 * The third stage is one run, which goes on where the best one was, now on all training data. It ends when the best loss has not
   fallen by 0.5 % within 700 evaluations. If the second stage has used all training data, there is no third: it finds nothing more.
 * The fourth stage ends when no change of a code lowers the loss.
@@ -37,9 +40,11 @@ POPULATION = 96
 STALLED = 1000  # evaluations: a CMA-ES run that has not improved its loss by 1 % (GAIN) within so many is abandoned
 GAIN = 0.99  # factor to which the loss of a CMA-ES run must fall to count as an improvement
 GROWN_UP = 12  # generations of a CMA-ES run before it is compared with the best run so far
+SAME = 0.05  # distance, rms, as a share of the searched range, below which the best point of a run is where the best one is
 BEHIND = 1.05  # factor by which the loss of a run may be above that of the best run after as many generations
 SETTLED = 700  # evaluations: the third stage ends if the best loss has not fallen by 0.5 % (FINE) within so many
 FINE = 0.995  # factor to which the best loss must fall in the third stage to count as an improvement
+LITTLE = 50_000  # steps of training data up to which a search spends its whole budget
 LEAST = 5e-4  # loss: a change by less, of which 0 is perfect and 1 is poor, is no improvement either
 NEXT = 64  # number of best points of the screen among which the start of the next run is chosen
 REFINE = 0.6  # share of the budget after which narrower CMA-ES runs start around the best result so far
@@ -75,7 +80,7 @@ class Search:
         journal: Path | None = None,
         whole_budget: bool = False,
     ):
-        """whole_budget  whether to spend the whole budget, even if the search has converged"""
+        """whole_budget  whether to spend the whole budget, even if the search has converged, and look at all sweeps in all runs"""
         freedom = freedom or Freedom()
         self.engine, self.budget, self._whole_budget = engine, budget, whole_budget
         dp = engine.dp
@@ -84,7 +89,8 @@ class Search:
         self._whole = Loss(engine, task)
         part, few = task.shortened(), task.thinned()
         self._part = self._whole if part is task else Loss(engine, part)
-        self._score = screen = self._part if few is part else Loss(engine, few)
+        self._whole_budget |= bool(self._whole.length.sum() <= LITTLE)
+        self._few = self._score = screen = self._part if few is part else Loss(engine, few)
         self._journal: Journal | None = None
         if journal is not None:
             digests = b"".join(x.digest() for x in (screen, self._part, self._whole))
@@ -170,6 +176,18 @@ class Search:
             self.progress(self.evaluations, self.lowest)
         return values
 
+    def _glance(self, x: np.ndarray) -> np.ndarray:
+        """Losses (N,) of points (N, dimensions) on the data of the screen, on which no candidate counts as the best one."""
+        score, self._score = self._score, self._few
+        try:
+            values = self._scored(self._space.codes(x))[1]
+        finally:
+            self._score = score
+        self.evaluations += len(x)
+        if self.progress is not None:
+            self.progress(self.evaluations, self.lowest)
+        return values
+
     def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The candidates with their best read-out, their losses, and those on each part of the data.
 
@@ -225,13 +243,23 @@ class Search:
         """The point of the search space that corresponds to a candidate."""
         return self._space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
 
+    def _distance(self, point: np.ndarray) -> float:
+        """The distance (rms over the dimensions) of a point of the search space from the best candidate."""
+        return float(np.sqrt(np.mean((point - self._point(self.codes)) ** 2)))
+
     def _generations(
-        self, point: np.ndarray, sigma: float, until: Callable[[], int], seed: int, cov: np.ndarray | None = None
+        self,
+        point: np.ndarray,
+        sigma: float,
+        until: Callable[[], int],
+        seed: int,
+        cov: np.ndarray | None = None,
+        early: int = 0,
     ) -> Iterator[tuple[np.ndarray, float]]:
         """Run CMA-ES (with margin) from a point until it converges or `until()` evaluations are spent.
 
-        sigma is the initial standard deviation, cov the initial covariance in units of sigma^2. Yields the best point of each
-        generation, and its loss.
+        sigma is the initial standard deviation, cov the initial covariance in units of sigma^2. The first `early` generations
+        are compared on the data of the screen. Yields the best point of each generation, and its loss.
         """
         from .evolution import Evolution
 
@@ -243,7 +271,8 @@ class Search:
         while (left := until() - self.evaluations) > 0 and not run.should_stop():
             scored, told = run.ask_all()
             before = self.lowest
-            values = self._evaluate(scored[:left])
+            values = self._glance(scored[:left]) if early > 0 else self._evaluate(scored[:left])
+            early -= 1
             best = int(np.argmin(values))
             if self.lowest < before:
                 self._spread = run.spread
@@ -257,24 +286,29 @@ class Search:
         Each run starts at the point, among the NEXT best, that is farthest from the starts of earlier runs.
         """
         born, begun = 0, points[:1]
+        early = 0 if self._few is self._score or self._whole_budget else GROWN_UP
         pace = [np.inf]  # lowest loss of the best run so far after each of its generations
         while until() > self.evaluations:
             born += 1
             lowest, since, before, own = np.inf, self.evaluations, self.lowest, list[float]()
-            for _, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born):
+            for at, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born, early=early):
                 yield True
-                own.append(min(loss, own[-1] if own else np.inf))
+                if len(own) == early:  # losses on other data than those before
+                    lowest, since = np.inf, self.evaluations
+                own.append(min(loss, own[-1] if own and len(own) != early else np.inf))
                 if _improved(lowest, loss, GAIN):
                     lowest, since = loss, self.evaluations
                 elif self.evaluations - since >= STALLED:
                     break
-                late = len(own) >= GROWN_UP and own[-1] > BEHIND * pace[min(len(own), len(pace)) - 1]
-                if late and not self._whole_budget:
-                    break
+                if born > 1 and len(own) >= GROWN_UP and not self._whole_budget:
+                    behind = own[-1] > BEHIND * pace[min(len(own), len(pace)) - 1]
+                    there = len(own) > early and loss > self.lowest and self._distance(at) < SAME
+                    if behind or there:
+                        break
             if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
                 self._settled = True
                 return
-            if own and own[-1] <= min(pace):
+            if len(own) > early and own[-1] <= pace[-1]:
                 pace = own
             among = points[:NEXT]
             apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)

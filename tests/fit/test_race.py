@@ -56,10 +56,12 @@ def test_who_has_nearly_stopped_improving_late_is_out():
 
 
 def test_parts_that_disagree_leave_hope():
-    """By its mean, b cannot win any more; but it is the better one on half of the parts."""
+    """By its mean, b cannot win any more; but it is the better one on half of the parts, and in a seventh of the resamples."""
     falls_to = 1 - PROMISE / FIRST
     a = [0.1, 0.5] * 4
     assert race(a=a, b=[x / falls_to for x in (0.6, 0.1) * 4]) == {"a", "b"}
+    assert race(a=a, b=[x / falls_to for x in (0.8, 0.1) * 4]) == {"a", "b"}
+    assert race(a=a, b=[x / falls_to for x in (1.5, 0.1) * 4]) == {"a"}
     assert race(a=a, b=[x / falls_to for x in (0.21, 0.61) * 4]) == {"a"}
 
 

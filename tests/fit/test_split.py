@@ -7,6 +7,7 @@ from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import find_spikes
 from spikefab.fit.recordings.stimuli import stimuli
 from spikefab.fit.scoring.split import Part, split
+from spikefab.fit.scoring.task import Task
 
 DT = 0.1
 
@@ -107,3 +108,20 @@ def test_short_or_nearly_silent_is_not_validated(samples, count):
     assert parts.held_out == ()
     assert "not validated" in parts.how
     assert parts.train == (Part(0, 0, samples),)
+
+
+def test_held_out_currents_beyond_those_of_the_training_are_told(membrane, steps):
+    def told(amplitudes, **more):
+        currents = [steps([a], DT)[0] for a in amplitudes]
+        voltages = [membrane(i, DT, 0.3, k) for k, i in enumerate(currents)]
+        return [
+            n for n in Task.of(Recording.from_arrays(voltages, currents, DT), DT, **more).notes if "Extrapolated" in n
+        ]
+
+    (note,) = told([0.2, 0.4])  # of two, the second is held out
+    assert note.startswith(
+        "Extrapolated: in 1 of 1 held-out sweeps the current is 0 to 0.4 nA, outside the 0 to 0.2 nA of the"
+    )
+    assert not told([0.2, 0.24, 0.28, 0.32])
+    assert not told([0.3, 0.32]) and told([0.3, 0.34])  # a little more is what a recorded current's noise does
+    assert not told([0.2, 0.4], held_out="none") and not told([0.2, 0.4], folds=2)

@@ -53,6 +53,17 @@ def test_float64_interpreted_or_compiled(dp, currents):
         assert value == pytest.approx(AdExNeuron.defaults()[n])
 
 
+def test_float64_interprets_sweeps_alone_or_together(dp, currents, monkeypatch):
+    engine = Float64(dp, interpreted=True)
+    row = engine.quantise(AdExNeuron.defaults())[0]
+    alone = engine.run(row, currents, BASELINES)
+    monkeypatch.setattr("spikefab.sim.engine.ONE_BY_ONE", 1)
+    together = engine.run(row, currents, BASELINES)
+    assert np.array_equal(alone.initial, together.initial)
+    for a, b in zip([*alone.voltage, *alone.spikes], [*together.voltage, *together.spikes], strict=True):
+        assert np.array_equal(a, b)
+
+
 def test_either_engine_stands_for_the_same_codes(dp, currents):
     """Values that codes stand for are kept by both, and a move of a coefficient is one code."""
     fixed, real = FixedPoint(dp), Float64(dp)

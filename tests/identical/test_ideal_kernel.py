@@ -70,6 +70,21 @@ def test_the_interpreted_ideal(kind_and_level):
     assert out.end == pytest.approx(end, rel=1e-8, abs=1e-8)
 
 
+def test_numbers_of_python_are_the_same_as_arrays(kind_and_level):
+    """Bit for bit, for the trace of one candidate under one current."""
+    kind, level = kind_and_level
+    dp = datapath(kind, 18, 0.1)
+    coefficients = ideal.real_coefficients(dp, kind.defaults())
+    current = level * np.random.default_rng(3).uniform(0, 2, STEPS)
+    begin = ideal.rest(dp, coefficients)
+    v, fired, end = ideal.run(dp, begin, coefficients, current)
+    arrays = ideal.run(
+        dp, {n: np.full(2, x) for n, x in begin.items()}, coefficients, np.stack([current, current], axis=1)
+    )
+    assert fired.any() and np.array_equal(v, arrays[0][:, 1]) and np.array_equal(fired, arrays[1][:, 1])
+    assert [*end.values()] == [x[1] for x in arrays[2].values()]
+
+
 @pytest.mark.parametrize("formats", [(16, 0.05, 0.5), (24, 0.5, 8.0)], ids=str)
 def test_one_step_from_anywhere(kind_and_level, formats):
     """Clamps, wraps and the ends of tables: states and coefficients from all that the registers hold."""
