@@ -34,12 +34,12 @@ RECORDINGS = (
     "neuroptimus/ca3_pc_v2_4_with_current.csv",
     "NWBShowcase/LantyerEtAl2018_180817_ME_9_CC.nwb",
 )
-CASES = ("steps", "tutorial", "repeats", "barrel", "two currents", "two currents, once")
+CASES = ("steps", "tutorial", "repeats", "barrel", "two currents", "one of each")
 # what is divided by what, and how large it may be
 WANTED = {
     ("steps", "script"): 0.8,
     ("tutorial", "script"): 0.15,
-    ("two currents", "two currents, once"): 1.3,
+    ("two currents", "one of each"): 1.3,
     ("steps, empty cache", "steps"): 2.0,
 }
 
@@ -54,9 +54,9 @@ def case(name: str) -> Recording:
     if name == "repeats":
         whole = read(data / "GIFFittingToolbox/gif_cell3_frozen_noise_9reps.nwb")
         return whole.select([k for k, s in enumerate(whole.sweeps) if len(s.voltage) * whole.dt > 15e3])
-    if name.startswith("two currents"):
+    if name in ("two currents", "one of each"):
         sets = [read(data / f"QSNMC2007/challengeA_set{n}_4reps.csv").resample(0.1) for n in ("04", "05")]
-        sweeps = [s for r in sets for s in r.sweeps[: 1 if name.endswith("once") else 4]]
+        sweeps = [s for r in sets for s in r.sweeps[: 4 if name == "two currents" else 1]]
         return Recording.from_arrays([s.voltage for s in sweeps], [s.current for s in sweeps], 0.1)
     return read(data / RECORDINGS[0 if name == "steps" else 2])
 
