@@ -13,6 +13,7 @@ from spikefab import parts
 from spikefab.boards import ports
 from spikefab.boards.table import BOARDS
 from spikefab.hw.models import MODELS
+from spikefab.sim.engine import INTERPRETED
 from spikefab.toolchain import cache
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +113,7 @@ def test_compiled_kernels_are_shown(spikefab, monkeypatch, tmp_path):
     assert found == {**dict.fromkeys(MODELS, (0, 0)), "LIFNeuron": (2, 1), "ThetaNeuron": (0, 1)}
     out = spikefab("doctor").out
     assert "LIFNeuron 2 1" in " ".join(out.split()) and "ThetaNeuron - 1" in " ".join(out.split())
-    assert "sweeps of more than 50,000 steps" in " ".join(out.split())
+    assert f"sweeps of more than {INTERPRETED:,} steps" in " ".join(out.split())
 
 
 def test_a_missing_package_is_still_told(spikefab, monkeypatch):
