@@ -151,7 +151,7 @@ def test_floor_and_ceiling_are_on_the_score(visit, studio, fitted, viewport):
     expect(page.locator("#fit-scale")).to_contain_text(floor, use_inner_text=True)
     assert re.search(r"score \d\.\d+ \((ceiling \d\.\d+, )?floor \d\.\d+\)", page.inner_text("#fit-overlay"))
     lines = page.locator("#ranking .score .line")
-    assert lines.count() == len(ranking["rows"])
+    expect(lines).to_have_count(len(ranking["rows"]))
     assert lines.first.is_visible() == (viewport["width"] > 640)
     assert lines.first.locator(".floor").count() == 1
 

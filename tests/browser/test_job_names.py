@@ -81,7 +81,8 @@ def test_a_link_opens_its_job(visit, two, viewport):
 def test_two_fits_of_one_recording_are_told_apart_in_deploy(visit, studio, two, viewport):
     page = visit(viewport)
     page.click("#tab-deploy")
-    page.wait_for_selector(f"#neuron option[value='{two[1]}:1']", state="attached")
+    for job in two:  # each comes when its ranking has been loaded
+        page.wait_for_selector(f"#neuron option[value='{job}:1']", state="attached")
     labels = [g.get_attribute("label") for g in page.locator("#neuron optgroup").all()]
     assert len(labels) == len(set(labels)) == 2 and all(re.search(r"cell\.csv · LIF.* · 20\d\d-", t) for t in labels)
     told = []

@@ -153,7 +153,7 @@ def test_the_same_import_twice_is_told(visit, studio, tmp_path, csv, cell, viewp
     again = name.replace(".csv", ".csv (2)")
     expect(page.locator("#alerts .banner")).to_contain_text(f"{again} is the same as {name}", use_inner_text=True)
     assert page.evaluate(SEEN, "#alerts .banner")
-    assert page.locator("#recordings li").count() == before + 1
+    expect(page.locator("#recordings li")).to_have_count(before + 1)
     page.reload()
     page.wait_for_selector(f"#recordings >> text={again}")
     for r in studio.studio.project.recordings():

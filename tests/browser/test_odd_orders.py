@@ -70,7 +70,7 @@ def test_every_file_that_needs_a_time_step_has_a_form(page, tmp_path):
         (tmp_path / name).write_text("\n".join(["V_mV,I_nA", *("-70.0,0.1",) * 4000]))
     page.set_input_files("#import-file", [tmp_path / name for name in names])
     page.wait_for_function("() => document.querySelectorAll('#refused form').length == 6")
-    assert page.locator("#alerts [role=alert]").count() == 6
+    expect(page.locator("#alerts [role=alert]")).to_have_count(6)
     ids = page.eval_on_selector_all("#refused [id]", "all => all.map(e => e.id)")
     assert len(ids) == len(set(ids))
     page.click("#import-retry")
@@ -79,8 +79,8 @@ def test_every_file_that_needs_a_time_step_has_a_form(page, tmp_path):
     form.locator("input").fill("0.25")
     form.get_by_text("Try again").click()
     page.wait_for_selector("#recordings >> text=bare3.csv")
-    assert page.locator("#refused form").count() == 5
-    assert page.locator("#alerts [role=alert]").count() == 5
+    expect(page.locator("#refused form")).to_have_count(5)
+    expect(page.locator("#alerts [role=alert]")).to_have_count(5)
     assert "bare3" not in page.inner_text("#alerts")
 
 

@@ -65,7 +65,7 @@ def test_story(visit, studio, cell, tmp_path):
     page.click("#fit-resume")
     page.wait_for_function("() => document.querySelector('#fit-state').innerText.includes('done')", timeout=MOST)
     rows = page.locator("#ranking tbody tr")
-    assert rows.count() == 2
+    expect(rows).to_have_count(2)
     assert rows.first.get_attribute("data-key") == "AdExNeuron"
     (job,) = studio.studio.jobs.all()
     (ranking,) = (e for _, e in studio.studio.jobs.events(job["id"]) if e["type"] == "ranking")
