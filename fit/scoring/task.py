@@ -29,6 +29,7 @@ LONG = 1_000_000
 SHORT = 250_000  # steps, about, of the part of long training data that the first stages of a search use
 MANY = 100_000  # steps of training data above which the screen of a search uses only a part
 FEW = 60_000  # steps, about, of the part that the screen uses
+MORE = 1.5  # factor by which a part of noise grows until it has SEEN spikes
 SEEN = 20  # number of spikes that the part of long training data must have at least, to be useful for a search
 
 
@@ -124,16 +125,20 @@ class Task:
         """The task with about `wanted` steps of training data if there are more than `most`; otherwise the task itself.
 
         Of noise, it keeps the beginning of each training part; of other stimuli some parts, from the one with the fewest
-        spikes to the one with the most, and so many that they have SEEN spikes. If all are needed, it is the task itself too.
+        spikes to the one with the most. It keeps more if they have less than SEEN spikes. If all are needed, it is the task itself.
         """
         parts = self.split.train
         total = sum(p.stop - p.start for p in parts)
         if total <= most:
             return self
         if self.noise:
-            kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * wanted / total)) for p in parts]
-            few = sum(len(self.part_spikes(p)) for p in kept) < SEEN
-            return self if few else replace(self, split=replace(self.split, train=tuple(kept)))
+            share = wanted / total
+            while share < 1:
+                kept = [replace(p, stop=p.start + math.ceil((p.stop - p.start) * share)) for p in parts]
+                if sum(len(self.part_spikes(p)) for p in kept) >= SEEN:
+                    return replace(self, split=replace(self.split, train=tuple(kept)))
+                share *= MORE
+            return self
         counts = [len(self.part_spikes(p)) for p in parts]
         order = sorted(range(len(parts)), key=counts.__getitem__)
         for n in range(max(2, round(len(parts) * wanted / total)), len(parts)):

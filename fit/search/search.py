@@ -1,8 +1,9 @@
 """The search for the parameters of one model.
 
 It has four stages: a screen of random (Sobol) points; runs of CMA-ES, an evolution strategy, from the best of them; narrower
-runs around the best result so far; and changes of single codes. The screen and the first 12 generations of each run of the
-second stage use only some of the training sweeps, and if the training data are long, so does the rest of the second stage.
+runs around the best result so far; and changes of single codes. With more than 100,000 steps of training data, the screen and the
+first 12 generations of each run of the second stage use only a part of them; with more than a million, so does the rest of that
+stage.
 
 With at most 50,000 steps of training data, a search spends its whole budget: where there are few spikes, each of them moves the
 loss by a jump, and other starts and narrower runs go on finding better results; and an evaluation costs little. With more, it
@@ -162,7 +163,7 @@ class Search:
 
     def _try(self, codes: np.ndarray) -> np.ndarray:
         """Losses (N,) of candidates (N, coefficients); the best one is remembered."""
-        codes, values, each = self._scored(codes)
+        codes, values, each = self._scored(codes, self._score)
         self.evaluations += len(codes)
         best = int(np.argmin(values))
         if values[best] < self.lowest:
@@ -178,17 +179,13 @@ class Search:
 
     def _glance(self, x: np.ndarray) -> np.ndarray:
         """Losses (N,) of points (N, dimensions) on the data of the screen, on which no candidate counts as the best one."""
-        score, self._score = self._score, self._few
-        try:
-            values = self._scored(self._space.codes(x))[1]
-        finally:
-            self._score = score
+        _, values, _ = self._scored(self._space.codes(x), self._few)
         self.evaluations += len(x)
         if self.progress is not None:
             self.progress(self.evaluations, self.lowest)
         return values
 
-    def _scored(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _scored(self, codes: np.ndarray, score: Loss) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The candidates with their best read-out, their losses, and those on each part of the data.
 
         Candidates and losses are from the journal if it has them; then there are no losses on the parts.
@@ -199,8 +196,8 @@ class Search:
             codes = codes.copy()
             codes[:, solved] = kept[:, 1:]
             return codes, kept[:, 0], None
-        done = self._score.read_out(codes)
-        each = self._score.each(done)
+        done = score.read_out(codes)
+        each = score.each(done)
         values = each.mean(axis=1)
         if self._journal is not None:
             self._journal.keep(codes, np.column_stack([values, done[:, solved]]))

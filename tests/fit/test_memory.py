@@ -87,9 +87,8 @@ def test_a_fit_that_takes_too_much_memory_is_refused_before_it_begins(task, monk
         RecordingError, match=r"40,000,000 steps takes about 5\.6 GB of memory, of which at most 4 GB are used: "
     ):
         require_memory_for_fit(40_000_000, 5)
-    monkeypatch.setattr(
-        "spikefab.fit.recordings.limits.MEMORY", 2.6e6
-    )  # between those of one model and of two in all folds
+    # more than a fit of one model takes, less than one of three models with folds
+    monkeypatch.setattr("spikefab.fit.recordings.limits.MEMORY", 2.6e6)
     told = []
     fit(task.recording, step=DT, models=["LIF"], budget=10, progress=False, notice=told.append)
     assert not any("memory" in text for text in told)

@@ -75,10 +75,8 @@ def test_loss_is_the_score_and_a_coarser_timing(dp, space, task):
     losses = loss(codes)
     for k in (int(np.argmin(losses)), 0, 1):
         result = assess(FixedPoint(dp), task, codes[k])
-        if (
-            max(map(len, result.spikes)) > loss.stacks[0].most
-        ):  # a train that is far too long has its timing at 1, unmeasured
-            continue
+        if max(map(len, result.spikes)) > loss.stacks[0].most:
+            continue  # a train that is far too long has its timing at 1, unmeasured
         total = 0.0
         for part in task.split.train:
             data, model = task.part_spikes(part), result.spikes[part.sweep]
@@ -185,7 +183,7 @@ def test_of_many_sweeps_the_quietest_and_the_strongest_come_first(task, little):
     assert short.split.held_out == task.split.held_out and short.measured is task.measured
 
 
-def test_of_noise_the_beginning_comes_first(membrane, little):
+def test_of_noise_the_beginning_comes_first(membrane, little, monkeypatch):
     current = np.random.default_rng(0).normal(0.25, 0.15, (2, 20_000)).repeat(10, axis=1)[:, :20_000]
     task = Task.of(
         Recording.from_arrays([membrane(i, DT, 0.3, 0) for i in current], current, DT), DT, "tail", anyway=True
@@ -194,12 +192,27 @@ def test_of_noise_the_beginning_comes_first(membrane, little):
     little(task)
     for whole, part in zip(task.split.train, task.shortened().split.train, strict=True):
         assert (part.sweep, part.start, part.stop) == (whole.sweep, 0, whole.stop // 2 + whole.stop % 2)
+    grows(task, monkeypatch)
 
 
-def test_few_spikes_are_seen_whole(task, little, monkeypatch):
-    little(task)
-    monkeypatch.setattr("spikefab.fit.scoring.task.SEEN", 1000)
+def grows(task, monkeypatch):
+    """With more spikes wanted than a part holds, the part is larger, and not all of the data."""
+
+    def held(task):
+        return sum(len(task.part_spikes(p)) for p in task.split.train), sum(p.stop for p in task.split.train)
+
+    (few, short), (every, whole) = held(task.shortened()), held(task)
+    assert 0 < few < every
+    monkeypatch.setattr("spikefab.fit.scoring.task.SEEN", few + 1)
+    more, longer = held(task.shortened())
+    assert few < more < every and short < longer < whole
+    monkeypatch.setattr("spikefab.fit.scoring.task.SEEN", every + 1)
     assert task.shortened() is task
+
+
+def test_of_steps_so_many_are_kept_that_they_have_spikes(task, little, monkeypatch):
+    little(task)
+    grows(task, monkeypatch)
 
 
 def test_what_was_searched_in_part_ends_on_the_whole(dp, task, little):
