@@ -223,7 +223,7 @@ class Search:
             self._use(self._whole)
             self._try(self._leading[: self.budget - self.evaluations])
             yield True
-        if self._whole_budget or not self._settled:
+        if not self._settled:
             yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
             yield from self._polish()
             yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
@@ -305,8 +305,7 @@ class Search:
             if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
                 self._settled = True
                 return
-            if len(own) > early and own[-1] <= pace[-1]:
-                pace = own
+            pace = own or pace  # a later run that comes here has found the best result
             among = points[:NEXT]
             apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)
             begun = np.concatenate([begun, among[[np.argmax(apart)]]])

@@ -95,7 +95,9 @@ def test_a_fit_that_takes_too_much_memory_is_refused_before_it_begins(task, monk
     monkeypatch.setattr("spikefab.fit.recordings.limits.NOTABLE", 1e6)
     fit(task.recording, step=DT, models=["LIF"], budget=10, progress=False, notice=told.append)
     assert "GB of memory." in told[0]
-    for more in ({"step": DT / 2}, {"models": ["LIF", "Lapicque", "Alpha"], "folds": 2}):
+    three = ["LIF", "Lapicque", "Alpha"]
+    fit(task.recording, step=DT, models=three, top_k=1, budget=10, progress=False)
+    for more in ({"step": DT / 2}, {"models": three, "folds": 2}):
         with pytest.raises(RecordingError, match="of which at most"):
             fit(task.recording, budget=10, progress=False, top_k=1, **{"step": DT, "models": ["LIF"], **more})
 
@@ -107,6 +109,9 @@ def test_the_voltage_of_a_model_that_is_not_returned_is_not_kept(task, monkeypat
     )
     fit(task.recording, dt=DT, models=["LIF", "Lapicque", "Izhikevich"], budget=64, top_k=1)
     assert sorted(kept) == [0, 0, 6]
+    monkeypatch.undo()  # a fold is judged with the voltages of all models
+    (best,) = fit(task.recording, dt=DT, models=["LIF", "Lapicque", "Izhikevich"], budget=64, top_k=1, folds=2)
+    assert best.held_out is not None and len(best.voltages) == 6
 
 
 def test_a_trace_takes_the_memory_of_its_voltages(task):

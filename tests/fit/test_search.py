@@ -362,6 +362,48 @@ def test_a_run_begins_on_some_sweeps(long, monkeypatch):
     assert not glances
 
 
+# The losses of the generations of a run, the first GROWN_UP of them on some sweeps.
+BEGINNING = [*np.linspace(0.05, 0.02, GROWN_UP)]
+FALLING = [*BEGINNING, *np.linspace(0.9, 0.2, 40), *[0.2] * 30]
+PATIENCE = STALLED // POPULATION + 1  # generations without improvement
+
+
+@pytest.mark.parametrize(
+    ("runs", "lengths"),
+    [
+        ([FALLING, [0.03] * 40], [GROWN_UP + 40 + PATIENCE, GROWN_UP]),  # behind on some sweeps
+        ([FALLING, [*BEGINNING, *np.linspace(0.93, 0.6, 30)]], [GROWN_UP + 40 + PATIENCE, GROWN_UP + 4]),  # and on all
+        (
+            [FALLING, [*BEGINNING, *[0.1] * 40], [*BEGINNING, *[0.2] * 40]],
+            [GROWN_UP + 40 + PATIENCE, GROWN_UP + 1 + PATIENCE, GROWN_UP + 1],
+        ),
+    ],
+    ids=["behind on some sweeps", "behind on all", "the pace is that of the best"],
+)
+def test_how_long_a_run_lasts(long, monkeypatch, runs, lengths):
+    for name, steps in (("task.MANY", 10_000), ("task.FEW", 20_000)):
+        monkeypatch.setattr(f"spikefab.fit.scoring.{name}", steps)
+    lasted = []
+
+    def scripted(self, point, sigma, until, seed, cov=None, early=0):
+        assert early == GROWN_UP
+        lasted.append(0)
+        for loss in runs[len(lasted) - 1]:
+            self.evaluations += POPULATION
+            lasted[-1] += 1
+            if lasted[-1] > early:
+                self.lowest = min(self.lowest, loss)
+            yield point + 1, loss  # elsewhere than the best candidate
+
+    monkeypatch.setattr(Search, "_generations", scripted)
+    dp = datapath(MODELS["LIFNeuron"], 18, DT, long.i_span)
+    found = Search(FixedPoint(dp), long, budget=20_000, seed=0)
+    found._use(found._part)
+    for _ in found._wide(np.random.default_rng(0).random((8, len(found._space.names))), lambda: 10**9, 0):
+        pass
+    assert found._settled and lasted == lengths
+
+
 def test_a_run_that_comes_to_where_the_best_one_is_ends(long, monkeypatch):
     dp = datapath(MODELS["QuadraticIFNeuron"], 18, DT, long.i_span)
     found = search(dp, long, budget=20_000, seed=1)

@@ -6,7 +6,7 @@ import pytest
 from spikefab.fit.recordings.recording import Recording
 from spikefab.fit.recordings.spikes import find_spikes
 from spikefab.fit.recordings.stimuli import stimuli
-from spikefab.fit.scoring.split import Part, split
+from spikefab.fit.scoring.split import Part, Split, extrapolated, split
 from spikefab.fit.scoring.task import Task
 
 DT = 0.1
@@ -125,3 +125,21 @@ def test_held_out_currents_beyond_those_of_the_training_are_told(membrane, steps
     assert not told([0.2, 0.24, 0.28, 0.32])
     assert not told([0.3, 0.32]) and told([0.3, 0.34])  # a little more is what a recorded current's noise does
     assert not told([0.2, 0.4], held_out="none") and not told([0.2, 0.4], folds=2)
+
+
+@pytest.mark.parametrize(
+    ("held", "noise", "said"),
+    [
+        ((-0.4, 0.3), False, "-0.4 to 0.3 nA, outside the -0.1 to 0.5 nA"),
+        ((-0.15, 0.55), False, None),  # within a tenth of the range
+        ((0.0, 0.7), False, "0 to 0.7 nA, outside"),
+        ((0.0, 0.7), True, None),  # a rare peak of a noise
+    ],
+)
+def test_either_side_of_the_trained_range_and_rare_peaks_of_noise(held, noise, said):
+    trained, other = np.full(10_000, 0.2), np.full(10_000, 0.2)
+    trained[:2000], trained[2000:4000] = -0.1, 0.5
+    other[:50], other[50:100] = held
+    recording = Recording.from_arrays([np.full(10_000, -70.0)] * 2, [trained, other], DT)
+    found = extrapolated(recording, Split((Part(0, 0, 10_000),), (Part(1, 0, 10_000),), ""), noise)
+    assert (said is None and not found) or said in found[0]

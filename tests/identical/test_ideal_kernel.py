@@ -83,6 +83,18 @@ def test_numbers_of_python_are_the_same_as_arrays(kind_and_level):
     )
     assert fired.any() and np.array_equal(v, arrays[0][:, 1]) and np.array_equal(fired, arrays[1][:, 1])
     assert [*end.values()] == [x[1] for x in arrays[2].values()]
+    # one step from anything that the registers hold: clamps, wraps and the ends of tables
+    rng = np.random.default_rng(4)
+    some = {n: rng.uniform(q.lo, q.hi, 300) * q.lsb for n, q in [*dp.coefficients.items(), *dp.states.items()]}
+    every = ideal.run(dp, some, some, rng.uniform(-4, 4, (1, 300)))
+    again = np.random.default_rng(4)
+    for q in (*dp.coefficients.values(), *dp.states.values()):
+        again.uniform(q.lo, q.hi, 300)
+    for k, i in enumerate(again.uniform(-4, 4, 300)):
+        one = {n: x[k] for n, x in some.items()}
+        v, fired, end = ideal.run(dp, one, one, [i])
+        assert (v[0], fired[0]) == (every[0][0, k], every[1][0, k])
+        assert [*end.values()] == [x[k] for x in every[2].values()]
 
 
 @pytest.mark.parametrize("formats", [(16, 0.05, 0.5), (24, 0.5, 8.0)], ids=str)
