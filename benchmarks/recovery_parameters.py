@@ -100,9 +100,8 @@ def outside(name: str, p: Params, task: Task) -> list[str]:
     found = []
     for n in dp.params:
         if n in p and n not in unsearched(dp.params):
-            low, high = bounds(dp, n, task.measured)
-            per = p[dp.model.spec.having(Role.CAPACITANCE)[0]] if dp.params[n].per_nF is not None else 1.0
-            value = p[n] / per
-            if not low <= value <= high:
+            q = dp.params[n].quantity
+            low, high = bounds(dp, n, task.measured) if q is None else q.bounds
+            if not low <= (p[n] if q is None else q.there(p[n], p)) <= high:
                 found.append(n)
     return found

@@ -1,7 +1,7 @@
 """The declarations of a model: its states, its parameters with their roles, and the traits of the model."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -81,6 +81,30 @@ class State:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a search varies in the place of a parameter, because a fit depends on it more directly. Values may be arrays.
+
+    A search whose model has quantities with `in_turn` varies in turn the parameters themselves, in one run, and these in the next.
+
+    text    the quantity, for people, such as "{}/C"; {} stands for the parameter
+    of      the parameter on which it depends, declared before; or the parameter itself
+    bounds  lowest and highest value that is searched
+    there   (value, p) -> quantity; p has all parameters
+    back    (quantity, p) -> value; p has the parameters declared before
+    log     searched on a logarithmic scale
+    in_turn  see above
+    """
+
+    text: str
+    of: str
+    bounds: tuple[float, float]
+    there: Callable[[Any, Any], Any]
+    back: Callable[[Any, Any], Any]
+    log: bool = False
+    in_turn: bool = False
+
+
+@dataclass(frozen=True)
 class Param:
     """A physical parameter.
 
@@ -88,13 +112,13 @@ class Param:
     unit       physical unit
     bounds     lowest and highest possible value
     free       searched by default; otherwise measured in the recording and refined at the end of the search
-    log        searched on a logarithmic scale
+    log        searched on a logarithmic scale, if it has no `quantity`
     source     where the default comes from
     doc        meaning, for people
     register   conversion to the coefficient that the hardware holds; None: the parameter is its own coefficient
     role       what it means, if a recording tells something about it
     per_input  the bounds are those of the product with the span of the input
-    per_nF     bounds of a conductance divided by the capacitance, within which it is searched
+    quantity   what is searched in its place
     only       (setting, value) of the model with which the parameter exists; None: always
     """
 
@@ -108,15 +132,28 @@ class Param:
     register: Conversion | None = None
     role: Role | None = None
     per_input: bool = False
-    per_nF: tuple[float, float] | None = None
+    quantity: Quantity | None = None
     only: tuple[str, Any] | None = None
 
 
 def conductance(
-    name: str, default: float, bounds: tuple[float, float], *, fastest: float, log: bool = True, **more: Any
+    name: str,
+    default: float,
+    bounds: tuple[float, float],
+    *,
+    fastest: float,
+    per_nF: tuple[float, float] | None = None,
+    log: bool = True,
+    **more: Any,
 ) -> Param:
-    """A conductance g, uS, whose coefficient `name` is dt g/C. C must be declared before it. `fastest`: smallest C/g, ms."""
-    return Param(default, "uS", bounds, log=log, register=dt_times(name, over="C", fastest=fastest), **more)
+    """A conductance g, uS, whose coefficient `name` is dt g/C. C must be declared before it.
+
+    fastest  smallest C/g, ms
+    per_nF   bounds of g/C, if that is searched in its place
+    """
+    ratio = per_nF and Quantity("{}/C", "C", per_nF, lambda g, p: g / p["C"], lambda x, p: x * p["C"], log)
+    register = dt_times(name, over="C", fastest=fastest)
+    return Param(default, "uS", bounds, log=log, quantity=ratio or None, register=register, **more)
 
 
 class Names:

@@ -3,15 +3,17 @@
 It has four stages: a screen of random (Sobol) points; runs of CMA-ES, an evolution strategy, from the best of them; narrower
 runs around the best result so far; and changes of single codes. With more than 100,000 steps of training data, the screen and the
 first 12 generations of each run of the second stage use only a part of them; with more than a million, so does the rest of that
-stage.
+stage. Where good fits of a model may lie on a ridge, it declares quantities along it (`hw.spec.Quantity.in_turn`), and every second
+run of the second stage varies these in the place of their parameters.
 
 With at most 50,000 steps of training data, a search spends its whole budget: where there are few spikes, each of them moves the
 loss by a jump, and other starts and narrower runs go on finding better results; and an evaluation costs little. With more, it
 ends when it has converged:
 * A run of the second stage is abandoned when it has not lowered its loss by 1 % within 1,000 evaluations. One from another start
   is also abandoned when after 12 generations or more it is 5 % behind where the best run was after as many, or when its best
-  point is worse than the best one and within 5 % of the searched range (rms) of it: it would end there. When a run from another
-  start, far from those before, has not lowered the best loss by 1 %, the third stage begins.
+  point is worse than the best one and within 5 % of the searched range (rms) of it: it would end there. (This does not hold for
+  the first run that varies quantities.) When a run from another start, far from those before, has not lowered the best loss by
+  1 %, the third stage begins.
 * The third stage is one run, which goes on where the best one was, now on all training data. It ends when the best loss has not
   fallen by 0.5 % within 700 evaluations. If the second stage has used all training data, there is no third: it finds nothing more.
 * The fourth stage ends when no change of a code lowers the loss.
@@ -98,10 +100,17 @@ class Search:
             lossy = hashlib.blake2b(digests, digest_size=12).hexdigest()
             self._journal = Journal(journal / f"{dp.model.__name__}-{lossy}-{seed}.losses")
         names = freedom.searched(dp.model.__name__, dp.params)
-        self._space = Space.of(engine, names, task.measured, self._constants, freedom.bounds)
+        spaces = [
+            Space.of(engine, names, task.measured, self._constants, freedom.bounds, turned=turned)
+            for turned in (False, True)
+        ]
+        self._space = spaces[0]
+        # in which CMA-ES runs in turn
+        self._spaces = spaces[: 1 + (spaces[0].quantities != spaces[1].quantities)]
         self.codes = self._space.codes(self._space.point(self._constants))[0]
         self.loss = self.lowest = np.inf
-        self._spread: tuple[float, np.ndarray] | None = None  # sigma and covariance of CMA-ES when it found `codes`
+        self._found_in = self._space  # the space of the run that found `codes`,
+        self._spread: tuple[float, np.ndarray] | None = None  # and its sigma and covariance then
         self._parts: np.ndarray | None = None  # losses of `codes` on each part of the training data, if they are known
         self.evaluations, self._settled, self._converged = 0, False, False
         self._leading, self._losses = self.codes[:0].reshape(0, len(self.codes)), np.empty(0)
@@ -141,7 +150,7 @@ class Search:
 
         Only this parameter changes; the others keep the values of the best candidate.
         """
-        there = self._point(self.codes)
+        there = self._point(self.codes, self._space)
         away = np.concatenate([-STRIDES[::-1], [0.0], STRIDES])
         points = np.repeat(there[None], len(there) * len(away), axis=0)
         points[np.arange(len(points)), np.repeat(np.arange(len(there)), len(away))] += np.tile(away, len(there))
@@ -157,9 +166,9 @@ class Search:
             found[name] = (float(values[low]), float(values[high]))
         return found
 
-    def _evaluate(self, x: np.ndarray) -> np.ndarray:
-        """Losses (N,) of points (N, dimensions) of the search space."""
-        return self._try(self._space.codes(x))
+    def _evaluate(self, x: np.ndarray, space: Space) -> np.ndarray:
+        """Losses (N,) of points (N, dimensions) of a space."""
+        return self._try(space.codes(x))
 
     def _try(self, codes: np.ndarray) -> np.ndarray:
         """Losses (N,) of candidates (N, coefficients); the best one is remembered."""
@@ -177,9 +186,9 @@ class Search:
             self.progress(self.evaluations, self.lowest)
         return values
 
-    def _glance(self, x: np.ndarray) -> np.ndarray:
-        """Losses (N,) of points (N, dimensions) on the data of the screen, on which no candidate counts as the best one."""
-        _, values, _ = self._scored(self._space.codes(x), self._few)
+    def _glance(self, x: np.ndarray, space: Space) -> np.ndarray:
+        """Losses (N,) of points (N, dimensions) of a space on the data of the screen; no candidate counts as the best one."""
+        _, values, _ = self._scored(space.codes(x), self._few)
         self.evaluations += len(x)
         if self.progress is not None:
             self.progress(self.evaluations, self.lowest)
@@ -209,14 +218,14 @@ class Search:
         x = _screened(self._space, self._constants, points, seed)
         found = []
         for part in np.array_split(x, max(1, points // 256)):
-            found.append(self._evaluate(part))
+            found.append(self._evaluate(part, self._space))
             yield True
         order = np.argsort(np.concatenate(found), kind="stable")
         x = x[order[:POPULATION]]
         if self._score is not self._part and self.evaluations < self.budget:
             self._use(self._part)
             x = x[: self.budget - self.evaluations]
-            x = x[np.argsort(self._evaluate(x), kind="stable")]
+            x = x[np.argsort(self._evaluate(x, self._space), kind="stable")]
             yield True
         yield from self._wide(x, lambda: int(REFINE * self.budget), seed)
         if self._score is not self._whole and self.evaluations < self.budget:
@@ -224,55 +233,56 @@ class Search:
             self._try(self._leading[: self.budget - self.evaluations])
             yield True
         if not self._settled:
-            yield from self._narrow(self._point(self.codes), lambda: int(POLISH * self.budget), seed + 1)
+            yield from self._narrow(lambda: int(POLISH * self.budget), seed + 1)
             yield from self._polish()
-            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 2)
+            yield from self._narrow(lambda: self.budget, seed + 2)
             return
         if self._part is not self._whole:
-            yield from self._narrow(self._point(self.codes), lambda: self.budget, seed + 1)
+            yield from self._narrow(lambda: self.budget, seed + 1)
         yield from self._polish()
 
     def _use(self, score: Loss) -> None:
         """Change to other training data. Losses on the data before cannot be compared with those on it."""
         self._score, self.lowest = score, np.inf
 
-    def _point(self, codes: np.ndarray) -> np.ndarray:
-        """The point of the search space that corresponds to a candidate."""
-        return self._space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
+    def _point(self, codes: np.ndarray, space: Space) -> np.ndarray:
+        """The point of a space that corresponds to a candidate."""
+        return space.point({n: float(v) for n, v in self.engine.dequantise(codes).items()})
 
-    def _distance(self, point: np.ndarray) -> float:
-        """The distance (rms over the dimensions) of a point of the search space from the best candidate."""
-        return float(np.sqrt(np.mean((point - self._point(self.codes)) ** 2)))
+    def _distance(self, point: np.ndarray, space: Space) -> float:
+        """The distance (rms over the dimensions) of a point of a space from the best candidate."""
+        return float(np.sqrt(np.mean((point - self._point(self.codes, space)) ** 2)))
 
     def _generations(
         self,
         point: np.ndarray,
+        space: Space,
         sigma: float,
         until: Callable[[], int],
         seed: int,
         cov: np.ndarray | None = None,
         early: int = 0,
     ) -> Iterator[tuple[np.ndarray, float]]:
-        """Run CMA-ES (with margin) from a point until it converges or `until()` evaluations are spent.
+        """Run CMA-ES (with margin) from a point of a space until it converges or `until()` evaluations are spent.
 
         sigma is the initial standard deviation, cov the initial covariance in units of sigma^2. The first `early` generations
         are compared on the data of the screen. Yields the best point of each generation, and its loss.
         """
         from .evolution import Evolution
 
-        cube = np.tile([0.0, 1.0], (len(self._space.names), 1))
+        cube = np.tile([0.0, 1.0], (len(space.names), 1))
         # if the mean were on a side of the cube, CMA-ES would resample endlessly
         run = Evolution(
-            np.clip(point, 0.02, 0.98), sigma, cube, self._space.steps, seed=seed, population_size=POPULATION, cov=cov
+            np.clip(point, 0.02, 0.98), sigma, cube, space.steps, seed=seed, population_size=POPULATION, cov=cov
         )
         while (left := until() - self.evaluations) > 0 and not run.should_stop():
             scored, told = run.ask_all()
             before = self.lowest
-            values = self._glance(scored[:left]) if early > 0 else self._evaluate(scored[:left])
+            values = (self._glance if early > 0 else self._evaluate)(scored[:left], space)
             early -= 1
             best = int(np.argmin(values))
             if self.lowest < before:
-                self._spread = run.spread
+                self._found_in, self._spread = space, run.spread
             yield scored[best], float(values[best])
             if len(values) == POPULATION:
                 run.tell_all(told, values)
@@ -280,7 +290,8 @@ class Search:
     def _wide(self, points: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
         """Runs of CMA-ES from several points of the screen (sorted, best first), each until it stops improving.
 
-        Each run starts at the point, among the NEXT best, that is farthest from the starts of earlier runs.
+        Each run starts at the point, among the NEXT best, that is farthest from the starts of earlier runs. If the model has
+        quantities that are searched in turn, every second run is in the space of these.
         """
         born, begun = 0, points[:1]
         early = 0 if self._few is self._score or self._whole_budget else GROWN_UP
@@ -288,7 +299,9 @@ class Search:
         while until() > self.evaluations:
             born += 1
             lowest, since, before, own = np.inf, self.evaluations, self.lowest, list[float]()
-            for at, loss in self._generations(begun[-1], SIGMA, until, 1000 * seed + born, early=early):
+            space = self._spaces[(born - 1) % len(self._spaces)]
+            begin = space.point({n: v[0] for n, v in self._space.physical(begun[-1:]).items()})
+            for at, loss in self._generations(begin, space, SIGMA, until, 1000 * seed + born, early=early):
                 yield True
                 if len(own) == early:  # losses on other data than those before
                     lowest, since = np.inf, self.evaluations
@@ -297,9 +310,9 @@ class Search:
                     lowest, since = loss, self.evaluations
                 elif self.evaluations - since >= STALLED:
                     break
-                if born > 1 and len(own) >= GROWN_UP and not self._whole_budget:
+                if born > len(self._spaces) and len(own) >= GROWN_UP and not self._whole_budget:
                     behind = own[-1] > BEHIND * pace[min(len(own), len(pace)) - 1]
-                    there = len(own) > early and loss > self.lowest and self._distance(at) < SAME
+                    there = len(own) > early and loss > self.lowest and self._distance(at, space) < SAME
                     if behind or there:
                         break
             if born > 1 and not self._whole_budget and not _improved(before, self.lowest, GAIN):
@@ -310,16 +323,17 @@ class Search:
             apart = np.linalg.norm(among[:, None] - begun[None], axis=2).min(axis=1)
             begun = np.concatenate([begun, among[[np.argmax(apart)]]])
 
-    def _narrow(self, point: np.ndarray, until: Callable[[], int], seed: int) -> Iterator[bool]:
+    def _narrow(self, until: Callable[[], int], seed: int) -> Iterator[bool]:
         """Narrower runs of CMA-ES around the best point, each from the best point of the run before."""
-        born, lowest = 0, np.inf
+        space = self._found_in
+        point, born, lowest = self._point(self.codes, space), 0, np.inf
         mark, since = self.lowest, self.evaluations
         while until() > self.evaluations:
             born += 1
             sigma, cov = SIGMA_REFINE if born == 1 else SIGMA_REFINE / 2, None
             if self._settled and self._spread is not None:
                 sigma, cov = min(sigma, WIDER * self._spread[0]), self._spread[1]
-            for at, loss in self._generations(point, sigma, until, 1000 * seed + born, cov):
+            for at, loss in self._generations(point, space, sigma, until, 1000 * seed + born, cov):
                 yield True
                 if loss < lowest:
                     point, lowest = at, loss

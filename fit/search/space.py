@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from spikefab.fit.features.measured import Measured
 from spikefab.hw.datapath import Datapath
-from spikefab.hw.spec import Role
+from spikefab.hw.spec import Quantity, Role
 from spikefab.sim.engine import Engine
 
 FACTOR = 3.0  # C, R and tau are searched within this factor of their measured value
@@ -21,15 +22,10 @@ JUMP = (-0.2, 0.6)  # bounds for what a spike adds to adaptation and recovery, i
 
 
 def bounds(dp: Datapath, name: str, m: Measured) -> tuple[float, float]:
-    """The range in which a parameter is searched: around its measured value, within its bounds.
-
-    For a conductance with bounds per capacitance, it is the range of the ratio.
-    """
+    """The range in which a parameter is searched, if it has no quantity: around its measured value, within its bounds."""
     param = dp.params[name]
     lo, hi = param.bounds
     role = param.role
-    if param.per_nF is not None:
-        return param.per_nF
     # A refractory time is searched in its full bounds, up to 30 ms: in a model without a slow after-hyperpolarisation, a long
     # one takes its place. LIF on the steps of 18713001.abf has a held-out score of 0.43 in this way, 0.49 with at most 8 ms.
     if role in PASSIVE and m.passive:
@@ -82,24 +78,19 @@ def start(dp: Datapath, m: Measured) -> dict[str, float]:
     for name, p in dp.params.items():
         value = None if p.role is None else known.get(p.role)
         found[name] = p.default if value is None else float(np.clip(value, *p.bounds))
+    defaults = {name: p.default for name, p in dp.params.items()}
     for name, p in dp.params.items():  # conductances keep the default ratio to the capacitance
-        if p.per_nF is not None:
-            capacitance = _capacitance(dp)
-            found[name] = p.default / dp.params[capacitance].default * found[capacitance]
+        if p.quantity is not None and p.quantity.of in dp.params:
+            found[name] = float(p.quantity.back(p.quantity.there(p.default, defaults), found))
     return found
-
-
-def _capacitance(dp: Datapath) -> str:
-    """The name of the capacitance, to which the bounds `per_nF` of conductances refer."""
-    return dp.model.spec.having(Role.CAPACITANCE)[0]
 
 
 @dataclass(frozen=True)
 class Space:
     """The space of a search: the searched parameters (`names`) with their ranges, and the values of the others.
 
-    A point is a row of numbers 0..1, one for each searched parameter. Where `log` is set, the scale is logarithmic; where
-    `ratio` is set, the searched quantity is the parameter divided by the capacitance.
+    A point is a row of numbers 0..1, one for each searched parameter. Where `log` is set, the scale is logarithmic.
+    `quantities` are searched in the place of the parameters that they are given for; ranges and scales are theirs.
     """
 
     engine: Engine
@@ -107,7 +98,7 @@ class Space:
     lo: np.ndarray
     hi: np.ndarray
     log: np.ndarray
-    ratio: np.ndarray
+    quantities: Mapping[str, Quantity]
     others: Mapping[str, float]
 
     @classmethod
@@ -118,20 +109,42 @@ class Space:
         m: Measured,
         others: Mapping[str, float],
         given: Mapping[str, tuple[float, float]] | None = None,
+        *,
+        turned: bool = False,
     ) -> "Space":
-        """The space for the parameters `names`. `given` are ranges that the user has chosen."""
+        """The space for the parameters `names`. `given` are ranges that the user has chosen.
+
+        turned  whether quantities that are searched in turn with their parameters are searched, instead of these
+        """
         params, given = engine.params, given or {}
-        ends = [given[n] if n in given else bounds(engine.dp, n, m) for n in names]
+        quantities = dict[str, Quantity]()
+        for n in names:
+            q = params[n].quantity
+            if q is None or q.of not in params or n in given or (q.in_turn and not turned):
+                continue
+            # not if it depends on a parameter whose own quantity is not searched, as the user has chosen its range or value
+            if q.of in {n, *quantities} or params[q.of].quantity is None:
+                quantities[n] = q
+        ends = [
+            given[n] if n in given else quantities[n].bounds if n in quantities else bounds(engine.dp, n, m)
+            for n in names
+        ]
         lo, hi = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
-        log = np.array([params[n].log for n in names])
-        ratio = np.array([params[n].per_nF is not None and n not in given for n in names])
-        return cls(engine, names, lo, hi, log, ratio, {n: v for n, v in others.items() if n not in names})
+        log = np.array([(quantities.get(n) or params[n]).log for n in names])
+        return cls(engine, names, lo, hi, log, quantities, {n: v for n, v in others.items() if n not in names})
 
     def box(self, params: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-        """(lo, hi) of each searched parameter. Ranges of conductances depend on C, which is taken from `params`."""
-        scale = np.where(self.ratio, params[self._per] if self._per else 1.0, 1.0)
-        ends = zip(self.names, self.lo * scale, self.hi * scale, strict=True)
-        return {name: (float(lo), float(hi)) for name, lo, hi in ends}
+        """(lo, hi) of each searched parameter. That of a parameter with a quantity depends on others, taken from `params`."""
+        found = {}
+        for name, *ends in zip(self.names, self.lo, self.hi, strict=True):
+            low, high = sorted(float(self._value(name, end, params)) for end in ends)
+            found[name] = (low, high)
+        return found
+
+    def _value(self, name: str, x: Any, params: Mapping[str, Any]) -> Any:
+        """The value of a parameter from what is searched: itself, or a quantity that depends on the others in `params`."""
+        q = self.quantities.get(name)
+        return x if q is None else np.clip(q.back(x, params), *self.engine.params[name].bounds)
 
     def physical(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """name -> (N,), the physical parameters of points (N, dimensions)."""
@@ -141,22 +154,22 @@ class Space:
         found = {n: value[:, k] for k, n in enumerate(self.names)} | {
             n: np.full(len(x), v) for n, v in self.others.items()
         }
-        return found | {n: found[n] * found[self._per] for n, r in zip(self.names, self.ratio, strict=True) if r}
+        for n in self.quantities:
+            found[n] = self._value(n, found[n], found)
+        return found
 
     def point(self, params: Mapping[str, float]) -> np.ndarray:
         """The point (dimensions,) of given parameters. Values outside their range are moved to its nearest end."""
-        value = np.array([params[n] for n in self.names])
-        if self.ratio.any():
-            value[self.ratio] /= params[self._per]
-        value = np.clip(value, self.lo, self.hi)
+        value = np.clip(self._searched(params), self.lo, self.hi)
         x = (value - self.lo) / (self.hi - self.lo)
         x[self.log] = (np.log(value[self.log]) - self._logs[0]) / (self._logs[1] - self._logs[0])
         return x
 
-    @property
-    def _per(self) -> str:
-        """The name of the parameter by which dimensions that are ratios are divided; "" if there are none."""
-        return _capacitance(self.engine.dp) if self.ratio.any() else ""
+    def _searched(self, params: Mapping[str, Any]) -> np.ndarray:
+        """(dimensions, ...) what is searched, of given parameters: their values, or the quantities in their place."""
+        return np.array(
+            [self.quantities[n].there(params[n], params) if n in self.quantities else params[n] for n in self.names]
+        )
 
     @property
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -182,8 +195,8 @@ class Space:
             legal &= (codes[:, k] >= q.lo) & (codes[:, k] <= q.hi)
         with np.errstate(all="ignore"):
             params, kept = self.engine.dequantise(codes), self.engine.dequantise(around)
-        for k, name in enumerate(self.names):
-            value, kept_value = (p[name] / p[self._per] if self.ratio[k] else p[name] for p in (params, kept))
+            values, kept_values = self._searched(params), self._searched(kept)
+        for k, (value, kept_value) in enumerate(zip(values, kept_values, strict=True)):
             # the code nearest to an end of the range may stand for a value slightly beyond it
             legal &= (value >= min(self.lo[k], kept_value)) & (value <= max(self.hi[k], kept_value))
         for name in self.others:

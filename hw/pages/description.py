@@ -123,12 +123,15 @@ def free(model: type[Neuron]) -> list[str]:
 # -- the tables ------------------------------------------------------------------------------------------------------
 
 
-def _span(p: Param) -> str:
+def _span(name: str, p: Param) -> str:
     """The bounds of a parameter as text."""
     text = "{:g} .. {:g}".format(*p.bounds)
     if p.per_input:
         text = f"({text})/i_span"
-    return text if p.per_nF is None else f"{text}; {p.per_nF[0]:g} .. {p.per_nF[1]:g} a nF"
+    q = p.quantity
+    if q is None:
+        return text
+    return f"{text}; {'in turn ' if q.in_turn else ''}{q.text.format(name)} {q.bounds[0]:g} .. {q.bounds[1]:g}"
 
 
 def _parameters(model: type[Neuron]) -> Listing:
@@ -139,13 +142,16 @@ def _parameters(model: type[Neuron]) -> Listing:
             "Bounds over i_span are divided by the input's span in nA, "
             f"{model.i_span:g} unless another is given: what is bounded is the effect of the strongest current."
         )
-    if any(p.per_nF is not None for p in params.values()):
-        notes.append("Bounds a nF are those of the conductance over the capacitance: a search keeps within them.")
+    kinds = {p.quantity.in_turn for p in params.values() if p.quantity is not None}
+    if False in kinds:
+        notes.append("Where bounds of a combination are given too, a search varies that one, and keeps within them.")
+    if True in kinds:
+        notes.append("Combinations that are given with `in turn` are varied by every second run of a search.")
     every = {**params, **{n: p for n, p in model.spec.every.items() if isinstance(p, Param) and n not in params}}
     return Listing(
         "Parameters",
         ("parameter", "unit", "meaning", "kind", "default", "bounds"),
-        [(n, p.unit, p.doc, _kind(p), f"{p.default:g}", _span(p)) for n, p in every.items()],
+        [(n, p.unit, p.doc, _kind(p), f"{p.default:g}", _span(n, p)) for n, p in every.items()],
         4,
         " ".join(notes),
     )
@@ -259,7 +265,7 @@ def _differences(model: type[Neuron], variant: type[Neuron]) -> str:
     changed = []
     for n, p in other.items():
         if n in base and p != base[n]:
-            moved = "" if p.bounds == base[n].bounds else f" within {_span(p)}"
+            moved = "" if p.bounds == base[n].bounds else f" within {_span(n, p)}"
             changed.append(f"{n} {p.default:g}{moved}")
     parts = [f"has {', '.join(added)}"] * bool(added) + [f"defaults {', '.join(changed)}"] * bool(changed)
     return "; ".join(parts) or "the same parameters"

@@ -49,21 +49,28 @@ def space(dp, task):
 def test_box_lies_in_what_is_possible(dp, task):
     for name, param in dp.params.items():
         lo, hi = bounds(dp, name, task.measured)
-        if param.per_nF is None:
-            assert param.bounds[0] <= lo < hi <= param.bounds[1]
+        assert param.bounds[0] <= lo < hi <= param.bounds[1]
         assert param.bounds[0] <= start(dp, task.measured)[name] <= param.bounds[1]
 
 
-def test_cube_and_parameters_are_one_map(space):
+@pytest.mark.parametrize("turned", [False, True])
+def test_cube_and_parameters_are_one_map(space, turned, task):
+    space = Space.of(space.engine, space.names, task.measured, space.others, turned=turned)
     x = np.random.default_rng(0).random((50, len(space.names)))
     physical = space.physical(x)
-    for k, row in enumerate(x):
-        assert space.point({n: v[k] for n, v in physical.items()}) == pytest.approx(row, abs=1e-9)
+    inside = np.ones(len(x), dtype=bool)
+    for n in space.names:  # a value that leaves its bounds is moved to them
+        inside &= ~np.isin(physical[n], space.engine.params[n].bounds)
+    assert inside.sum() >= 20
+    for k in np.flatnonzero(inside):
+        assert space.point({n: v[k] for n, v in physical.items()}) == pytest.approx(x[k], abs=1e-9)
     corners = space.physical(np.array([np.zeros(len(space.names)), np.ones(len(space.names))]))
     for k, name in enumerate(space.names):
-        if space.ratio[k]:
-            corners[name] = corners[name] / corners["C"]
-        assert corners[name] == pytest.approx([space.lo[k], space.hi[k]])
+        value, ends, free = corners[name], np.array([space.lo[k], space.hi[k]]), np.array([True, True])
+        if name in space.quantities:
+            free = ~np.isin(value, space.engine.params[name].bounds)
+            value = space.quantities[name].there(value, corners)
+        assert value[free] == pytest.approx(ends[free])
     assert np.array_equal(space.codes(x + 5), space.codes(np.ones_like(x)))  # outside is the nearest side
 
 
@@ -343,10 +350,10 @@ def test_a_run_begins_on_some_sweeps(long, monkeypatch):
     dp = datapath(MODELS["LIFNeuron"], 18, DT, long.i_span)
     glances, glance = [], Search._glance
 
-    def noted(self, x):
+    def noted(self, x, space):
         before = self.lowest, self.codes
         glances.append((self.evaluations, len(self._few.length) / len(self._whole.length)))
-        values = glance(self, x)
+        values = glance(self, x, space)
         assert before == (self.lowest, self.codes) or np.array_equal(before[1], self.codes)
         return values
 
@@ -385,7 +392,7 @@ def test_how_long_a_run_lasts(long, monkeypatch, runs, lengths):
         monkeypatch.setattr(f"spikefab.fit.scoring.{name}", steps)
     lasted = []
 
-    def scripted(self, point, sigma, until, seed, cov=None, early=0):
+    def scripted(self, point, space, sigma, until, seed, cov=None, early=0):
         assert early == GROWN_UP
         lasted.append(0)
         for loss in runs[len(lasted) - 1]:
@@ -402,6 +409,31 @@ def test_how_long_a_run_lasts(long, monkeypatch, runs, lengths):
     for _ in found._wide(np.random.default_rng(0).random((8, len(found._space.names))), lambda: 10**9, 0):
         pass
     assert found._settled and lasted == lengths
+
+
+def test_runs_are_in_turn_in_both_spaces_and_the_last_in_that_of_the_best(long, monkeypatch):
+    spaces, real = [], Search._generations
+
+    def watched(self, point, space, *args, **more):
+        spaces.append((space, None if self._spread is None else self._found_in))
+        yield from itertools.islice(real(self, point, space, *args, **more), 14)
+
+    monkeypatch.setattr(Search, "_generations", watched)
+    dp = datapath(MODELS["GLIFNeuron"], 18, DT, long.i_span)
+    found = Search(FixedPoint(dp), long, budget=12_000, seed=0, whole_budget=True)
+    found.run(12_000)
+    plain, turned = found._spaces
+    assert (plain.quantities.keys(), turned.quantities.keys()) == (set(), {"kappa", "alpha_2"})
+    wide = int(0.6 * 12_000 - 1024) // (14 * POPULATION)
+    assert [s for s, _ in spaces[:wide]] == [(plain, turned)[k % 2] for k in range(wide)]
+    assert all(s is best for s, best in spaces[wide + 1 :]) and len(spaces) > wide + 2
+
+
+@pytest.mark.parametrize("freedom", [Freedom(bounds={"kappa": (0.2, 1.2)}), Freedom(fixed={"kappa": 0.5})])
+def test_a_range_or_a_value_of_the_users_is_searched_as_it_is(long, freedom):
+    dp = datapath(MODELS["GLIFNeuron"], 18, DT, long.i_span)
+    found = Search(FixedPoint(dp), long, budget=1000, seed=0, freedom=freedom)
+    assert found._spaces == [found._space] and not found._space.quantities
 
 
 def test_a_run_that_comes_to_where_the_best_one_is_ends(long, monkeypatch):

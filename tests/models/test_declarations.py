@@ -52,7 +52,18 @@ def test_roles(model):
     assert (Role.OFFSET in held) == (Role.SCALE in held)
     for p in model.params().values():
         assert p.role is None or p.role.value.endswith(f", {p.unit}")
-        assert p.per_nF is None or Role.CAPACITANCE in held
+
+
+@EVERY
+def test_quantities_are_of_parameters_declared_before_and_invert(model):
+    params = model.params()
+    defaults = {name: p.default for name, p in params.items()}
+    for k, p in enumerate(params.values()):
+        if p.quantity is not None:
+            assert p.quantity.of in [*params][: k + 1]
+            quantity = p.quantity.there(p.default, defaults)
+            assert p.quantity.bounds[0] <= quantity <= p.quantity.bounds[1]
+            assert p.quantity.back(quantity, defaults) == pytest.approx(p.default)
 
 
 @pytest.mark.parametrize(
