@@ -15,6 +15,10 @@ coefficients, the input and constants are ready at clock 0. The operations take:
 
 Each multiplier can start one product per clock. If more products are possible, the one that is followed by the longest
 chain of operations starts first. `length` is the clock in which all outputs are ready.
+
+With an `interval` the schedule is one of a pipeline, in which a step of another neuron begins every so many clocks: a multiplier
+that starts a product in clock t is taken in all clocks that differ from t by a multiple of the interval. As nothing in a step
+depends on the step before it in the pipeline, any interval of at least (products / multipliers) clocks has a schedule.
 """
 
 from collections.abc import Callable
@@ -34,12 +38,14 @@ class Schedule:
     ready[n]  first clock in which its result can be read
     unit[n]   number of the multiplier, if the operation is a product
     length    clock in which all outputs are ready
+    interval  clocks after which the next step begins; None if it begins after all others
     """
 
     start: dict[int, int]
     ready: dict[int, int]
     unit: dict[int, int]
     length: int
+    interval: int | None = None
 
 
 def clocks(trace: Trace, index: int) -> int:
@@ -76,7 +82,7 @@ CLOCKS: dict[type[ops.Operation], Callable[[Trace, int], int]] = {
 
 
 @cache
-def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
+def schedule(trace: Trace, multipliers: int = 1, interval: int | None = None) -> Schedule:
     """The schedule of a trace on `multipliers` shared multipliers."""
     live = trace.live()
     users = trace.users()
@@ -91,6 +97,9 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
     start: dict[int, int] = {}
     ready: dict[int, int] = {}
     unit: dict[int, int] = {}
+    if interval is not None and len(products) > multipliers * interval:
+        raise AssertionError(f"{len(products)} products do not fit {multipliers} multipliers in {interval} clocks")
+    taken: set[tuple[int, int]] = set()  # (clock, multiplier)
     waiting = list(live)
     clock = 0
     while waiting:
@@ -106,9 +115,12 @@ def schedule(trace: Trace, multipliers: int = 1) -> Schedule:
         able = [
             i for i in blocked if i in products and all(ready.get(a, clock + 1) <= clock for a in trace.nodes[i].args)
         ]
-        for m, i in enumerate(sorted(able, key=lambda i: (-tail[i], i))[:multipliers]):
+        slot = clock if interval is None else clock % interval
+        idle = [m for m in range(multipliers) if (slot, m) not in taken]
+        for m, i in zip(idle, sorted(able, key=lambda i: (-tail[i], i)), strict=False):
             start[i], ready[i], unit[i] = clock, clock + clocks(trace, i), m
+            taken.add((slot, m))
             blocked.remove(i)
         waiting = blocked
         clock += 1
-    return Schedule(start, ready, unit, max(ready[i] for i in trace.outputs.values()))
+    return Schedule(start, ready, unit, max(ready[i] for i in trace.outputs.values()), interval)

@@ -9,6 +9,7 @@ one to write states and outputs. The clock that delivers a result also accepts t
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import reduce
 from typing import Any
 
@@ -91,15 +92,28 @@ class Logic:
     def _multiplier(self, unit: int, product: Signal) -> None:
         """A shared multiplier, whose operand registers are loaded as scheduled."""
         a, b = (Signal(signed(self.trace.word), name=f"factor_{unit}_{side}") for side in "ab")
+        factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}
         with self.m.Switch(self.clock):
-            for i in sorted(i for i, u in self.plan.unit.items() if u == unit):
-                with self.m.Case(self.plan.start[i]):
-                    x, y = self._args(i)
+            for clock, (x, y) in sorted(factors.items()):
+                with self.m.Case(clock):
                     self.m.d.sync += [a.eq(x), b.eq(y)]
         self.m.d.sync += product.eq(a * b)
 
+    def _counted(self, clock: int) -> int:
+        """What the counter shows in a clock of the schedule."""
+        return clock
+
+    def _load(self, held: Signal, expression: Any, clock: int, once: bool = False) -> None:
+        """Let a register hold an expression from the end of a clock of the schedule on. `once`: it has another value later."""
+        with self.m.If(self.clock == clock) if once else nullcontext():
+            self.m.d.sync += held.eq(expression)
+
     def _args(self, index: int) -> list:
-        return [self.values[a] for a in self.trace.nodes[index].args]
+        return [self._at(a, self.plan.start[index]) for a in self.trace.nodes[index].args]
+
+    def _at(self, index: int, clock: int) -> Any:
+        """The value of an operation that is read in a clock: here it stays until the end of the step."""
+        return self.values[index]
 
     def _aligned(self, index: int) -> list:
         """The last two operands of an operation, brought to a common binary point."""
@@ -109,10 +123,10 @@ class Logic:
         """A signal that has the name of the operation."""
         return Signal(shape, name=f"{self.trace.nodes[index].op.label}_{index}{suffix}")
 
-    def _clocked(self, index: int, expression, shape: Shape | None = None) -> Signal:
+    def _clocked(self, index: int, expression) -> Signal:
         """A register that holds the expression."""
-        held = self._named(index, shape or shape_of(self.trace.intervals[index]))
-        self.m.d.sync += held.eq(expression)
+        held = self._named(index, shape_of(self.trace.intervals[index]))
+        self._load(held, expression, self.plan.ready[index] - 1)
         return held
 
     def _wired(self, index: int, expression) -> Signal:
@@ -133,13 +147,12 @@ class Logic:
         return self._args(index)[0]
 
     def _floor(self, op: ops.Floor, index: int):
-        (a,) = self.trace.nodes[index].args
-        return self._wired(index, self.values[a] >> self.trace.nodes[a].q.f_bits)
+        (x,), (source,) = self._args(index), self.trace.formats(index)
+        return self._wired(index, x >> source.f_bits)
 
     def _frac(self, op: ops.Frac, index: int):
-        (a,) = self.trace.nodes[index].args
-        bits = self.trace.nodes[a].q.f_bits
-        return self._wired(index, self.values[a] & ((1 << bits) - 1))
+        (x,), (source,) = self._args(index), self.trace.formats(index)
+        return self._wired(index, x & ((1 << source.f_bits) - 1))
 
     def _add(self, op: ops.Add, index: int):
         a, b = self._aligned(index)
@@ -189,14 +202,10 @@ class Logic:
         shape = shape_of(before_saturation(self.trace, index))
         # round half up: add the highest bit that is dropped; if the shift is wider than the operand, it is the sign bit
         value = (x >> shift) + x.shift_right(shift - 1)[:1] if rounds(self.trace, index) else x << -shift
-        if follows_product(self.trace, index):
-            held = self._named(index, shape, "_product")
-            with self.m.If(self.clock == self.plan.start[index]):
-                self.m.d.sync += held.eq(value)
-            return held, shape
-        if rounds(self.trace, index):
-            held = self._named(index, shape, "_rounded")
-            self.m.d.sync += held.eq(value)
+        product = follows_product(self.trace, index)
+        if product or rounds(self.trace, index):
+            held = self._named(index, shape, "_product" if product else "_rounded")
+            self._load(held, value, self.plan.start[index], once=product)
             return held, shape
         return value, shape
 
@@ -226,17 +235,22 @@ class Logic:
         clamped = Mux(z > last, last, clamped) if hi > last else clamped
         (x,), (source,) = self._args(index), self.trace.formats(index)
         self.m.d.comb += [z.eq(x >> source.f_bits), port.addr.eq(clamped)]
+        self._read(port, self.plan.start[index])
         return port.data
 
+    def _read(self, port: Any, clock: int) -> None:
+        """Let a port read its memory at the end of a clock of the schedule; here it may read in all of them."""
+
     def _shift(self, op: ops.Shift, index: int):
-        x, n = self._args(index)
-        distance = Signal(distance_bits(self.trace, index), name=f"distance_{index}")
-        self.m.d.comb += distance.eq(n - op.least)
-        for k in range(len(distance)):
+        x, _ = self._args(index)
+        for k in range(distance_bits(self.trace, index)):
+            clock = self.plan.start[index] + k
+            distance = Signal(distance_bits(self.trace, index), name=f"distance_{index}_{k}")
+            self.m.d.comb += distance.eq(self._at(self.trace.nodes[index].args[1], clock) - op.least)
             widest = shape_of(self.trace.intervals[index])
             grown = Shape(min(widest.width, len(x) + (1 << k)), widest.signed)
             stage = self._named(index, grown, f"_{k}")
-            self.m.d.sync += stage.eq(Mux(distance[k], x << (1 << k), x))
+            self._load(stage, Mux(distance[k], x << (1 << k), x), clock)
             x = stage
         return x
 

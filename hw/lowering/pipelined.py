@@ -1,0 +1,118 @@
+"""Translates a trace to a pipeline, in which a step of another neuron begins every few clocks.
+
+Every operation has its own logic and register, as in `shared`, and the schedule says in which clock. With an interval of 1, the
+registers take a new value in each clock. With a longer one they take it in one clock of each interval, and hold it for an interval:
+operations that read a value within that time need no register more. Only for those that read it later is it handed on, from
+register to register, one for each interval. What depends on the coefficients alone is the same for all steps and never handed on.
+
+Multipliers are shared by the products of a step, as many as fit the interval: `multipliers_for` says how few will do.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+
+from spikefab.hw import ops
+from spikefab.hw.trace import Trace
+
+from .schedule import Schedule, clocks
+from .shared import RULES, Logic
+
+
+def products(trace: Trace) -> int:
+    """The number of products in a step."""
+    return sum(isinstance(trace.nodes[i].op, ops.Mul) for i in trace.live())
+
+
+def interval_for(trace: Trace, multipliers: int) -> int:
+    """The shortest interval, in clocks, with so many multipliers."""
+    return max(1, -(-products(trace) // multipliers))
+
+
+def multipliers_for(trace: Trace, interval: int) -> int:
+    """The fewest multipliers with which a step can begin every `interval` clocks."""
+    return max(1, -(-products(trace) // interval))
+
+
+class Pipeline(Logic):
+    """The logic of a pipeline. `outputs` are the signals of the outputs, by name, in the clock `plan.length` of their step.
+
+    m          module to which the logic is added
+    plan       schedule with an interval
+    registers  input operation -> signal: coefficients that do not change while steps are computed; and of the states, the
+               current and the coefficients in `own`, what they are in clock 0 of a step and until the next one begins
+    phase      clock of the schedule modulo the interval; not read if that is 1
+    own        names of the coefficients that each step has for itself
+    """
+
+    def __init__(
+        self,
+        m: Module,
+        trace: Trace,
+        plan: Schedule,
+        registers: Mapping[ops.Input, Any],
+        phase: Any,
+        own: frozenset[str] = frozenset(),
+    ):
+        assert plan.interval is not None
+        self.interval, self.own = plan.interval, own
+        self.fixed = self._fixed(trace)
+        self.handed: dict[int, list[Signal]] = {}  # a value and its copies, one interval later each
+        self.later: dict[tuple[int, int], Any] = {}  # of wires: by their index and that of the interval
+        self.moved: dict[int, int] = {}  # wires that are read later, and when
+        super().__init__(m, trace, plan, dict(registers), phase)
+        self.outputs = {name: self._at(i, plan.length) for name, i in trace.outputs.items()}
+
+    def _fixed(self, trace: Trace) -> set[int]:
+        """The operations whose result is the same in all steps."""
+        fixed = set[int]()
+        for i in trace.live():
+            op, args, _ = trace.nodes[i]
+            coefficient = isinstance(op, ops.Input) and op.kind == "coefficient" and op.name not in self.own
+            if coefficient or isinstance(op, ops.Const) or (args and fixed.issuperset(args)):
+                fixed.add(i)
+        return fixed
+
+    def _at(self, index: int, clock: int) -> Any:
+        if index in self.fixed:
+            return self.values[index]
+        op = self.trace.nodes[index].op
+        late = (clock - self.plan.ready[index]) // self.interval
+        if isinstance(op, ops.Mul):
+            assert clock == self.plan.ready[index], "a product is read at once"
+        if late == 0:
+            return self.values[index]
+        # a wire is drawn again from what its operand is then
+        if not isinstance(op, ops.Input | ops.Lookup) and clocks(self.trace, index) == 0:
+            if (index, late) not in self.later:
+                self.moved[index] = clock
+                self.later[index, late] = RULES[type(op)](self, op, index)
+                del self.moved[index]
+            return self.later[index, late]
+        chain = self.handed.setdefault(index, [self.values[index]])
+        while len(chain) <= late:
+            copy = Signal(chain[0].shape(), name=f"{op.label}_{index}_later_{len(chain)}")
+            self._load(copy, chain[-1], self.plan.ready[index] - 1)
+            chain.append(copy)
+        return chain[late]
+
+    def _args(self, index: int) -> list:
+        clock = self.moved.get(index, self.plan.start[index])
+        return [self._at(a, clock) for a in self.trace.nodes[index].args]
+
+    def _counted(self, clock: int) -> int:
+        return clock % self.interval
+
+    def _now(self, clock: int) -> AbstractContextManager[None]:
+        """The clocks in which the phase is that of a clock of the schedule."""
+        return nullcontext() if self.interval == 1 else self.m.If(self.clock == self._counted(clock))
+
+    def _load(self, held: Signal, expression: Any, clock: int, once: bool = False) -> None:
+        with self._now(clock):
+            self.m.d.sync += held.eq(expression)
+
+    def _read(self, port: Any, clock: int) -> None:
+        if self.interval > 1:
+            self.m.d.comb += port.en.eq(self.clock == self._counted(clock))

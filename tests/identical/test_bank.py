@@ -1,0 +1,233 @@
+"""Banks of neurons: their hardware, simulated, against the reference, with random registers and random pauses."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from spikefab.errors import UsageError
+from spikefab.hw.bank import Bank
+from spikefab.hw.datapath import datapath
+from spikefab.hw.lowering.pipelined import interval_for, products
+from spikefab.hw.models import MODELS
+from spikefab.sim import reference
+
+SEED = 20
+
+
+def hostile(rng, q, count):
+    """Codes anywhere in a format, its ends among them."""
+    return np.where(rng.random(count) < 0.1, rng.choice([q.lo, q.hi], count), rng.integers(q.lo, q.hi + 1, count))
+
+
+def simulated(bank, currents, *, idle, before=None, after=None, beside=None):
+    """What the results of a bank are: {port: list}. `currents` are offered in order, each after a pause with chance `idle`."""
+    ports = ["o_neuron", "o_v", "o_spike", *(f"state_{n}" for n in bank.datapath.states)]
+    found = {port: [] for port in ports}
+    rng = np.random.default_rng(SEED)
+    wanted = len(currents) * (bank.count if bank.broadcast else 1)
+    clocks = []
+
+    async def bench(ctx):
+        if before is not None:
+            await before(ctx)
+        waiting = [int(code) for code in currents]
+        offered = False
+        for clock in range(40 + 40 * wanted * bank.interval + bank.latency):
+            offered = bool(waiting) and (offered or rng.random() >= idle)
+            ctx.set(bank.i_valid, offered)
+            ctx.set(bank.i, waiting[0] if offered else int(rng.integers(-100, 100)))
+            taken = offered and ctx.get(bank.i_ready)
+            await ctx.tick()
+            if taken:
+                waiting.pop(0)
+                offered = False
+            if ctx.get(bank.o_valid):
+                clocks.append(clock)
+                for port in ports:
+                    found[port].append(ctx.get(getattr(bank, port)))
+                if len(clocks) == wanted:
+                    break
+        ctx.set(bank.i_valid, 0)
+        if after is not None:
+            await ctx.tick()
+            await after(ctx)
+
+    simulator = Simulator(bank)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    if beside is not None:
+        simulator.add_testbench(beside, background=True)
+    simulator.run()
+    return {port: np.array(values) for port, values in found.items()}, np.array(clocks)
+
+
+def agree(bank, codes, states, currents, found):
+    """All results equal the reference's. currents (steps,) or (steps, count); codes (count, coefficients)."""
+    dp, steps = bank.datapath, len(currents)
+    each = np.broadcast_to(currents[:, None], (steps, bank.count)) if currents.ndim == 1 else currents
+    v, spikes, path = reference.run(dp, states, codes, each)
+    assert np.array_equal(found["o_neuron"].reshape(steps, -1), np.tile(np.arange(bank.count), (steps, 1)))
+    assert np.array_equal(found["o_v"].reshape(v.shape), v)
+    assert np.array_equal(found["o_spike"].reshape(v.shape), spikes)
+    for k, name in enumerate(dp.states):
+        assert np.array_equal(found[f"state_{name}"].reshape(v.shape), path[:, :, k]), name
+    return spikes
+
+
+def made(name, rng, *, word=18, count=5, own=(), **more):
+    """A bank with random registers; the coefficients of `own` differ by neuron."""
+    dp = datapath(MODELS[name], word)
+    coefficients = np.stack([np.full(count, hostile(rng, q, 1)[0]) for q in dp.coefficients.values()], axis=-1)
+    for k, coefficient in enumerate(dp.coefficients):
+        if coefficient in own:
+            coefficients[:, k] = hostile(rng, dp.coefficients[coefficient], count)
+    states = np.stack([hostile(rng, q, count) for q in dp.states.values()], axis=-1)
+    neuron = MODELS[name](word=word, codes=dict(zip(dp.coefficients, map(int, coefficients[0]), strict=True)))
+    given = {n: coefficients[:, k] for k, n in enumerate(dp.coefficients) if n in own}
+    return Bank(neuron, count, own=given, initial=states, **more), coefficients, states
+
+
+@pytest.mark.parametrize("multipliers", [1, 2, 1000])
+@pytest.mark.parametrize("name", MODELS)
+def test_equals_the_reference(name, multipliers):
+    rng = np.random.default_rng([SEED, multipliers])
+    dp = datapath(MODELS[name], 18)
+    multipliers = min(multipliers, products(dp.trace))
+    own = rng.choice([*dp.coefficients], 2, replace=False)
+    bank, codes, states = made(name, rng, multipliers=multipliers, own=own)
+    assert bank.interval == interval_for(dp.trace, multipliers)
+    currents = hostile(rng, dp.current, 12)
+    found, _ = simulated(bank, currents, idle=0.3)
+    agree(bank, codes, states, currents, found)
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_a_current_for_all_or_for_each(bits, broadcast):
+    rng = np.random.default_rng([SEED, bits])
+    bank, codes, states = made("IzhikevichNeuron", rng, word=bits, broadcast=broadcast, multipliers=2, count=7)
+    currents = hostile(rng, bank.datapath.current, 70).reshape(10, 7)[:, 0 if broadcast else slice(None)]
+    found, _ = simulated(bank, currents.ravel(), idle=0.2)
+    agree(bank, codes, states, currents, found)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8, 9, 20, 40])
+@pytest.mark.parametrize("multipliers", [1, 5])
+def test_any_number_of_neurons(count, multipliers):
+    """With fewer neurons than the pipeline has room for, a neuron waits for its last step; with more, none ever waits."""
+    rng = np.random.default_rng([SEED, count])
+    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=multipliers, count=count)
+    currents = hostile(rng, bank.datapath.current, 6)
+    found, clocks = simulated(bank, currents, idle=0)
+    agree(bank, codes, states, currents, found)
+    between = np.diff(clocks)
+    assert (between >= bank.interval).all()
+    if count >= bank.in_flight:
+        assert (between == bank.interval).all()
+    elif bank.broadcast:
+        # a neuron's next step begins when its last one is written
+        assert clocks[count] - clocks[0] >= bank.latency
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_every_interval(name):
+    """ceil(products / multipliers) clocks, for 1, 2 and 4 multipliers, and a latency as promised."""
+    rng = np.random.default_rng(SEED)
+    for multipliers in (1, 2, 4):
+        bank, *_ = made(name, rng, multipliers=multipliers, count=70)
+        trace = bank.datapath.trace
+        assert bank.count >= bank.in_flight
+        assert bank.interval == max(1, -(-products(trace) // multipliers)) == interval_for(trace, multipliers)
+        _, clocks = simulated(bank, hostile(rng, bank.datapath.current, 2), idle=0)
+        assert (np.diff(clocks) == bank.interval).all() and len(clocks) == 140
+
+
+def test_registers_are_written_and_states_are_shown_between_sweeps():
+    rng = np.random.default_rng(SEED)
+    own = "k_u", "d"
+    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=1, own=own, count=6)
+    dp = bank.datapath
+    writes = [(int(rng.integers(bank.count)), r) for r in dp.registers for _ in range(3)]
+    values = [int(hostile(rng, r.format, 1)[0]) for _, r in writes]
+
+    async def before(ctx):
+        for (neuron, register), value in zip(writes, values, strict=True):
+            ctx.set(bank.cfg_neuron, neuron)
+            ctx.set(bank.cfg_addr, register.address)
+            ctx.set(bank.cfg_data, value)
+            ctx.set(bank.cfg_valid, 1)
+            await ctx.tick().until(bank.cfg_ready)
+            ctx.set(bank.cfg_valid, 0)
+            if rng.random() < 0.5:
+                await ctx.tick()
+
+    for (neuron, register), value in zip(writes, values, strict=True):
+        if register.kind == "state":
+            states[neuron, [*dp.states].index(register.name)] = value
+        else:
+            k = [*dp.coefficients].index(register.name)
+            codes[neuron if register.name in own else slice(None), k] = value
+
+    shown = []
+
+    async def after(ctx):
+        await ctx.tick().repeat(bank.latency)
+        for neuron in range(bank.count):
+            ctx.set(bank.cfg_neuron, neuron)
+            await ctx.tick().repeat(2)
+            shown.append([ctx.get(getattr(bank, f"kept_{name}")) for name in dp.states])
+
+    currents = hostile(rng, dp.current, 5)
+    found, _ = simulated(bank, currents, idle=0.1, before=before, after=after)
+    agree(bank, codes, states, currents, found)
+    *_, path = reference.run(dp, states, codes, np.broadcast_to(currents[:, None], (5, bank.count)))
+    assert np.array_equal(shown, path[-1])
+
+
+def test_a_write_waits_for_the_end_of_a_sweep():
+    rng = np.random.default_rng(SEED)
+    bank, codes, states = made("LIFNeuron", rng, count=6)
+    dp = bank.datapath
+    threshold = next(r for r in dp.registers if r.name == "V_th")
+    new, k = int(hostile(rng, threshold.format, 1)[0]), [*dp.coefficients].index("V_th")
+    currents, waited = hostile(rng, dp.current, 8), []
+
+    async def offered(ctx):
+        ctx.set(bank.cfg_addr, threshold.address)
+        ctx.set(bank.cfg_data, new)
+
+    # the write is offered in the middle of the first sweep
+    async def meddle(ctx):
+        await ctx.tick().repeat(6)
+        ctx.set(bank.cfg_valid, 1)
+        while not ctx.get(bank.cfg_ready):
+            waited.append(ctx.get(bank.o_neuron))
+            await ctx.tick()
+        await ctx.tick()
+        ctx.set(bank.cfg_valid, 0)
+
+    found, _ = simulated(bank, currents, idle=0, before=offered, beside=meddle)
+    v, _, path = reference.run(dp, states, codes, np.broadcast_to(currents[:1, None], (1, 6)))
+    assert np.array_equal(found["o_v"][:6], v[0])
+    codes[:, k] = new
+    v, *_ = reference.run(dp, path[0], codes, np.broadcast_to(currents[1:, None], (7, 6)))
+    assert np.array_equal(found["o_v"][6:], v.ravel())
+    assert len(waited) > 3
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"count": 1}, "2 neurons or more"),
+        ({"count": 2.5}, "2 neurons or more"),
+        ({"interval": 2, "multipliers": 2}, "every 3 clocks"),
+        ({"own": {"k_x": [1, 2, 3]}}, "no coefficient k_x"),
+        ({"own": {"d": [1, 2]}}, "3 whole numbers"),
+        ({"own": {"d": [1, 2, 2**40]}}, "3 whole numbers"),
+        ({"own": {"d": [1, 2, 0.5]}}, "3 whole numbers"),
+        ({"initial": np.zeros((2, 2), int)}, r"shape \(3, 2\)"),
+    ],
+)
+def test_refused(more, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        Bank(MODELS["IzhikevichNeuron"](), **{"count": 3, **more})
