@@ -14,8 +14,9 @@ from spikefab.errors import UsageError
 
 from . import ops
 from .fixed import Q
+from .lowering.lifetimes import shortened
 from .lowering.pipelined import Pipeline, interval_for
-from .lowering.schedule import schedule
+from .lowering.schedule import SHORT, Timing, schedule
 from .neuron import Neuron
 
 
@@ -32,7 +33,7 @@ class Bank(wiring.Component):
     | `cfg_valid` `cfg_ready` | in, out | 1 | a register is written when both are high, which is only between sweeps |
     | `cfg_neuron` | in | unsigned | of which neuron, if it is a state or a coefficient in `own` |
     | `cfg_addr` `cfg_data` | in | | address and code, see `datapath.registers` |
-    | `kept_NAME` | out | signed | state of `cfg_neuron` between sweeps, two clocks after it was given |
+    | `kept_NAME` | out | signed | state of `cfg_neuron` between sweeps, `timing.read` + 1 clocks after it was given |
 
     A sweep computes one step of every neuron. With `broadcast`, one current is taken at the beginning of a sweep, for all; without
     it, one for each neuron. A step can begin every `interval` clocks, and its result comes `latency` clocks after its current.
@@ -48,6 +49,7 @@ class Bank(wiring.Component):
         *,
         multipliers: int = 1,
         interval: int | None = None,
+        timing: Timing = SHORT,
         broadcast: bool = True,
         own: Mapping[str, ArrayLike] | None = None,
         initial: ArrayLike | None = None,
@@ -57,6 +59,7 @@ class Bank(wiring.Component):
         count        number of neurons, 2 or more
         multipliers  how many multipliers the pipeline has
         interval     clocks from one step to the next; None: the fewest
+        timing       registers inside multipliers, memories and saturations, of which some devices have more
         broadcast    whether a current is for all neurons
         own          coefficient -> codes (count,), of coefficients that each neuron has for itself
         initial      (count, states) codes at the start; None: those of the neuron
@@ -72,7 +75,7 @@ class Bank(wiring.Component):
             raise UsageError(
                 f"with {multipliers} multipliers a step can begin every {least} clocks, not every {interval}."
             )
-        self.plan = schedule(dp.trace, multipliers, interval or least)
+        self.plan = shortened(dp.trace, schedule(dp.trace, multipliers, interval or least, timing), own or ())
         self.reset_codes = neuron.reset_codes
         self.own = {name: self._codes(name, dp.coefficients.get(name), codes) for name, codes in (own or {}).items()}
         states = np.tile([*neuron.initial.values()], (count, 1)) if initial is None else np.asarray(initial)
@@ -122,19 +125,24 @@ class Bank(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from a current to the result of its step."""
-        return self.plan.length + 2
+        return self.lead + self.plan.length + 1
 
     @property
     def in_flight(self) -> int:
         """The number of steps that are in the pipeline when it is full: with fewer neurons, it is not."""
-        return (self.plan.length + 1) // self.interval + 1
+        return (self.lead + self.plan.length + 1) // self.interval + 1
+
+    @property
+    def lead(self) -> int:
+        """Clocks from a current to clock 0 of the schedule, in which the state is there as well."""
+        return 1 + self.plan.timing.read
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return _Elaborated(self).m
 
 
 class _Words:
-    """A memory with a word for each neuron: fields, one after the other, and its two ports."""
+    """A memory with a word for each neuron, and its two ports. `fields` are the parts of the word that was read, by name."""
 
     def __init__(self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]):
         rows, at = np.zeros(len(next(iter(codes.values()))), dtype=object), 0
@@ -144,19 +152,21 @@ class _Words:
         memory = Memory(shape=unsigned(at), depth=len(rows), init=[*rows], attrs={"ram_style": "block"})
         m.submodules[name] = memory
         self.reads, self.writes = memory.read_port(), memory.write_port()
+        self.word = Signal(at, name=f"{name}_word")
         self.fields, at = {}, 0
         for field, q in formats.items():
             self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
-            m.d.comb += self.fields[field].eq(self.reads.data[at : at + q.width])
+            m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
             at += q.width
 
 
 class _Elaborated:
     """The module of a bank.
 
-    Clock 0 of a step is the one after its current was taken. In the clock before it, the state is read; the result is written in
-    the clock `plan.length`. A counter shows the clock modulo the interval. For each interval that a step is in the pipeline there
-    is a register that tells whether there is one.
+    A step begins when its current is taken, `lead` clocks before clock 0. Then the address of the neuron is in a
+    register, then its state is read. In the clock `plan.length` the results are ready, in the next one they are at the ports, and
+    are written from there. A counter shows the clock modulo the interval. For each interval that a step is in the pipeline there is
+    a register that tells whether there is one.
     """
 
     def __init__(self, bank: Bank):
@@ -167,38 +177,71 @@ class _Elaborated:
             m.d.sync += self.phase.eq(self.phase + 1)
             with m.If(self.phase == interval - 1):
                 m.d.sync += self.phase.eq(0)
-        self.begins = Signal()  # a step begins in the next clock
-        self.reading, self.writing = Signal(range(bank.count)), Signal(range(bank.count))  # neurons
-        self.states = _Words(m, "states", dp.states, bank.initial)
+        self.begins = Signal()
+        self.quiet = Signal(init=1)  # no step is going on, since the last clock
+        self.writes = Signal()  # a register is written, between sweeps, for which no step begins
+        self.neuron = Signal(range(bank.count))  # that begins next
+        self.address = Signal(range(bank.count))  # of the memory
+        m.d.sync += self.address.eq(Mux(self.begins, self.neuron, bank.cfg_neuron))
+        self.states = self._words("states", dp.states, bank.initial)
         owned = {name: dp.coefficients[name] for name in bank.own}
-        self.own = _Words(m, "own", owned, bank.own) if owned else None
+        self.own = self._words("own", owned, bank.own) if owned else None
         self.coefficients = [
             (r, Signal(signed(r.format.width), init=code, name=f"coefficient_{r.name}"))
             for r, code in zip(dp.registers, bank.reset_codes, strict=True)
             if r.kind == "coefficient" and r.name not in bank.own
         ]
         outputs = self._pipeline()
-        done = Signal()
-        # in each interval of the pipeline: whether there is a step
+        # the step of this clock, and those behind it in the pipeline
         steps = Signal(plan.length // interval + 1)
-        m.d.comb += done.eq(self._in(plan.length) & steps[-1])
+        begun = self._later(self.begins, "begun")
         with m.If(self._in(-1)):
-            m.d.sync += steps.eq(Cat(self.begins, steps))
-        self._memory(outputs, done, self._sequence(done))
-        m.d.sync += [bank.o_valid.eq(done), bank.o_neuron.eq(self.writing)]
+            m.d.sync += steps.eq(Cat(begun, steps))
+        m.d.sync += bank.o_valid.eq(self._in(plan.length) & steps[-1])
         m.d.sync += [bank.o_v.eq(outputs[".v"]), bank.o_spike.eq(outputs[".spike"])]
         m.d.sync += [getattr(bank, f"state_{name}").eq(outputs[name]) for name in dp.states]
+        self._sequence()
+        self._registers()
 
     def _in(self, clock: int) -> Any:
         """Whether the phase is that of a clock of the schedule."""
         interval = self.bank.interval
         return Const(1) if interval == 1 else self.phase == clock % interval
 
+    def _later(self, value: Any, name: str) -> Any:
+        """In clock -1 of a step, what was there when it began."""
+        for clock in range(-self.bank.lead, -1):
+            held = Signal.like(value, name=f"{name}_{-clock}")
+            with self.m.If(self._in(clock)):
+                self.m.d.sync += held.eq(value)
+            value = held
+        return value
+
+    def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> "_Words":
+        """A memory that is read when a step begins, and in each clock between sweeps."""
+        words = _Words(self.m, name, formats, codes)
+        read: Any = words.reads.data
+        self.m.d.comb += words.reads.addr.eq(self.address)
+        # what was read stays for an interval, of which that is the first clock
+        self.m.d.comb += words.reads.en.eq(self.quiet | self._in(1 - self.bank.lead))
+        for clock in range(2 - self.bank.lead, 0):
+            held = Signal(unsigned(len(read)), name=f"{name}_read_{-clock}", reset_less=True)
+            with self.m.If(self.quiet | self._in(clock)):
+                self.m.d.sync += held.eq(read)
+            read = held
+        self.m.d.comb += words.word.eq(read)
+        return words
+
     def _pipeline(self) -> dict[str, Any]:
         bank, m, dp = self.bank, self.m, self.dp
         current = Signal(signed(dp.current.width))
         with m.If(bank.i_valid & bank.i_ready):
             m.d.sync += current.eq(bank.i)
+        for clock in range(1 - bank.lead, 0):
+            later = Signal.like(current, name=f"current_{-clock}")
+            with m.If(self._in(clock)):
+                m.d.sync += later.eq(current)
+            current = later
         registers: dict[ops.Input, Any] = {ops.Input("current", "i"): current}
         registers |= {ops.Input("coefficient", r.name): held for r, held in self.coefficients}
         registers |= {ops.Input("state", name): self.states.fields[name] for name in dp.states}
@@ -206,61 +249,60 @@ class _Elaborated:
             registers |= {ops.Input("coefficient", name): field for name, field in self.own.fields.items()}
         return Pipeline(m, dp.trace, bank.plan, registers, self.phase, frozenset(bank.own)).outputs
 
-    def _sequence(self, done: Signal) -> Signal:
-        """Which neuron comes next, and when. Returns whether a sweep is not finished."""
+    def _sequence(self) -> None:
+        """Which neuron comes next, and when."""
         bank, m = self.bank, self.m
         sweeping = Signal()  # a current for all neurons was taken, and not all have begun
         flying = Signal(range(bank.in_flight + 1))
-        m.d.sync += flying.eq(flying + self.begins - done)
-        free = self._in(-1)
+        m.d.sync += flying.eq(flying + self.begins - bank.o_valid)
+        free: Any = self._in(-bank.lead)
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
             free = free & (flying != bank.count)
-        busy = Signal()
-        m.d.comb += busy.eq((flying != 0) | (self.reading != 0))
-        m.d.comb += bank.i_ready.eq(free & ~sweeping & (busy | ~bank.cfg_valid))
+        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~self.writes)
         m.d.comb += self.begins.eq((bank.i_valid & bank.i_ready) | (free & sweeping))
+        m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & (self.neuron == 0))
+        for begun, neuron, last in ((self.begins, self.neuron, "begun"), (bank.o_valid, bank.o_neuron, "ended")):
+            is_last = Signal(name=f"last_{last}")
+            with m.If(begun):
+                m.d.sync += [neuron.eq(neuron + 1), is_last.eq(neuron == bank.count - 2)]
+                with m.If(is_last):
+                    m.d.sync += neuron.eq(0)
         with m.If(self.begins):
-            m.d.sync += [self.reading.eq(self.reading + 1), sweeping.eq(bank.broadcast)]
-            with m.If(self.reading == bank.count - 1):
-                m.d.sync += [self.reading.eq(0), sweeping.eq(0)]
-        with m.If(done):
-            m.d.sync += self.writing.eq(self.writing + 1)
-            with m.If(self.writing == bank.count - 1):
-                m.d.sync += self.writing.eq(0)
-        return busy
+            m.d.sync += sweeping.eq(bank.broadcast)
+            with m.If(self.neuron == bank.count - 1):
+                m.d.sync += sweeping.eq(0)
 
-    def _memory(self, outputs: Mapping[str, Any], done: Any, busy: Any) -> None:
-        """Write states after each step; between sweeps, write a register and show the states of a neuron."""
+    def _registers(self) -> None:
+        """Write states after each step; between sweeps, write a register and show the states of a neuron.
+
+        A register in the memory is replaced when the word of its neuron has been read.
+        """
         bank, m, dp = self.bank, self.m, self.dp
-        # the states of a neuron are shown one clock after it was given: only then is one of them replaced
-        shown = Signal()
-        idle = ~busy & ~self.begins
-        m.d.sync += shown.eq(bank.cfg_valid & idle & ~shown)
-        m.d.comb += bank.cfg_ready.eq(shown & idle)
-        ready = bank.cfg_valid & bank.cfg_ready
-        for words, names, results in ((self.states, [*dp.states], outputs), (self.own, [*bank.own], None)):
+        waited = Signal(bank.lead)
+        with m.If(self.quiet & ~self.begins & bank.cfg_valid & ~bank.cfg_ready):
+            m.d.sync += [self.writes.eq(1), waited.eq(Cat(self.writes, waited)), bank.cfg_ready.eq(waited[-1])]
+        with m.If(bank.cfg_ready):
+            m.d.sync += [self.writes.eq(0), waited.eq(0), bank.cfg_ready.eq(0)]
+        for words, kind in ((self.states, "state"), (self.own, "coefficient")):
             if words is None:
                 continue
-            reads, writes = words.reads, words.writes
-            m.d.comb += reads.addr.eq(Mux(idle, bank.cfg_neuron, self.reading))
-            m.d.comb += reads.en.eq(idle | self.begins)
-            changed = {name: Signal(words.fields[name].shape(), name=f"changed_{name}") for name in names}
-            for name, field in changed.items():
-                (address,) = (
-                    r.address for r in dp.registers if r.name == name and (r.kind == "state") == bool(results)
-                )
-                chosen = bank.cfg_addr == address
-                m.d.comb += field.eq(Mux(chosen, bank.cfg_data, words.fields[name]))
-            m.d.comb += [writes.addr.eq(bank.cfg_neuron), writes.data.eq(Cat(changed.values())), writes.en.eq(ready)]
-            if results is not None:
-                # the interval of a result may need fewer bits than its format
-                after = {name: Signal(signed(q.width), name=f"next_{name}") for name, q in dp.states.items()}
-                m.d.comb += [after[name].eq(results[name]) for name in after]
-                with m.If(busy):
-                    m.d.comb += [writes.addr.eq(self.writing), writes.en.eq(done)]
-                    m.d.comb += writes.data.eq(Cat(after.values()))
+            word = []
+            for name, field in words.fields.items():
+                (address,) = (r.address for r in dp.registers if (r.kind, r.name) == (kind, name))
+                changed = Signal.like(field, name=f"changed_{name}")
+                m.d.comb += changed.eq(Mux(bank.cfg_addr == address, bank.cfg_data, field))
+                word.append(changed)
+            m.d.comb += [
+                words.writes.addr.eq(self.address),
+                words.writes.data.eq(Cat(word)),
+                words.writes.en.eq(bank.cfg_ready),
+            ]
+            if kind == "state":
+                with m.If(~self.writes):
+                    m.d.comb += [words.writes.addr.eq(bank.o_neuron), words.writes.en.eq(bank.o_valid)]
+                    m.d.comb += words.writes.data.eq(Cat(getattr(bank, f"state_{name}") for name in dp.states))
         m.d.comb += [getattr(bank, f"kept_{name}").eq(self.states.fields[name]) for name in dp.states]
-        with m.If(ready), m.Switch(bank.cfg_addr):
+        with m.If(bank.cfg_ready), m.Switch(bank.cfg_addr):
             for register, held in self.coefficients:
                 with m.Case(register.address):
                     m.d.sync += held.eq(bank.cfg_data)

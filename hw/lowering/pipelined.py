@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Shape, Signal
 
 from spikefab.hw import ops
 from spikefab.hw.trace import Trace
 
+from .lifetimes import fixed
 from .schedule import Schedule, clocks
 from .shared import RULES, Logic
 
@@ -57,23 +58,13 @@ class Pipeline(Logic):
         own: frozenset[str] = frozenset(),
     ):
         assert plan.interval is not None
-        self.interval, self.own = plan.interval, own
-        self.fixed = self._fixed(trace)
+        self.interval = plan.interval
+        self.fixed = fixed(trace, own)
         self.handed: dict[int, list[Signal]] = {}  # a value and its copies, one interval later each
         self.later: dict[tuple[int, int], Any] = {}  # of wires: by their index and that of the interval
         self.moved: dict[int, int] = {}  # wires that are read later, and when
         super().__init__(m, trace, plan, dict(registers), phase)
         self.outputs = {name: self._at(i, plan.length) for name, i in trace.outputs.items()}
-
-    def _fixed(self, trace: Trace) -> set[int]:
-        """The operations whose result is the same in all steps."""
-        fixed = set[int]()
-        for i in trace.live():
-            op, args, _ = trace.nodes[i]
-            coefficient = isinstance(op, ops.Input) and op.kind == "coefficient" and op.name not in self.own
-            if coefficient or isinstance(op, ops.Const) or (args and fixed.issuperset(args)):
-                fixed.add(i)
-        return fixed
 
     def _at(self, index: int, clock: int) -> Any:
         if index in self.fixed:
@@ -85,7 +76,7 @@ class Pipeline(Logic):
         if late == 0:
             return self.values[index]
         # a wire is drawn again from what its operand is then
-        if not isinstance(op, ops.Input | ops.Lookup) and clocks(self.trace, index) == 0:
+        if not isinstance(op, ops.Input | ops.Lookup) and clocks(self.trace, index, self.plan.timing) == 0:
             if (index, late) not in self.later:
                 self.moved[index] = clock
                 self.later[index, late] = RULES[type(op)](self, op, index)
@@ -93,10 +84,14 @@ class Pipeline(Logic):
             return self.later[index, late]
         chain = self.handed.setdefault(index, [self.values[index]])
         while len(chain) <= late:
-            copy = Signal(chain[0].shape(), name=f"{op.label}_{index}_later_{len(chain)}")
+            copy = self._named(index, chain[0].shape(), f"_later_{len(chain)}")
             self._load(copy, chain[-1], self.plan.ready[index] - 1)
             chain.append(copy)
         return chain[late]
+
+    def _signal(self, shape: Shape, name: str) -> Signal:
+        # the registers inside multipliers and memories have no reset, and nothing here needs one
+        return Signal(shape, name=name, reset_less=True)
 
     def _args(self, index: int) -> list:
         clock = self.moved.get(index, self.plan.start[index])

@@ -7,10 +7,10 @@ coefficients, the input and constants are ready at clock 0. The operations take:
 |---|---|
 | `Point` `Floor` `Frac`, and a resize that neither rounds nor saturates | 0: they are only wires |
 | `Add` `Sub` `Ge` `Gt` `Select` | 1 |
-| `Resize` | 1 if it can round, and 1 if it can saturate |
+| `Resize` | 1 if it can round, and 1 (or `Timing.saturate`) if it can saturate |
 | `Wrap` | 1 if it can round |
-| `Mul` | 2: load the operands, multiply; the resize that follows must read the product at once (shared multiplier) |
-| `Lookup` | 1: the read of a block RAM |
+| `Mul` | 2: load the operands, multiply (or `Timing.multiply`); the resize that follows must read the product at once |
+| `Lookup` | 1: the read of a block RAM (or `Timing.read`) |
 | `Shift` | 1 for each bit of the distance |
 
 Each multiplier can start one product per clock. If more products are possible, the one that is followed by the longest
@@ -31,6 +31,23 @@ from spikefab.hw.trace import Trace
 
 
 @dataclass(frozen=True)
+class Timing:
+    """The clocks that some operations take. More of them make a pipeline faster, with registers that a device has inside its parts.
+
+    multiply  2: registers before and behind a multiplier; 3: one more behind it
+    saturate  1; 2: whether to saturate is found first
+    read      1: a block RAM; 2: one more register behind it
+    """
+
+    multiply: int = 2
+    saturate: int = 1
+    read: int = 1
+
+
+SHORT = Timing()
+
+
+@dataclass(frozen=True)
 class Schedule:
     """The schedule of a trace, by the index n of an operation.
 
@@ -39,6 +56,7 @@ class Schedule:
     unit[n]   number of the multiplier, if the operation is a product
     length    clock in which all outputs are ready
     interval  clocks after which the next step begins; None if it begins after all others
+    timing    see there
     """
 
     start: dict[int, int]
@@ -46,11 +64,12 @@ class Schedule:
     unit: dict[int, int]
     length: int
     interval: int | None = None
+    timing: Timing = SHORT
 
 
-def clocks(trace: Trace, index: int) -> int:
+def clocks(trace: Trace, index: int, timing: Timing = SHORT) -> int:
     """The clocks that an operation takes, from its operands to its result."""
-    return CLOCKS[type(trace.nodes[index].op)](trace, index)
+    return CLOCKS[type(trace.nodes[index].op)](timing, trace, index)
 
 
 def follows_product(trace: Trace, index: int) -> bool:
@@ -58,37 +77,41 @@ def follows_product(trace: Trace, index: int) -> bool:
     return isinstance(trace.nodes[trace.nodes[index].args[0]].op, ops.Mul)
 
 
-def _to_round(trace: Trace, index: int) -> int:
+def _to_round(timing: Timing, trace: Trace, index: int) -> int:
     return int(rounds(trace, index) or follows_product(trace, index))
 
 
-CLOCKS: dict[type[ops.Operation], Callable[[Trace, int], int]] = {
-    ops.Input: lambda trace, index: 0,
-    ops.Const: lambda trace, index: 0,
-    ops.Add: lambda trace, index: 1,
-    ops.Sub: lambda trace, index: 1,
-    ops.Mul: lambda trace, index: 2,
-    ops.Point: lambda trace, index: 0,
-    ops.Floor: lambda trace, index: 0,
-    ops.Frac: lambda trace, index: 0,
-    ops.Resize: lambda trace, index: _to_round(trace, index) + any(overflows(trace, index)),
+def _to_resize(timing: Timing, trace: Trace, index: int) -> int:
+    return _to_round(timing, trace, index) + timing.saturate * any(overflows(trace, index))
+
+
+CLOCKS: dict[type[ops.Operation], Callable[[Timing, Trace, int], int]] = {
+    ops.Input: lambda timing, trace, index: 0,
+    ops.Const: lambda timing, trace, index: 0,
+    ops.Add: lambda timing, trace, index: 1,
+    ops.Sub: lambda timing, trace, index: 1,
+    ops.Mul: lambda timing, trace, index: timing.multiply,
+    ops.Point: lambda timing, trace, index: 0,
+    ops.Floor: lambda timing, trace, index: 0,
+    ops.Frac: lambda timing, trace, index: 0,
+    ops.Resize: _to_resize,
     ops.Wrap: _to_round,
-    ops.Ge: lambda trace, index: 1,
-    ops.Gt: lambda trace, index: 1,
-    ops.Select: lambda trace, index: 1,
-    ops.Lookup: lambda trace, index: 1,
-    ops.Shift: distance_bits,
+    ops.Ge: lambda timing, trace, index: 1,
+    ops.Gt: lambda timing, trace, index: 1,
+    ops.Select: lambda timing, trace, index: 1,
+    ops.Lookup: lambda timing, trace, index: timing.read,
+    ops.Shift: lambda timing, trace, index: distance_bits(trace, index),
 }
 
 
 @cache
-def schedule(trace: Trace, multipliers: int = 1, interval: int | None = None) -> Schedule:
+def schedule(trace: Trace, multipliers: int = 1, interval: int | None = None, timing: Timing = SHORT) -> Schedule:
     """The schedule of a trace on `multipliers` shared multipliers."""
     live = trace.live()
     users = trace.users()
     tail: dict[int, int] = {}  # clocks from the start of an operation to the end of the longest chain that follows it
     for i in reversed(live):
-        tail[i] = clocks(trace, i) + max((tail[u] for u in users[i]), default=0)
+        tail[i] = clocks(trace, i, timing) + max((tail[u] for u in users[i]), default=0)
     products = {i for i in live if isinstance(trace.nodes[i].op, ops.Mul)}
     for i in products:
         if not all(isinstance(trace.nodes[u].op, ops.RESIZES) for u in users[i]):
@@ -109,7 +132,7 @@ def schedule(trace: Trace, multipliers: int = 1, interval: int | None = None) ->
             node = trace.nodes[i]
             if i not in products and all(a in ready for a in node.args):
                 start[i] = max((ready[a] for a in node.args), default=0)
-                ready[i] = start[i] + clocks(trace, i)
+                ready[i] = start[i] + clocks(trace, i, timing)
             else:
                 blocked.append(i)
         able = [
@@ -118,9 +141,9 @@ def schedule(trace: Trace, multipliers: int = 1, interval: int | None = None) ->
         slot = clock if interval is None else clock % interval
         idle = [m for m in range(multipliers) if (slot, m) not in taken]
         for m, i in zip(idle, sorted(able, key=lambda i: (-tail[i], i)), strict=False):
-            start[i], ready[i], unit[i] = clock, clock + clocks(trace, i), m
+            start[i], ready[i], unit[i] = clock, clock + clocks(trace, i, timing), m
             taken.add((slot, m))
             blocked.remove(i)
         waiting = blocked
         clock += 1
-    return Schedule(start, ready, unit, max(ready[i] for i in trace.outputs.values()), interval)
+    return Schedule(start, ready, unit, max(ready[i] for i in trace.outputs.values()), interval, timing)

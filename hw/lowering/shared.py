@@ -80,7 +80,7 @@ class Logic:
     def __init__(self, m: Module, trace: Trace, plan: Schedule, registers: dict, clock: Signal):
         self.m, self.trace, self.plan, self.registers, self.clock = m, trace, plan, registers, clock
         self.memories: dict[tuple, Any] = {}
-        self.products = {u: Signal(signed(2 * trace.word), name=f"product_{u}") for u in set(plan.unit.values())}
+        self.products = {u: self._signal(signed(2 * trace.word), f"product_{u}") for u in set(plan.unit.values())}
         self.values: dict[int, Any] = {}
         for i in trace.live():
             op = trace.nodes[i].op
@@ -91,13 +91,18 @@ class Logic:
 
     def _multiplier(self, unit: int, product: Signal) -> None:
         """A shared multiplier, whose operand registers are loaded as scheduled."""
-        a, b = (Signal(signed(self.trace.word), name=f"factor_{unit}_{side}") for side in "ab")
+        a, b = (self._signal(signed(self.trace.word), f"factor_{unit}_{side}") for side in "ab")
         factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}
         with self.m.Switch(self.clock):
             for clock, (x, y) in sorted(factors.items()):
                 with self.m.Case(clock):
                     self.m.d.sync += [a.eq(x), b.eq(y)]
-        self.m.d.sync += product.eq(a * b)
+        found: Any = a * b
+        for k in range(self.plan.timing.multiply - 2):
+            more = self._signal(product.shape(), f"product_{unit}_{k}")
+            self.m.d.sync += more.eq(found)
+            found = more
+        self.m.d.sync += product.eq(found)
 
     def _counted(self, clock: int) -> int:
         """What the counter shows in a clock of the schedule."""
@@ -107,6 +112,9 @@ class Logic:
         """Let a register hold an expression from the end of a clock of the schedule on. `once`: it has another value later."""
         with self.m.If(self.clock == clock) if once else nullcontext():
             self.m.d.sync += held.eq(expression)
+
+    def _signal(self, shape: Shape, name: str) -> Signal:
+        return Signal(shape, name=name)
 
     def _args(self, index: int) -> list:
         return [self._at(a, self.plan.start[index]) for a in self.trace.nodes[index].args]
@@ -121,7 +129,7 @@ class Logic:
 
     def _named(self, index: int, shape: Shape, suffix: str = "") -> Signal:
         """A signal that has the name of the operation."""
-        return Signal(shape, name=f"{self.trace.nodes[index].op.label}_{index}{suffix}")
+        return self._signal(shape, f"{self.trace.nodes[index].op.label}_{index}{suffix}")
 
     def _clocked(self, index: int, expression) -> Signal:
         """A register that holds the expression."""
@@ -185,9 +193,19 @@ class Logic:
         wide = self._named(index, signed(max(held.width + (not held.signed), low + 2)), "_wide")
         self.m.d.comb += wide.eq(value)
         top = wide[low:]
-        inside = ~top.any() | top.all()
-        ends = Cat(~wide[-1].replicate(low), wide[-1]).as_signed()
-        return self._clocked(index, Mux(inside, wide[: low + 1].as_signed(), ends))
+        inside: Any = ~top.any() | top.all()
+        found: Any = Cat(wide[: low + 1], wide[-1])
+        if self.plan.timing.saturate == 2:
+            clock = self.plan.ready[index] - 2
+            inside, found = (self._loaded(index, x, s, clock) for x, s in ((inside, "_inside"), (found, "_narrow")))
+        ends = Cat(~found[-1].replicate(low), found[-1]).as_signed()
+        return self._clocked(index, Mux(inside, found[:-1].as_signed(), ends))
+
+    def _loaded(self, index: int, expression: Any, suffix: str, clock: int) -> Signal:
+        """A register within an operation, that holds the expression from the end of a clock of the schedule on."""
+        held = self._named(index, unsigned(len(expression)), suffix)
+        self._load(held, expression, clock)
+        return held
 
     def _wrap(self, op: ops.Wrap, index: int):
         value, _ = self._rounded(index)
@@ -236,7 +254,10 @@ class Logic:
         (x,), (source,) = self._args(index), self.trace.formats(index)
         self.m.d.comb += [z.eq(x >> source.f_bits), port.addr.eq(clamped)]
         self._read(port, self.plan.start[index])
-        return port.data
+        found: Any = port.data
+        for k in range(1, self.plan.timing.read):
+            found = self._loaded(index, found, f"_read_{k}", self.plan.start[index] + k)
+        return found
 
     def _read(self, port: Any, clock: int) -> None:
         """Let a port read its memory at the end of a clock of the schedule; here it may read in all of them."""

@@ -8,10 +8,12 @@ from spikefab.errors import UsageError
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.pipelined import interval_for, products
+from spikefab.hw.lowering.schedule import SHORT, Timing
 from spikefab.hw.models import MODELS
 from spikefab.sim import reference
 
 SEED = 20
+TIMINGS = [pytest.param(SHORT, id="short"), pytest.param(Timing(multiply=3, saturate=2, read=2), id="long")]
 
 
 def hostile(rng, q, count):
@@ -87,14 +89,15 @@ def made(name, rng, *, word=18, count=5, own=(), **more):
     return Bank(neuron, count, own=given, initial=states, **more), coefficients, states
 
 
+@pytest.mark.parametrize("timing", TIMINGS)
 @pytest.mark.parametrize("multipliers", [1, 2, 1000])
 @pytest.mark.parametrize("name", MODELS)
-def test_equals_the_reference(name, multipliers):
+def test_equals_the_reference(name, multipliers, timing):
     rng = np.random.default_rng([SEED, multipliers])
     dp = datapath(MODELS[name], 18)
     multipliers = min(multipliers, products(dp.trace))
     own = rng.choice([*dp.coefficients], 2, replace=False)
-    bank, codes, states = made(name, rng, multipliers=multipliers, own=own)
+    bank, codes, states = made(name, rng, multipliers=multipliers, own=own, timing=timing)
     assert bank.interval == interval_for(dp.trace, multipliers)
     currents = hostile(rng, dp.current, 12)
     found, _ = simulated(bank, currents, idle=0.3)
@@ -113,10 +116,11 @@ def test_a_current_for_all_or_for_each(bits, broadcast):
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8, 9, 20, 40])
 @pytest.mark.parametrize("multipliers", [1, 5])
-def test_any_number_of_neurons(count, multipliers):
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_any_number_of_neurons(count, multipliers, timing):
     """With fewer neurons than the pipeline has room for, a neuron waits for its last step; with more, none ever waits."""
     rng = np.random.default_rng([SEED, count])
-    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=multipliers, count=count)
+    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=multipliers, count=count, timing=timing)
     currents = hostile(rng, bank.datapath.current, 6)
     found, clocks = simulated(bank, currents, idle=0)
     agree(bank, codes, states, currents, found)
@@ -142,10 +146,11 @@ def test_a_step_every_interval(name):
         assert (np.diff(clocks) == bank.interval).all() and len(clocks) == 140
 
 
-def test_registers_are_written_and_states_are_shown_between_sweeps():
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_registers_are_written_and_states_are_shown_between_sweeps(timing):
     rng = np.random.default_rng(SEED)
     own = "k_u", "d"
-    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=1, own=own, count=6)
+    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=1, own=own, count=6, timing=timing)
     dp = bank.datapath
     writes = [(int(rng.integers(bank.count)), r) for r in dp.registers for _ in range(3)]
     values = [int(hostile(rng, r.format, 1)[0]) for _, r in writes]
@@ -174,7 +179,7 @@ def test_registers_are_written_and_states_are_shown_between_sweeps():
         await ctx.tick().repeat(bank.latency)
         for neuron in range(bank.count):
             ctx.set(bank.cfg_neuron, neuron)
-            await ctx.tick().repeat(2)
+            await ctx.tick().repeat(bank.lead)
             shown.append([ctx.get(getattr(bank, f"kept_{name}")) for name in dp.states])
 
     currents = hostile(rng, dp.current, 5)

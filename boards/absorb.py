@@ -1,0 +1,152 @@
+"""Moves registers into the multipliers and block RAMs of an ECP5, which yosys leaves outside.
+
+A MULT18X18D has registers before its operands, within, and behind its product; a DP16KD has one behind what it reads. A design
+that has such registers anyway becomes faster, and smaller, if they are the ones inside. What the netlist computes in each clock
+stays the same: a register is only moved if it has no reset, begins with 0, and has the same clock, and one behind a primitive only
+if nothing else reads what it holds back.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+Bit = int | str  # a net, or a constant "0", "1" or "x"
+
+
+class _Netlist:
+    """The module `top` of a netlist that yosys has written as JSON."""
+
+    def __init__(self, netlist: dict[str, Any]):
+        module = netlist["modules"]["top"]
+        self.cells: dict[str, Any] = module["cells"]
+        self.registers: dict[Bit, str] = {}  # output -> name of the register
+        self.readers: dict[
+            Bit, list[tuple[str, str]]
+        ] = {}  # net -> (cell, port) that read it; the module's own outputs are "", name
+        for name, cell in self.cells.items():
+            for port, bits in cell["connections"].items():
+                if cell["port_directions"][port] == "input":
+                    for bit in bits:
+                        self.readers.setdefault(bit, []).append((name, port))
+            if cell["type"] == "TRELLIS_FF":
+                self.registers[cell["connections"]["Q"][0]] = name
+        for name, port in module["ports"].items():
+            if port["direction"] != "input":
+                for bit in port["bits"]:
+                    self.readers.setdefault(bit, []).append(("", name))
+
+    def of(self, name: str, port: str, default: Bit = "0") -> Bit:
+        """The net at a port of one bit."""
+        return self.cells[name]["connections"].get(port, [default])[0]
+
+    def enable(self, register: str) -> Bit:
+        """The net that lets a register take a new value; "1" if it takes one in each clock."""
+        return "1" if self.cells[register]["parameters"].get("CEMUX") == "1" else self.of(register, "CE", "1")
+
+    def plain(self, register: str, clock: Bit) -> bool:
+        """Whether a register could be one inside a primitive with this clock."""
+        given = self.cells[register]["parameters"]
+        usual = given.get("CLKMUX", "CLK") == "CLK" and given.get("REGSET", "RESET") == "RESET"
+        return usual and self.of(register, "CLK") == clock and self.of(register, "LSR") == "0"
+
+    def behind(self, name: str, ports: Iterable[str], clock: Bit | None) -> dict[str, str] | None:
+        """port -> register behind it, if there is one behind each that is read, all alike, which nothing but it reads."""
+        found: dict[str, str] = {}
+        for port in ports:
+            readers = self.readers.get(self.of(name, port, "x"), [])
+            if not readers:
+                continue
+            ((reader, at), *others) = readers
+            if others or at != "DI" or self.cells[reader]["type"] != "TRELLIS_FF":
+                return None
+            clock = self.of(reader, "CLK") if clock is None else clock
+            if not self.plain(reader, clock) or self.enable(reader) != self.enable(next(iter(found.values()), reader)):
+                return None
+            found[port] = reader
+        return found or None
+
+    def take(self, name: str, registers: dict[str, str]) -> None:
+        """Let the ports of a primitive drive what the registers behind them drove."""
+        for port, register in registers.items():
+            self.cells[name]["connections"][port] = [self.of(register, "Q")]
+            del self.cells[register]
+
+
+def absorb(netlist: dict[str, Any]) -> int:
+    """Change a netlist for an ECP5 that is not yet routed. Returns how many groups of registers were moved."""
+    moved = 0
+    for name, cell in [*netlist["modules"]["top"]["cells"].items()]:
+        if cell["type"] == "MULT18X18D":
+            moved += _product(netlist, name) + sum(_factor(netlist, name, side) for side in "AB")
+        elif cell["type"] == "DP16KD":
+            moved += sum(_word(netlist, name, side) for side in "AB")
+    _sweep(netlist)
+    return moved
+
+
+def _clocked(cell: dict[str, Any], stage: str, clock: Bit) -> None:
+    """Switch a register of a multiplier on."""
+    cell["parameters"][f"REG_{stage}_CLK"] = "CLK0"
+    for port, bit in (("CLK0", clock), ("CE0", "1"), ("RST0", "0")):
+        cell["connections"][port], cell["port_directions"][port] = [bit], "input"
+
+
+def _product(netlist: dict[str, Any], name: str) -> int:
+    """Move one or two registers behind a product into the multiplier."""
+    ports, stages = [f"P{k}" for k in range(36)], 0
+    for stage in ("OUTPUT", "PIPELINE"):
+        nets = _Netlist(netlist)
+        cell = nets.cells[name]
+        clock = cell["connections"]["CLK0"][0] if stages else None
+        registers = nets.behind(name, ports, clock)
+        if registers is None or any(nets.enable(r) != "1" for r in registers.values()):
+            break
+        clock = nets.of(next(iter(registers.values())), "CLK")
+        nets.take(name, registers)
+        _clocked(cell, stage, clock)
+        stages += 1
+    return stages
+
+
+def _factor(netlist: dict[str, Any], name: str, side: str) -> int:
+    """Move the register before an operand into the multiplier. If others read it too, it stays for them as well."""
+    nets = _Netlist(netlist)
+    cell = nets.cells[name]
+    ports = [f"{side}{k}" for k in range(18)]
+    found = {port: nets.registers.get(nets.of(name, port)) for port in ports if isinstance(nets.of(name, port), int)}
+    registers = [r for r in found.values() if r is not None]
+    clock = cell["connections"].get("CLK0", ["0"])[0]
+    if clock == "0" and registers:
+        clock = nets.of(registers[0], "CLK")
+    if not registers or len(registers) < len(found):
+        return 0
+    if not all(nets.plain(r, clock) and nets.enable(r) == "1" for r in registers):
+        return 0
+    for port, register in found.items():
+        assert register is not None
+        cell["connections"][port] = [nets.of(register, "DI")]
+    _clocked(cell, f"INPUT{side}", clock)
+    return 1
+
+
+def _word(netlist: dict[str, Any], name: str, side: str) -> int:
+    """Move the register behind a port of a block RAM into it."""
+    nets = _Netlist(netlist)
+    cell = nets.cells[name]
+    if any(int(cell["parameters"][f"DATA_WIDTH_{s}"], 2) > 18 for s in "AB"):
+        return 0  # a word over both ports, of 36 bits
+    registers = nets.behind(name, [f"DO{side}{k}" for k in range(18)], nets.of(name, f"CLK{side}"))
+    if registers is None:
+        return 0
+    enable = nets.enable(next(iter(registers.values())))
+    nets.take(name, registers)
+    cell["parameters"][f"REGMODE_{side}"] = "OUTREG"
+    cell["connections"][f"OCE{side}"] = [enable]
+    return 1
+
+
+def _sweep(netlist: dict[str, Any]) -> None:
+    """Remove registers that nothing reads any more."""
+    nets = _Netlist(netlist)
+    for bit, register in nets.registers.items():
+        if bit not in nets.readers:
+            del nets.cells[register]

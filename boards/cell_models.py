@@ -1,0 +1,107 @@
+"""Verilog models of the multiplier and the block RAM of an ECP5, which yosys has none of, to simulate a netlist with.
+
+They have what `absorb` and yosys use of them; anything else ends the simulation. Source: Lattice FPGA-TN-02205 (sysDSP) and
+FPGA-TN-02204 (memory).
+"""
+
+
+def _bus(name: str, width: int) -> str:
+    """The bits of a bus that has a port for each, the highest first."""
+    return ", ".join(f"{name}{k}" for k in reversed(range(width)))
+
+
+def multiplier() -> str:
+    """MULT18X18D: signed or unsigned operands, with or without registers before, within and behind the product."""
+    stages = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
+    parameters = ", ".join(f'parameter REG_{stage}_CLK = "NONE"' for stage in stages)
+    known = " && ".join(f'(REG_{stage}_CLK == "NONE" || REG_{stage}_CLK == "CLK0")' for stage in stages)
+    return f"""
+module MULT18X18D #({parameters}) (
+  input {_bus("A", 18)}, {_bus("B", 18)}, {_bus("C", 18)},
+  input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB, CLK0, CE0, RST0,
+  output {_bus("P", 36)}
+);
+  wire [17:0] a = {{{_bus("A", 18)}}}, b = {{{_bus("B", 18)}}};
+  reg [17:0] held_a = 0, held_b = 0;
+  reg signed [37:0] within = 0, behind = 0;
+  wire [17:0] x = REG_INPUTA_CLK == "NONE" ? a : held_a, y = REG_INPUTB_CLK == "NONE" ? b : held_b;
+  wire signed [18:0] long_x = {{SIGNEDA & x[17], x}}, long_y = {{SIGNEDB & y[17], y}};
+  wire signed [37:0] product = long_x * long_y;
+  wire signed [37:0] piped = REG_PIPELINE_CLK == "NONE" ? product : within;
+  wire signed [37:0] result = REG_OUTPUT_CLK == "NONE" ? piped : behind;
+  assign {{{_bus("P", 36)}}} = result[35:0];
+  always @(posedge CLK0) begin
+    held_a <= a; held_b <= b; within <= product; behind <= piped;
+    if (CE0 !== 1 || RST0 !== 0) begin $display("MULT18X18D: a clock enable or a reset is not modelled"); $finish; end
+  end
+  initial if (!({known})) begin $display("MULT18X18D: another clock than CLK0 is not modelled"); $finish; end
+endmodule
+"""
+
+
+def block_ram() -> str:
+    """DP16KD: two ports of 1, 2, 4, 9 or 18 bits, one clock each, with or without a register behind what is read."""
+    values = ", ".join(f"parameter [319:0] INITVAL_{k:02X} = 320'b0" for k in range(64))
+    load = "\n    ".join(
+        f"for (k = 0; k < 16; k = k + 1) words[{k:d} * 16 + k] = INITVAL_{k:02X}[k * 20 +: 18];".replace(
+            f"words[{k:d} *", f"words[{k} *"
+        )
+        for k in range(64)
+    )
+    ports = []
+    for side in "AB":
+        ports.append(
+            f"input {_bus('AD' + side, 14)}, {_bus('DI' + side, 18)}, CLK{side}, WE{side}, CE{side}, OCE{side}, RST{side}"
+        )
+        ports.append(f"input CS{side}0, CS{side}1, CS{side}2")
+        ports.append(f"output {_bus('DO' + side, 18)}")
+    logic = "\n".join(_port(side) for side in "AB")
+    modes = ", ".join(
+        f'parameter DATA_WIDTH_{s} = 18, parameter REGMODE_{s} = "NOREG", parameter WRITEMODE_{s} = "NORMAL", '
+        f'parameter CLK{s}MUX = "CLK{s}", parameter CSDECODE_{s} = "0b000"'
+        for s in "AB"
+    )
+    return f"""
+module DP16KD #({values},
+  {modes}, parameter RESETMODE = "SYNC", parameter ASYNC_RESET_RELEASE = "SYNC", parameter GSR = "AUTO"
+) (
+  {(", ").join(ports)}
+);
+  reg [17:0] words [0:1023];
+  integer k;
+  initial begin
+    {load}
+  end
+{logic}
+endmodule
+"""
+
+
+def _port(side: str) -> str:
+    """One port of a block RAM. Narrow words are parts of those of 18 bits, the first in the lowest bits; of 9 bits, the halves."""
+    return f"""
+  wire [13:0] address_{side} = {{{_bus("AD" + side, 14)}}};
+  wire [17:0] data_{side} = {{{_bus("DI" + side, 18)}}};
+  reg [17:0] read_{side} = 0, held_{side} = 0;
+  wire [17:0] word_{side} = words[address_{side}[13:4]];
+  assign {{{_bus("DO" + side, 18)}}} = REGMODE_{side} == "OUTREG" ? held_{side} : read_{side};
+  // where the bits of a narrow word are: 8 of each half in a group, the ninth at its end
+  wire [4:0] at_{side} = DATA_WIDTH_{side} == 18 ? 0 : DATA_WIDTH_{side} == 9 ? 9 * address_{side}[3]
+    : 9 * address_{side}[3] + (address_{side}[2:0] & ~(DATA_WIDTH_{side} - 1));
+  always @(posedge CLK{side}) begin
+    if (OCE{side}) held_{side} <= read_{side};
+    if (CE{side}) begin
+      read_{side} <= word_{side} >> at_{side} & ((1 << DATA_WIDTH_{side}) - 1);
+      if (WE{side}) begin
+        if (DATA_WIDTH_{side} == 18) begin
+          if (address_{side}[0]) words[address_{side}[13:4]][8:0] <= data_{side}[8:0];
+          if (address_{side}[1]) words[address_{side}[13:4]][17:9] <= data_{side}[17:9];
+        end else for (k = 0; k < DATA_WIDTH_{side}; k = k + 1)
+          words[address_{side}[13:4]][at_{side} + k] <= data_{side}[k];
+      end
+    end
+    if (RST{side} !== 0) begin $display("DP16KD: a reset is not modelled"); $finish; end
+  end
+  initial if (DATA_WIDTH_{side} > 18 || CLK{side}MUX != "CLK{side}" || WRITEMODE_{side} == "WRITETHROUGH") begin
+    $display("DP16KD: this mode is not modelled"); $finish;
+  end"""
