@@ -23,15 +23,15 @@ module MULT18X18D #({parameters}) (
 );
   wire [17:0] a = {{{_bus("A", 18)}}}, b = {{{_bus("B", 18)}}};
   reg [17:0] held_a = 0, held_b = 0;
-  reg signed [37:0] within = 0, behind = 0;
+  reg signed [37:0] inner = 0, behind = 0;
   wire [17:0] x = REG_INPUTA_CLK == "NONE" ? a : held_a, y = REG_INPUTB_CLK == "NONE" ? b : held_b;
   wire signed [18:0] long_x = {{SIGNEDA & x[17], x}}, long_y = {{SIGNEDB & y[17], y}};
   wire signed [37:0] product = long_x * long_y;
-  wire signed [37:0] piped = REG_PIPELINE_CLK == "NONE" ? product : within;
+  wire signed [37:0] piped = REG_PIPELINE_CLK == "NONE" ? product : inner;
   wire signed [37:0] result = REG_OUTPUT_CLK == "NONE" ? piped : behind;
   assign {{{_bus("P", 36)}}} = result[35:0];
   always @(posedge CLK0) begin
-    held_a <= a; held_b <= b; within <= product; behind <= piped;
+    held_a <= a; held_b <= b; inner <= product; behind <= piped;
     if (CE0 !== 1 || RST0 !== 0) begin $display("MULT18X18D: a clock enable or a reset is not modelled"); $finish; end
   end
   initial if (!({known})) begin $display("MULT18X18D: another clock than CLK0 is not modelled"); $finish; end

@@ -50,6 +50,7 @@ class Bank(wiring.Component):
         multipliers: int = 1,
         interval: int | None = None,
         timing: Timing = SHORT,
+        slices: int | None = None,
         broadcast: bool = True,
         own: Mapping[str, ArrayLike] | None = None,
         initial: ArrayLike | None = None,
@@ -60,6 +61,7 @@ class Bank(wiring.Component):
         multipliers  how many multipliers the pipeline has
         interval     clocks from one step to the next; None: the fewest
         timing       registers inside multipliers, memories and saturations, of which some devices have more
+        slices       bits of the block RAMs in which the states are; None: synthesis cuts them
         broadcast    whether a current is for all neurons
         own          coefficient -> codes (count,), of coefficients that each neuron has for itself
         initial      (count, states) codes at the start; None: those of the neuron
@@ -67,7 +69,7 @@ class Bank(wiring.Component):
         Raises UsageError for values that cannot be.
         """
         dp = neuron.datapath
-        self.datapath, self.count, self.broadcast = dp, count, broadcast
+        self.datapath, self.count, self.broadcast, self.slices = dp, count, broadcast, slices
         if isinstance(count, bool) or not isinstance(count, int) or count < 2:
             raise UsageError(f"a bank has 2 neurons or more, not {count}.")
         least = interval_for(dp.trace, multipliers)
@@ -144,20 +146,41 @@ class Bank(wiring.Component):
 class _Words:
     """A memory with a word for each neuron, and its two ports. `fields` are the parts of the word that was read, by name."""
 
-    def __init__(self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]):
+    def __init__(
+        self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray], slices: int | None
+    ):
         rows, at = np.zeros(len(next(iter(codes.values()))), dtype=object), 0
         for field, q in formats.items():
             rows += np.array([(int(code) & ((1 << q.width) - 1)) << at for code in codes[field]], dtype=object)
             at += q.width
-        memory = Memory(shape=unsigned(at), depth=len(rows), init=[*rows], attrs={"ram_style": "block"})
-        m.submodules[name] = memory
-        self.reads, self.writes = memory.read_port(), memory.write_port()
+        self.ports: list[tuple[Any, Any]] = []  # to read and to write each slice, the lowest bits first
+        for low in range(0, at, slices or at):
+            bits = min(slices or at, at - low)
+            part = [row >> low & (1 << bits) - 1 for row in rows]
+            memory = Memory(shape=unsigned(bits), depth=len(rows), init=part, attrs={"ram_style": "block"})
+            m.submodules[f"{name}_{low}"] = memory
+            self.ports.append((memory.read_port(), memory.write_port()))
+        self.read = Cat(reads.data for reads, _ in self.ports)
         self.word = Signal(at, name=f"{name}_word")
         self.fields, at = {}, 0
         for field, q in formats.items():
             self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
             m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
             at += q.width
+
+    def reads(self, m: Module, address: Any, enable: Any) -> None:
+        for reads, _ in self.ports:
+            m.d.comb += [reads.addr.eq(address), reads.en.eq(enable)]
+
+    def writes(self, m: Module, address: Any, word: Any, enable: Any) -> None:
+        low = 0
+        for _, writes in self.ports:
+            m.d.comb += [
+                writes.addr.eq(address),
+                writes.en.eq(enable),
+                writes.data.eq(word[low : low + len(writes.data)]),
+            ]
+            low += len(writes.data)
 
 
 class _Elaborated:
@@ -219,11 +242,10 @@ class _Elaborated:
 
     def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> "_Words":
         """A memory that is read when a step begins, and in each clock between sweeps."""
-        words = _Words(self.m, name, formats, codes)
-        read: Any = words.reads.data
-        self.m.d.comb += words.reads.addr.eq(self.address)
+        words = _Words(self.m, name, formats, codes, self.bank.slices)
+        read: Any = words.read
         # what was read stays for an interval, of which that is the first clock
-        self.m.d.comb += words.reads.en.eq(self.quiet | self._in(1 - self.bank.lead))
+        words.reads(self.m, self.address, self.quiet | self._in(1 - self.bank.lead))
         for clock in range(2 - self.bank.lead, 0):
             held = Signal(unsigned(len(read)), name=f"{name}_read_{-clock}", reset_less=True)
             with self.m.If(self.quiet | self._in(clock)):
@@ -275,10 +297,10 @@ class _Elaborated:
     def _registers(self) -> None:
         """Write states after each step; between sweeps, write a register and show the states of a neuron.
 
-        A register in the memory is replaced when the word of its neuron has been read.
+        A register in the memory is replaced when the word of its neuron has been read, and changed in the clock after that.
         """
         bank, m, dp = self.bank, self.m, self.dp
-        waited = Signal(bank.lead)
+        waited = Signal(bank.lead + 1)
         with m.If(self.quiet & ~self.begins & bank.cfg_valid & ~bank.cfg_ready):
             m.d.sync += [self.writes.eq(1), waited.eq(Cat(self.writes, waited)), bank.cfg_ready.eq(waited[-1])]
         with m.If(bank.cfg_ready):
@@ -290,17 +312,14 @@ class _Elaborated:
             for name, field in words.fields.items():
                 (address,) = (r.address for r in dp.registers if (r.kind, r.name) == (kind, name))
                 changed = Signal.like(field, name=f"changed_{name}")
-                m.d.comb += changed.eq(Mux(bank.cfg_addr == address, bank.cfg_data, field))
+                m.d.sync += changed.eq(Mux(bank.cfg_addr == address, bank.cfg_data, field))
                 word.append(changed)
-            m.d.comb += [
-                words.writes.addr.eq(self.address),
-                words.writes.data.eq(Cat(word)),
-                words.writes.en.eq(bank.cfg_ready),
-            ]
+            address, data, enable = self.address, Cat(word), bank.cfg_ready
             if kind == "state":
-                with m.If(~self.writes):
-                    m.d.comb += [words.writes.addr.eq(bank.o_neuron), words.writes.en.eq(bank.o_valid)]
-                    m.d.comb += words.writes.data.eq(Cat(getattr(bank, f"state_{name}") for name in dp.states))
+                results = Cat(getattr(bank, f"state_{name}") for name in dp.states)
+                address, data = Mux(self.writes, address, bank.o_neuron), Mux(self.writes, data, results)
+                enable = bank.cfg_ready | bank.o_valid
+            words.writes(m, address, data, enable)
         m.d.comb += [getattr(bank, f"kept_{name}").eq(self.states.fields[name]) for name in dp.states]
         with m.If(bank.cfg_ready), m.Switch(bank.cfg_addr):
             for register, held in self.coefficients:
