@@ -55,15 +55,17 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
     *_, aim = FAMILIES[board.family.name]
     text = rtlil.convert(seat, ports=[seat.inward, seat.outward], name="top", emit_src=False)
     # what a bank reads where it writes is never used
-    (folder / "top.il").write_text(text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1"))
+    (folder / "top.il").write_text(
+        text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1"), encoding="utf-8"
+    )
     tools.yosys(
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
-    netlist = json.loads((folder / "top.json").read_text())
+    netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
     (absorb if board.family.name == "ECP5" else expose_multipliers)(netlist)
-    (folder / "top.json").write_text(json.dumps(netlist))
+    (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
     for constraints in ("lpf", "pcf"):
-        (folder / f"top.{constraints}").write_text("")
+        (folder / f"top.{constraints}").write_text("", encoding="utf-8")
     anywhere = "--lpf-allow-unconstrained" if board.family.name == "ECP5" else "--pcf-allow-unconstrained"
     found = []
     for seed in range(1, seeds + 1):
@@ -78,7 +80,7 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
         )
         more = ("--seed", str(seed), "--freq", str(aim), "--timing-allow-fail")
         tools.run(tools.require_tool(board.family.router), (*args, *more), cwd=folder, log=folder / "route.log")
-        report = json.loads((folder / "report.json").read_text())
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         used = {kind: x["used"] for kind, x in report["utilization"].items() if x["used"]}
         found.append((reached_mhz(report, netlist), used))
     return found
