@@ -286,7 +286,7 @@ def glif(params, start, current, data, outside, dt, count, spikes, masked, trace
     """Platkiewicz & Brette 2011 with the thresholds of `mat`, which has no reset: theta_r follows the mean of its drive."""
     decay_1, decay_2 = exp(-dt / 10), exp(-dt / 200)
     for n in range(params.shape[0]):
-        tau_m, R_m, omega, alpha_1, alpha_2, kappa, tau_s, E_L, t_ref, V_peak = values(params[n], 10)
+        tau_m, R_m, omega, kappa, tau_s, alpha_1, alpha_2, E_L, t_ref, V_peak = values(params[n], 10)
         decay, share, n_ref, lowest = exp(-dt / tau_m), -expm1(-dt / tau_s), round(t_ref / dt), E_L + omega
         for s in range(current.shape[0]):
             V, h1, h2, theta_r, hold = start[n, 0], start[n, 1], start[n, 2], start[n, 3], 0
