@@ -54,10 +54,7 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
     """The fastest clock, MHz, and what of the device is used, for each seed."""
     *_, aim = FAMILIES[board.family.name]
     text = rtlil.convert(seat, ports=[seat.inward, seat.outward], name="top", emit_src=False)
-    # what a bank reads where it writes is never used
-    (folder / "top.il").write_text(
-        text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1"), encoding="utf-8"
-    )
+    (folder / "top.il").write_text(tools.without_collisions(text), encoding="utf-8")
     tools.yosys(
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
@@ -69,16 +66,18 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
     anywhere = "--lpf-allow-unconstrained" if board.family.name == "ECP5" else "--pcf-allow-unconstrained"
     found = []
     for seed in range(1, seeds + 1):
-        args = (
-            *board.router_args,
-            *board.family.router_args,
-            anywhere,
+        args = (*board.router_args, *board.family.router_args, anywhere)
+        more = (
             "--json",
             "top.json",
             "--report",
             "report.json",
+            "--seed",
+            str(seed),
+            "--freq",
+            str(aim),
+            "--timing-allow-fail",
         )
-        more = ("--seed", str(seed), "--freq", str(aim), "--timing-allow-fail")
         tools.run(tools.require_tool(board.family.router), (*args, *more), cwd=folder, log=folder / "route.log")
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         used = {kind: x["used"] for kind, x in report["utilization"].items() if x["used"]}

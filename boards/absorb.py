@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 Bit = int | str  # a net, or a constant "0", "1" or "x"
+# parameters of a register that is as those inside are: rising clock, reset not inverted, 0 at the start
+USUAL = {"CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"}
 
 
 class _Netlist:
@@ -19,9 +21,8 @@ class _Netlist:
         module = netlist["modules"]["top"]
         self.cells: dict[str, Any] = module["cells"]
         self.registers: dict[Bit, str] = {}  # output -> name of the register
-        self.readers: dict[
-            Bit, list[tuple[str, str]]
-        ] = {}  # net -> (cell, port) that read it; the module's own outputs are "", name
+        # net -> (cell, port) that read it; an output of the module is ("", its name)
+        self.readers: dict[Bit, list[tuple[str, str]]] = {}
         for name, cell in self.cells.items():
             for port, bits in cell["connections"].items():
                 if cell["port_directions"][port] == "input":
@@ -45,14 +46,15 @@ class _Netlist:
     def plain(self, register: str, clock: Bit) -> bool:
         """Whether a register could be one inside a primitive with this clock."""
         given = self.cells[register]["parameters"]
-        usual = given.get("CLKMUX", "CLK") == "CLK" and given.get("REGSET", "RESET") == "RESET"
+        usual = all(given.get(name, value) == value for name, value in USUAL.items())
         return usual and self.of(register, "CLK") == clock and self.of(register, "LSR") == "0"
 
     def behind(self, name: str, ports: Iterable[str], clock: Bit | None) -> dict[str, str] | None:
         """port -> register behind it, if there is one behind each that is read, all alike, which nothing but it reads."""
         found: dict[str, str] = {}
         for port in ports:
-            readers = self.readers.get(self.of(name, port, "x"), [])
+            bit = self.of(name, port)
+            readers = self.readers.get(bit, []) if isinstance(bit, int) else []
             if not readers:
                 continue
             ((reader, at), *others) = readers

@@ -163,8 +163,7 @@ class _Flow:
             content = plan.files[file]
             text = content if isinstance(content, str) else content.decode()
             if file == "top.il":
-                # What a queue reads where it writes is never used (`boards/queues.py`): a memory needs no logic for that.
-                text = text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1")
+                text = tools.without_collisions(text)  # of a queue, see `boards/queues.py`
             (self.folder / file).write_text(text, encoding="utf-8")
         self.tell("elaborate", "done", f"{(self.folder / 'top.il').stat().st_size:,} bytes of RTLIL")
 

@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
+from spikefab.calls import whole
 from spikefab.errors import UsageError
 
 from . import ops
@@ -17,7 +18,7 @@ from .fixed import Q
 from .lowering.lifetimes import shortened
 from .lowering.pipelined import Pipeline, interval_for
 from .lowering.schedule import SHORT, Timing, schedule
-from .neuron import Neuron
+from .neuron import Neuron, require_neuron
 
 
 class Bank(wiring.Component):
@@ -68,16 +69,17 @@ class Bank(wiring.Component):
 
         Raises UsageError for values that cannot be.
         """
-        dp = neuron.datapath
+        dp = require_neuron(neuron).datapath
+        count, multipliers = whole(count, "count", 2), whole(multipliers, "multipliers", 1)
+        slices = None if slices is None else whole(slices, "slices", 1)
         self.datapath, self.count, self.broadcast, self.slices = dp, count, broadcast, slices
-        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-            raise UsageError(f"a bank has 2 neurons or more, not {count}.")
         least = interval_for(dp.trace, multipliers)
-        if interval is not None and interval < least:
+        interval = least if interval is None else whole(interval, "interval", 1)
+        if interval < least:
             raise UsageError(
                 f"with {multipliers} multipliers a step can begin every {least} clocks, not every {interval}."
             )
-        self.plan = shortened(dp.trace, schedule(dp.trace, multipliers, interval or least, timing), own or ())
+        self.plan = shortened(dp.trace, schedule(dp.trace, multipliers, interval, timing), own or ())
         self.reset_codes = neuron.reset_codes
         self.own = {name: self._codes(name, dp.coefficients.get(name), codes) for name, codes in (own or {}).items()}
         states = np.tile([*neuron.initial.values()], (count, 1)) if initial is None else np.asarray(initial)

@@ -13,7 +13,8 @@ from spikefab.hw import ops
 from spikefab.hw.proofs import distance_bits
 from spikefab.hw.trace import Trace
 
-from .schedule import Schedule, clocks
+from .schedule import Schedule, clocks, wired
+from .shared import shape_of
 
 
 def fixed(trace: Trace, own: Iterable[str] = ()) -> set[int]:
@@ -36,9 +37,8 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
     took = {i: clocks(trace, i, plan.timing) for i in live}
     roots = {i: i for i in live}  # the operation in whose register a value is: a wire has none
     for i in live:
-        node = trace.nodes[i]
-        if not isinstance(node.op, ops.Input | ops.Lookup) and took[i] == 0 and node.args and i not in still:
-            roots[i] = roots[node.args[0]]
+        if i not in still and wired(trace, i, plan.timing):
+            roots[i] = roots[trace.nodes[i].args[0]]
     moving = [i for i in live if i not in still and roots[i] == i]
     at = {i: k for k, i in enumerate(moving)}
     count = len(moving)  # variables: the start of each, and then the clock of its last read
@@ -76,7 +76,7 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
     for i in moving:  # also what is read by nothing but itself is there for a clock
         rows.append({at[i]: 1, count + at[i]: -1})
         most.append(-took[i])
-    bits = np.array([_bits(trace, i) for i in moving])
+    bits = np.array([shape_of(trace.intervals[i]).width for i in moving])
     found = linprog(
         np.concatenate([-bits, bits]), _matrix(rows, 2 * count), most, _matrix(equal, 2 * count), same or None,
         bounds=(0, plan.length), method="highs-ds",
@@ -91,11 +91,6 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
         elif roots[i] != i:
             start[i] = ready[i] = ready[roots[i]]
     return Schedule(start, ready, plan.unit, plan.length, plan.interval, plan.timing)
-
-
-def _bits(trace: Trace, index: int) -> int:
-    lo, hi = trace.intervals[index]
-    return max(1, max((~lo).bit_length(), hi.bit_length()) + (lo < 0))
 
 
 def _matrix(rows: list[Mapping[int, float]] | list[dict[int, float]], width: int):

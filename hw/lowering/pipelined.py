@@ -5,7 +5,7 @@ registers take a new value in each clock. With a longer one they take it in one 
 operations that read a value within that time need no register more. Only for those that read it later is it handed on, from
 register to register, one for each interval. What depends on the coefficients alone is the same for all steps and never handed on.
 
-Multipliers are shared by the products of a step, as many as fit the interval: `multipliers_for` says how few will do.
+Multipliers are shared by the products of a step, as many as fit the interval.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from spikefab.hw import ops
 from spikefab.hw.trace import Trace
 
 from .lifetimes import fixed
-from .schedule import Schedule, clocks
+from .schedule import Schedule, wired
 from .shared import RULES, Logic
 
 
@@ -30,11 +30,6 @@ def products(trace: Trace) -> int:
 def interval_for(trace: Trace, multipliers: int) -> int:
     """The shortest interval, in clocks, with so many multipliers."""
     return max(1, -(-products(trace) // multipliers))
-
-
-def multipliers_for(trace: Trace, interval: int) -> int:
-    """The fewest multipliers with which a step can begin every `interval` clocks."""
-    return max(1, -(-products(trace) // interval))
 
 
 class Pipeline(Logic):
@@ -76,7 +71,7 @@ class Pipeline(Logic):
         if late == 0:
             return self.values[index]
         # a wire is drawn again from what its operand is then
-        if not isinstance(op, ops.Input | ops.Lookup) and clocks(self.trace, index, self.plan.timing) == 0:
+        if wired(self.trace, index, self.plan.timing):
             if (index, late) not in self.later:
                 self.moved[index] = clock
                 self.later[index, late] = RULES[type(op)](self, op, index)

@@ -72,6 +72,11 @@ def clocks(trace: Trace, index: int, timing: Timing = SHORT) -> int:
     return CLOCKS[type(trace.nodes[index].op)](timing, trace, index)
 
 
+def wired(trace: Trace, index: int, timing: Timing = SHORT) -> bool:
+    """Whether an operation is nothing but wires from its operand."""
+    return bool(trace.nodes[index].args) and clocks(trace, index, timing) == 0
+
+
 def follows_product(trace: Trace, index: int) -> bool:
     """Whether the first operand of an operation is a product."""
     return isinstance(trace.nodes[trace.nodes[index].args[0]].op, ops.Mul)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spikefab.hw import ops
-from spikefab.hw.lowering.schedule import Schedule, clocks, schedule
+from spikefab.hw.lowering.schedule import Schedule, schedule, wired
 from spikefab.hw.trace import Trace
 
 SOURCES = (ops.Input, ops.Const)  # operations that are not placed at a clock
@@ -110,7 +110,7 @@ class Layout:
 
     def is_wire(self, index: int) -> bool:
         """Whether an operation needs no logic, so that it is not drawn as a box."""
-        return not isinstance(self.trace.nodes[index].op, SOURCES) and clocks(self.trace, index) == 0
+        return wired(self.trace, index)
 
     def port(self, index: int) -> Port:
         """The node behind an operand, and the operations without logic on the way to it."""

@@ -7,8 +7,10 @@ from amaranth.sim import Simulator
 from spikefab.errors import UsageError
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
+from spikefab.hw.lowering.lifetimes import fixed, shortened
 from spikefab.hw.lowering.pipelined import interval_for, products
-from spikefab.hw.lowering.schedule import SHORT, Timing
+from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
+from spikefab.hw.lowering.shared import shape_of
 from spikefab.hw.models import MODELS
 from spikefab.sim import reference
 
@@ -223,8 +225,11 @@ def test_a_write_waits_for_the_end_of_a_sweep():
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"count": 1}, "2 neurons or more"),
-        ({"count": 2.5}, "2 neurons or more"),
+        ({"count": 1}, "count is a whole number of 2 or more, not 1"),
+        ({"count": 2.5}, "count is a whole number"),
+        ({"multipliers": 0}, "multipliers is a whole number of 1 or more"),
+        ({"interval": 0}, "interval is a whole number of 1 or more"),
+        ({"slices": 0}, "slices is a whole number of 1 or more"),
         ({"interval": 2, "multipliers": 2}, "every 3 clocks"),
         ({"own": {"k_x": [1, 2, 3]}}, "no coefficient k_x"),
         ({"own": {"d": [1, 2]}}, "3 whole numbers"),
@@ -236,3 +241,34 @@ def test_a_write_waits_for_the_end_of_a_sweep():
 def test_refused(more, sentence):
     with pytest.raises(UsageError, match=sentence):
         Bank(MODELS["IzhikevichNeuron"](), **{"count": 3, **more})
+
+
+def test_a_model_is_no_neuron():
+    with pytest.raises(UsageError, match="make a neuron of it"):
+        Bank(MODELS["LIFNeuron"], 3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_values_live_for_fewer_clocks(name):
+    """The same order and length, and for most models fewer bits that are handed on."""
+    trace = datapath(MODELS[name], 18).trace
+    early = schedule(trace, products(trace), 1)
+    late, still = shortened(trace, early), fixed(trace)
+    assert late.length == early.length
+    for i in set(trace.live()) - still:
+        assert all(late.start[i] >= late.ready[a] for a in trace.nodes[i].args if a not in still)
+        assert late.ready[i] - late.start[i] == early.ready[i] - early.start[i]
+
+    def handed(plan):
+        users, out = trace.users(), set(trace.outputs.values())
+        last = {i: max([*(plan.start[u] for u in users[i]), plan.length if i in out else 0]) for i in trace.live()}
+        wires = {i for i in trace.live() if wired(trace, i)}
+        return sum(
+            shape_of(trace.intervals[i]).width * max(0, last[i] - plan.ready[i])
+            for i in trace.live()
+            if i not in still | wires
+        )
+
+    assert handed(late) <= handed(early)
+    if name in ("AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron"):
+        assert handed(late) < 0.95 * handed(early)

@@ -57,7 +57,7 @@ endmodule
 def netlist(bank, folder, synth=ECP5.synth):
     """Synthesise a bank; the netlist is in `top.json`."""
     text = rtlil.convert(bank, name="top", emit_src=False)
-    (folder / "top.il").write_text(text.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1"))
+    (folder / "top.il").write_text(tools.without_collisions(text))
     tools.yosys(f"read_rtlil top.il\n{synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log")
     return json.loads((folder / "top.json").read_text())
 
