@@ -24,7 +24,7 @@ EXAMPLE = "LIF"  # the model of which `make test` tests all that it tests of eve
 WORDS = (16, 18, 24)
 DAYS = 7  # in which CI does all slow tests
 # files, besides those of tests/identical, that test every model
-EXHAUSTIVE = ("test_top.py", "test_search.py", "test_recovery_cells.py")
+EXHAUSTIVE = ("test_top.py", "test_search.py", "test_search_space.py", "test_search_runs.py", "test_recovery_cells.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from spikefab import fit_many
+from spikefab.fit.recordings.recording import Recording
+from spikefab.fit.scoring.task import Task
+from spikefab.hw.datapath import datapath
+from spikefab.hw.models import MODELS
 
 from .cells import COUNT, DT, OPTIONS
 
@@ -90,3 +94,23 @@ def whole(folder, tmp_path_factory):
     """An undisturbed run on one process: its folder and its cells."""
     out = tmp_path_factory.mktemp("whole")
     return SimpleNamespace(out=out, cells=fit_many(folder, out=out, jobs=1, **OPTIONS))
+
+
+@pytest.fixture(scope="module")
+def task(membrane, steps):
+    """Sweeps of unequal length, silent and spiking ones."""
+    currents = [steps([a], DT, 200 + 30 * k)[0] for k, a in enumerate((-0.1, 0.1, 0.2, 0.24, 0.28, 0.32))]
+    voltages = [membrane(i, DT, 0.3, k) for k, i in enumerate(currents)]
+    return Task.of(Recording.from_arrays(voltages, currents, DT), DT)
+
+
+@pytest.fixture(scope="module")
+def long(membrane, steps):
+    """The same cell for so long that a search can converge before its budget is spent."""
+    currents = [steps([a], DT, 1200)[0] for a in (-0.1, 0.1, 0.2, 0.24, 0.28, 0.32)]
+    return Task.of(Recording.from_arrays([membrane(i, DT, 0.3, k) for k, i in enumerate(currents)], currents, DT), DT)
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS, scope="module")
+def dp(request, task):
+    return datapath(request.param, 18, DT, task.i_span)

@@ -93,13 +93,13 @@ def made(name, rng, *, word=18, count=5, own=(), **more):
 
 @pytest.mark.parametrize("timing", TIMINGS)
 @pytest.mark.parametrize("multipliers", [1, 2, 1000])
-@pytest.mark.parametrize("name", MODELS)
-def test_equals_the_reference(name, multipliers, timing):
+@pytest.mark.parametrize("model", MODELS)
+def test_equals_the_reference(model, multipliers, timing):
     rng = np.random.default_rng([SEED, multipliers])
-    dp = datapath(MODELS[name], 18)
+    dp = datapath(MODELS[model], 18)
     multipliers = min(multipliers, products(dp.trace))
     own = rng.choice([*dp.coefficients], 2, replace=False)
-    bank, codes, states = made(name, rng, multipliers=multipliers, own=own, timing=timing)
+    bank, codes, states = made(model, rng, multipliers=multipliers, own=own, timing=timing)
     assert bank.interval == interval_for(dp.trace, multipliers)
     currents = hostile(rng, dp.current, 12)
     found, _ = simulated(bank, currents, idle=0.3)
@@ -135,12 +135,12 @@ def test_any_number_of_neurons(count, multipliers, timing):
         assert clocks[count] - clocks[0] >= bank.latency
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_step_every_interval(name):
+@pytest.mark.parametrize("model", MODELS)
+def test_a_step_every_interval(model):
     """ceil(products / multipliers) clocks, for 1, 2 and 4 multipliers, and a latency as promised."""
     rng = np.random.default_rng(SEED)
     for multipliers in (1, 2, 4):
-        bank, *_ = made(name, rng, multipliers=multipliers, count=70)
+        bank, *_ = made(model, rng, multipliers=multipliers, count=70)
         trace = bank.datapath.trace
         assert bank.count >= bank.in_flight
         assert bank.interval == max(1, -(-products(trace) // multipliers)) == interval_for(trace, multipliers)
@@ -248,10 +248,10 @@ def test_a_model_is_no_neuron():
         Bank(MODELS["LIFNeuron"], 3)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_values_live_for_fewer_clocks(name):
+@pytest.mark.parametrize("model", MODELS)
+def test_values_live_for_fewer_clocks(model):
     """The same order and length, and for most models fewer bits that are handed on."""
-    trace = datapath(MODELS[name], 18).trace
+    trace = datapath(MODELS[model], 18).trace
     early = schedule(trace, products(trace), 1)
     late, still = shortened(trace, early), fixed(trace)
     assert late.length == early.length
@@ -270,5 +270,5 @@ def test_values_live_for_fewer_clocks(name):
         )
 
     assert handed(late) <= handed(early)
-    if name in ("AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron"):
+    if model in ("AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron"):
         assert handed(late) < 0.95 * handed(early)
