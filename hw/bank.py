@@ -204,7 +204,7 @@ class _Elaborated:
                 m.d.sync += self.phase.eq(0)
         self.begins = Signal()
         self.quiet = Signal(init=1)  # no step is going on, since the last clock
-        self.writes = Signal()  # a register is written, between sweeps, for which no step begins
+        self.writes = Signal()  # a register is written, between sweeps
         self.neuron = Signal(range(bank.count))  # that begins next
         self.address = Signal(range(bank.count))  # of the memory
         m.d.sync += self.address.eq(Mux(self.begins, self.neuron, bank.cfg_neuron))
@@ -219,7 +219,7 @@ class _Elaborated:
         outputs = self._pipeline()
         # the step of this clock, and those behind it in the pipeline
         steps = Signal(plan.length // interval + 1)
-        begun = self._later(self.begins, "begun")
+        begun = self._later(self.begins, "begun", bank.lead - 1)
         with m.If(self._in(-1)):
             m.d.sync += steps.eq(Cat(begun, steps))
         m.d.sync += bank.o_valid.eq(self._in(plan.length) & steps[-1])
@@ -233,27 +233,20 @@ class _Elaborated:
         interval = self.bank.interval
         return Const(1) if interval == 1 else self.phase == clock % interval
 
-    def _later(self, value: Any, name: str) -> Any:
-        """In clock -1 of a step, what was there when it began."""
-        for clock in range(-self.bank.lead, -1):
-            held = Signal.like(value, name=f"{name}_{-clock}")
-            with self.m.If(self._in(clock)):
-                self.m.d.sync += held.eq(value)
+    def _later(self, value: Any, name: str, clocks: int) -> Any:
+        """A value some clocks later."""
+        for clock in range(clocks):
+            held = Signal(value.shape(), name=f"{name}_{clock + 1}", reset_less=name != "begun")
+            self.m.d.sync += held.eq(value)
             value = held
         return value
 
     def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> "_Words":
         """A memory that is read when a step begins, and in each clock between sweeps."""
         words = _Words(self.m, name, formats, codes, self.bank.slices)
-        read: Any = words.read
-        # what was read stays for an interval, of which that is the first clock
+        # what was read stays for an interval
         words.reads(self.m, self.address, self.quiet | self._in(1 - self.bank.lead))
-        for clock in range(2 - self.bank.lead, 0):
-            held = Signal(unsigned(len(read)), name=f"{name}_read_{-clock}", reset_less=True)
-            with self.m.If(self.quiet | self._in(clock)):
-                self.m.d.sync += held.eq(read)
-            read = held
-        self.m.d.comb += words.word.eq(read)
+        self.m.d.comb += words.word.eq(self._later(words.read, f"{name}_read", self.bank.lead - 2))
         return words
 
     def _pipeline(self) -> dict[str, Any]:
@@ -261,12 +254,8 @@ class _Elaborated:
         current = Signal(signed(dp.current.width))
         with m.If(bank.i_valid & bank.i_ready):
             m.d.sync += current.eq(bank.i)
-        for clock in range(1 - bank.lead, 0):
-            later = Signal.like(current, name=f"current_{-clock}")
-            with m.If(self._in(clock)):
-                m.d.sync += later.eq(current)
-            current = later
-        registers: dict[ops.Input, Any] = {ops.Input("current", "i"): current}
+        later = self._later(current, "current", bank.lead - 1)
+        registers: dict[ops.Input, Any] = {ops.Input("current", "i"): later}
         registers |= {ops.Input("coefficient", r.name): held for r, held in self.coefficients}
         registers |= {ops.Input("state", name): self.states.fields[name] for name in dp.states}
         if self.own is not None:
@@ -282,19 +271,20 @@ class _Elaborated:
         free: Any = self._in(-bank.lead)
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
             free = free & (flying != bank.count)
-        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~self.writes)
+        # while a write is offered, no sweep begins
+        first, offered = Signal(init=1), Signal()
+        m.d.sync += offered.eq(bank.cfg_valid)
+        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~(first & offered))
         m.d.comb += self.begins.eq((bank.i_valid & bank.i_ready) | (free & sweeping))
-        m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & (self.neuron == 0))
+        m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & first)
         for begun, neuron, last in ((self.begins, self.neuron, "begun"), (bank.o_valid, bank.o_neuron, "ended")):
             is_last = Signal(name=f"last_{last}")
             with m.If(begun):
                 m.d.sync += [neuron.eq(neuron + 1), is_last.eq(neuron == bank.count - 2)]
                 with m.If(is_last):
                     m.d.sync += neuron.eq(0)
-        with m.If(self.begins):
-            m.d.sync += sweeping.eq(bank.broadcast)
-            with m.If(self.neuron == bank.count - 1):
-                m.d.sync += sweeping.eq(0)
+                if begun is self.begins:
+                    m.d.sync += [first.eq(is_last), sweeping.eq(~is_last & bank.broadcast)]
 
     def _registers(self) -> None:
         """Write states after each step; between sweeps, write a register and show the states of a neuron.
@@ -302,7 +292,7 @@ class _Elaborated:
         A register in the memory is replaced when the word of its neuron has been read, and changed in the clock after that.
         """
         bank, m, dp = self.bank, self.m, self.dp
-        waited = Signal(bank.lead + 1)
+        waited = Signal(bank.lead - 1)
         with m.If(self.quiet & ~self.begins & bank.cfg_valid & ~bank.cfg_ready):
             m.d.sync += [self.writes.eq(1), waited.eq(Cat(self.writes, waited)), bank.cfg_ready.eq(waited[-1])]
         with m.If(bank.cfg_ready):

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from spikefab.hw import ops
-from spikefab.hw.proofs import distance_bits
 from spikefab.hw.trace import Trace
 
 from .schedule import Schedule, clocks, wired
@@ -40,6 +39,8 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
         if i not in still and wired(trace, i, plan.timing):
             roots[i] = roots[trace.nodes[i].args[0]]
     moving = [i for i in live if i not in still and roots[i] == i]
+    if not moving:
+        return plan
     at = {i: k for k, i in enumerate(moving)}
     count = len(moving)  # variables: the start of each, and then the clock of its last read
     rows: list[dict[int, float]] = []
@@ -58,18 +59,14 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
             if first != i:
                 equal.append({at[i]: 1, at[first]: -1})
                 same.append(0)
-        for place, a in enumerate(node.args):
-            if a in still:
-                continue
-            a = roots[a]
-            late = distance_bits(trace, i) - 1 if isinstance(node.op, ops.Shift) and place == 1 else 0
+        for a in {roots[a] for a in node.args if a not in still}:
             rows.append({at[a]: 1, at[i]: -1})  # ready before it is read
             most.append(-took[a])
             if isinstance(trace.nodes[a].op, ops.Mul):
                 equal.append({at[i]: 1, at[a]: -1})
                 same.append(took[a])
             rows.append({at[i]: 1, count + at[a]: -1})
-            most.append(-late)
+            most.append(0)
     for i in {roots[i] for i in trace.outputs.values()} - still:
         rows += [{at[i]: 1}, {count + at[i]: -1}]
         most += [plan.length - took[i], -plan.length]

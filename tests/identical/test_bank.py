@@ -23,7 +23,7 @@ def hostile(rng, q, count):
     return np.where(rng.random(count) < 0.1, rng.choice([q.lo, q.hi], count), rng.integers(q.lo, q.hi + 1, count))
 
 
-def simulated(bank, currents, *, idle, before=None, after=None, beside=None):
+def simulated(bank, currents, *, idle, before=None, after=None):
     """What the results of a bank are: {port: list}. `currents` are offered in order, each after a pause with chance `idle`."""
     ports = ["o_neuron", "o_v", "o_spike", *(f"state_{n}" for n in bank.datapath.states)]
     found = {port: [] for port in ports}
@@ -59,8 +59,6 @@ def simulated(bank, currents, *, idle, before=None, after=None, beside=None):
     simulator = Simulator(bank)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
-    if beside is not None:
-        simulator.add_testbench(beside, background=True)
     simulator.run()
     return {port: np.array(values) for port, values in found.items()}, np.array(clocks)
 
@@ -191,35 +189,87 @@ def test_registers_are_written_and_states_are_shown_between_sweeps(timing):
     assert np.array_equal(shown, path[-1])
 
 
-def test_a_write_waits_for_the_end_of_a_sweep():
+@pytest.mark.parametrize("broadcast", [True, False])
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize(("multipliers", "count"), [(1, 4), (5, 40)])
+def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count):
+    """Both are offered at random, often at once; a write is done between the sweeps, and holds the next one back."""
     rng = np.random.default_rng(SEED)
-    bank, codes, states = made("LIFNeuron", rng, count=6)
-    dp = bank.datapath
-    threshold = next(r for r in dp.registers if r.name == "V_th")
-    new, k = int(hostile(rng, threshold.format, 1)[0]), [*dp.coefficients].index("V_th")
-    currents, waited = hostile(rng, dp.current, 8), []
+    bank, codes, states = made(
+        "IzhikevichNeuron", rng, multipliers=multipliers, own=("d",), count=count, timing=timing, broadcast=broadcast
+    )
+    dp, sweep = bank.datapath, 1 if broadcast else count
+    steps = 12
+    happened, found, waits = [], [], []  # currents and writes in order; results; clocks for which writes were offered
 
-    async def offered(ctx):
-        ctx.set(bank.cfg_addr, threshold.address)
-        ctx.set(bank.cfg_data, new)
-
-    # the write is offered in the middle of the first sweep
-    async def meddle(ctx):
-        await ctx.tick().repeat(6)
-        ctx.set(bank.cfg_valid, 1)
-        while not ctx.get(bank.cfg_ready):
-            waited.append(ctx.get(bank.o_neuron))
+    async def drives(ctx):
+        code = None
+        while True:
+            if code is None and rng.random() < 0.9:
+                code = int(hostile(rng, dp.current, 1)[0])
+            ctx.set(bank.i_valid, code is not None)
+            ctx.set(bank.i, code or 0)
+            taken = code is not None and ctx.get(bank.i_ready)
+            if taken:
+                happened.append(("current", code))
+                code = None
             await ctx.tick()
-        await ctx.tick()
-        ctx.set(bank.cfg_valid, 0)
 
-    found, _ = simulated(bank, currents, idle=0, before=offered, beside=meddle)
-    v, _, path = reference.run(dp, states, codes, np.broadcast_to(currents[:1, None], (1, 6)))
-    assert np.array_equal(found["o_v"][:6], v[0])
-    codes[:, k] = new
-    v, *_ = reference.run(dp, path[0], codes, np.broadcast_to(currents[1:, None], (7, 6)))
-    assert np.array_equal(found["o_v"][6:], v.ravel())
-    assert len(waited) > 3
+    async def writes(ctx):
+        while True:
+            # often in the clock in which a sweep could begin
+            for _ in range(int(rng.integers(1, 2 * bank.latency))):
+                await ctx.tick()
+            register, neuron = rng.choice(np.array(dp.registers, dtype=object)), int(rng.integers(count))
+            value = int(hostile(rng, register.format, 1)[0])
+            for port, given in (("neuron", neuron), ("addr", register.address), ("data", value), ("valid", 1)):
+                ctx.set(getattr(bank, f"cfg_{port}"), given)
+            waits.append(0)
+            while not ctx.get(bank.cfg_ready):
+                waits[-1] += 1
+                await ctx.tick()
+            happened.append(("write", neuron, register, value))
+            await ctx.tick()
+            ctx.set(bank.cfg_valid, 0)
+
+    async def watches(ctx):
+        while len(found) < steps * count:
+            await ctx.tick()
+            if ctx.get(bank.o_valid):
+                found.append(
+                    [
+                        ctx.get(bank.o_v),
+                        ctx.get(bank.o_spike),
+                        *(ctx.get(getattr(bank, f"state_{n}")) for n in dp.states),
+                    ]
+                )
+
+    simulator = Simulator(bank)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drives, background=True)
+    simulator.add_testbench(writes, background=True)
+    simulator.add_testbench(watches)
+    simulator.run()
+
+    wanted, currents = [], []
+    for what, *more in happened:
+        if what == "write":
+            assert not currents, "a write in the middle of a sweep"
+            neuron, register, value = more
+            if register.kind == "state":
+                states[neuron, [*dp.states].index(register.name)] = value
+            else:
+                codes[neuron if register.name == "d" else slice(None), [*dp.coefficients].index(register.name)] = value
+            continue
+        currents += more
+        if len(currents) == sweep:
+            states, v, spikes = reference.step(dp, states, codes, np.resize(currents, count))
+            wanted += [[v[k], spikes[k], *states[k]] for k in range(count)]
+            currents = []
+    assert np.array_equal(found, wanted[: steps * count])
+    assert sum(what == "write" for what, *_ in happened) > 3
+    # a sweep that has begun, where currents may be missing, and then what is in the pipeline
+    assert max(waits) < (2 + 2 * (not broadcast)) * (count + bank.in_flight) * bank.interval + bank.latency + 10
 
 
 @pytest.mark.parametrize(

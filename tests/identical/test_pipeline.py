@@ -1,0 +1,93 @@
+"""Pipelines of drawn operations against exact fractions: a step begins every interval, with other inputs."""
+
+import pytest
+from amaranth.hdl import Module, Signal, signed
+from amaranth.sim import Simulator
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from spikefab.hw import ops
+from spikefab.hw.lowering.lifetimes import shortened
+from spikefab.hw.lowering.pipelined import Pipeline, interval_for, products
+from spikefab.hw.lowering.schedule import SHORT, Timing, schedule
+
+from .test_operations import FUZZ, OPERATIONS, WORD, apply, exact, formats, inputs, is_product, traced
+
+
+def simulated(trace, rows, plan, own):
+    """Codes of the trace's outputs, a row of inputs a step. Inputs are there from clock 0 of their step for an interval."""
+    m, interval = Module(), plan.interval
+    registers = {node.op: Signal(signed(node.q.width)) for node in trace.nodes if isinstance(node.op, ops.Input)}
+    phase = Signal(range(interval))
+    pipeline = Pipeline(m, trace, plan, registers, phase, own)
+    m.d.sync += phase.eq((phase + 1) % interval)
+    wires = {name: Signal(signed(60)) for name in pipeline.outputs}
+    m.d.comb += [wires[name].eq(value) for name, value in pipeline.outputs.items()]
+    found = []
+
+    async def bench(ctx):
+        for clock in range((len(rows) - 1) * interval + plan.length + 1):
+            step, of = divmod(clock, interval)
+            if of == 0 and step < len(rows):
+                for at, register in registers.items():
+                    ctx.set(register, rows[step][at.name])
+            if clock >= plan.length and (clock - plan.length) % interval == 0:
+                found.append({name: ctx.get(wire) for name, wire in wires.items()})
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
+
+
+def agree(data, trace, rows):
+    timing = data.draw(st.sampled_from([SHORT, Timing(multiply=3, saturate=2, read=3)]))
+    multipliers = data.draw(st.integers(1, max(1, products(trace))))
+    plan = schedule(trace, multipliers, interval_for(trace, multipliers) + data.draw(st.integers(0, 3)), timing)
+    coefficients = [n.op.name for n in trace.nodes if isinstance(n.op, ops.Input) and n.op.kind == "coefficient"]
+    own = frozenset(name for name in coefficients if data.draw(st.booleans()))
+    rows = [row | {name: rows[0][name] for name in coefficients if name not in own} for row in rows]
+    if data.draw(st.booleans()):
+        plan = shortened(trace, plan, own)
+    for row, found in zip(rows, simulated(trace, rows, plan, own), strict=True):
+        values = exact(trace, row)
+        assert found == {n: values[i] * 2 ** trace.nodes[i].q.f_bits for n, i in trace.outputs.items()}, row
+
+
+@pytest.mark.parametrize("op", OPERATIONS)
+@settings(FUZZ, max_examples=15)
+@given(data=st.data())
+def test_one_operation(op, data):
+    qs = data.draw(st.tuples(formats(), formats()))
+    trace, (a, b) = traced(data.draw, *qs)
+    try:
+        result = apply(op, data.draw, a, b)
+        result = result.resize(data.draw(formats())) if op == "mul" else result
+    except AssertionError:
+        assume(False)
+    assume(not is_product(result))
+    trace.outputs = {"out": result.index}
+    agree(data, trace, data.draw(inputs(*qs)))
+
+
+@settings(FUZZ, max_examples=40)
+@given(data=st.data())
+def test_programs(data):
+    """A dozen operations on each other's results."""
+    qs = data.draw(st.tuples(formats(), formats(), formats()))
+    trace, values = traced(data.draw, *qs)
+    for op in data.draw(st.lists(st.sampled_from(OPERATIONS), min_size=4, max_size=12)):
+        a, b = (data.draw(st.sampled_from(values)) for _ in range(2))
+        a, b = (v if v.q.width <= WORD else v.resize(data.draw(formats())) for v in (a, b))
+        try:
+            result = apply(op, data.draw, a, b)
+            result = result.resize(data.draw(formats())) if is_product(result) else result
+        except AssertionError:
+            continue
+        if not is_product(result):
+            values.append(result)
+    assume(len(values) > 3)
+    trace.outputs = {f"out_{k}": value.index for k, value in enumerate(values[3:])}
+    agree(data, trace, data.draw(inputs(*qs)))
