@@ -2,8 +2,8 @@
 
 A MULT18X18D has registers before its operands, within, and behind its product; a DP16KD has one behind what it reads. A design
 that has such registers anyway becomes faster, and smaller, if they are the ones inside. What the netlist computes in each clock
-stays the same: a register is only moved if it has no reset, begins with 0, and has the same clock, and one behind a primitive only
-if nothing else reads what it holds back.
+stays the same: a register is only moved if it takes a new value in each clock, has no reset, begins with 0, and has the same
+clock, and one behind a primitive only if nothing else reads what it holds back.
 """
 
 from collections.abc import Iterable
@@ -39,18 +39,15 @@ class _Netlist:
         """The net at a port of one bit."""
         return self.cells[name]["connections"].get(port, [default])[0]
 
-    def enable(self, register: str) -> Bit:
-        """The net that lets a register take a new value; "1" if it takes one in each clock."""
-        return "1" if self.cells[register]["parameters"].get("CEMUX") == "1" else self.of(register, "CE", "1")
-
     def plain(self, register: str, clock: Bit) -> bool:
         """Whether a register could be one inside a primitive with this clock."""
         given = self.cells[register]["parameters"]
         usual = all(given.get(name, value) == value for name, value in USUAL.items())
-        return usual and self.of(register, "CLK") == clock and self.of(register, "LSR") == "0"
+        always = given.get("CEMUX") == "1" or self.of(register, "CE", "1") == "1"
+        return usual and always and self.of(register, "CLK") == clock and self.of(register, "LSR") == "0"
 
     def behind(self, name: str, ports: Iterable[str], clock: Bit | None) -> dict[str, str] | None:
-        """port -> register behind it, if there is one behind each that is read, all alike, which nothing but it reads."""
+        """port -> register behind it, if there is a plain one behind each that is read, and nothing else reads it."""
         found: dict[str, str] = {}
         for port in ports:
             bit = self.of(name, port)
@@ -61,7 +58,7 @@ class _Netlist:
             if others or at != "DI" or self.cells[reader]["type"] != "TRELLIS_FF":
                 return None
             clock = self.of(reader, "CLK") if clock is None else clock
-            if not self.plain(reader, clock) or self.enable(reader) != self.enable(next(iter(found.values()), reader)):
+            if not self.plain(reader, clock):
                 return None
             found[port] = reader
         return found or None
@@ -100,7 +97,7 @@ def _product(netlist: dict[str, Any], name: str) -> int:
         cell = nets.cells[name]
         clock = cell["connections"]["CLK0"][0] if stages else None
         registers = nets.behind(name, ports, clock)
-        if registers is None or any(nets.enable(r) != "1" for r in registers.values()):
+        if registers is None:
             break
         clock = nets.of(next(iter(registers.values())), "CLK")
         nets.take(name, registers)
@@ -119,9 +116,8 @@ def _factor(netlist: dict[str, Any], name: str, side: str) -> int:
     clock = cell["connections"].get("CLK0", ["0"])[0]
     if clock == "0" and registers:
         clock = nets.of(registers[0], "CLK")
-    if not registers or len(registers) < len(found):
-        return 0
-    if not all(nets.plain(r, clock) and nets.enable(r) == "1" for r in registers):
+    constant = any(nets.of(name, port) == "1" for port in ports)  # a register would begin with 0
+    if constant or not registers or len(registers) < len(found) or not all(nets.plain(r, clock) for r in registers):
         return 0
     for port, register in found.items():
         assert register is not None
@@ -139,10 +135,9 @@ def _word(netlist: dict[str, Any], name: str, side: str) -> int:
     registers = nets.behind(name, [f"DO{side}{k}" for k in range(18)], nets.of(name, f"CLK{side}"))
     if registers is None:
         return 0
-    enable = nets.enable(next(iter(registers.values())))
     nets.take(name, registers)
     cell["parameters"][f"REGMODE_{side}"] = "OUTREG"
-    cell["connections"][f"OCE{side}"] = [enable]
+    cell["connections"][f"OCE{side}"] = ["1"]
     return 1
 
 

@@ -129,30 +129,32 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
 def moved(add, folder):
     """How many groups of registers are moved in a design to which a function adds registers around a product."""
     m = Module()
-    a, b, out, enable = Signal(signed(18)), Signal(signed(18)), Signal(signed(36)), Signal()
-    add(m, a, b, out, enable)
-    (folder / "top.il").write_text(rtlil.convert(m, ports=[a, b, out, enable], name="top", emit_src=False))
+    a, b, enable = Signal(signed(18)), Signal(signed(18)), Signal()
+    out, early = Signal(signed(36)), Signal(signed(36))
+    add(m, a, b, out, enable, early)
+    (folder / "top.il").write_text(rtlil.convert(m, ports=[a, b, out, enable, early], name="top", emit_src=False))
     tools.yosys(
         f"read_rtlil top.il\n{ECP5.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
     return absorb(json.loads((folder / "top.json").read_text()))
 
 
-def _around(before=True, behind=1, read=False, gated=False, **how):
-    def add(m, a, b, out, enable):
+def _around(before=True, behind=1, read=False, gated=(), **how):
+    def add(m, a, b, out, enable, early):
         found = [a, b]
         for k in range(2 if before else 0):
             held = Signal(signed(18), reset_less=True, **how)
-            m.d.sync += held.eq(found[k])
+            with m.If(enable | ("before" not in gated)):
+                m.d.sync += held.eq(found[k])
             found[k] = held
         product = found[0] * found[1]
         value = product
         for _ in range(behind):
             held = Signal(signed(36), reset_less=True, **how)
-            with m.If(enable | (not gated)):
+            with m.If(enable | ("behind" not in gated)):
                 m.d.sync += held.eq(value)
             value = held
-        m.d.comb += out.eq(value ^ product if read else value)
+        m.d.comb += [out.eq(value), early.eq(product if read else 0)]
 
     return add
 
@@ -166,7 +168,9 @@ def _around(before=True, behind=1, read=False, gated=False, **how):
         (_around(before=False), 1),
         (_around(behind=0), 2),
         (_around(read=True), 2),  # the product is read before the register too
-        (_around(gated=True), 2),  # registers that keep their value
+        (_around(gated=("behind",)), 2),  # registers that keep their value
+        (_around(gated=("before",)), 1),
+        (_around(gated=("before", "behind")), 0),
         (_around(init=-1), 0),  # registers that do not begin with 0
     ],
 )
@@ -175,7 +179,7 @@ def test_only_registers_that_could_be_inside_are_moved(design, groups, tmp_path)
 
 
 def test_a_register_with_a_reset_stays(tmp_path):
-    def add(m, a, b, out, enable):
+    def add(m, a, b, out, enable, early):
         held = Signal(signed(36))
         m.d.sync += held.eq(a * b)
         m.d.comb += out.eq(held)
