@@ -68,9 +68,9 @@ def shortened(trace: Trace, plan: Schedule, own: Iterable[str] = ()) -> Schedule
             rows.append({at[i]: 1, count + at[a]: -1})
             most.append(0)
     for i in {roots[i] for i in trace.outputs.values()} - still:
-        rows += [{at[i]: 1}, {count + at[i]: -1}]
-        most += [plan.length - took[i], -plan.length]
-    for i in moving:  # also what is read by nothing but itself is there for a clock
+        rows.append({count + at[i]: -1})
+        most.append(-plan.length)
+    for i in moving:  # ready before it is read for the last time, which is within the length
         rows.append({at[i]: 1, count + at[i]: -1})
         most.append(-took[i])
     bits = np.array([shape_of(trace.intervals[i]).width for i in moving])

@@ -203,9 +203,12 @@ def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count):
     happened, found, waits = [], [], []  # currents and writes in order; results; clocks for which writes were offered
 
     async def drives(ctx):
-        code = None
+        code, often, offers = None, 0.9, 0
         while True:
-            if code is None and rng.random() < 0.9:
+            if code is None and rng.random() < often:
+                offers += 1
+                # before some sweeps there is a long pause
+                often = rng.choice([0.9, 0.02]) if offers % sweep == 0 else 0.9
                 code = int(hostile(rng, dp.current, 1)[0])
             ctx.set(bank.i_valid, code is not None)
             ctx.set(bank.i, code or 0)

@@ -1,5 +1,6 @@
 """Pipelines of drawn operations against exact fractions: a step begins every interval, with other inputs."""
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator
@@ -7,11 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spikefab.hw import ops
+from spikefab.hw.fixed import Q
 from spikefab.hw.lowering.lifetimes import shortened
 from spikefab.hw.lowering.pipelined import Pipeline, interval_for, products
 from spikefab.hw.lowering.schedule import SHORT, Timing, schedule
+from spikefab.hw.trace import Trace
 
-from .test_operations import FUZZ, OPERATIONS, WORD, apply, exact, formats, inputs, is_product, traced
+from .test_operations import FUZZ, OPERATIONS, WORD, a_table, apply, exact, formats, inputs, is_product, traced
 
 
 def simulated(trace, rows, plan, own):
@@ -91,3 +94,24 @@ def test_programs(data):
     assume(len(values) > 3)
     trace.outputs = {f"out_{k}": value.index for k, value in enumerate(values[3:])}
     agree(data, trace, data.draw(inputs(*qs)))
+
+
+@pytest.mark.parametrize("later", range(6))
+@pytest.mark.parametrize("timing", [SHORT, Timing(read=2)], ids=["short", "long"])
+def test_a_table_may_be_read_later_than_its_index_is_ready(later, timing):
+    """A word that is read in the middle of an interval stays for as long as one that is read at its beginning."""
+    trace, interval = Trace(WORD), 3
+    index, other = trace.input("state", "a", Q(6, 0)), trace.input("state", "b", Q(12, 0))
+    q = Q(16, 0)
+    word = trace.add(ops.Lookup(a_table(q, [*range(1000, 1032)]), 0), (index,), q)
+    for _ in range(9):  # so long is the way of the other one
+        other = other + 1
+    out = word + other
+    trace.outputs = {"out": out.index}
+    plan = schedule(trace, 1, interval, timing)
+    plan.start[word.index] += later
+    plan.ready[word.index] += later
+    rng = np.random.default_rng(later)
+    rows = [{"a": int(a), "b": int(b)} for a, b in zip(rng.integers(0, 32, 20), rng.integers(-99, 99, 20), strict=True)]
+    for row, found in zip(rows, simulated(trace, rows, plan, frozenset()), strict=True):
+        assert found == {"out": 1000 + row["a"] + row["b"] + 9}
