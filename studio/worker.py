@@ -278,6 +278,7 @@ class _Work:
             raise UsageError("This fit kept no recorded current: run a step.")
         events = RunEvents(self.say, len(current), neuron.dt, asked["every"])
 
+        @interrupts.undivided()  # what is told is what is kept
         def watch(*samples: Any) -> None:
             files.take(*samples)
             events.take(*samples)

@@ -98,6 +98,16 @@ def interruptible() -> Iterator[None]:
         _state.waiting = before
 
 
+@contextmanager
+def undivided() -> Iterator[None]:
+    """A context for what belongs together, a moment's work: a signal that comes meanwhile raises KeyboardInterrupt after it."""
+    with deferred():
+        yield
+    if not _state.waiting:
+        with interruptible():
+            pass
+
+
 def _unraisable(lost: Any) -> None:
     """Called by Python for an exception that it has to ignore. An interrupt that came while C code called a Python function
     (a compiler that looks into its cache, for instance) is sent again, a little later.

@@ -73,7 +73,8 @@ def run(args: Namespace, screen: Screen) -> int:
             return interrupts.exit_code()
     files = []
     if args.out is not None:
-        kept.save(args.out, current, neuron.dt)
+        with interrupts.deferred():  # the run has ended: all of it is saved
+            kept.save(args.out, current, neuron.dt)
         files = [str(args.out / name) for name in ("run.csv", "run.npz")]
     _say(screen, neuron, done, bits)
     if files:

@@ -3,13 +3,17 @@
 import csv
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from spikefab import interrupts
+from spikefab.boards.runs import RunFiles
 from spikefab.boards.table import get_board
 from spikefab.boards.top import Setup
 from spikefab.boards.twin import ReferenceTwin
@@ -148,6 +152,18 @@ def test_cancelled_it_keeps_what_came(studio):
         assert np.array_equal(kept["voltage"], LIFNeuron().run(kept["current"][: len(kept["step"])]))
 
 
+def in_process(tmp_path, monkeypatch, **settings):
+    """The work of a run, without a process of its own, and the events that it tells."""
+    said = []
+    work = worker._Work.__new__(worker._Work)
+    work.folder, work.out, work.saving = tmp_path, tmp_path / "out", False
+    usual = {"board": "icebreaker", "port": "sim:reference", "way": "lockstep", "every": 1, "noise": 0.0}
+    work.settings = usual | STEP | settings
+    monkeypatch.setattr(work, "_neuron", lambda: (LIFNeuron(), None))
+    monkeypatch.setattr(work, "say", lambda kind, **content: said.append({"type": kind, **content}))
+    return work, said
+
+
 def test_a_mismatch_fails(tmp_path, monkeypatch):
     from spikefab.boards import session
 
@@ -158,23 +174,37 @@ def test_a_mismatch_fails(tmp_path, monkeypatch):
         return codes + (np.arange(len(codes)) == 7), *rest
 
     monkeypatch.setattr(session, "simulated", wrong)
-    said = []
-    work = worker._Work.__new__(worker._Work)
-    work.folder, work.out, work.saving = tmp_path, tmp_path / "out", False
-    work.settings = {
-        "board": "icebreaker",
-        "port": "sim:reference",
-        "way": "lockstep",
-        "every": 1,
-        "noise": 0.0,
-        **STEP,
-    }
-    monkeypatch.setattr(work, "_neuron", lambda: (LIFNeuron(), None))
-    monkeypatch.setattr(work, "say", lambda kind, **content: said.append({"type": kind, **content}))
+    work, said = in_process(tmp_path, monkeypatch)
     with pytest.raises(MismatchError, match="reference differ in 1 of 2,000 steps"):
         work._run_board()
     assert said[-1]["type"] == "run" and said[-1]["mismatches"] == 1
     assert (tmp_path / "out" / "run.csv").is_file()
+
+
+@pytest.mark.parametrize("after", ["kept", "drawn", "told"])
+def test_an_interrupt_between_keeping_and_telling(tmp_path, monkeypatch, after):
+    work, said = in_process(tmp_path, monkeypatch, seconds=2)
+    calls = []
+
+    def interrupted(do):
+        def done(*args, **content):
+            result = do(*args, **content)
+            calls.append(1)
+            if len(calls) == 20:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)
+            return result
+
+        return done
+
+    monkeypatch.setattr(run_events, "EVERY", 0)
+    where, name = {"kept": (RunFiles, "take"), "drawn": (run_events, "extremes"), "told": (work, "say")}[after]
+    monkeypatch.setattr(where, name, interrupted(getattr(where, name)))
+    with interrupts.listening(), interrupts.deferred(), pytest.raises(KeyboardInterrupt):
+        work._run_board()
+    told = [e["done"] for e in said if e["type"] == "samples"]
+    with np.load(tmp_path / "out" / "run.npz") as kept:
+        assert 0 < len(kept["step"]) == told[-1] < 20_000
 
 
 def words_of(job):
