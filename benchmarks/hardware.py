@@ -24,12 +24,13 @@ from spikefab.hw.bank import Bank
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.lowering.schedule import SHORT, Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.words import Block
 from spikefab.toolchain import tools
 
 from . import running
 
-# family -> registers in multipliers, memories and saturations; bits of a block RAM; the clock that placement aims at, MHz
-FAMILIES = {"ECP5": (Timing(multiply=3, saturate=2, read=3), 9, 300), "iCE40": (SHORT, None, 80)}
+# family -> registers in multipliers, memories and saturations; shape of a block RAM; the clock that placement aims at, MHz
+FAMILIES = {"ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300), "iCE40": (SHORT, None, 80)}
 
 
 class Seat(Elaboratable):
@@ -100,14 +101,14 @@ def main() -> int:
     for model in options.models:
         for name in options.boards.split(","):
             neuron, board = MODELS[model](word=options.word), BOARDS[name]
-            timing, slices, _ = FAMILIES[board.family.name]
+            timing, block, _ = FAMILIES[board.family.name]
             multipliers = options.multipliers or products(neuron.datapath.trace)
             wanted = dict(
                 zip(key, (model, name, options.neurons, options.word, multipliers, options.seeds), strict=True)
             )
             row = rows.find(wanted)
             if row is None:
-                bank = Bank(neuron, options.neurons, multipliers=multipliers, timing=timing, slices=slices)
+                bank = Bank(neuron, options.neurons, multipliers=multipliers, timing=timing, block=block)
                 with tempfile.TemporaryDirectory() as folder:
                     found = routed(Seat(bank), board, options.seeds, Path(folder))
                 clocks = [mhz for mhz, _ in found]

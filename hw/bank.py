@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
@@ -19,6 +18,7 @@ from .lowering.lifetimes import shortened
 from .lowering.pipelined import Pipeline, interval_for
 from .lowering.schedule import SHORT, Timing, schedule
 from .neuron import Neuron, require_neuron
+from .words import Block, Words, levels
 
 
 class Bank(wiring.Component):
@@ -51,7 +51,7 @@ class Bank(wiring.Component):
         multipliers: int = 1,
         interval: int | None = None,
         timing: Timing = SHORT,
-        slices: int | None = None,
+        block: Block | None = None,
         broadcast: bool = True,
         own: Mapping[str, ArrayLike] | None = None,
         initial: ArrayLike | None = None,
@@ -62,7 +62,7 @@ class Bank(wiring.Component):
         multipliers  how many multipliers the pipeline has
         interval     clocks from one step to the next; None: the fewest
         timing       registers inside multipliers, memories and saturations, of which some devices have more
-        slices       bits of the block RAMs in which the states are; None: synthesis cuts them
+        block        the shape of the block RAMs in which the states are; None: synthesis cuts them
         broadcast    whether a current is for all neurons
         own          coefficient -> codes (count,), of coefficients that each neuron has for itself
         initial      (count, states) codes at the start; None: those of the neuron
@@ -71,8 +71,7 @@ class Bank(wiring.Component):
         """
         dp = require_neuron(neuron).datapath
         count, multipliers = whole(count, "count", 2), whole(multipliers, "multipliers", 1)
-        slices = None if slices is None else whole(slices, "slices", 1)
-        self.datapath, self.count, self.broadcast, self.slices = dp, count, broadcast, slices
+        self.datapath, self.count, self.broadcast, self.block = dp, count, broadcast, block
         least = interval_for(dp.trace, multipliers)
         interval = least if interval is None else whole(interval, "interval", 1)
         if interval < least:
@@ -134,55 +133,25 @@ class Bank(wiring.Component):
     @property
     def in_flight(self) -> int:
         """The number of steps that are in the pipeline when it is full: with fewer neurons, it is not."""
-        return (self.lead + self.plan.length + 1) // self.interval + 1
+        return (self.latency + self.deep) // self.interval + 1
 
     @property
     def lead(self) -> int:
         """Clocks from a current to clock 0 of the schedule, in which the state is there as well."""
-        return 1 + self.plan.timing.read
+        return 1 + self.plan.timing.read + levels(self.groups)
+
+    @property
+    def groups(self) -> int:
+        """How many block RAMs a slice of the states takes, one behind the other."""
+        return 1 if self.block is None else self.block.groups(self.count)
+
+    @property
+    def deep(self) -> bool:
+        """Whether a state is written a clock later than it is shown: see `Words`."""
+        return self.groups > 1
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return _Elaborated(self).m
-
-
-class _Words:
-    """A memory with a word for each neuron, and its two ports. `fields` are the parts of the word that was read, by name."""
-
-    def __init__(
-        self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray], slices: int | None
-    ):
-        rows, at = np.zeros(len(next(iter(codes.values()))), dtype=object), 0
-        for field, q in formats.items():
-            rows += np.array([(int(code) & ((1 << q.width) - 1)) << at for code in codes[field]], dtype=object)
-            at += q.width
-        self.ports: list[tuple[Any, Any]] = []  # to read and to write each slice, the lowest bits first
-        for low in range(0, at, slices or at):
-            bits = min(slices or at, at - low)
-            part = [row >> low & (1 << bits) - 1 for row in rows]
-            memory = Memory(shape=unsigned(bits), depth=len(rows), init=part, attrs={"ram_style": "block"})
-            m.submodules[f"{name}_{low}"] = memory
-            self.ports.append((memory.read_port(), memory.write_port()))
-        self.read = Cat(reads.data for reads, _ in self.ports)
-        self.word = Signal(at, name=f"{name}_word")
-        self.fields, at = {}, 0
-        for field, q in formats.items():
-            self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
-            m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
-            at += q.width
-
-    def reads(self, m: Module, address: Any, enable: Any) -> None:
-        for reads, _ in self.ports:
-            m.d.comb += [reads.addr.eq(address), reads.en.eq(enable)]
-
-    def writes(self, m: Module, address: Any, word: Any, enable: Any) -> None:
-        low = 0
-        for _, writes in self.ports:
-            m.d.comb += [
-                writes.addr.eq(address),
-                writes.en.eq(enable),
-                writes.data.eq(word[low : low + len(writes.data)]),
-            ]
-            low += len(writes.data)
 
 
 class _Elaborated:
@@ -236,17 +205,17 @@ class _Elaborated:
     def _later(self, value: Any, name: str, clocks: int) -> Any:
         """A value some clocks later."""
         for clock in range(clocks):
-            held = Signal(value.shape(), name=f"{name}_{clock + 1}", reset_less=name != "begun")
+            held = Signal(value.shape(), name=f"{name}_{clock + 1}", reset_less=name == "current")
             self.m.d.sync += held.eq(value)
             value = held
         return value
 
-    def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> "_Words":
+    def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> Words:
         """A memory that is read when a step begins, and in each clock between sweeps."""
-        words = _Words(self.m, name, formats, codes, self.bank.slices)
+        bank = self.bank
+        words = Words(self.m, name, formats, codes, bank.block)
         # what was read stays for an interval
-        words.reads(self.m, self.address, self.quiet | self._in(1 - self.bank.lead))
-        self.m.d.comb += words.word.eq(self._later(words.read, f"{name}_read", self.bank.lead - 2))
+        words.reads(self.address, self.quiet | self._in(1 - bank.lead), bank.plan.timing.read - 1)
         return words
 
     def _pipeline(self) -> dict[str, Any]:
@@ -267,7 +236,8 @@ class _Elaborated:
         bank, m = self.bank, self.m
         sweeping = Signal()  # a current for all neurons was taken, and not all have begun
         flying = Signal(range(bank.in_flight + 1))
-        m.d.sync += flying.eq(flying + self.begins - bank.o_valid)
+        written = self._later(bank.o_valid, "written", int(bank.deep))
+        m.d.sync += flying.eq(flying + self.begins - written)
         free: Any = self._in(-bank.lead)
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
             free = free & (flying != bank.count)
@@ -311,7 +281,7 @@ class _Elaborated:
                 results = Cat(getattr(bank, f"state_{name}") for name in dp.states)
                 address, data = Mux(self.writes, address, bank.o_neuron), Mux(self.writes, data, results)
                 enable = bank.cfg_ready | bank.o_valid
-            words.writes(m, address, data, enable)
+            words.writes(address, data, enable)
         m.d.comb += [getattr(bank, f"kept_{name}").eq(self.states.fields[name]) for name in dp.states]
         with m.If(bank.cfg_ready), m.Switch(bank.cfg_addr):
             for register, held in self.coefficients:

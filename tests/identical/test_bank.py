@@ -12,10 +12,12 @@ from spikefab.hw.lowering.pipelined import interval_for, products
 from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
 from spikefab.hw.lowering.shared import shape_of
 from spikefab.hw.models import MODELS
+from spikefab.hw.words import Block, levels
 from spikefab.sim import reference
 
 SEED = 20
 TIMINGS = [pytest.param(SHORT, id="short"), pytest.param(Timing(multiply=3, saturate=2, read=2), id="long")]
+BLOCKS = [pytest.param(None, id="one memory"), pytest.param(Block(9, 2), id="groups")]
 
 
 def hostile(rng, q, count):
@@ -117,10 +119,12 @@ def test_a_current_for_all_or_for_each(bits, broadcast):
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8, 9, 20, 40])
 @pytest.mark.parametrize("multipliers", [1, 5])
 @pytest.mark.parametrize("timing", TIMINGS)
-def test_any_number_of_neurons(count, multipliers, timing):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_any_number_of_neurons(count, multipliers, timing, block):
     """With fewer neurons than the pipeline has room for, a neuron waits for its last step; with more, none ever waits."""
     rng = np.random.default_rng([SEED, count])
-    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=multipliers, count=count, timing=timing)
+    more = {"multipliers": multipliers, "timing": timing, "block": block}
+    bank, codes, states = made("IzhikevichNeuron", rng, count=count, **more)
     currents = hostile(rng, bank.datapath.current, 6)
     found, clocks = simulated(bank, currents, idle=0)
     agree(bank, codes, states, currents, found)
@@ -147,10 +151,12 @@ def test_a_step_every_interval(model):
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
-def test_registers_are_written_and_states_are_shown_between_sweeps(timing):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_registers_are_written_and_states_are_shown_between_sweeps(timing, block):
     rng = np.random.default_rng(SEED)
     own = "k_u", "d"
-    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=1, own=own, count=6, timing=timing)
+    more = {"own": own, "timing": timing, "block": block}
+    bank, codes, states = made("IzhikevichNeuron", rng, multipliers=1, count=6, **more)
     dp = bank.datapath
     writes = [(int(rng.integers(bank.count)), r) for r in dp.registers for _ in range(3)]
     values = [int(hostile(rng, r.format, 1)[0]) for _, r in writes]
@@ -192,12 +198,12 @@ def test_registers_are_written_and_states_are_shown_between_sweeps(timing):
 @pytest.mark.parametrize("broadcast", [True, False])
 @pytest.mark.parametrize("timing", TIMINGS)
 @pytest.mark.parametrize(("multipliers", "count"), [(1, 4), (5, 40)])
-def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count, block):
     """Both are offered at random, often at once; a write is done between the sweeps, and holds the next one back."""
     rng = np.random.default_rng(SEED)
-    bank, codes, states = made(
-        "IzhikevichNeuron", rng, multipliers=multipliers, own=("d",), count=count, timing=timing, broadcast=broadcast
-    )
+    more = {"multipliers": multipliers, "timing": timing, "broadcast": broadcast, "block": block}
+    bank, codes, states = made("IzhikevichNeuron", rng, own=("d",), count=count, **more)
     dp, sweep = bank.datapath, 1 if broadcast else count
     steps = 12
     happened, found, waits = [], [], []  # currents and writes in order; results; clocks for which writes were offered
@@ -282,7 +288,6 @@ def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count):
         ({"count": 2.5}, "count is a whole number"),
         ({"multipliers": 0}, "multipliers is a whole number of 1 or more"),
         ({"interval": 0}, "interval is a whole number of 1 or more"),
-        ({"slices": 0}, "slices is a whole number of 1 or more"),
         ({"interval": 2, "multipliers": 2}, "every 3 clocks"),
         ({"own": {"k_x": [1, 2, 3]}}, "no coefficient k_x"),
         ({"own": {"d": [1, 2]}}, "3 whole numbers"),
@@ -294,6 +299,19 @@ def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count):
 def test_refused(more, sentence):
     with pytest.raises(UsageError, match=sentence):
         Bank(MODELS["IzhikevichNeuron"](), **{"count": 3, **more})
+
+
+@pytest.mark.parametrize(("bits", "words"), [(0, 4), (9, 0), (9, 3), (9, 1), (2.5, 4), (9, 1000)])
+def test_no_shape_of_a_block_ram(bits, words):
+    with pytest.raises(UsageError, match="bits is|words is|power of two"):
+        Block(bits, words)
+
+
+@pytest.mark.parametrize(
+    ("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)]
+)
+def test_the_word_of_a_group_is_chosen_among_four_at_a_time(groups, clocks):
+    assert levels(groups) == clocks
 
 
 def test_a_model_is_no_neuron():

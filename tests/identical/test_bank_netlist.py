@@ -18,6 +18,7 @@ from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.words import Block
 from spikefab.sim import reference
 from spikefab.toolchain import tools
 
@@ -111,7 +112,7 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
     rng = np.random.default_rng(3)
     states = np.stack([rng.integers(q.lo, q.hi + 1, COUNT) for q in dp.states.values()], axis=-1)
     neuron = MODELS[name]()
-    bank = Bank(neuron, COUNT, multipliers=multipliers, timing=FAST, slices=9, initial=states)
+    bank = Bank(neuron, COUNT, multipliers=multipliers, timing=FAST, block=Block(9, 2048), initial=states)
     currents = rng.integers(dp.current.lo, dp.current.hi + 1, 3)
     net = netlist(bank, tmp_path)
     assert absorb(net) == registers
