@@ -1,26 +1,32 @@
 """Banks of neurons placed and routed: area, and the clock that timing allows, over seeds.
 
-    python -m benchmarks.hardware OUT.json [--models Izhikevich] [--boards ulx3s-25f] [--neurons 2048] [--seeds 8]
+    python -m benchmarks.hardware OUT.json [--models Izhikevich] [--board ulx3s-25f] [--neurons 14336] [--lanes 1] [--seeds 8]
 
-A bank sits between registers that shift its inputs in from a pin and its outputs out to one: no link, no PLL, no pins of a
-board. The registers count as part of its area. Rows that OUT.json has are kept.
+A bank sits between registers that shift its inputs in from the pin of the board's serial line and its outputs out to the other:
+there is no link to a host. The registers count as part of its area. Its clock is from the board's PLL, the slowest with which all
+neurons make a step every dt = 0.1 ms; `met` says whether timing allows it with every seed. With `--free` there is no PLL, and the
+router tries for as fast a clock as it can. Rows that OUT.json has are kept.
 """
 
 import json
 import statistics
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
+from amaranth import ClockDomain
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import io
 from amaranth.lib.wiring import In
 
 from spikefab.boards.absorb import absorb
+from spikefab.boards.clocks import PLL, Clock, pll
 from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
-from spikefab.hw.bank import Bank
+from spikefab.errors import UsageError
+from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.lowering.schedule import SHORT, Timing
 from spikefab.hw.models import MODELS
@@ -29,97 +35,134 @@ from spikefab.toolchain import tools
 
 from . import running
 
-# family -> registers in multipliers, memories and saturations; shape of a block RAM; the clock that placement aims at, MHz
+# family -> registers in multipliers, memories and saturations; shape of a block RAM; the clock that is tried for, MHz
 FAMILIES = {"ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300), "iCE40": (SHORT, None, 80)}
+SMALL = BOARDS["ulx3s-25f"]
+# Lattice FPGA-DS-02012 (ECP5): the larger device in the same package
+LARGE = replace(
+    SMALL, name="ulx3s-85f", platform_class="amaranth_boards.ulx3s:ULX3S_85F_Platform", device="LFE5U-85F",
+    cells=83640, multipliers=156, block_rams=208, router_args=("--85k", "--package", "CABGA381", "--speed", "6"),
+)  # fmt: skip
+PLACES = {**BOARDS, LARGE.name: LARGE}
 
 
 class Seat(Elaboratable):
-    """A bank between shift registers, from the pin `inward` to the pin `outward`."""
+    """Banks between shift registers, on the pins of a board's serial line and with the clock of its PLL, if there is one."""
 
-    def __init__(self, bank: Bank):
-        self.bank, self.inward, self.outward = bank, Signal(), Signal()
+    def __init__(self, design: Lanes, setting: PLL | None):
+        self.design, self.setting = design, setting
 
     def elaborate(self, platform: Any) -> Module:
-        m, ports = Module(), [(name, member.flow) for name, member in self.bank.signature.members.items()]
-        m.submodules.bank = self.bank
-        inputs = Cat(getattr(self.bank, name) for name, flow in ports if flow is In)
-        outputs = Cat(getattr(self.bank, name) for name, flow in ports if flow is not In)
+        m = Module()
+        if self.setting is not None:
+            m.domains.sync = ClockDomain()
+            m.submodules.clock = Clock(self.setting)
+        uart = platform.request("uart", dir="-")
+        m.submodules.inward = inward = io.Buffer("i", uart.rx)
+        m.submodules.outward = outward = io.Buffer("o", uart.tx)
+        m.submodules.design = self.design
+        ports = [(member.flow, port) for _, member, port in self.design.signature.flatten(self.design)]
+        inputs, outputs = (
+            Cat(Value.cast(port) for flow, port in ports if (flow is In) == taken) for taken in (True, False)
+        )
         given, seen, shown = Signal(len(inputs)), Signal(len(outputs)), Signal(len(outputs))
         m.d.comb += inputs.eq(given)
-        m.d.sync += [given.eq(Cat(self.inward, given)), seen.eq(outputs)]
-        m.d.sync += [shown.eq(Mux(given[-1], seen, Cat(shown[1:], self.inward))), self.outward.eq(shown[0])]
+        m.d.sync += [given.eq(Cat(inward.i, given)), seen.eq(outputs)]
+        m.d.sync += [shown.eq(Mux(given[-1], seen, Cat(shown[1:], inward.i))), outward.o.eq(shown[0])]
         return m
+
+
+def clock_for(board: Board, wanted: float) -> PLL:
+    """The slowest setting of a board's PLL of at least so many Hz."""
+    for percent in range(100, 130):
+        try:
+            setting = pll(board.family.name, board.clock_hz, wanted * percent / 100)
+        except UsageError:
+            continue
+        if setting.hz >= wanted:
+            return setting
+    raise UsageError(f"no PLL of {board.name} makes {wanted / 1e6:g} MHz")
 
 
 def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[float, dict[str, int]]]:
     """The fastest clock, MHz, and what of the device is used, for each seed."""
     *_, aim = FAMILIES[board.family.name]
-    text = rtlil.convert(seat, ports=[seat.inward, seat.outward], name="top", emit_src=False)
-    (folder / "top.il").write_text(tools.without_collisions(text), encoding="utf-8")
+    plan = board.platform().prepare(seat, name="top", emit_src=False)
+    for file in ("top.il", f"top.{board.family.constraints}"):
+        content = plan.files[file]
+        text = content if isinstance(content, str) else content.decode()
+        if seat.setting is None:
+            text = "\n".join(line for line in text.split("\n") if not line.startswith(("FREQUENCY", "set_frequency")))
+        (folder / file).write_text(tools.without_collisions(text) if file == "top.il" else text, encoding="utf-8")
     tools.yosys(
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
     netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
     (absorb if board.family.name == "ECP5" else expose_multipliers)(netlist)
     (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
-    for constraints in ("lpf", "pcf"):
-        (folder / f"top.{constraints}").write_text("", encoding="utf-8")
-    anywhere = "--lpf-allow-unconstrained" if board.family.name == "ECP5" else "--pcf-allow-unconstrained"
     found = []
     for seed in range(1, seeds + 1):
-        args = (*board.router_args, *board.family.router_args, anywhere)
-        more = (
-            "--json",
-            "top.json",
-            "--report",
-            "report.json",
-            "--seed",
-            str(seed),
-            "--freq",
-            str(aim),
-            "--timing-allow-fail",
-        )
+        args = (*board.router_args, *board.family.router_args, "--json", "top.json", "--report", "report.json")
+        more = ("--seed", str(seed), "--freq", str(aim), "--timing-allow-fail")
         tools.run(tools.require_tool(board.family.router), (*args, *more), cwd=folder, log=folder / "route.log")
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         used = {kind: x["used"] for kind, x in report["utilization"].items() if x["used"]}
         found.append((reached_mhz(report, netlist), used))
+        print(f"seed {seed}: {found[-1][0]:.1f} MHz", file=sys.stderr, flush=True)
     return found
 
 
 def main() -> int:
     parser = running.parser(__doc__)
     parser.add_argument("--models", type=running.model_names, default=["IzhikevichNeuron"], help="such as LIF,AdEx")
-    parser.add_argument("--boards", default="ulx3s-25f")
-    parser.add_argument("--neurons", type=int, default=2048)
-    parser.add_argument("--multipliers", type=int, help="(default: one for each product)")
+    parser.add_argument("--board", default="ulx3s-25f", choices=PLACES)
+    parser.add_argument("--neurons", type=int, default=14336)
+    parser.add_argument("--lanes", type=int, default=1)
+    parser.add_argument("--multipliers", type=int, help="of each lane (default: one for each product)")
     parser.add_argument("--word", type=int, default=18)
+    parser.add_argument("--free", action="store_true", help="no PLL, as fast as the router can")
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
     versions = {name: tool.version for name in tools.TOOLS if (tool := tools.find_tool(name)) is not None}
-    key = ("model", "board", "neurons", "word", "multipliers", "seeds")
+    key = ("model", "board", "neurons", "lanes", "word", "multipliers", "free", "seeds")
     rows = running.Rows(options.output, key, tools=versions)
+    board = PLACES[options.board]
     for model in options.models:
-        for name in options.boards.split(","):
-            neuron, board = MODELS[model](word=options.word), BOARDS[name]
-            timing, block, _ = FAMILIES[board.family.name]
-            multipliers = options.multipliers or products(neuron.datapath.trace)
-            wanted = dict(
-                zip(key, (model, name, options.neurons, options.word, multipliers, options.seeds), strict=True)
+        neuron = MODELS[model](word=options.word)
+        timing, block, _ = FAMILIES[board.family.name]
+        multipliers = options.multipliers or products(neuron.datapath.trace)
+        values = (
+            model,
+            board.name,
+            options.neurons,
+            options.lanes,
+            options.word,
+            multipliers,
+            options.free,
+            options.seeds,
+        )
+        wanted = dict(zip(key, values, strict=True))
+        row = rows.find(wanted)
+        if row is None:
+            design = Lanes(neuron, options.neurons, options.lanes, multipliers=multipliers, timing=timing, block=block)
+            bank = design.banks[0]
+            needed = bank.count * bank.interval * 1000 / neuron.dt  # Hz, for all to step every dt
+            setting = None if options.free else clock_for(board, needed)
+            with tempfile.TemporaryDirectory() as folder:
+                found = routed(Seat(design, setting), board, options.seeds, Path(folder))
+            clocks = [mhz for mhz, _ in found]
+            clock = None if setting is None else round(setting.hz / 1e6, 3)
+            row = rows.keep(
+                wanted
+                | {"interval": bank.interval, "latency": bank.latency, "used": found[0][1]}
+                | {"needed_mhz": round(needed / 1e6, 3), "clock_mhz": clock}
+                | {"mhz_median": round(statistics.median(clocks), 1), "mhz_least": round(min(clocks), 1)}
+                | {"met": clock is not None and min(clocks) >= clock}
             )
-            row = rows.find(wanted)
-            if row is None:
-                bank = Bank(neuron, options.neurons, multipliers=multipliers, timing=timing, block=block)
-                with tempfile.TemporaryDirectory() as folder:
-                    found = routed(Seat(bank), board, options.seeds, Path(folder))
-                clocks = [mhz for mhz, _ in found]
-                row = rows.keep(
-                    wanted
-                    | {"interval": bank.interval, "latency": bank.latency, "used": found[0][1]}
-                    | {"mhz_median": round(statistics.median(clocks), 1), "mhz_least": round(min(clocks), 1)}
-                )
-            print(
-                f"{model} {name}: interval {row['interval']}, {row['mhz_median']} ({row['mhz_least']}) MHz, {row['used']}"
-            )
+        print(
+            f"{model} {board.name}, {row['neurons']} in {row['lanes']} lanes: interval {row['interval']}, {row['mhz_median']} "
+            f"({row['mhz_least']}) MHz for {row['clock_mhz']}, {row['used']}"
+        )
     return 0
 
 

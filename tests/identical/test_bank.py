@@ -303,13 +303,11 @@ def test_refused(more, sentence):
 
 @pytest.mark.parametrize(("bits", "words"), [(0, 4), (9, 0), (9, 3), (9, 1), (2.5, 4), (9, 1000)])
 def test_no_shape_of_a_block_ram(bits, words):
-    with pytest.raises(UsageError, match="bits is|words is|power of two"):
+    with pytest.raises(UsageError, match=r"bits is|words is|power of two"):
         Block(bits, words)
 
 
-@pytest.mark.parametrize(
-    ("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)]
-)
+@pytest.mark.parametrize(("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)])
 def test_the_word_of_a_group_is_chosen_among_four_at_a_time(groups, clocks):
     assert levels(groups) == clocks
 
