@@ -1,5 +1,6 @@
 """Clocks above a board's crystal: the settings of the PLLs (SB_PLL40, EHXPLLL), and the gateware that uses one."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,16 @@ def pll(family: str, crystal: int, wanted: float) -> PLL:
             f"{lo / 1e6:g} to {hi / 1e6:g} MHz, and not all of them."
         )
     return min(near, key=lambda setting: abs(setting.hz - wanted))
+
+
+def slowest(family: str, crystal: int, least: float) -> float:
+    """The slowest clock, Hz, of at least so many, that a family's PLL makes. Raises UsageError if there is none."""
+    for percent in range(100, 131):
+        with suppress(UsageError):
+            setting = pll(family, crystal, least * percent / 100)
+            if setting.hz >= least:
+                return setting.hz
+    raise UsageError(f"no PLL of this board makes a clock of {least / 1e6:.1f} MHz, which so many neurons need.")
 
 
 def _ice40(crystal: int, divide: int, wanted: float) -> list[PLL]:

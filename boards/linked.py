@@ -13,6 +13,7 @@ from spikefab.hw.neuron import Neuron
 from .framing import FrameReceiver, FrameTransmitter
 from .link import CONTROL_BITS, PAGE, RECORDS, Kind, Layout, Op
 from .player import CONTROL, Player
+from .population import Population
 from .uart import divisor
 
 
@@ -25,16 +26,18 @@ class LinkedNeuron(wiring.Component):
     | `tx` | out | the line to the host, idle high |
     | `fired` | out | high for one clock at a spike |
 
+    neuron    a neuron, or a population
     identity  bytes of the identity block, whole pages
     tick      clocks of a time step in free-run
     """
 
     def __init__(
-        self, neuron: Neuron, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
+        self, neuron: Neuron | Population, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
     ) -> None:
         assert len(identity) % PAGE == 0
         assert max(layout.entry_bytes, 3) <= layout.code_bytes, "the shift register of a frame is as long as a code"
-        assert len(neuron.datapath.registers) <= Op.IDENTIFY, "a register's address is below the first operation"
+        self.addresses = neuron.addresses if isinstance(neuron, Population) else len(neuron.datapath.registers)
+        assert self.addresses <= Op.IDENTIFY, "a register's address is below the first operation"
         self.neuron, self.layout, self.identity, self.tick = neuron, layout, identity, tick
         self.bit = divisor(clock_hz, baud)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "fired": Out(1)})
@@ -59,7 +62,8 @@ class LinkedNeuron(wiring.Component):
     def _commands(self, m: Module, receiver: FrameReceiver, player: Player, restart: Signal) -> None:
         """Carry out frames. Whatever a frame does is done at its end, if it is good: entries are stored before, but not kept.
 
-        A byte takes many more clocks to arrive than the neuron takes to accept a write, so that one is done before the next.
+        A byte takes many more clocks to arrive than a neuron takes to accept a write, so that one is done before the next. A
+        population can take longer, until its sweep has ended: meanwhile, other writes are refused, and the host repeats them.
         """
         layout, neuron = self.layout, self.neuron
         byte = receiver.bytes
@@ -94,9 +98,10 @@ class LinkedNeuron(wiring.Component):
 
         # A frame's length is right if two bytes of CRC follow its payload.
         register = Signal()  # the frame writes a register that there is
-        m.d.comb += register.eq(what < len(neuron.datapath.registers))
+        m.d.comb += register.eq(what < self.addresses)
         coded = op[Op.CONTROL] | op[Op.SEED] | register
-        right = Mux(coded, count == layout.code_bytes + 2, playing & (count == 2) & ~overrun)
+        busy = register & neuron.cfg_valid
+        right = Mux(coded, (count == layout.code_bytes + 2) & ~busy, playing & (count == 2) & ~overrun)
         accepted = Signal()
         with m.If(receiver.end):
             m.d.sync += inside.eq(0)

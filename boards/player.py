@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from spikefab.hw.neuron import Neuron
 
 from .link import NOISE_LAGS, SLOTS, TIME_BITS, Layout
+from .population import Population
 from .queues import RecordQueue, StimulusQueue
 
 # the bits of `link.Control`, `link.noise_bits` and `link.decimated`
@@ -39,7 +40,7 @@ class Noise(wiring.Component):
 
 
 class Player(wiring.Component):
-    """Stimulus, noise, pace and records of one neuron.
+    """Stimulus, noise, pace and records of one neuron, or of a population.
 
     A step takes the current of the entry at the head of the stimulus, adds noise, and gives the sum to the neuron. If the
     step is to be recorded (a spike, or one of the steps that `control` selects), its record goes into a queue of 64. In
@@ -55,11 +56,14 @@ class Player(wiring.Component):
     | `starved` `lost` `late` `clipped` | out | as in `link.Flag`: once set, they stay |
     | `fired` | out | high for one clock at a spike |
 
+    Of a population, the records are those of the selected neuron, which tell no spike, and one of each spike: with the number
+    of its neuron in place of the read-out.
+
     Noise of b bits is a number of -2**(b-1) .. 2**(b-1) - 1, uniform and white: b bits of the sequence, the lowest first. In
     each step the sequence moves by as many bits as the current has.
     """
 
-    def __init__(self, neuron: Neuron, layout: Layout, tick: int) -> None:
+    def __init__(self, neuron: Neuron | Population, layout: Layout, tick: int) -> None:
         self.neuron, self.layout, self.tick = neuron, layout, tick
         self.queue = StimulusQueue(layout)
         self.records = RecordQueue(layout, SLOTS)
@@ -145,22 +149,39 @@ class Player(wiring.Component):
                 m.d.comb += neuron.i_valid.eq(1)
                 with m.If(neuron.i_ready):
                     m.next = "result"
-            with m.State("result"), m.If(neuron.o_valid):
-                m.d.comb += self.fired.eq(neuron.o_spike)
-                m.next = "done"
-                with m.If(neuron.o_spike | ~skipped):
-                    m.next = "record"
+            with m.State("result"):
+                if isinstance(neuron, Population):
+                    self._events(m, neuron, time)
+                with m.If(neuron.o_valid):
+                    m.d.comb += self.fired.eq(neuron.o_spike)
+                    m.next = "done"
+                    with m.If(neuron.o_spike | ~skipped):
+                        m.next = "record"
             with m.State("record"):
                 m.d.comb += records.records.valid.eq(1)
-                with m.If(~records.records.ready):
-                    m.d.sync += self.lost.eq(1)
-                m.next = "done"
+                # in lockstep there was room, but for what the events of this step have taken of it
+                with m.If(records.records.ready | control.paced):
+                    m.d.sync += self.lost.eq(self.lost | ~records.records.ready)
+                    m.next = "done"
             with m.State("done"):
                 m.d.comb += [neuron.o_ready.eq(1), queue.advance.eq(1)]
                 m.d.sync += time.eq(time + 1)
                 m.next = "fetch"
             with m.State("fetch"):  # the memory reads the entry that is now the head
                 m.next = "wait"
+
+    def _events(self, m: Module, population: Population, time: Signal) -> None:
+        """Record the spikes of a step: in lockstep, those for which there is no room wait; paced, they are lost."""
+        events, records = population.events, self.records.records
+        with m.If(events.valid):
+            m.d.comb += [
+                records.payload.eq(Cat(Const(1, 1), time, events.payload)),
+                records.valid.eq(1),
+                events.ready.eq(records.ready | self.control.paced),
+                self.fired.eq(events.ready),
+            ]
+            with m.If(events.ready & ~records.ready):
+                m.d.sync += self.lost.eq(1)
 
     def _tick(self, m: Module) -> Signal:
         """High for one clock every `tick` clocks of a paced run."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from amaranth.build import Platform
 
 from spikefab.errors import UsageError, shortened
+from spikefab.hw.lowering.schedule import SHORT, Timing
+from spikefab.hw.words import Block
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Family:
     cell: str  # name of a logic cell in nextpnr's report
     multiplier: str  # name of a hardware multiplier in nextpnr's report
     block_ram: str  # name of a memory block in nextpnr's report
+    timing: Timing  # of a pipeline: the registers that there are in multipliers and memory blocks
+    block: Block | None  # how a memory block holds states; None: as synthesis likes
 
 
 ICE40 = Family(
@@ -40,6 +44,8 @@ ICE40 = Family(
     cell="ICESTORM_LC",
     multiplier="ICESTORM_DSP",
     block_ram="ICESTORM_RAM",
+    timing=SHORT,
+    block=None,
 )
 
 ECP5 = Family(
@@ -54,6 +60,8 @@ ECP5 = Family(
     cell="TRELLIS_COMB",
     multiplier="MULT18X18D",
     block_ram="DP16KD",
+    timing=Timing(multiply=3, saturate=2, read=3),
+    block=Block(9, 2048),
 )
 
 
@@ -87,6 +95,10 @@ class Board:
     @property
     def clock_mhz(self) -> float:
         return self.clock_hz / 1e6
+
+    def multipliers_each(self, word: int) -> int:
+        """How many multipliers a product of two words takes."""
+        return (-(-word // self.multiplier_bits)) ** 2
 
     def platform(self) -> Platform:
         """A new platform object of amaranth-boards. One object can serve only one design, so each build needs its own."""

@@ -12,10 +12,11 @@ from spikefab.calls import whole
 from spikefab.errors import UsageError
 from spikefab.hw.neuron import Neuron
 
-from .clocks import Clock, pll
+from .clocks import Clock, pll, slowest
 from .identity import identity
 from .link import Layout, identity_block
 from .linked import LinkedNeuron
+from .population import Crowd, Population
 from .table import Board
 from .uart import divisor
 
@@ -26,12 +27,28 @@ LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and sti
 class Setup:
     """What one bitstream is made of: a neuron, a board, its clock and the speed of its line.
 
-    clock_hz  Hz; None: the board's crystal, without a PLL
+    clock_hz  Hz; None: the board's crystal, without a PLL; of a population, the slowest with which it keeps up with dt
     baud      bits per second of the line; None: the board's
+    crowd     None: one neuron
+
+    `part` is the gateware: the neuron, or the population.
     """
 
-    def __init__(self, neuron: Neuron, board: Board, clock_hz: float | None = None, baud: int | None = None) -> None:
-        self.neuron, self.board = neuron, board
+    def __init__(
+        self, neuron: Neuron, board: Board, clock_hz: float | None = None, baud: int | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:  # fmt: skip
+        self.neuron, self.board, self.crowd = neuron, board, crowd
+        self.part: Neuron | Population = neuron
+        if crowd is not None:
+            self.part = Population(crowd.lanes_of(neuron, board))
+            if self.part.number_bits > neuron.datapath.readout.width:
+                raise UsageError(
+                    f"{crowd.neurons:,} neurons are more than the link can tell apart at word {neuron.word}."
+                )
+            needed = self.part.clocks * 1000 / neuron.dt
+            if clock_hz is None and needed > board.clock_hz:
+                clock_hz = slowest(board.family.name, board.clock_hz, needed)
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
         self.baud = board.uart_baud if baud is None else whole(baud, "baud", 1)
@@ -39,8 +56,9 @@ class Setup:
             raise UsageError(f"a line of {self.baud} baud is slower than {SLOWEST}, the least that makes sense.")
         try:
             # a frame with a write takes more than 20 bits: the neuron has taken it before the next one has arrived
-            if neuron.latency >= 20 * divisor(self.clock_hz, self.baud):
+            if crowd is None and neuron.latency >= 20 * divisor(self.clock_hz, self.baud):
                 raise ValueError
+            divisor(self.clock_hz, self.baud)
         except ValueError:
             raise UsageError(
                 f"a line of {self.baud:,} baud cannot be made from a clock of {self.clock_hz / 1e6:g} MHz, or is too fast for "
@@ -53,7 +71,11 @@ class Setup:
     @property
     def identity(self) -> dict[str, Any]:
         """What the board says of itself."""
-        return identity(self.neuron.datapath, self.layout, self.board.name, self.clock_hz, self.tick)
+        block = identity(self.neuron.datapath, self.layout, self.board.name, self.clock_hz, self.tick)
+        if self.crowd is not None:
+            crowd = {"neurons": self.crowd.neurons, "lanes": self.crowd.lanes, "own": list(self.crowd.per_neuron)}
+            block |= {"crowd": crowd}
+        return block
 
     def system(self) -> "System":
         return System(self)
@@ -82,7 +104,7 @@ class System(wiring.Component):
         s = self.setup
         block = identity_block(s.identity)
         m.submodules.linked = linked = LinkedNeuron(
-            s.neuron, s.layout, block, clock_hz=s.clock_hz, baud=s.baud, tick=s.tick
+            s.part, s.layout, block, clock_hz=s.clock_hz, baud=s.baud, tick=s.tick
         )
         m.d.comb += [linked.rx.eq(self.rx), self.tx.eq(linked.tx)]
 
@@ -96,7 +118,7 @@ class System(wiring.Component):
         # registers keep glitches of the comparisons from the pins
         m.d.sync += [self.led.eq(shown != 0), self.spike.eq(shown[-4:].all())]
 
-        v = s.neuron.o_v
+        v = s.part.o_v
         total = Signal(len(v) + 1)
         m.d.sync += total.eq(total[:-1] + (v + (1 << len(v) - 1)).as_unsigned()[: len(v)])
         m.d.comb += self.voltage.eq(total[-1])

@@ -28,6 +28,7 @@ class Bank(wiring.Component):
     |---|---|---|---|
     | `i_valid` `i_ready` | in, out | 1 | a current is taken when both are high |
     | `i` | in | signed | input current, a code of the format `datapath.current`: of the next neuron, or of all of them |
+    | `hold` | in | 1 | no further step begins |
     | `o_valid` | out | 1 | the next neuron has computed a step; its results are shown for one clock |
     | `o_neuron` | out | unsigned | which neuron it is |
     | `o_v` `o_spike` `state_NAME` | out | | read-out, spike and states after the step, as those of a neuron |
@@ -90,6 +91,7 @@ class Bank(wiring.Component):
                 "i_valid": In(1),
                 "i_ready": Out(1),
                 "i": In(signed(dp.current.width)),
+                "hold": In(1),
                 "o_valid": Out(1),
                 "o_neuron": Out(range(count)),
                 "o_v": Out(signed(dp.readout.width)),
@@ -238,7 +240,7 @@ class _Elaborated:
         flying = Signal(range(bank.in_flight + 1))
         written = self._later(bank.o_valid, "written", int(bank.deep))
         m.d.sync += flying.eq(flying + self.begins - written)
-        free: Any = self._in(-bank.lead)
+        free: Any = self._in(-bank.lead) & ~bank.hold
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
             free = free & (flying != bank.count)
         # while a write is offered, no sweep begins

@@ -22,6 +22,7 @@ class Lanes(wiring.Component):
     | port | dir | shape | meaning |
     |---|---|---|---|
     | `i_valid` `i_ready` `i` | | | as of a bank; without `broadcast`, `i` is an array, of the next neuron of each lane |
+    | `hold` | in | 1 | as of a bank |
     | `o_valid` `o_neuron` `o_v` `o_spike` `state_NAME` | out | array | of each lane, `o_neuron` counted within it |
     | `cfg_valid` `cfg_ready` `cfg_addr` `cfg_data` | | | as of a bank |
     | `cfg_lane` `cfg_neuron` | in | unsigned | which neuron, if the register is a state or a coefficient in `own` |

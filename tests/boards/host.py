@@ -159,25 +159,25 @@ class VerilatorHost(Host):
             self.take(byte)
 
 
-def small(neuron):
+def small(neuron, crowd=None, tick=TICK):
     """A setup of few clocks a bit, and of few entries."""
     board = dataclasses.replace(get_board("icebreaker"), clock_hz=CLOCK_HZ, uart_baud=BAUD, stimulus=DEPTH)
-    setup = Setup(neuron, board)
-    setup.tick = TICK
+    setup = Setup(neuron, board, CLOCK_HZ, crowd=crowd)
+    setup.tick = tick
     return setup
 
 
 @cache
-def program():
-    """The top level with a LIF neuron of 16 bits, and its setup, compiled once."""
-    setup = small(LIFNeuron(word=16))
+def program(crowd=None, tick=TICK):
+    """The top level with a LIF neuron of 16 bits, or many, and its setup, compiled once."""
+    setup = small(LIFNeuron(word=16), crowd, tick)
     design = rtlil.convert(setup.system(), name=rtl_simulation.TOP, emit_src=False)
     return rtl_simulation.program(design, Path(__file__).with_name("fuzz.cpp")), setup
 
 
-def talk(script, made=lambda process, setup: VerilatorHost(process, setup.layout)):
+def talk(script, made=lambda process, setup: VerilatorHost(process, setup.layout), **more):
     """Run `script(host)` against the board of `program`, and return the host, which is `made`."""
-    path, setup = program()
+    path, setup = program(**more)
     with subprocess.Popen([path, str(BIT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         host = made(process, setup)
         try:

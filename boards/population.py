@@ -1,0 +1,190 @@
+"""Many neurons behind the ports of one: what a board plays a stimulus to, if its bitstream holds a population."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from amaranth import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Elaboratable
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from spikefab.calls import whole
+from spikefab.errors import UsageError
+from spikefab.hw.lanes import Lanes
+from spikefab.hw.lowering.pipelined import products
+from spikefab.hw.neuron import Neuron
+
+from .table import Board
+
+SEQUENCE = 12  # clocks of a step in which no neuron begins, besides those of the pipeline and of the noise
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Of how many neurons a population is, and how they are computed.
+
+    neurons      all of them
+    lanes        pipelines side by side
+    multipliers  of each lane; None: one for each product of a step, as far as the board has them
+    per_neuron   names of the coefficients that each neuron has for itself
+    """
+
+    neurons: int
+    lanes: int = 1
+    multipliers: int | None = None
+    per_neuron: tuple[str, ...] = ()
+
+    def lanes_of(self, neuron: Neuron, board: Board) -> Lanes:
+        """The lanes, in which all neurons are as `neuron`. Raises UsageError for values that cannot be."""
+        dp, lanes = neuron.datapath, whole(self.lanes, "lanes", 1)
+        unknown = [name for name in self.per_neuron if name not in dp.coefficients]
+        if unknown:
+            raise UsageError(f"{type(neuron).__name__} has no coefficient {unknown[0]}: {', '.join(dp.coefficients)}.")
+        each = board.multipliers // (lanes * board.multipliers_each(neuron.word))
+        multipliers = max(1, min(products(dp.trace), each)) if self.multipliers is None else self.multipliers
+        own = {name: np.full(self.neurons, neuron.codes[name]) for name in self.per_neuron}
+        return Lanes(
+            neuron,
+            self.neurons,
+            lanes,
+            own=own,
+            multipliers=multipliers,
+            timing=board.family.timing,
+            block=board.family.block,
+        )
+
+
+class Population(wiring.Component):
+    """Lanes of neurons as a `Player` takes them: one step is a step of all neurons, with the same current.
+
+    | port | dir | meaning |
+    |---|---|---|
+    | `i_valid` `i_ready` `i` | | as of a neuron |
+    | `o_valid` `o_ready` | out, in | all neurons have computed the step, and each event of it was taken |
+    | `o_v` | out | read-out of the selected neuron |
+    | `o_spike` | out | 0: spikes are events |
+    | `events` | out | numbers of the neurons that spiked, in any order |
+    | `cfg_valid` `cfg_ready` `cfg_addr` `cfg_data` | | as of a neuron, for the selected one |
+
+    The address behind that of the last register selects a neuron, by its `number`, or all of them: then a write goes to each,
+    one after the other, and the first is the one that is shown.
+    """
+
+    _MustUse__silence = True  # no warning of one that is made and not used, as for a neuron
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes, self.datapath = lanes, lanes.banks[0].datapath
+        dp = self.datapath
+        self.index_bits = (lanes.banks[0].count - 1).bit_length()
+        self.number_bits = self.index_bits + (len(lanes.banks) - 1).bit_length()
+        self.addresses = len(dp.registers) + 1
+        super().__init__(
+            {
+                "i_valid": In(1), "i_ready": Out(1), "i": In(signed(dp.current.width)),
+                "o_valid": Out(1), "o_ready": In(1), "o_v": Out(signed(dp.readout.width)), "o_spike": Out(1),
+                "events": Out(stream.Signature(unsigned(self.number_bits))),
+                "cfg_valid": In(1), "cfg_ready": Out(1), "cfg_addr": In(range(self.addresses)),
+                "cfg_data": In(signed(max(dp.code_bits, self.number_bits + 1))),
+            }
+        )  # fmt: skip
+
+    def number(self, neuron: int) -> int:
+        """How a neuron is named on the line: its lane, and its place in that lane in the low bits."""
+        lane, index = divmod(neuron, self.lanes.banks[0].count)
+        return lane << self.index_bits | index
+
+    def neuron(self, number: int) -> int:
+        """The neuron with a number."""
+        lane, index = number >> self.index_bits, number & (1 << self.index_bits) - 1
+        return lane * self.lanes.banks[0].count + index
+
+    @property
+    def interval(self) -> int:
+        """Clocks from one neuron of a lane to the next."""
+        return self.lanes.banks[0].interval
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a current to the result of its first neuron."""
+        return self.lanes.banks[0].latency
+
+    @property
+    def clocks(self) -> int:
+        """Clocks of a step of all neurons, at most, if no spike has to wait."""
+        bank = self.lanes.banks[0]
+        return bank.count * bank.interval + bank.latency + self.datapath.current.width + SEQUENCE
+
+    @property
+    def everyone(self) -> int:
+        """The number that selects all neurons."""
+        return 1 << self.number_bits
+
+    def elaborate(self, platform: Any) -> Elaboratable:
+        m = Module()
+        m.submodules.lanes = self.lanes
+        self._writes(m)
+        self._steps(m)
+        return m
+
+    def _writes(self, m: Module) -> None:
+        """Select neurons, and write a register of the selected ones."""
+        lanes, each = self.lanes, self.lanes.banks[0].count
+        self.lane, self.index = Signal.like(lanes.cfg_lane), Signal.like(lanes.cfg_neuron)  # that are selected
+        every, begun = Signal(), Signal()  # all are selected; a register is being written
+        last = (lanes.cfg_neuron == each - 1) & (lanes.cfg_lane == len(lanes.banks) - 1)
+        m.d.comb += lanes.cfg_valid.eq(begun)
+        with m.If(~begun & self.cfg_valid):
+            with m.If(self.cfg_addr == self.addresses - 1):
+                m.d.comb += self.cfg_ready.eq(1)
+                m.d.sync += Cat(self.index, self.lane, every).eq(self.cfg_data)
+            with m.Else():
+                m.d.sync += [begun.eq(1), lanes.cfg_neuron.eq(self.index), lanes.cfg_lane.eq(self.lane)]
+                # this may take as long as a sweep, and the line brings other bytes meanwhile
+                m.d.sync += [lanes.cfg_addr.eq(self.cfg_addr), lanes.cfg_data.eq(self.cfg_data)]
+        with m.If(lanes.cfg_ready):
+            with m.If(every & ~last):
+                m.d.sync += lanes.cfg_neuron.eq(lanes.cfg_neuron + 1)
+                with m.If(lanes.cfg_neuron == each - 1):
+                    m.d.sync += [lanes.cfg_neuron.eq(0), lanes.cfg_lane.eq(lanes.cfg_lane + 1)]
+            with m.Else():
+                m.d.comb += self.cfg_ready.eq(1)
+                m.d.sync += begun.eq(0)
+
+    def _steps(self, m: Module) -> None:
+        """One sweep at a time. Its spikes wait in a queue of each lane: before one is full, no more neurons begin."""
+        lanes, banks = self.lanes, self.lanes.banks
+        room = banks[0].in_flight + 4  # results of steps that have begun when a queue is seen to be filling
+        depth = 1 << (2 * room).bit_length()
+        busy, ended, holds = Signal(), Signal(), []
+        queues = []
+        for k in range(len(banks)):
+            m.submodules[f"queue_{k}"] = queue = SyncFIFOBuffered(width=self.index_bits, depth=depth)
+            m.d.comb += [queue.w_data.eq(lanes.o_neuron[k]), queue.w_en.eq(lanes.o_valid[k] & lanes.o_spike[k])]
+            holds.append(queue.level > depth - room)
+            queues.append(queue)
+            with m.If(lanes.o_valid[k] & (self.lane == k) & (lanes.o_neuron[k] == self.index)):
+                m.d.sync += self.o_v.eq(lanes.o_v[k])
+        m.d.sync += lanes.hold.eq(Cat(holds).any())
+        m.d.comb += [
+            lanes.i.eq(self.i),
+            lanes.i_valid.eq(self.i_valid & ~busy),
+            self.i_ready.eq(lanes.i_ready & ~busy),
+            self.o_valid.eq(ended & ~Cat(queue.level != 0 for queue in queues).any()),
+        ]
+        with m.If(self.i_valid & self.i_ready):
+            m.d.sync += busy.eq(1)
+        with m.If(lanes.o_valid[0] & (lanes.o_neuron[0] == banks[0].count - 1)):
+            m.d.sync += ended.eq(1)
+        with m.If(self.o_valid & self.o_ready):
+            m.d.sync += [busy.eq(0), ended.eq(0)]
+        for k, queue in reversed(
+            [*enumerate(queues)]
+        ):  # the first that has an event, and so the last statement, counts
+            with m.If(queue.r_rdy):
+                m.d.comb += [self.events.valid.eq(1), self.events.payload.eq(queue.r_data | k << self.index_bits)]
+        taken = self.events.ready
+        for queue in queues:
+            m.d.comb += queue.r_en.eq(taken)
+            taken = taken & ~queue.r_rdy
