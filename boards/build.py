@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -15,7 +16,9 @@ from spikefab.hw.neuron import Neuron, require_neuron
 from spikefab.toolchain import tools
 from spikefab.units import number
 
+from .absorb import absorb
 from .link import BODY, RECORDS
+from .population import Crowd, Population
 from .table import Board, get_board
 from .timing import expose_multipliers, reached_mhz
 from .top import Setup, Top
@@ -50,6 +53,11 @@ class BuildReport:
         int  # neurons that the arithmetic could serve in turn in real time: clock / (interval x steps a second)
     )
     bitstream: str  # path of the file
+    form: str = "shared"  # "shared": one neuron with one multiplier; "pipelined": a population
+    lanes: int = 1  # pipelines side by side
+    occupancy: float = 1.0  # share of the clocks in which a multiplier begins a product
+    mhz_median: float = 0.0  # MHz, over all seeds that were placed; the bitstream is of the fastest
+    mhz_least: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,8 +73,15 @@ class BuildReport:
                 "clock",
                 f"{self.mhz:.1f} MHz reached, {self.clock_mhz:g} MHz {'from a PLL' if self.pll else 'on the board'}",
             ),
-            ("interval", f"{self.interval} clocks a step, latency {self.latency}"),
-            ("neurons", f"{self.neurons} in this bitstream"),
+            (
+                "interval",
+                f"{self.interval} clock{'s' if self.interval > 1 else ''} a step, latency {self.latency}"
+                f"{f', {self.lanes} lanes' if self.lanes > 1 else ''}, multipliers busy {self.occupancy:.0%} of the time",
+            ),
+            (
+                "neurons",
+                f"{self.neurons:,} in this bitstream, uncoupled" if self.neurons > 1 else "1 in this bitstream",
+            ),
             ("free-run", f"{self.free_run:.6g} times real time, counted from the clock, not measured on a board"),
             (
                 "lockstep",
@@ -91,26 +106,30 @@ def build(
     seed: int = 1,
     clock_mhz: float | None = None,
     baud: int | None = None,
+    crowd: Crowd | None = None,
+    seeds: int = 1,
     floorplan: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build a bitstream, write it to `out_dir` as `MODEL-WORD-BOARD.bin` (or `.bit`), and return the report.
 
     `clock_mhz` asks for another clock than the board's, which a PLL makes as near as it can; `baud` for another speed of the
-    serial line than the board's.
+    serial line than the board's. `crowd` asks for a population of neurons that are all as this one, in pipelines; its clock is
+    then, if it is not given, the slowest with which all of them keep up with dt.
 
     The log of each step is written to `out_dir` too. With `floorplan`, so is `floorplan.svg`, the drawing of the placed
-    design that nextpnr makes. `seed` starts the random placement. `progress` is called at the start and end of each step.
+    design that nextpnr makes. `seed` starts the random placement; with several `seeds`, it and the next ones are tried, and the
+    fastest is taken. `progress` is called at the start and end of each step.
     Raises `ToolError`, `DoesNotFitError` or `TimingError`; only the logs are then new in `out_dir`.
     """
     board = get_board(board_name)
     require_neuron(neuron)
-    seed, out = whole(seed, "seed"), path_of(out_dir, "out_dir").absolute()
+    seed, seeds, out = whole(seed, "seed"), whole(seeds, "seeds", 1), path_of(out_dir, "out_dir").absolute()
     if clock_mhz is not None:
         clock_mhz = number(clock_mhz, "MHz", "clock_mhz")
     names = ("yosys", board.family.router, board.family.packer)
     found = {name: tools.require_tool(name) for name in names}  # a missing tool is reported before any other tool runs
-    setup = Setup(neuron, board, None if clock_mhz is None else clock_mhz * 1e6, baud)
+    setup = Setup(neuron, board, None if clock_mhz is None else clock_mhz * 1e6, baud, crowd)
     tell = progress or (lambda step, state, text: None)
     name = f"{type(neuron).__name__}-{neuron.word}-{board.name}.{board.family.bitstream}"
     require_writable(out)
@@ -121,8 +140,8 @@ def build(
             flow = _Flow(setup, folder, out, found, tell)
             flow.elaborate()
             flow.synthesise()
-            timing = flow.place_and_route(seed, floorplan)
-            report = _report(setup, timing, reached_mhz(timing, flow.netlist), out / name)
+            timing, clocks = flow.placed(range(seed, seed + seeds), floorplan)
+            report = _report(setup, timing, clocks, out / name)
             _check_timing(report, flow.log("place-and-route"))
             flow.pack()
             (folder / f"top.{board.family.bitstream}").replace(out / name)
@@ -172,9 +191,20 @@ class _Flow:
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
         self.netlist = self._written("yosys", "top.json")
+        if self.setup.crowd is not None and self.board.family.name == "ECP5":
+            absorb(self.netlist)
         expose_multipliers(self.netlist)
         (self.folder / "top.json").write_text(json.dumps(self.netlist), encoding="utf-8")
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
+
+    def placed(self, seeds: range, floorplan: bool) -> tuple[dict[str, Any], list[float]]:
+        """Place and route with each seed, and with the fastest again if it was not the last. Its report, and the clocks, MHz."""
+        reports = [self.place_and_route(seed, floorplan) for seed in seeds]
+        clocks = [reached_mhz(report, self.netlist) for report in reports]
+        best = clocks.index(max(clocks))
+        if best != len(seeds) - 1:
+            self.place_and_route(seeds[best], floorplan)
+        return reports[best], clocks
 
     def place_and_route(self, seed: int, floorplan: bool = False) -> dict[str, Any]:
         """Return nextpnr's report. A design that is too slow raises nothing here: `_check_timing` checks the clock."""
@@ -235,14 +265,15 @@ class _Flow:
         )
 
 
-def _report(setup: Setup, timing: dict[str, Any], mhz: float, bitstream: Path) -> BuildReport:
-    neuron, board = setup.neuron, setup.board
+def _report(setup: Setup, timing: dict[str, Any], clocks: list[float], bitstream: Path) -> BuildReport:
+    neuron, board, part = setup.neuron, setup.board, setup.part
 
     def used(kind: str) -> int:
         return timing["utilization"][kind]["used"]
 
     real_time = 1000 / Fraction(str(neuron.dt))  # steps in a second
     lockstep = steps_per_second(setup)
+    lanes = 1 if setup.crowd is None else setup.crowd.lanes
     return BuildReport(
         board=board.name,
         model=type(neuron).__name__,
@@ -250,18 +281,23 @@ def _report(setup: Setup, timing: dict[str, Any], mhz: float, bitstream: Path) -
         cells=used(board.family.cell),
         multipliers=used(board.family.multiplier),
         block_rams=used(board.family.block_ram),
-        mhz=round(mhz, 2),
+        mhz=round(max(clocks), 2),
         clock_mhz=round(setup.clock_hz / 1e6, 6),
         pll=setup.pll is not None,
-        interval=neuron.interval,
-        latency=neuron.latency,
-        neurons=1,
+        interval=part.interval,
+        latency=part.latency,
+        neurons=1 if setup.crowd is None else setup.crowd.neurons,
         baud=setup.baud,
         steps_per_second=lockstep,
         times_real_time=round(float(lockstep / real_time), 2),
         free_run=round(float(setup.clock_hz / setup.tick / real_time), 9),
-        possible_neurons=int(setup.clock_hz / (neuron.interval * real_time)),
+        possible_neurons=int(setup.clock_hz * lanes / (part.interval * real_time)),
         bitstream=str(bitstream),
+        form="shared" if setup.crowd is None else "pipelined",
+        lanes=lanes,
+        occupancy=round(setup.occupancy, 4),
+        mhz_median=round(statistics.median(clocks), 2),
+        mhz_least=round(min(clocks), 2),
     )
 
 
@@ -274,7 +310,8 @@ def steps_per_second(setup: Setup) -> int:
     up = RECORDS / (RECORDS * setup.layout.record_bytes + 6)
     entries = (BODY - 3) // setup.layout.entry_bytes
     down = entries / (entries * setup.layout.entry_bytes + 5)
-    clocks = setup.neuron.latency + setup.layout.current + 5
+    part = setup.part
+    clocks = part.clocks if isinstance(part, Population) else part.latency + setup.layout.current + 5
     return int(min(setup.baud / 10 * min(up, down), setup.clock_hz / clocks))
 
 

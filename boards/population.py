@@ -13,11 +13,14 @@ from amaranth.lib.wiring import In, Out
 from spikefab.calls import whole
 from spikefab.errors import UsageError
 from spikefab.hw.lanes import Lanes
-from spikefab.hw.lowering.pipelined import products
+from spikefab.hw.lowering.pipelined import products, tables_read
 from spikefab.hw.neuron import Neuron
+from spikefab.hw.words import levels
 
 from .table import Board
 
+# Block RAMs of the link of a population, besides a queue for each lane: identity, stimulus, records
+LINK_RAMS = 3
 SEQUENCE = 12  # clocks of a step in which no neuron begins, besides those of the pipeline and of the noise
 
 
@@ -35,6 +38,32 @@ class Crowd:
     lanes: int = 1
     multipliers: int | None = None
     per_neuron: tuple[str, ...] = ()
+
+    @classmethod
+    def most(cls, neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None,
+             per_neuron: tuple[str, ...] = ()) -> "Crowd":  # fmt: skip
+        """As many neurons as a board's block RAM holds, and as keep up with dt at the clock that its pipelines can be expected to reach.
+
+        Raises UsageError if not even two do.
+        """
+        lanes, dp = whole(lanes, "lanes", 1), neuron.datapath
+        lane = cls(2 * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0]
+        block = board.family.block
+        tables = sum(-(-table.width * table.entries // board.block_ram_bits) for table in tables_read(dp.trace))
+        free = (board.block_rams - LINK_RAMS) // lanes - 1 - tables
+        bits = [sum(q.width for q in dp.states.values()), sum(dp.coefficients[name].width for name in per_neuron)]
+        slices = sum(-(-width // block.bits) for width in bits)
+        stored = free // slices * block.words
+        clocks = int(board.family.pipeline_hz * neuron.dt / 1000)
+        paced = (
+            clocks - lane.latency - levels(stored // block.words + 1) - 1 - dp.current.width - SEQUENCE
+        ) // lane.interval
+        count = lanes * min(stored, paced)
+        if count < 2 * lanes:
+            raise UsageError(
+                f"{board.name} has no room for {2 * lanes} neurons of {type(neuron).__name__} in {lanes} lanes."
+            )
+        return cls(count, lanes, multipliers, per_neuron)
 
     def lanes_of(self, neuron: Neuron, board: Board) -> Lanes:
         """The lanes, in which all neurons are as `neuron`. Raises UsageError for values that cannot be."""

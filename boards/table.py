@@ -28,7 +28,9 @@ class Family:
     multiplier: str  # name of a hardware multiplier in nextpnr's report
     block_ram: str  # name of a memory block in nextpnr's report
     timing: Timing  # of a pipeline: the registers that there are in multipliers and memory blocks
-    block: Block | None  # how a memory block holds states; None: as synthesis likes
+    block: Block  # how a memory block holds states
+    # Hz, a clock that most pipelines can be expected to reach: benchmarks/results/hardware.json
+    pipeline_hz: float
 
 
 ICE40 = Family(
@@ -45,7 +47,8 @@ ICE40 = Family(
     multiplier="ICESTORM_DSP",
     block_ram="ICESTORM_RAM",
     timing=SHORT,
-    block=None,
+    block=Block(16, 256),
+    pipeline_hz=25e6,
 )
 
 ECP5 = Family(
@@ -62,6 +65,7 @@ ECP5 = Family(
     block_ram="DP16KD",
     timing=Timing(multiply=3, saturate=2, read=3),
     block=Block(9, 2048),
+    pipeline_hz=145e6,
 )
 
 

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from spikefab.calls import whole
 from spikefab.errors import UsageError
+from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.neuron import Neuron
 
 from .clocks import Clock, pll, slowest
@@ -21,6 +22,7 @@ from .table import Board
 from .uart import divisor
 
 SLOWEST = 9600  # bits per second, of a serial line
+STIMULUS = 512  # entries of the stimulus of a population, at most: it needs the memory for its states
 LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and still dark between spikes at 25 Hz
 
 
@@ -65,8 +67,18 @@ class Setup:
                 "this neuron: take a slower one, or a faster --clock."
             ) from None
         self.tick = max(2, round(self.clock_hz * neuron.dt / 1000))
+        depth = board.stimulus
+        if isinstance(self.part, Population):  # with another clock than its own it may be slower than dt
+            self.tick, depth = max(self.tick, self.part.clocks), min(depth, STIMULUS)
         dp = neuron.datapath
-        self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, board.stimulus)
+        self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, depth)
+
+    @property
+    def occupancy(self) -> float:
+        """The share of the clocks in which a multiplier begins a product, while steps follow each other."""
+        population = isinstance(self.part, Population)
+        plan = self.part.lanes.banks[0].plan if population else schedule(self.neuron.datapath.trace)
+        return len(plan.unit) / (self.part.interval * max(1, len({*plan.unit.values()})))
 
     @property
     def identity(self) -> dict[str, Any]:

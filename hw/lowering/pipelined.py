@@ -27,6 +27,16 @@ def products(trace: Trace) -> int:
     return sum(isinstance(trace.nodes[i].op, ops.Mul) for i in trace.live())
 
 
+def tables_read(trace: Trace) -> list[ops.Table]:
+    """The tables of a step, each as often as a memory is made of it: once for each place from which it is read."""
+    reads = {
+        (node.op.table, node.args): node.op.table
+        for i in trace.live()
+        if isinstance((node := trace.nodes[i]).op, ops.Lookup)
+    }
+    return list(reads.values())
+
+
 def interval_for(trace: Trace, multipliers: int) -> int:
     """The shortest interval, in clocks, with so many multipliers."""
     return max(1, -(-products(trace) // multipliers))

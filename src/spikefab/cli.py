@@ -242,6 +242,15 @@ def _add_build(command: Callable[..., _Parser]) -> None:
     c.add_argument("--seed", type=int, default=1, metavar="N", help="of placement (default 1)")
     c.add_argument("--clock", type=float, metavar="MHZ", help="of the neuron, from a PLL (default: the board's)")
     c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line (default 1000000)")
+    c.add_argument("--form", choices=("shared", "pipelined"), help="shared: one neuron with one multiplier; pipelined: many "
+                   "neurons, which take turns in a pipeline (default: by --neurons)")  # fmt: skip
+    c.add_argument("--neurons", type=_neurons, metavar="N", help="or max: as many as the board has memory and time for (default: 1; "
+                   "pipelined: max)")  # fmt: skip
+    c.add_argument("--lanes", type=_positive, default=1, metavar="L", help="pipelines side by side (default 1)")
+    c.add_argument("--multipliers", type=_positive, metavar="M", help="of each lane (default: all that its steps need)")
+    c.add_argument("--per-neuron", type=_names, default=(), metavar="NAMES", help="coefficients that each neuron has for itself, "
+                   "such as V_th,b")  # fmt: skip
+    c.add_argument("--seeds", type=_positive, default=1, metavar="N", help="placements that are tried (default 1)")
     _add_board(command)
 
 
@@ -326,6 +335,14 @@ def _add_neuron(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", metavar="SOURCE", help="FILE.py:CLASS, file and class of a model of your own that a RESULT holds"
     )
+
+
+def _neurons(text: str) -> int | str:
+    return text if text == "max" else _positive(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _positive(text: str) -> int:

@@ -14,6 +14,7 @@ from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.scoring.rules import WEIGHTS
 
 if TYPE_CHECKING:
+    from spikefab.boards.population import Crowd
     from spikefab.fit.options import FitOptions
     from spikefab.fit.results import FitResult, FitResults
     from spikefab.hw.neuron import Neuron
@@ -210,7 +211,8 @@ def show_checks(screen: Screen, checks: list[dict[str, Any]]) -> None:
 
 def build(args: Namespace, screen: Screen) -> int:
     neuron, _ = neuron_of(args)
-    options = {"seed": args.seed, "clock_mhz": args.clock, "baud": args.baud}
+    options = {"seed": args.seed, "seeds": args.seeds, "clock_mhz": args.clock, "baud": args.baud}
+    options["crowd"] = _crowd(args, neuron)
     report = run_build(screen, neuron, args.board, args.out or Path("build"), **options)
     board = f"--board {args.board}"
     baud = "" if args.baud is None else f" --baud {args.baud}"
@@ -218,6 +220,28 @@ def build(args: Namespace, screen: Screen) -> int:
     screen.say(f"  spikefab run {shlex.quote(str(args.what))} {board}{baud}")
     screen.result(report)
     return 0
+
+
+def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
+    """The population that the options of `build` ask for; None: one neuron. Raises UsageError."""
+    from spikefab.boards.population import Crowd
+    from spikefab.boards.table import get_board
+
+    board, several = get_board(args.board), args.neurons not in (None, 1)
+    pipelined = args.form == "pipelined" or (args.form is None and several)
+    more = [f"--{name.replace('_', '-')}" for name in ("multipliers", "per_neuron") if getattr(args, name)]
+    more += ["--lanes"] if args.lanes > 1 else []
+    if not pipelined and (several or more):
+        what = "--neurons" if several else more[0]
+        raise UsageError(f"{what} is for populations: take --form pipelined.")
+    if not pipelined:
+        return None
+    if args.neurons == 1:
+        raise UsageError("a pipeline serves two neurons or more: take more --neurons, or --form shared.")
+    shape = (args.lanes, args.multipliers, tuple(args.per_neuron))
+    if args.neurons in (None, "max"):
+        return Crowd.most(neuron, board, *shape)
+    return Crowd(args.neurons, *shape)
 
 
 def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, **options: Any) -> dict[str, Any]:

@@ -160,17 +160,21 @@ def test_a_write_while_one_is_done_is_refused():
     crowd = Crowd(150, 1, 1, per_neuron=("V_th",))
     pop = program(crowd=crowd, tick=1000)[1].part
     expected = Expected(pop, crowd.neurons)
-    refused = []
+    answers = []
 
     async def script(h):
         await h.write(SELECT, pop.everyone)
-        await h.write(ADDRESS["V"], -900)
-        refused.append((await h.write(ADDRESS["V"], -5)).flags)
-        await h.pause(crowd.neurons * 10)
+        size, seen = h.layout.code_bytes, len(h.frames)
+        codes = [(code % (1 << 8 * size)).to_bytes(size, "little") for code in (-900, -5)]
+        await h.put(b"".join(h.frame(ADDRESS["V"], code, h.expected + k) for k, code in enumerate(codes)))
+        await h.quiet()
+        answers.extend(h.frames[seen:])
+        h.expected = answers[-1].expected
         await h.play((0, 2))
         await h.write(Op.CONTROL, Control.RUN)
         await h.quiet(3000)
 
     expected.write("V", -900)
     assert told(pop, talk(script, crowd=crowd, tick=1000).records) == expected.records([0, 0])
-    assert refused == [Flag.REFUSED]
+    assert [answer.flags for answer in answers] == [0, Flag.REFUSED]
+    assert len({answer.expected for answer in answers}) == 1
