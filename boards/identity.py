@@ -64,7 +64,7 @@ def difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
     }
     names |= {"coefficients": "registers", "states": "registers", "bytes": "layout", "hash": "arithmetic"}
     for name, mine in here.items():
-        if name not in ("board", "clock", "tick", "depth") and there.get(name) != mine:
+        if name not in ("board", "clock", "tick", "depth", "crowd") and there.get(name) != mine:
             if name == "i":
                 return f"a current of ±{_span(there):g} nA and not ±{_span(here):g} nA"
             if isinstance(mine, dict) or name == "bytes" or name == "hash":

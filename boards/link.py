@@ -125,9 +125,10 @@ class Layout:
         return head >> 1, bool(head & 1), int.from_bytes(data[2:], "little", signed=True)
 
     def packed(self, step: int, spike: bool, v: int) -> bytes:
-        """The bytes of a record."""
+        """The bytes of a record; of a spike in a population, `v` is the number of its neuron."""
         head = (step << 1 | spike) & 0xFFFF
-        return head.to_bytes(2, "little") + v.to_bytes(self.record_bytes - 2, "little", signed=True)
+        size = self.record_bytes - 2
+        return head.to_bytes(2, "little") + (v % (1 << 8 * size)).to_bytes(size, "little")
 
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

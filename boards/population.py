@@ -39,10 +39,37 @@ class Crowd:
     multipliers: int | None = None
     per_neuron: tuple[str, ...] = ()
 
+    @property
+    def each(self) -> int:
+        """Neurons of a lane."""
+        return self.neurons // self.lanes
+
+    @property
+    def index_bits(self) -> int:
+        return (self.each - 1).bit_length()
+
+    @property
+    def number_bits(self) -> int:
+        return self.index_bits + (self.lanes - 1).bit_length()
+
+    @property
+    def everyone(self) -> int:
+        """The number that selects all neurons."""
+        return 1 << self.number_bits
+
+    def number(self, neuron: int) -> int:
+        """How a neuron is named on the line: its lane, and its place in that lane in the low bits."""
+        lane, index = divmod(neuron, self.each)
+        return lane << self.index_bits | index
+
+    def neuron(self, number: int) -> int:
+        """The neuron with a number."""
+        return (number >> self.index_bits) * self.each + (number & (1 << self.index_bits) - 1)
+
     @classmethod
     def most(cls, neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None,
              per_neuron: tuple[str, ...] = ()) -> "Crowd":  # fmt: skip
-        """As many neurons as a board's block RAM holds, and as keep up with dt at the clock that its pipelines can be expected to reach.
+        """As many neurons as a board's block RAM holds, and as keep up with dt at `Family.pipeline_hz`.
 
         Raises UsageError if not even two do.
         """
@@ -97,7 +124,7 @@ class Population(wiring.Component):
     | `events` | out | numbers of the neurons that spiked, in any order |
     | `cfg_valid` `cfg_ready` `cfg_addr` `cfg_data` | | as of a neuron, for the selected one |
 
-    The address behind that of the last register selects a neuron, by its `number`, or all of them: then a write goes to each,
+    The address behind that of the last register selects a neuron, by its `Crowd.number`, or all of them: then a write goes to each,
     one after the other, and the first is the one that is shown.
     """
 
@@ -106,8 +133,8 @@ class Population(wiring.Component):
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.datapath = lanes, lanes.banks[0].datapath
         dp = self.datapath
-        self.index_bits = (lanes.banks[0].count - 1).bit_length()
-        self.number_bits = self.index_bits + (len(lanes.banks) - 1).bit_length()
+        crowd = Crowd(lanes.count, len(lanes.banks))
+        self.index_bits, self.number_bits = crowd.index_bits, crowd.number_bits
         self.addresses = len(dp.registers) + 1
         super().__init__(
             {
@@ -118,16 +145,6 @@ class Population(wiring.Component):
                 "cfg_data": In(signed(max(dp.code_bits, self.number_bits + 1))),
             }
         )  # fmt: skip
-
-    def number(self, neuron: int) -> int:
-        """How a neuron is named on the line: its lane, and its place in that lane in the low bits."""
-        lane, index = divmod(neuron, self.lanes.banks[0].count)
-        return lane << self.index_bits | index
-
-    def neuron(self, number: int) -> int:
-        """The neuron with a number."""
-        lane, index = number >> self.index_bits, number & (1 << self.index_bits) - 1
-        return lane * self.lanes.banks[0].count + index
 
     @property
     def interval(self) -> int:
@@ -144,11 +161,6 @@ class Population(wiring.Component):
         """Clocks of a step of all neurons, at most, if no spike has to wait."""
         bank = self.lanes.banks[0]
         return bank.count * bank.interval + bank.latency + self.datapath.current.width + SEQUENCE
-
-    @property
-    def everyone(self) -> int:
-        """The number that selects all neurons."""
-        return 1 << self.number_bits
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()

@@ -63,6 +63,7 @@ class ReferenceBoard:
         self.dp, self.layout = setup.neuron.datapath, setup.layout
         self.identity = link.identity_block(setup.identity)
         self.registers = [int(code) for code in setup.neuron.reset_codes]
+        self.chunk = CHUNK
         self.line = bytearray()
         self.expected, self.frames, self.control = 0, 0, 0
         self._restart()
@@ -118,7 +119,7 @@ class ReferenceBoard:
     def _carry_out(self, what: int, payload: bytes) -> bool:
         if what == Op.PLAY:
             return self._store(payload)
-        if len(payload) != self.layout.code_bytes or len(self.dp.registers) <= what < Op.IDENTIFY or what > Op.SEED:
+        if len(payload) != self.layout.code_bytes or self.addresses <= what < Op.IDENTIFY or what > Op.SEED:
             return False
         value = int.from_bytes(payload, "little")
         if what == Op.CONTROL:
@@ -133,9 +134,21 @@ class ReferenceBoard:
         elif what == Op.SEED:
             self.seed = value & (1 << link.NOISE_LAGS[0]) - 1
         else:
-            q = self.dp.registers[what].format
-            self.registers[what] = ((value - q.lo) & (1 << q.width) - 1) + q.lo
+            self._write(what, value)
         return True
+
+    @property
+    def addresses(self) -> int:
+        """How many registers can be written."""
+        return len(self.dp.registers)
+
+    def _write(self, address: int, value: int) -> None:
+        self.registers[address] = self._code(address, value)
+
+    def _code(self, address: int, value: int) -> int:
+        """The code that a register has when these bits are written to it."""
+        q = self.dp.registers[address].format
+        return ((value - q.lo) & (1 << q.width) - 1) + q.lo
 
     def _store(self, payload: bytes) -> bool:
         size, q = self.layout.entry_bytes, self.dp.current
@@ -150,7 +163,7 @@ class ReferenceBoard:
         """Compute the steps that are due, and return the frames with their records."""
         if not self.control & Control.RUN:
             return b""
-        most = CHUNK
+        most = self.chunk
         if self.started is not None:
             now = self.clock()
             if now - self.started < GRAIN / 1000:
@@ -200,7 +213,9 @@ class ReferenceBoard:
         self.time += len(v)
         found = np.flatnonzero(spikes | (times % every == 0))
         wrap = 1 << TIME_BITS
-        records = [self.layout.packed(int(times[k]) % wrap, bool(spikes[k]), int(v[k])) for k in found]
+        return self._framed([self.layout.packed(int(times[k]) % wrap, bool(spikes[k]), int(v[k])) for k in found])
+
+    def _framed(self, records: list[bytes]) -> bytes:
         return b"".join(
             self._send(Kind.RECORDS, b"".join(records[k : k + RECORDS])) for k in range(0, len(records), RECORDS)
         )

@@ -20,6 +20,7 @@ from spikefab.sim import rtl_simulation
 from spikefab.toolchain.tools import kill_with_us
 
 from .reference_board import ReferenceBoard
+from .reference_population import ReferencePopulation
 from .top import Setup
 from .uart import divisor
 
@@ -86,7 +87,7 @@ class ReferenceTwin(Twin):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self._model = ReferenceBoard(setup)
+        self._model = ReferenceBoard(setup) if setup.crowd is None else ReferencePopulation(setup)
         self._closing = threading.Event()
         os.set_blocking(self._board, False)
         sys.setswitchinterval(5e-4)  # s: the host's thread shares the interpreter, and must not wait for long

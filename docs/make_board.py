@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from spikefab.boards import connection, link, ports, programming, session
+from spikefab.boards import connection, link, playing, ports, programming, session
 from spikefab.boards.build import steps_per_second
 from spikefab.boards.link import Control, Flag, Kind, Op
 from spikefab.boards.table import BOARDS, Board
@@ -147,11 +147,11 @@ SENTENCES = {
         "Less of one of them.",
     ),
 }
-SAY = (connection, ports, session, programming)  # modules with these sentences
+SAY = (connection, ports, session, playing, programming)  # modules with these sentences
 # What stands in a sentence for the value of an expression
 VALUES = {
     "path": "PORT", "self.name": "PORT", "self.port": "PORT", "baud": "BAUD", "ids": "IDS",
-    "', '.join(chosen)": "PORTS", "len(chosen)": "2", "text": "(why)", "self.foreign": "120", "TRIES": str(session.TRIES),
+    "', '.join(chosen)": "PORTS", "len(chosen)": "2", "text": "(why)", "self.foreign": "120", "TRIES": str(playing.TRIES),
     "identity.get('model')": "MODEL", "identity.get('word')": "WORD", "differs": "DIFFERS",
     "words[0]": "PROGRAM", "lines[-1].rstrip('.')": "(why)", "type(neuron).__name__": "MODEL", "neuron.word": "WORD",
 }  # fmt: skip

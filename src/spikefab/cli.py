@@ -244,8 +244,8 @@ def _add_build(command: Callable[..., _Parser]) -> None:
     c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line (default 1000000)")
     c.add_argument("--form", choices=("shared", "pipelined"), help="shared: one neuron with one multiplier; pipelined: many "
                    "neurons, which take turns in a pipeline (default: by --neurons)")  # fmt: skip
-    c.add_argument("--neurons", type=_neurons, metavar="N", help="or max: as many as the board has memory and time for (default: 1; "
-                   "pipelined: max)")  # fmt: skip
+    c.add_argument("--neurons", type=_neurons, metavar="N", help="or max: as many as the board has memory and "
+                   "time for (default: 1; pipelined: max)")  # fmt: skip
     c.add_argument("--lanes", type=_positive, default=1, metavar="L", help="pipelines side by side (default 1)")
     c.add_argument("--multipliers", type=_positive, metavar="M", help="of each lane (default: all that its steps need)")
     c.add_argument("--per-neuron", type=_names, default=(), metavar="NAMES", help="coefficients that each neuron has for itself, "

@@ -17,7 +17,7 @@ from spikefab.errors import FileError, MismatchError, UsageError
 from spikefab.files import require_writable
 
 if TYPE_CHECKING:
-    from spikefab.boards.session import BoardRun
+    from spikefab.boards.playing import BoardRun
     from spikefab.hw.neuron import Neuron
 
 STRIP = 40  # columns of the voltage that is drawn while a run goes on

@@ -20,6 +20,10 @@ ADDRESS = {register.name: register.address for register in DP.registers}
 COEFFICIENTS, STATES = [*DP.coefficients], [*DP.states]
 
 
+def crowd_of(pop):
+    return Crowd(pop.lanes.count, len(pop.lanes.banks))
+
+
 class Expected:
     """What the reference computes of a population, and how the board tells it."""
 
@@ -39,7 +43,7 @@ class Expected:
         found = []
         for k, code in enumerate(current, first):
             self.states, v, spikes = reference.step(DP, self.states, self.codes, np.full(len(self.codes), code))
-            events = {self.pop.number(int(n)) for n in np.flatnonzero(spikes)}
+            events = {crowd_of(self.pop).number(int(n)) for n in np.flatnonzero(spikes)}
             found.append((k, events, int(v[selected]) if k % every == 0 else None))
         return found
 
@@ -61,7 +65,7 @@ def told(pop, records):
 
 async def write(h, pop, name, code, neuron=None):
     """Write a register of a neuron, or of all; the board refuses for as long as it is busy with the last one."""
-    number = pop.everyone if neuron is None else pop.number(neuron)
+    number = crowd_of(pop).everyone if neuron is None else crowd_of(pop).number(neuron)
     for what, value in ((SELECT, number), (ADDRESS[name], code)):
         while (await h.write(what, int(value))).flags & Flag.REFUSED:
             await h.pause(100)
@@ -91,7 +95,7 @@ def lockstep(pop, count, every, entries, talk):
 
     async def script(h):
         await load(h, pop, writes)
-        await h.write(SELECT, pop.number(selected))
+        await h.write(SELECT, crowd_of(pop).number(selected))
         await h.play(*entries)
         await h.write(Op.CONTROL, Control.RUN | link.decimated(every))
         await h.quiet(10_000)
@@ -163,7 +167,7 @@ def test_a_write_while_one_is_done_is_refused():
     answers = []
 
     async def script(h):
-        await h.write(SELECT, pop.everyone)
+        await h.write(SELECT, crowd_of(pop).everyone)
         size, seen = h.layout.code_bytes, len(h.frames)
         codes = [(code % (1 << 8 * size)).to_bytes(size, "little") for code in (-900, -5)]
         await h.put(b"".join(h.frame(ADDRESS["V"], code, h.expected + k) for k, code in enumerate(codes)))

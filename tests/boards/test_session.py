@@ -8,12 +8,13 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from spikefab.boards import session
+from spikefab.boards import playing
 from spikefab.boards.connection import Connection
 from spikefab.boards.identity import identity
 from spikefab.boards.link import DECIMATIONS, Flag, Layout, Op, decimated, from_host
+from spikefab.boards.playing import Board, Recorder, run_lengths
 from spikefab.boards.reference_board import ReferenceBoard
-from spikefab.boards.session import Board, Recorder, connect, run_lengths
+from spikefab.boards.session import connect
 from spikefab.boards.table import BOARDS
 from spikefab.boards.top import Setup
 from spikefab.boards.twin import ReferenceTwin, RtlTwin
@@ -58,7 +59,7 @@ def _hurried(monkeypatch):
     """A wire that answers at once needs no patience."""
     for name, seconds in (("REPEAT", 0.02), ("SILENCE", 1.0), ("POLL", 0.003)):
         monkeypatch.setattr(f"spikefab.boards.connection.{name}", seconds)
-    monkeypatch.setattr(session, "POLL", 0.003)
+    monkeypatch.setattr(playing, "POLL", 0.003)
 
 
 @pytest.mark.parametrize("free", [False, True], ids=["lockstep", "free-run"])

@@ -112,15 +112,15 @@ def test_mistakes_are_sentences_with_their_codes(spikefab, tmp_path, fitted):
 
 
 def test_a_mismatch_has_its_exit_code_and_the_json_all_the_same(spikefab, monkeypatch):
-    from spikefab.boards import session
+    from spikefab.boards import playing
 
-    honest = session.simulated
+    honest = playing.simulated
 
     def wrong(*args):
         codes, *rest = honest(*args)
         return codes + (np.arange(len(codes)) == 7), *rest
 
-    monkeypatch.setattr(session, "simulated", wrong)
+    monkeypatch.setattr(playing, "simulated", wrong)
     ran = spikefab("run", "lif", "--word", 16, "--port", "sim:reference", "--seconds", 0.1, "--json")
     assert (ran.code, ran.json["mismatches"]) == (8, 1)
     assert "differ in 1 of 1,000 steps" in ran.sentence
@@ -232,6 +232,7 @@ def test_a_twin_serves_a_host_until_it_is_interrupted(spikefab):
 def test_a_run_that_is_interrupted_keeps_what_came(tmp_path):
     args = ("run", "lif", "--word", "16", "--port", "sim:reference", "--free", "--seconds", "600", "--step", "0.7")
     with start(*args, "--out", str(tmp_path / "out")) as process:
+        assert "LIFNeuron, word 16" in process.stdout.readline()  # connected
         time.sleep(6)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)

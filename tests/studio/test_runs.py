@@ -165,15 +165,15 @@ def in_process(tmp_path, monkeypatch, **settings):
 
 
 def test_a_mismatch_fails(tmp_path, monkeypatch):
-    from spikefab.boards import session
+    from spikefab.boards import playing
 
-    honest = session.simulated
+    honest = playing.simulated
 
     def wrong(*args):
         codes, *rest = honest(*args)
         return codes + (np.arange(len(codes)) == 7), *rest
 
-    monkeypatch.setattr(session, "simulated", wrong)
+    monkeypatch.setattr(playing, "simulated", wrong)
     work, said = in_process(tmp_path, monkeypatch)
     with pytest.raises(MismatchError, match="reference differ in 1 of 2,000 steps"):
         work._run_board()
