@@ -58,6 +58,7 @@ class Board:
     ) -> None:
         self.neuron, self.identity, self.port = neuron, identity, port
         self.connection = connection
+        self.record: Recorder | None = None  # of the last run, also if it was interrupted
         dp = neuron.datapath
         self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, identity["depth"])
         self._stack = stack
@@ -129,7 +130,7 @@ class Board:
         setting = Control.RUN | (Control.PACED if free else 0) | link.noise(noise_bits) | link.decimated(every)
         repeats = 0
         while True:
-            record = self._recorder(watch)
+            self.record = record = self._recorder(watch)
             try:
                 self._start(seed)
                 self._play(codes, setting, free, every, record)

@@ -85,6 +85,13 @@ class PopulationBoard(Board):
         super().write(name, code)
         self._select(self.crowd.number(self._shown))
 
+    @property
+    def events(self) -> np.ndarray:
+        """The spikes (K, 2) of the last run, as (step, neuron) in order, also if it was interrupted."""
+        found = self.record.events if isinstance(self.record, EventRecorder) else []
+        events = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return events[np.lexsort(events.T[::-1])]
+
     def _select(self, number: int) -> None:
         self.connection.write(self.layout, len(self.neuron.datapath.registers), number)
 
@@ -108,13 +115,10 @@ class PopulationBoard(Board):
     def _ran(
         self, record: Recorder, current: np.ndarray, every: int, compare: bool, about: dict[str, Any]
     ) -> PopulationRun:
-        assert isinstance(record, EventRecorder)
         dp = self.neuron.datapath
         steps, v, _ = record.arrays()
         v, steps = v[steps < len(current)], steps[steps < len(current)]
-        events = np.array(record.events, dtype=np.int64).reshape(-1, 2)
-        events = events[events[:, 0] < len(current)]
-        events = events[np.lexsort(events.T[::-1])]
+        events = self.events[self.events[:, 0] < len(current)]
         wrong = self._differ(current, steps, v, events, every) if compare else None
         return PopulationRun(
             times=steps * dp.dt, voltage=dp.readout.decode(v), spikes=events[:, 0] * dp.dt, neurons=events[:, 1],

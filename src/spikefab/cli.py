@@ -244,7 +244,7 @@ def _add_build(command: Callable[..., _Parser]) -> None:
     c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line (default 1000000)")
     c.add_argument("--form", choices=("shared", "pipelined"), help="shared: one neuron with one multiplier; pipelined: many "
                    "neurons, which take turns in a pipeline (default: by --neurons)")  # fmt: skip
-    c.add_argument("--neurons", type=_neurons, metavar="N", help="or max: as many as the board has memory and "
+    c.add_argument("--neurons", type=_neurons, metavar="N|max", help="max: as many as the board has memory and "
                    "time for (default: 1; pipelined: max)")  # fmt: skip
     c.add_argument("--lanes", type=_positive, default=1, metavar="L", help="pipelines side by side (default 1)")
     c.add_argument("--multipliers", type=_positive, metavar="M", help="of each lane (default: all that its steps need)")
@@ -280,6 +280,15 @@ def _add_board(command: Callable[..., _Parser]) -> None:
     c.add_argument("--every", type=int, default=1, metavar="N",
                    help="steps between two samples of the voltage: 1, 4, 16, 256; 32768: spikes only (default 1)")  # fmt: skip
     c.add_argument("--noise", type=float, metavar="NA", help="white noise made on the board, at most so large")
+    c.add_argument("--load", type=Path, metavar="FILE", help="of a population: a table with a line for each neuron, and a column "
+                   "for each parameter in which they differ")  # fmt: skip
+    c.add_argument(
+        "--shown",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a population: the neuron whose voltage is told (default 0)",
+    )
     c.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the noise (default 1)")
     c.add_argument("--out", type=Path, metavar="DIR", help="folder for run.csv and run.npz")
 
@@ -297,6 +306,9 @@ def _add_line(c: _Parser) -> None:
         "--board", metavar="NAME", help="see spikefab boards (default: any that is connected; simulated: icebreaker)"
     )
     c.add_argument("--baud", type=_positive, metavar="N", help="of the serial line, as it was built (default 1000000)")
+    c.add_argument("--neurons", type=_positive, metavar="N", help="simulated: of a population (default: one neuron)")
+    c.add_argument("--lanes", type=_positive, default=1, metavar="L", help="simulated: of a population (default 1)")
+    c.add_argument("--per-neuron", type=_names, default=(), metavar="NAMES", help="simulated: as build takes it")
 
 
 def _add_many(command: Callable[..., _Parser]) -> None:

@@ -215,9 +215,10 @@ def build(args: Namespace, screen: Screen) -> int:
     options["crowd"] = _crowd(args, neuron)
     report = run_build(screen, neuron, args.board, args.out or Path("build"), **options)
     board = f"--board {args.board}"
-    baud = "" if args.baud is None else f" --baud {args.baud}"
+    given = {name: getattr(args, name) for name in ("rank", "word", "models", "baud")}
+    same = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
     screen.say(f"  spikefab flash {shlex.quote(report['bitstream'])} {board}")
-    screen.say(f"  spikefab run {shlex.quote(str(args.what))} {board}{baud}")
+    screen.say(f"  spikefab run {shlex.quote(str(args.what))} {board}{same}")
     screen.result(report)
     return 0
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikefab import interrupts
-from spikefab.boards.runs import RunFiles, noise_bits, noise_words, step_current
+from spikefab.boards.runs import RunFiles, noise_bits, noise_words, population, step_current
 from spikefab.commands import neuron_of
 from spikefab.console import Screen
 from spikefab.errors import FileError, MismatchError, UsageError
 from spikefab.files import require_writable
 
 if TYPE_CHECKING:
-    from spikefab.boards.playing import BoardRun
+    from spikefab.boards.playing import Board, BoardRun
+    from spikefab.boards.population import Crowd
+    from spikefab.boards.population_board import PopulationBoard
     from spikefab.hw.neuron import Neuron
 
 STRIP = 40  # columns of the voltage that is drawn while a run goes on
@@ -37,6 +39,7 @@ def flash(args: Namespace, screen: Screen) -> int:
 
 
 def run(args: Namespace, screen: Screen) -> int:
+    from spikefab.boards.population_board import PopulationRun
     from spikefab.boards.session import SIMULATED, connect
 
     if args.out is not None:
@@ -45,10 +48,16 @@ def run(args: Namespace, screen: Screen) -> int:
     current = current_of(args, neuron, recorded)
     bits = noise_bits(neuron, args.noise)
     kept = RunFiles()
-    with connect(args.port, neuron, board=args.board, baud=args.baud, progress=screen.notice) as board:
+    with connect(
+        args.port, neuron, board=args.board, baud=args.baud, crowd=crowd_of(args), progress=screen.notice
+    ) as board:
         simulated = f"a simulated board at {board.port}" if board.simulated else board.port
         where = SIMULATED.get(args.port, simulated)
-        screen.say(f"{type(neuron).__name__}, word {neuron.word}, in {where}")
+        several, more = _several(args, board), {}
+        if several is not None:
+            more["shown"] = args.shown
+        what = type(neuron).__name__ if several is None else f"{several.crowd.neurons:,} {type(neuron).__name__}"
+        screen.say(f"{what}, word {neuron.word}, in {where}")
         try:
             with _watching(screen, len(current), neuron.dt) as show:
 
@@ -63,24 +72,31 @@ def run(args: Namespace, screen: Screen) -> int:
                     noise_bits=bits,
                     seed=args.seed,
                     watch=seen,
+                    **more,
                 )
         except KeyboardInterrupt:
             what = "nothing was saved"
             if args.out is not None:
-                steps = kept.save(args.out, current, neuron.dt)
+                steps = kept.save(args.out, current, neuron.dt, None if several is None else several.events)
                 what = f"the first {steps:,} steps are in {args.out}" if steps else "nothing had come"
             screen.err.print(f"spikefab: interrupted; {what}.", soft_wrap=True)
             return interrupts.exit_code()
     files = []
     if args.out is not None:
         with interrupts.deferred():  # the run has ended: all of it is saved
-            kept.save(args.out, current, neuron.dt)
-        files = [str(args.out / name) for name in ("run.csv", "run.npz")]
+            kept.save(args.out, current, neuron.dt, None if several is None else several.events)
+        names = ("run.csv", "run.npz") if several is None else ("run.csv", "run.npz", "spikes.csv")
+        files = [str(args.out / name) for name in names]
     _say(screen, neuron, done, bits)
     if files:
         screen.say(f"written: {', '.join(files)}")
+    told: dict[str, Any] = {}
+    if several is not None and isinstance(done, PopulationRun):
+        told = {"neurons": several.crowd.neurons, "lanes": several.crowd.lanes, "shown": args.shown}
+        told["spike_neurons"] = done.neurons.tolist()
     screen.result(
-        {
+        told
+        | {
             "mode": done.mode,
             "port": args.port if args.port in SIMULATED else board.port,
             "simulated": board.simulated,
@@ -105,9 +121,33 @@ def run(args: Namespace, screen: Screen) -> int:
     return 0
 
 
+def crowd_of(args: Namespace) -> "Crowd | None":
+    """The population of a simulated board that the options ask for; None: one neuron."""
+    from spikefab.boards.population import Crowd
+
+    if args.neurons in (None, 1):
+        if args.lanes > 1 or args.per_neuron:
+            raise UsageError("--lanes and --per-neuron go with --neurons, of a simulated board.")
+        return None
+    return Crowd(args.neurons, args.lanes, per_neuron=tuple(args.per_neuron))
+
+
+def _several(args: Namespace, board: "Board") -> "PopulationBoard | None":
+    """The board, if it holds a population, which is loaded; None: one neuron. Raises FileError, UsageError."""
+    from spikefab.boards.population_board import PopulationBoard
+
+    if isinstance(board, PopulationBoard):
+        if args.load is not None:
+            board.load(population(args.load, board.neuron))
+        return board
+    if args.load is not None or args.shown:
+        raise UsageError(f"{'--load' if args.load else '--shown'} is for a population: this board holds one neuron.")
+    return None
+
+
 def _say(screen: Screen, neuron: "Neuron", done: "BoardRun", bits: int) -> None:
     length = done.steps * neuron.dt / 1000
-    spikes = f"{len(done.spikes)} spike{'s' if len(done.spikes) != 1 else ''}"
+    spikes = f"{len(done.spikes):,} spike{'s' if len(done.spikes) != 1 else ''}"
     screen.say(f"{done.mode}: {done.steps:,} steps ({length:g} s of model time) in {done.seconds:.1f} s, {spikes}")
     if bits:
         screen.say(noise_words(neuron, bits))
@@ -123,7 +163,7 @@ def twin(args: Namespace, screen: Screen) -> int:
     from spikefab.boards.twin import ReferenceTwin, RtlTwin
 
     neuron, _ = neuron_of(args)
-    setup = Setup(neuron, get_board(args.board or "icebreaker"), baud=args.baud)
+    setup = Setup(neuron, get_board(args.board or "icebreaker"), baud=args.baud, crowd=crowd_of(args))
     with ReferenceTwin(setup) if args.reference else RtlTwin(setup, screen.notice) as board:
         screen.say(f"{type(neuron).__name__}, word {neuron.word}, simulated, is at {board.path} until Ctrl-C")
         screen.result({"port": board.path, "model": type(neuron).__name__, "word": neuron.word, "simulated": True})

@@ -10,11 +10,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefab.boards.build import BuildReport, build
+from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.timing import MAC16_NS
+from spikefab.boards.top import Setup
 from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
 from spikefab.hw.datapath import datapath
-from spikefab.hw.models import LIFNeuron
+from spikefab.hw.models import MODELS, LIFNeuron
 from spikefab.toolchain import tools
 
 # the tools of the larger device take longest to compile and to run
@@ -78,12 +80,15 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
 
     keys = "board model word cells multipliers block_rams mhz clock_mhz pll interval latency"
     keys += " neurons baud steps_per_second times_real_time free_run possible_neurons bitstream"
+    keys += " form lanes occupancy mhz_median mhz_least"
     assert list(json.loads(json.dumps(report.as_dict()))) == keys.split()
     assert (report.board, report.model, report.word) == (board, "LIFNeuron", 16)
     assert 100 < report.cells < entry.cells
     assert 1 <= report.multipliers <= 2
     assert report.mhz >= report.clock_mhz == entry.clock_hz / 1e6
-    assert report.neurons == 1  # `Top` holds one
+    assert (report.neurons, report.form, report.lanes) == (1, "shared", 1)  # `Top` holds one
+    assert report.occupancy == round(2 / report.interval, 4)  # two products
+    assert report.mhz_median == report.mhz_least == report.mhz
     assert report.possible_neurons == entry.clock_hz // (report.interval * 10_000)
     assert report.baud == entry.uart_baud
     assert report.steps_per_second == 22_000  # 11 records of 4 bytes, 6 bytes around them, 10 bits each
@@ -94,6 +99,55 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     steps = [step for step, state, _ in said if state == "start"]
     assert steps == ["elaborate", "synthesise", "place-and-route", "pack"]
     assert steps == [step for step, state, _ in said if state == "done"]
+
+
+@pytest.mark.parametrize(("board", "word"), [("icebreaker", 16), pytest.param("ulx3s-25f", 18, marks=pytest.mark.slow)])
+def test_builds_a_population(board, word, tmp_path):
+    """Its memories are block RAM, one multiplier a product is in use in each clock, and a PLL makes the clock it needs."""
+    entry = get_board(board)
+    crowd = Crowd(300, 2, 1, ("V_th",)) if board == "icebreaker" else Crowd(3000, per_neuron=("V_th", "R_m"))
+    report = build(LIFNeuron(word=word), board, tmp_path, crowd=crowd, seeds=2)
+    assert (report.neurons, report.lanes, report.form) == (crowd.neurons, crowd.lanes, "pipelined")
+    assert (report.interval, report.occupancy) == ((2, 1.0) if crowd.multipliers == 1 else (1, 1.0))
+    assert report.mhz >= report.mhz_median >= report.mhz_least > 0 and report.mhz >= report.clock_mhz
+    assert report.pll == (board == "ulx3s-25f") and report.free_run == pytest.approx(1, abs=1e-3)
+    dp = LIFNeuron(word=word).datapath
+    own = sum(dp.coefficients[name].width for name in crowd.per_neuron)
+    stored = sum(q.width for q in dp.states.values()) + own
+    assert report.block_rams * entry.block_ram_bits > stored * crowd.neurons
+    assert report.multipliers == crowd.lanes * (crowd.multipliers or 2)
+    assert "uncoupled" in report.text()
+
+
+def test_a_population_too_large_or_too_slow_is_a_sentence(tmp_path):
+    neuron = LIFNeuron(word=16)
+    for crowd, words in (
+        (Crowd(2, 3), "2 neurons cannot be in 3 lanes"),
+        (Crowd(20, per_neuron=("V_thr",)), "LIFNeuron has no coefficient V_thr"),
+        (Crowd(1), "1 neurons cannot be|count is a whole number of 2 or more"),
+        (Crowd(70_000), "more than the link can tell apart"),
+        (Crowd(30_000), "no PLL of this board makes a clock of 300"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            build(neuron, "icebreaker", tmp_path, crowd=crowd)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("model", MODELS.values())
+def test_the_most_neurons_of_a_board(board, model):
+    """Memory and time bound them: there is a PLL for their clock, which pipelines reach, and one more lane's worth has no room."""
+    entry, word = get_board(board), 16 if board == "icebreaker" else 18
+    neuron = model(word=word)
+    try:
+        crowd = Crowd.most(neuron, entry)
+    except UsageError as error:
+        assert (board, model.__name__) == ("icebreaker", "HodgkinHuxleyNeuron") and one_sentence(error)
+        return
+    setup = Setup(neuron, entry, crowd=crowd)
+    assert setup.clock_hz <= 1.06 * entry.family.pipeline_hz and setup.part.clocks <= setup.tick
+    bank = setup.part.lanes.banks[0]
+    rams = sum(-(-bits // entry.family.block.bits) for bits in [sum(q.width for q in neuron.datapath.states.values())])
+    assert rams * bank.groups < entry.block_rams
 
 
 @pytest.mark.parametrize("board", SOME)

@@ -247,6 +247,7 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     assert set(spikefab(*args, "--json").json) == {
         "board", "model", "word", "cells", "multipliers", "block_rams", "mhz", "clock_mhz", "interval", "latency",
         "neurons", "baud", "steps_per_second", "times_real_time", "possible_neurons", "bitstream", "pll", "free_run",
+        "form", "lanes", "occupancy", "mhz_median", "mhz_least",
     }  # fmt: skip
 
 
