@@ -290,7 +290,7 @@ def _report(setup: Setup, timing: dict[str, Any], clocks: list[float], bitstream
         baud=setup.baud,
         steps_per_second=lockstep,
         times_real_time=round(float(lockstep / real_time), 2),
-        free_run=round(float(setup.clock_hz / setup.tick / real_time), 9),
+        free_run=round(float(setup.link_hz / setup.tick / real_time), 9),
         possible_neurons=int(setup.clock_hz * lanes / (part.interval * real_time)),
         bitstream=str(bitstream),
         form="shared" if setup.crowd is None else "pipelined",
@@ -311,8 +311,8 @@ def steps_per_second(setup: Setup) -> int:
     entries = (BODY - 3) // setup.layout.entry_bytes
     down = entries / (entries * setup.layout.entry_bytes + 5)
     part = setup.part
-    clocks = part.clocks if isinstance(part, Population) else part.latency + setup.layout.current + 5
-    return int(min(setup.baud / 10 * min(up, down), setup.clock_hz / clocks))
+    clocks = setup.ticks if isinstance(part, Population) else part.latency + setup.layout.current + 5
+    return int(min(setup.baud / 10 * min(up, down), setup.link_hz / clocks))
 
 
 def _check_timing(report: BuildReport, log: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth import ClockDomain, ClockSignal, Const, DomainRenamer, Instance, Module, ResetSignal, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
-from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.cdc import FFSynchronizer, ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from spikefab.errors import UsageError
@@ -103,10 +103,13 @@ class Release(wiring.Component):
 
 
 class Clock(Elaboratable):
-    """Clock and reset of the domain `sync`, from a PLL. The reset is released 512 clocks after the PLL has locked."""
+    """Clock and reset of the domain `sync`, from a PLL. The reset is released 512 clocks after the PLL has locked.
 
-    def __init__(self, setting: PLL) -> None:
-        self.setting = setting
+    crystal  name of a domain that has the crystal's clock, and is in reset for as long; only for an ECP5
+    """
+
+    def __init__(self, setting: PLL, crystal: str | None = None) -> None:
+        self.setting, self.crystal = setting, crystal
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
@@ -131,6 +134,8 @@ class Clock(Elaboratable):
             )
         else:
             m.submodules.buffer = buffer = io.Buffer("i", pin)
+            if self.crystal is not None:
+                m.d.comb += ClockSignal(self.crystal).eq(buffer.i)
             m.submodules.pll = Instance(
                 "EHXPLLL",
                 a_ICP_CURRENT="12",
@@ -156,4 +161,6 @@ class Clock(Elaboratable):
         m.submodules.release = release = DomainRenamer("start")(Release())
         m.d.comb += [start.clk.eq(clock), release.locked.eq(locked)]
         m.d.comb += [ClockSignal().eq(clock), ResetSignal().eq(release.reset)]
+        if self.crystal is not None:
+            m.submodules.crystal = ResetSynchronizer(release.reset, domain=self.crystal)
         return m

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from spikefab.hw.neuron import Neuron
 
+from .crossing import Crossing
 from .framing import FrameReceiver, FrameTransmitter
 from .link import CONTROL_BITS, PAGE, RECORDS, Kind, Layout, Op
 from .player import CONTROL, Player
@@ -32,11 +33,20 @@ class LinkedNeuron(wiring.Component):
     """
 
     def __init__(
-        self, neuron: Neuron | Population, layout: Layout, identity: bytes, *, clock_hz: float, baud: int, tick: int
+        self,
+        neuron: Neuron | Population | Crossing,
+        layout: Layout,
+        identity: bytes,
+        *,
+        clock_hz: float,
+        baud: int,
+        tick: int,
     ) -> None:
         assert len(identity) % PAGE == 0
         assert max(layout.entry_bytes, 3) <= layout.code_bytes, "the shift register of a frame is as long as a code"
-        self.addresses = neuron.addresses if isinstance(neuron, Population) else len(neuron.datapath.registers)
+        self.addresses = (
+            neuron.addresses if isinstance(neuron, (Population, Crossing)) else len(neuron.datapath.registers)
+        )
         assert self.addresses <= Op.IDENTIFY, "a register's address is below the first operation"
         self.neuron, self.layout, self.identity, self.tick = neuron, layout, identity, tick
         self.bit = divisor(clock_hz, baud)

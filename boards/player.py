@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from spikefab.hw.neuron import Neuron
 
+from .crossing import Crossing
 from .link import NOISE_LAGS, SLOTS, TIME_BITS, Layout
 from .population import Population
 from .queues import RecordQueue, StimulusQueue
@@ -63,7 +64,7 @@ class Player(wiring.Component):
     each step the sequence moves by as many bits as the current has.
     """
 
-    def __init__(self, neuron: Neuron | Population, layout: Layout, tick: int) -> None:
+    def __init__(self, neuron: Neuron | Population | Crossing, layout: Layout, tick: int) -> None:
         self.neuron, self.layout, self.tick = neuron, layout, tick
         self.queue = StimulusQueue(layout)
         self.records = RecordQueue(layout, SLOTS)
@@ -150,7 +151,7 @@ class Player(wiring.Component):
                 with m.If(neuron.i_ready):
                     m.next = "result"
             with m.State("result"):
-                if isinstance(neuron, Population):
+                if isinstance(neuron, (Population, Crossing)):
                     self._events(m, neuron, time)
                 with m.If(neuron.o_valid):
                     m.d.comb += self.fired.eq(neuron.o_spike)
@@ -170,7 +171,7 @@ class Player(wiring.Component):
             with m.State("fetch"):  # the memory reads the entry that is now the head
                 m.next = "wait"
 
-    def _events(self, m: Module, population: Population, time: Signal) -> None:
+    def _events(self, m: Module, population: Population | Crossing, time: Signal) -> None:
         """Record the spikes of a step: in lockstep, those for which there is no room wait; paced, they are lost."""
         events, records = population.events, self.records.records
         with m.If(events.valid):

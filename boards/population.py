@@ -21,7 +21,7 @@ from .table import Board
 
 # Block RAMs of the link of a population, besides a queue for each lane: identity, stimulus, records
 LINK_RAMS = 3
-SEQUENCE = 12  # clocks of a step in which no neuron begins, besides those of the pipeline and of the noise
+SEQUENCE = 12  # clocks of a step that the player and the queues take, besides those of the noise
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Crowd:
         slices = sum(-(-width // block.bits) for width in bits)
         stored = free // slices * block.words
         clocks = int(board.family.pipeline_hz * neuron.dt / 1000)
-        paced = (
-            clocks - lane.latency - levels(stored // block.words + 1) - 1 - dp.current.width - SEQUENCE
-        ) // lane.interval
+        # on an ECP5, what the link does in between takes the longer by the ratio of the clocks
+        between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.family.pipeline_hz / board.clock_hz))
+        paced = (clocks - lane.latency - levels(stored // block.words + 1) - between) // lane.interval
         count = lanes * min(stored, paced)
         if count < 2 * lanes:
             raise UsageError(
@@ -158,9 +158,14 @@ class Population(wiring.Component):
 
     @property
     def clocks(self) -> int:
-        """Clocks of a step of all neurons, at most, if no spike has to wait."""
+        """Clocks from a current to the last result of its step, at most, if no spike has to wait."""
         bank = self.lanes.banks[0]
-        return bank.count * bank.interval + bank.latency + self.datapath.current.width + SEQUENCE
+        return bank.count * bank.interval + bank.latency
+
+    @property
+    def between(self) -> int:
+        """Clocks of the link from one step to the next, besides."""
+        return self.datapath.current.width + SEQUENCE
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()

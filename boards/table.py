@@ -65,7 +65,7 @@ ECP5 = Family(
     block_ram="DP16KD",
     timing=Timing(multiply=3, saturate=2, read=3),
     block=Block(9, 2048),
-    pipeline_hz=145e6,
+    pipeline_hz=150e6,
 )
 
 

@@ -1,8 +1,9 @@
 """The top level of a board: a neuron behind its serial link, and the pins on which it can be seen."""
 
+import math
 from typing import Any
 
-from amaranth import ClockDomain, Module, Signal
+from amaranth import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.build import Attrs, Pins, Resource
 from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
@@ -14,6 +15,7 @@ from spikefab.hw.lowering.schedule import schedule
 from spikefab.hw.neuron import Neuron
 
 from .clocks import Clock, pll, slowest
+from .crossing import CLOCKS, Crossing
 from .identity import identity
 from .link import Layout, identity_block
 from .linked import LinkedNeuron
@@ -33,7 +35,9 @@ class Setup:
     baud      bits per second of the line; None: the board's
     crowd     None: one neuron
 
-    `part` is the gateware: the neuron, or the population.
+    part       the gateware: the neuron, or the population
+    link_hz    Hz, of the link: that of the neurons, but on an ECP5 the crystal's, if the neurons of a population have a PLL
+    crosses    whether these are two clocks
     """
 
     def __init__(
@@ -48,11 +52,11 @@ class Setup:
                 raise UsageError(
                     f"{crowd.neurons:,} neurons are more than the link can tell apart at word {neuron.word}."
                 )
-            needed = self.part.clocks * 1000 / neuron.dt
-            if clock_hz is None and needed > board.clock_hz:
-                clock_hz = slowest(board.family.name, board.clock_hz, needed)
+            clock_hz = self._fast_enough(self.part) if clock_hz is None else clock_hz
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
+        self.crosses = crowd is not None and self.pll is not None and board.family.name == "ECP5"
+        self.link_hz = board.clock_hz if self.crosses else self.clock_hz
         self.baud = board.uart_baud if baud is None else whole(baud, "baud", 1)
         if self.baud < SLOWEST:
             raise UsageError(f"a line of {self.baud} baud is slower than {SLOWEST}, the least that makes sense.")
@@ -60,18 +64,36 @@ class Setup:
             # a frame with a write takes more than 20 bits: the neuron has taken it before the next one has arrived
             if crowd is None and neuron.latency >= 20 * divisor(self.clock_hz, self.baud):
                 raise ValueError
-            divisor(self.clock_hz, self.baud)
+            divisor(self.link_hz, self.baud)
         except ValueError:
             raise UsageError(
                 f"a line of {self.baud:,} baud cannot be made from a clock of {self.clock_hz / 1e6:g} MHz, or is too fast for "
                 "this neuron: take a slower one, or a faster --clock."
             ) from None
-        self.tick = max(2, round(self.clock_hz * neuron.dt / 1000))
+        self.tick = max(2, round(self.link_hz * neuron.dt / 1000))
         depth = board.stimulus
         if isinstance(self.part, Population):  # with another clock than its own it may be slower than dt
-            self.tick, depth = max(self.tick, self.part.clocks), min(depth, STIMULUS)
+            self.tick, depth = max(self.tick, self.ticks), min(depth, STIMULUS)
         dp = neuron.datapath
         self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, depth)
+
+    def _fast_enough(self, population: Population) -> float:
+        """Hz, of the slowest clock of the board with which all neurons make a step every dt."""
+        board, seconds = self.board, self.neuron.dt / 1000
+        if population.clocks + population.between <= board.clock_hz * seconds:
+            return board.clock_hz
+        if board.family.name == "ECP5":
+            seconds -= (population.between + CLOCKS) / board.clock_hz
+            return slowest(board.family.name, board.clock_hz, population.clocks / seconds)
+        return slowest(board.family.name, board.clock_hz, (population.clocks + population.between) / seconds)
+
+    @property
+    def ticks(self) -> int:
+        """Clocks of the link that a step of a population takes, at most."""
+        population = self.part
+        assert isinstance(population, Population)
+        clocks = math.ceil(population.clocks * self.link_hz / self.clock_hz)
+        return clocks + population.between + CLOCKS * self.crosses
 
     @property
     def occupancy(self) -> float:
@@ -83,14 +105,16 @@ class Setup:
     @property
     def identity(self) -> dict[str, Any]:
         """What the board says of itself."""
-        block = identity(self.neuron.datapath, self.layout, self.board.name, self.clock_hz, self.tick)
+        block = identity(self.neuron.datapath, self.layout, self.board.name, self.link_hz, self.tick)
         if self.crowd is not None:
-            crowd = {"neurons": self.crowd.neurons, "lanes": self.crowd.lanes, "own": list(self.crowd.per_neuron)}
+            crowd: dict[str, Any] = {"neurons": self.crowd.neurons, "lanes": self.crowd.lanes, "clock": self.clock_hz}
+            crowd["own"] = list(self.crowd.per_neuron)
             block |= {"crowd": crowd}
         return block
 
-    def system(self) -> "System":
-        return System(self)
+    def system(self) -> Elaboratable:
+        """The `System`, to be simulated with one clock."""
+        return DomainRenamer({"fast": "sync"})(System(self)) if self.crosses else System(self)
 
 
 class System(wiring.Component):
@@ -116,13 +140,13 @@ class System(wiring.Component):
         s = self.setup
         block = identity_block(s.identity)
         m.submodules.linked = linked = LinkedNeuron(
-            s.part, s.layout, block, clock_hz=s.clock_hz, baud=s.baud, tick=s.tick
+            s.part if not s.crosses else Crossing(s.part), s.layout, block, clock_hz=s.link_hz, baud=s.baud, tick=s.tick
         )
         m.d.comb += [linked.rx.eq(self.rx), self.tx.eq(linked.tx)]
 
         # A spike loads the LED counter with all ones, not with an exact count: registers that are set and
         # registers that are reset cannot share a tile of an iCE40; a carry chain split for this was the slowest path.
-        shown = Signal(round(s.clock_hz * LED_SECONDS).bit_length())
+        shown = Signal(round(s.link_hz * LED_SECONDS).bit_length())
         with m.If(linked.fired):
             m.d.sync += shown.eq(~0)
         with m.Elif(shown != 0):
@@ -130,7 +154,7 @@ class System(wiring.Component):
         # registers keep glitches of the comparisons from the pins
         m.d.sync += [self.led.eq(shown != 0), self.spike.eq(shown[-4:].all())]
 
-        v = s.part.o_v
+        v = linked.neuron.o_v
         total = Signal(len(v) + 1)
         m.d.sync += total.eq(total[:-1] + (v + (1 << len(v) - 1)).as_unsigned()[: len(v)])
         m.d.comb += self.voltage.eq(total[-1])
@@ -148,8 +172,13 @@ class Top(Elaboratable):
         board = self.setup.board
         if self.setup.pll is not None:
             m.domains.sync = ClockDomain()
-            m.submodules.clock = Clock(self.setup.pll)
-        m.submodules.system = system = self.setup.system()
+            crystal = "crystal" if self.setup.crosses else None
+            clock: Elaboratable = Clock(self.setup.pll, crystal)
+            if crystal is not None:
+                m.domains.fast = ClockDomain()
+                clock = DomainRenamer({"sync": "fast", crystal: "sync"})(clock)
+            m.submodules.clock = clock
+        m.submodules.system = system = System(self.setup)
         attrs = Attrs(**board.pin_attrs)
         platform.add_resources(
             [

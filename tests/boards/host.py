@@ -189,8 +189,11 @@ def talk(script, made=lambda process, setup: VerilatorHost(process, setup.layout
     raise AssertionError("nothing here waits for anything but the process")
 
 
-def talk_in_amaranth(script, neuron, *, tick=TICK, also=()):
-    """Run `script(host)` against a neuron on its line, and return the host. `also`: other testbenches."""
+def talk_in_amaranth(script, neuron, *, tick=TICK, also=(), fast=None):
+    """Run `script(host)` against a neuron on its line, and return the host.
+
+    `also`: other testbenches; `fast`: how much faster than the link's the clock of the neurons is, if they have their own.
+    """
     dp = neuron.datapath
     layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, DEPTH)
     identity = link.identity_block({"model": type(neuron).__name__})
@@ -203,6 +206,8 @@ def talk_in_amaranth(script, neuron, *, tick=TICK, also=()):
 
     sim = Simulator(dut)
     sim.add_clock(1 / CLOCK_HZ)
+    if fast is not None:
+        sim.add_clock(1 / CLOCK_HZ / fast, phase=0.3 / CLOCK_HZ, domain="fast")
     sim.add_testbench(bench)
     for watch in (host.listen, *also):
         sim.add_testbench(watch, background=True)

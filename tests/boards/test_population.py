@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spikefab.boards import link
+from spikefab.boards.crossing import Crossing
 from spikefab.boards.link import Control, Flag, Op
 from spikefab.boards.population import Crowd, Population
 from spikefab.hw.lanes import Lanes
@@ -115,6 +116,14 @@ def test_lockstep_in_amaranth(count, lanes):
     pop = Population(Lanes(NEURON, count, lanes, own=own, block=Block(9, 2)))
     entries = (STRONG, 8), (0, 2), (-STRONG, 2), (STRONG // 3, 6)
     lockstep(pop, count, 1, entries, lambda script: talk_in_amaranth(script, pop))
+
+
+@pytest.mark.parametrize("fast", [0.83, 5.9, pytest.param(1.0, marks=pytest.mark.slow)])
+def test_lockstep_with_two_clocks(fast):
+    own = {"V_th": np.full(7, NEURON.codes["V_th"])}
+    pop = Population(Lanes(NEURON, 7, 1, own=own, multipliers=2))
+    entries = (STRONG, 8), (0, 2), (STRONG // 3, 6)
+    lockstep(pop, 7, 1, entries, lambda script: talk_in_amaranth(script, Crossing(pop), fast=fast))
 
 
 @pytest.mark.parametrize("every", link.DECIMATIONS[:3])
