@@ -200,7 +200,7 @@ class _Flow:
     def placed(self, seeds: range, floorplan: bool) -> tuple[dict[str, Any], list[float]]:
         """Place and route with each seed, and with the fastest again if it was not the last. Its report, and the clocks, MHz."""
         reports = [self.place_and_route(seed, floorplan) for seed in seeds]
-        clocks = [reached_mhz(report, self.netlist) for report in reports]
+        clocks = [reached_mhz(report, self.netlist, self.setup.clock_hz / 1e6) for report in reports]
         best = clocks.index(max(clocks))
         if best != len(seeds) - 1:
             self.place_and_route(seeds[best], floorplan)
@@ -219,7 +219,7 @@ class _Flow:
             self._check_fit(error.log)
             raise
         report = self._written(tool.name, "report.json")
-        reached = reached_mhz(report, self.netlist)
+        reached = reached_mhz(report, self.netlist, self.setup.clock_hz / 1e6)
         self.tell(step, "done", f"{reached:.1f} MHz, the clock is {self.setup.clock_hz / 1e6:g} MHz")
         return report
 

@@ -179,7 +179,8 @@ class Population(wiring.Component):
         lanes, each = self.lanes, self.lanes.banks[0].count
         self.lane, self.index = Signal.like(lanes.cfg_lane), Signal.like(lanes.cfg_neuron)  # that are selected
         every, begun = Signal(), Signal()  # all are selected; a register is being written
-        last = (lanes.cfg_neuron == each - 1) & (lanes.cfg_lane == len(lanes.banks) - 1)
+        end, last = Signal(), Signal()  # of a lane, and of all: known before the write of that neuron is done
+        m.d.sync += [end.eq(lanes.cfg_neuron == each - 1), last.eq(end & (lanes.cfg_lane == len(lanes.banks) - 1))]
         m.d.comb += lanes.cfg_valid.eq(begun)
         with m.If(~begun & self.cfg_valid):
             with m.If(self.cfg_addr == self.addresses - 1):
@@ -192,39 +193,48 @@ class Population(wiring.Component):
         with m.If(lanes.cfg_ready):
             with m.If(every & ~last):
                 m.d.sync += lanes.cfg_neuron.eq(lanes.cfg_neuron + 1)
-                with m.If(lanes.cfg_neuron == each - 1):
+                with m.If(end):
                     m.d.sync += [lanes.cfg_neuron.eq(0), lanes.cfg_lane.eq(lanes.cfg_lane + 1)]
             with m.Else():
                 m.d.comb += self.cfg_ready.eq(1)
                 m.d.sync += begun.eq(0)
 
     def _steps(self, m: Module) -> None:
-        """One sweep at a time. Its spikes wait in a queue of each lane: before one is full, no more neurons begin."""
+        """One sweep at a time. Its spikes wait in a queue of each lane: before one is full, no more neurons begin.
+
+        What is found of results and queues is in registers: with many neurons, this is what bounds the clock.
+        """
         lanes, banks = self.lanes, self.lanes.banks
-        room = banks[0].in_flight + 4  # results of steps that have begun when a queue is seen to be filling
+        room = banks[0].in_flight + 5  # results of steps that have begun when a queue is seen to be filling
         depth = 1 << (2 * room).bit_length()
-        busy, ended, holds = Signal(), Signal(), []
+        busy, last, ended = Signal(), Signal(), Signal(4)
+        filling, waiting = Signal(len(banks)), Signal(len(banks))
         queues = []
         for k in range(len(banks)):
             m.submodules[f"queue_{k}"] = queue = SyncFIFOBuffered(width=self.index_bits, depth=depth)
             m.d.comb += [queue.w_data.eq(lanes.o_neuron[k]), queue.w_en.eq(lanes.o_valid[k] & lanes.o_spike[k])]
-            holds.append(queue.level > depth - room)
+            m.d.sync += [filling[k].eq(queue.level > depth - room), waiting[k].eq(queue.level != 0)]
             queues.append(queue)
-            with m.If(lanes.o_valid[k] & (self.lane == k) & (lanes.o_neuron[k] == self.index)):
-                m.d.sync += self.o_v.eq(lanes.o_v[k])
-        m.d.sync += lanes.hold.eq(Cat(holds).any())
+            shown, v = Signal(name=f"shown_{k}"), Signal.like(self.o_v, name=f"v_{k}")
+            found = lanes.o_valid[k] & (self.lane == k) & (lanes.o_neuron[k] == self.index)
+            m.d.sync += [shown.eq(found), v.eq(lanes.o_v[k])]
+            with m.If(shown):
+                m.d.sync += self.o_v.eq(v)
+        m.d.sync += lanes.hold.eq(filling.any())
+        m.d.sync += last.eq(lanes.o_valid[0] & (lanes.o_neuron[0] == banks[0].count - 1))
         m.d.comb += [
             lanes.i.eq(self.i),
             lanes.i_valid.eq(self.i_valid & ~busy),
             self.i_ready.eq(lanes.i_ready & ~busy),
-            self.o_valid.eq(ended & ~Cat(queue.level != 0 for queue in queues).any()),
+            # `waiting` tells of the last spike two clocks after its result was there
+            self.o_valid.eq(ended[-1] & ~waiting.any()),
         ]
         with m.If(self.i_valid & self.i_ready):
             m.d.sync += busy.eq(1)
-        with m.If(lanes.o_valid[0] & (lanes.o_neuron[0] == banks[0].count - 1)):
-            m.d.sync += ended.eq(1)
         with m.If(self.o_valid & self.o_ready):
             m.d.sync += [busy.eq(0), ended.eq(0)]
+        with m.Else():
+            m.d.sync += ended.eq(Cat(last | ended[0], ended))
         for k, queue in reversed(
             [*enumerate(queues)]
         ):  # the first that has an event, and so the last statement, counts

@@ -177,12 +177,15 @@ def test_many_neurons_are_simulated_as_each_alone(monkeypatch):
     assert np.array_equal(ends, path[-1])
 
 
+SLOW = [pytest.param(*k, marks=pytest.mark.slow) for k in (("icebreaker", Crowd(12, 3)), ("ulx3s-25f", Crowd(2600)))]
+
+
 # the last one needs a PLL: its neurons and its link have two clocks, which are one in Verilator
 @pytest.mark.parametrize(
     ("where", "crowd"),
     [
         ("icebreaker", CROWD),
-        *(pytest.param(*k, marks=pytest.mark.slow) for k in (("icebreaker", Crowd(12, 3)), ("ulx3s-25f", Crowd(2600)))),
+        *SLOW,
     ],
     ids=str,
 )

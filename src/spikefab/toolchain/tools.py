@@ -187,8 +187,32 @@ INITIALISED = re.compile(r"^( *reg (?:signed )?(?:\[\d+:\d+\] )?)(?!\\\$auto\$)(
 
 
 def without_collisions(rtlil: str) -> str:
-    """A design in RTLIL whose memories need no logic for what is read where it is written, because that is never used."""
-    return rtlil.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1")
+    """A design in RTLIL whose memories need no logic for what is read where it is written, because that is never used.
+
+    Memories that are read by another clock than they are written by need none anyway: yosys wants it said of no such.
+    """
+
+    def module(text: str) -> str:
+        writers = {(_of(cell, "MEMID"), _of(cell, "CLK")) for kind, cell in _MEMORY_PORTS.findall(text) if kind == "wr"}
+
+        def port(found: re.Match[str]) -> str:
+            cell = found[0]
+            if found[1] == "wr" or (_of(cell, "MEMID"), _of(cell, "CLK")) not in writers:
+                return cell
+            return cell.replace(r"parameter \COLLISION_X_MASK 1'0", r"parameter \COLLISION_X_MASK 1'1")
+
+        return _MEMORY_PORTS.sub(port, text)
+
+    return "".join(map(module, re.split(r"(?m)^(?=module )", rtlil)))
+
+
+_MEMORY_PORTS = re.compile(r"^  cell \$mem(wr|rd)_v2 (.*?)^  end$", re.MULTILINE | re.DOTALL)
+
+
+def _of(cell: str, name: str) -> str:
+    """What a cell's parameter or port of this name is, in RTLIL."""
+    found = re.search(rf"^    (?:parameter|connect) \\{name} (.*)$", cell, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def rtlil_to_verilog(rtlil: str) -> str:
