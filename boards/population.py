@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth import Cat, Module, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -227,7 +227,7 @@ class Population(wiring.Component):
             lanes.i_valid.eq(self.i_valid & ~busy),
             self.i_ready.eq(lanes.i_ready & ~busy),
             # `waiting` tells of the last spike two clocks after its result was there
-            self.o_valid.eq(ended[-1] & ~waiting.any()),
+            self.o_valid.eq(ended[-1] & ~waiting.any() & ~self.events.valid),
         ]
         with m.If(self.i_valid & self.i_ready):
             m.d.sync += busy.eq(1)
@@ -235,12 +235,14 @@ class Population(wiring.Component):
             m.d.sync += [busy.eq(0), ended.eq(0)]
         with m.Else():
             m.d.sync += ended.eq(Cat(last | ended[0], ended))
-        for k, queue in reversed(
-            [*enumerate(queues)]
-        ):  # the first that has an event, and so the last statement, counts
-            with m.If(queue.r_rdy):
-                m.d.comb += [self.events.valid.eq(1), self.events.payload.eq(queue.r_data | k << self.index_bits)]
-        taken = self.events.ready
-        for queue in queues:
+        # a register behind the queues, whose memories are slow
+        taken: Any = self.events.ready | ~self.events.valid
+        number: Any = queues[-1].r_data | (len(queues) - 1) << self.index_bits
+        for k, queue in reversed([*enumerate(queues)][:-1]):
+            number = Mux(queue.r_rdy, queue.r_data | k << self.index_bits, number)
+        ready = Cat(queue.r_rdy for queue in queues)
+        with m.If(taken):
+            m.d.sync += [self.events.valid.eq(ready.any()), self.events.payload.eq(number)]
+        for queue in queues:  # the first that has an event
             m.d.comb += queue.r_en.eq(taken)
             taken = taken & ~queue.r_rdy

@@ -65,6 +65,11 @@ OPTIONS = {
     "--word": "of a MODEL: bits, 16, 18 or 24 (default 18). A RESULT has a word of its own",
     "--rank": "of a RESULT: which of its models (default 1, the best)",
     "--models": "of a RESULT: file and class of a model of your own in it",
+    "--load": "of a [population](#many-neurons): a table of its neurons",
+    "--shown": "of a population: the neuron whose voltage is told (default 0)",
+    "--neurons": "of a simulated board: how many neurons it holds (default: one that is no population)",
+    "--lanes": "of a simulated population: pipelines side by side (default 1)",
+    "--per-neuron": "of a simulated population: the coefficients that each neuron has for itself",
     "--out": "folder for [run.csv and run.npz](#what-run-writes) (default: nothing is written)",
     "--json": "one JSON object on stdout. Its `board` is what the board says that it is",
 }
