@@ -7,7 +7,7 @@ import numpy as np
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from spikefab.calls import whole
@@ -112,6 +112,55 @@ class Crowd:
         )
 
 
+class EventQueue(wiring.Component):
+    """Holds up to `depth` numbers, a power of two, and gives out one every four clocks.
+
+    | port | dir | meaning |
+    |---|---|---|
+    | `write` `number` | in | store a number; not if there is no room |
+    | `level` | out | how many there are, or were a clock before |
+    | `empty` | out | there is none |
+    | `events` | out | numbers |
+
+    What is read of the memory is in a register that some devices have inside of it, and settles while it is waited for.
+    """
+
+    def __init__(self, bits: int, depth: int) -> None:
+        self.bits, self.depth = bits, depth
+        super().__init__(
+            {
+                "write": In(1), "number": In(bits), "level": Out(range(2 * depth)), "empty": Out(1),
+                "events": Out(stream.Signature(unsigned(bits))),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: Any) -> Elaboratable:
+        m = Module()
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(self.bits), depth=self.depth, init=[], attrs={"ram_style": "block"}
+        )
+        write, read = memory.write_port(), memory.read_port()
+        stored, sent = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
+        word, age = Signal(self.bits, reset_less=True), Signal(2)
+        m.d.comb += [
+            write.addr.eq(stored),
+            write.data.eq(self.number),
+            write.en.eq(self.write),
+            read.addr.eq(sent),
+            self.empty.eq(stored == sent),
+            self.events.payload.eq(word),
+            self.events.valid.eq(age.all()),
+        ]
+        m.d.sync += [word.eq(read.data), self.level.eq(stored - sent)]
+        with m.If(self.write):
+            m.d.sync += stored.eq(stored + 1)
+        with m.If(self.events.valid & self.events.ready):
+            m.d.sync += [age.eq(0), sent.eq(sent + 1)]
+        with m.Elif(~self.empty & ~age.all()):
+            m.d.sync += age.eq(age + 1)
+        return m
+
+
 class Population(wiring.Component):
     """Lanes of neurons as a `Player` takes them: one step is a step of all neurons, with the same current.
 
@@ -205,15 +254,15 @@ class Population(wiring.Component):
         What is found of results and queues is in registers: with many neurons, this is what bounds the clock.
         """
         lanes, banks = self.lanes, self.lanes.banks
-        room = banks[0].in_flight + 5  # results of steps that have begun when a queue is seen to be filling
+        room = banks[0].in_flight + 6  # results of steps that have begun when a queue is seen to be filling
         depth = 1 << (2 * room).bit_length()
         busy, last, ended = Signal(), Signal(), Signal(4)
         filling, waiting = Signal(len(banks)), Signal(len(banks))
         queues = []
         for k in range(len(banks)):
-            m.submodules[f"queue_{k}"] = queue = SyncFIFOBuffered(width=self.index_bits, depth=depth)
-            m.d.comb += [queue.w_data.eq(lanes.o_neuron[k]), queue.w_en.eq(lanes.o_valid[k] & lanes.o_spike[k])]
-            m.d.sync += [filling[k].eq(queue.level > depth - room), waiting[k].eq(queue.level != 0)]
+            m.submodules[f"queue_{k}"] = queue = EventQueue(self.index_bits, depth)
+            m.d.comb += [queue.number.eq(lanes.o_neuron[k]), queue.write.eq(lanes.o_valid[k] & lanes.o_spike[k])]
+            m.d.sync += [filling[k].eq(queue.level > depth - room), waiting[k].eq(~queue.empty)]
             queues.append(queue)
             shown, v = Signal(name=f"shown_{k}"), Signal.like(self.o_v, name=f"v_{k}")
             found = lanes.o_valid[k] & (self.lane == k) & (lanes.o_neuron[k] == self.index)
@@ -235,14 +284,13 @@ class Population(wiring.Component):
             m.d.sync += [busy.eq(0), ended.eq(0)]
         with m.Else():
             m.d.sync += ended.eq(Cat(last | ended[0], ended))
-        # a register behind the queues, whose memories are slow
         taken: Any = self.events.ready | ~self.events.valid
-        number: Any = queues[-1].r_data | (len(queues) - 1) << self.index_bits
+        number: Any = queues[-1].events.payload | (len(queues) - 1) << self.index_bits
         for k, queue in reversed([*enumerate(queues)][:-1]):
-            number = Mux(queue.r_rdy, queue.r_data | k << self.index_bits, number)
-        ready = Cat(queue.r_rdy for queue in queues)
+            number = Mux(queue.events.valid, queue.events.payload | k << self.index_bits, number)
+        ready = Cat(queue.events.valid for queue in queues)
         with m.If(taken):
             m.d.sync += [self.events.valid.eq(ready.any()), self.events.payload.eq(number)]
         for queue in queues:  # the first that has an event
-            m.d.comb += queue.r_en.eq(taken)
-            taken = taken & ~queue.r_rdy
+            m.d.comb += queue.events.ready.eq(taken)
+            taken = taken & ~queue.events.valid

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "spikefab studio": "tests/studio/test_jobs.py::test_ctrl_c_ends_the_server",
     "spikefab flash": "tests/cli/test_on_board.py::test_flash_runs_the_boards_program_or_says_what_to_type",
     "spikefab twin": "tests/cli/test_on_board.py::test_a_twin_serves_a_host_until_it_is_interrupted",
+    "spikefab build Izhikevich --board ulx3s-25f --neurons": "tests/boards/test_build.py::test_builds_a_population",
     "make": "tests/docs/test_docs.py::test_commands_exist",
     "python -m benchmarks.": "tests/house/test_benchmarks.py::test_help",
     ".venv/bin/python examples/host.py": "tests/boards/test_examples.py::test_every_voltage_and_spike_of_the_top_level",

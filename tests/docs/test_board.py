@@ -102,7 +102,7 @@ def test_the_filtered_pin_is_near_the_voltage(board, membrane):
 
 
 def test_what_the_page_says_that_python_prints(capsys):
-    block = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)[0]
+    (block,) = re.findall(r"^```python\n((?:(?!^```).)*?)^```\n\nprints", TEXT, flags=re.MULTILINE | re.DOTALL)
     exec(compile(block, "board.md", "exec"), {})
     printed = "".join(f"    {line}\n" for line in capsys.readouterr().out.splitlines())
     assert f"\nprints\n\n{printed}\n" in TEXT
