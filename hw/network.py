@@ -1,5 +1,7 @@
 """A network in hardware: a bank of neurons whose spikes return to it as current, through a table of synapses."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, signed
@@ -44,13 +46,9 @@ class Network(wiring.Component):
     | `s` | out | signed | synaptic current, a code of the format `synapses.synaptic` |
     | `o_…` `state_NAME` `cfg_…` `kept_NAME` | | | those of the bank |
 
-    A step is a sweep of the bank, after which the spikes of the sweep are gone through one after the other. If the bank has an
-    interval of 1 and its current is always offered, a step takes count + `overhead` clocks, and for each spike of a neuron that
-    has synapses `PER_SPIKE` clocks and one for each of its synapses. A spike waits in a list with a place for each neuron:
-    as a neuron spikes at most once in a sweep, there is always room.
+    A step is a sweep of the bank, after which its spikes are gone through one after the other, each with all of its synapses. A
+    spike waits in a list with a place for each neuron: as a neuron spikes at most once in a sweep, there is always room.
     """
-
-    PER_SPIKE = 3  # clocks
 
     _MustUse__silence = True  # no warning of one that is made and not used, as for a neuron
 
@@ -90,10 +88,18 @@ class Network(wiring.Component):
         """Clocks from an external current to the result of the neuron's step."""
         return self.bank.plan.timing.read + self.plan.length + self.bank.latency
 
-    @property
-    def overhead(self) -> int:
-        """Clocks of a step without spikes, beyond one for each neuron."""
-        return self.latency + 4
+    def clocks(self, spikes: Sequence[int]) -> int:
+        """Clocks of a step, if the bank has an interval of 1 and external currents are always offered.
+
+        spikes  the numbers of synapses of the neurons that spike in it, in the order of the neurons
+        """
+        read = self.bank.plan.timing.read
+        quiet = self.bank.count + self.latency + 2 * read + 1
+        rows = [int(synapses) for synapses in spikes if synapses]
+        if not rows:
+            return quiet
+        # the next row is read meanwhile
+        return quiet + read + 3 + sum(max(row, read + 1) for row in rows[:-1]) + rows[-1]
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m, bank = Module(), self.bank
@@ -240,7 +246,7 @@ class _Router:
             {"at": place, "left": place}
         )  # the first of a neuron's synapses, and how many there are
         first = synapses.first
-        words = [{"at": int(a), "left": int(b - a)} for a, b in zip(first[:-1], first[1:], strict=True)]
+        words = [{"at": int(a), "left": int(b - a)} for a, b in pairwise(first)]
         rows, pending = self._memory("rows", row, words, bank.count), self._memory("pending", row, [], bank.count)
         # while the bank gives its results, the rows of the neurons that spike are put on the list
         fired = _later(m, bank.o_valid & bank.o_spike, self.read)

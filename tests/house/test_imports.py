@@ -31,6 +31,7 @@ LAYERS = [
     ["hw.lowering"],
     ["hw.neuron"],
     ["hw.bank"],
+    ["hw.synapses", "hw.network"],
     ["hw.models"],
     ["hw.pages", "hw.__init__"],
     ["sim"],
