@@ -242,9 +242,8 @@ class _Router:
         """The address of a synapse, and whether it is read."""
         m, bank, synapses = self.m, self.bank, self.synapses
         place = range(len(synapses) + 1)
-        row = data.StructLayout(
-            {"at": place, "left": place}
-        )  # the first of a neuron's synapses, and how many there are
+        # the first of a neuron's synapses, and how many there are
+        row = data.StructLayout({"at": place, "left": place})
         first = synapses.first
         words = [{"at": int(a), "left": int(b - a)} for a, b in pairwise(first)]
         rows, pending = self._memory("rows", row, words, bank.count), self._memory("pending", row, [], bank.count)
