@@ -56,11 +56,11 @@ class Brunel:
     states: np.ndarray
     external: np.ndarray
 
-    def hardware(self) -> Network:
-        """The same in hardware, a step of a neuron in each clock."""
+    def hardware(self, **more: Any) -> Network:
+        """The same in hardware, a step of a neuron in each clock; `more` as a bank takes it."""
         names = [*self.synapses.datapath.coefficients]
         own = {name: self.codes[:, k] for k, name in enumerate(names) if np.ptp(self.codes[:, k])}
-        bank = Bank(self.neuron, COUNT, multipliers=5, broadcast=False, own=own, initial=self.states)
+        bank = Bank(self.neuron, COUNT, multipliers=5, broadcast=False, own=own, initial=self.states, **more)
         return Network(bank, self.synapses)
 
 

@@ -215,15 +215,17 @@ class _Router:
         self.target, self.added_to, self.adds = synapse.target, added.target, come[-1]
         self.sum = Signal(signed(self.synapses.arrivals.width))
         # the arrivals were read before the last two sums were written: one for the same neuron takes their place
-        base, before, after, adds = _later(m, arrivals, 1), [], added, self.adds
-        for _ in range(2):
-            same = _later(m, (with_arrivals.target == after.target) & adds, 1)
-            before.append((same, _later(m, before[-1][1] if before else self.sum, 1)))
-            after, adds = _later(m, after, 1), _later(m, adds, 1)
-        for same, sum_before in reversed(before):
-            base = Mux(same, sum_before, base)
+        last = _later(m, self.sum, 1)
+        for_last, for_earlier = (
+            _later(m, (with_arrivals.target == target) & was_added, 1)
+            for target, was_added in (
+                (added.target, self.adds),
+                (_later(m, added.target, 1), _later(m, self.adds, 1)),
+            )
+        )
+        known = Mux(for_last, last, Mux(for_earlier, _later(m, last, 1), _later(m, arrivals, 1)))
         m.d.comb += [
-            self.sum.eq(base + added.weight),
+            self.sum.eq(known + added.weight),
             self.ended.eq(self.all_taken & ~Cat(come).any()),
         ]
 

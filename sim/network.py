@@ -13,6 +13,7 @@ rounded to the format `current`, as a factor is no wider than a word, and the pr
 attributes of `hw.synapses.Synapses`. At the start, s is 0 and no neuron has spiked.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,28 +63,37 @@ def arrivals(synapses: Synapses, spiked: np.ndarray) -> np.ndarray:
     return found
 
 
+def _codes(name: str, given: ArrayLike, shapes: Sequence[tuple[int, ...]], formats: Sequence[Q]) -> np.ndarray:
+    """Codes of one of some shapes, within their formats, one for each column or one for all. Raises UsageError."""
+    found = np.asarray(given)
+    if found.shape not in shapes or found.dtype.kind not in "iu":
+        told = " or ".join(map(str, shapes))
+        raise UsageError(f"{name} are codes, whole numbers of shape {told}: not {found.dtype} of shape {found.shape}.")
+    lowest, highest = np.array([[q.lo, q.hi] for q in formats]).T
+    if ((found < lowest) | (found > highest)).any():
+        raise UsageError(f"{name} are codes of {', '.join(map(str, formats))}, and some do not fit.")
+    return found.astype(np.int64)
+
+
 def run(synapses: Synapses, states: ArrayLike, coefficients: ArrayLike, external: ArrayLike) -> Activity:
     """T steps of a network.
 
-    states        (count, states) codes at the start
-    coefficients  (count, coefficients) codes
+    states        (count, states) codes at the start, or (states,) for all neurons the same
+    coefficients  (count, coefficients) codes, or (coefficients,)
     external      (T, count) codes of the external current, or (T,) for all neurons the same
 
-    Raises UsageError if a shape is wrong or a current does not fit its format.
+    Raises UsageError if a shape is wrong or a code does not fit its format.
     """
-    dp, count, q = synapses.datapath, synapses.count, synapses.current
-    every = np.asarray(external, dtype=np.int64)
-    if every.shape not in ((len(every),), (len(every), count)):
-        raise UsageError(f"the external current is of shape (steps,) or (steps, {count}), not {every.shape}.")
-    if ((every < q.lo) | (every > q.hi)).any():
-        raise UsageError(f"the external current has whole numbers from {q.lo} to {q.hi}.")
-    every = np.broadcast_to(every if every.ndim == 2 else every[:, None], (len(every), count))
-    held, constant = np.asarray(states, dtype=np.int64), np.asarray(coefficients, dtype=np.int64)
-    for name, given, width in (("states", held, len(dp.states)), ("coefficients", constant, len(dp.coefficients))):
-        if given.shape != (count, width):
-            raise UsageError(f"{name} are of shape {(count, width)}, not {given.shape}.")
-    v, spikes, synaptic = (np.empty((len(every), count), dtype=np.int64) for _ in range(3))
-    path = np.empty((len(every), *held.shape), dtype=np.int64)
+    dp, count = synapses.datapath, synapses.count
+    steps = int(np.shape(external)[0]) if np.ndim(external) else 0
+    every = _codes("external currents", external, [(steps,), (steps, count)], [synapses.current])
+    every = np.broadcast_to(every if every.ndim == 2 else every[:, None], (steps, count))
+    held, constant = (
+        np.broadcast_to(_codes(name, codes, [(count, len(q)), (len(q),)], [*q.values()]), (count, len(q)))
+        for name, codes, q in (("states", states, dp.states), ("coefficients", coefficients, dp.coefficients))
+    )
+    v, spikes, synaptic = (np.empty((steps, count), dtype=np.int64) for _ in range(3))
+    path = np.empty((steps, *held.shape), dtype=np.int64)
     s = spiked = np.zeros(count, dtype=np.int64)
     for t, sample in enumerate(every):
         s, current = synaptic_step(synapses, s, arrivals(synapses, spiked), sample)

@@ -370,15 +370,22 @@ def test_refused_networks():
         Network(Bank(neuron, 4, broadcast=False), synapses)
     with pytest.raises(UsageError, match=r"word=18.*word=16"):
         Network(Bank(MODELS[MODEL](word=16), 3, broadcast=False), synapses)
-    zeros = np.zeros((3, len(dp.states)), int), np.zeros((3, len(dp.coefficients)), int)
-    for states, codes, external, sentence in (
-        (*zeros, np.zeros((4, 2)), r"of shape \(steps,\) or \(steps, 3\), not \(4, 2\)"),
-        (*zeros, np.full(4, 2**17), "whole numbers from -131072 to 131071"),
-        (zeros[0][:2], zeros[1], np.zeros(4), "states are of shape"),
-        (zeros[0], zeros[1].T, np.zeros(4), "coefficients are of shape"),
+    states, codes, external = np.zeros((3, 2), int), np.zeros((3, len(dp.coefficients)), int), np.zeros((4, 3), int)
+    for given, sentence in (
+        (
+            (states, codes, external[:, :2]),
+            r"external currents .* shape \(4,\) or \(4, 3\): not int64 of shape \(4, 2\)",
+        ),
+        ((states, codes, external + 0.5), "whole numbers of shape .*: not float64"),
+        ((states, codes, external + 2**17), r"external currents are codes of Q\(3, 15\), and some do not fit"),
+        ((states, codes, 5), r"not int64 of shape \(\)"),
+        ((states[:2], codes, external), "states are codes"),
+        ((states, codes.T, external), "coefficients are codes"),
+        ((states + 2**31, codes, external), "some do not fit"),
+        ((states, codes - 2**17 - 1, external), "some do not fit"),
     ):
         with pytest.raises(UsageError, match=sentence):
-            reference.run(synapses, states, codes, external)
+            reference.run(synapses, *given)
 
 
 @pytest.mark.parametrize(
