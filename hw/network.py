@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -13,11 +14,13 @@ from spikefab.errors import UsageError
 
 from . import ops
 from .bank import Bank
+from .fixed import Q
 from .lowering.lifetimes import shortened
 from .lowering.pipelined import Pipeline
 from .lowering.schedule import schedule
 from .synapses import Synapses
 from .trace import Trace
+from .words import Words, levels
 
 BLOCK = {"ram_style": "block"}
 
@@ -88,6 +91,12 @@ class Network(wiring.Component):
         """Clocks from an external current to the result of the neuron's step."""
         return self.bank.plan.timing.read + self.plan.length + self.bank.latency
 
+    @property
+    def lookup(self) -> int:
+        """Clocks in which a synapse is read from the table, which has several block RAMs one behind the other."""
+        block, entries = self.bank.block, max(2, len(self.synapses))
+        return self.bank.plan.timing.read + (0 if block is None else levels(block.groups(entries)))
+
     def clocks(self, spikes: Sequence[int]) -> int:
         """Clocks of a step, if the bank has an interval of 1 and external currents are always offered.
 
@@ -99,7 +108,7 @@ class Network(wiring.Component):
         if not rows:
             return quiet
         # the next row is read meanwhile
-        return quiet + read + 3 + sum(max(row, read + 1) for row in rows[:-1]) + rows[-1]
+        return quiet + self.lookup + 3 + sum(max(row, read + 1) for row in rows[:-1]) + rows[-1]
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m, bank = Module(), self.bank
@@ -201,14 +210,9 @@ class _Router:
         self.read = self.bank.plan.timing.read
         self.ended = Signal()
         at, reads = self._walk()
-        layout = data.StructLayout({"target": range(self.bank.count), "weight": signed(self.synapses.current.width)})
-        table = [
-            {"target": int(target), "weight": int(weight)}
-            for target, weight in zip(self.synapses.targets, self.synapses.weights, strict=True)
-        ]
-        # a synapse is read, is there `read` clocks later, then its arrivals are there, then they are in a register
-        come, synapse = [reads], self._word(self._memory("synapses", layout, table, max(2, len(table))), at)
-        for _ in range(self.read + 2):
+        # a synapse is read, is there `lookup` clocks later, then its arrivals are there, then they are in a register
+        come, synapse = [reads], self._table(at)
+        for _ in range(network.lookup + 2):
             come.append(_later(m, come[-1], 1))
         with_arrivals = _later(m, synapse, 1)
         added = _later(m, with_arrivals, 1)
@@ -228,6 +232,21 @@ class _Router:
             self.sum.eq(known + added.weight),
             self.ended.eq(self.all_taken & ~Cat(come).any()),
         ]
+
+    def _table(self, at: Any) -> Any:
+        """The synapse at an address, `lookup` clocks later."""
+        synapses = self.synapses
+        layout = data.StructLayout({"target": range(synapses.count), "weight": signed(synapses.current.width)})
+        # as `Words` has signed fields: the bits of a target
+        formats = {"target": Q(layout["target"].width, 0), "weight": synapses.current}
+        unused = max(0, 2 - len(synapses))  # a memory has two words at least
+        codes = {
+            "target": np.pad(synapses.targets, (0, unused)),
+            "weight": np.pad(synapses.weights, (0, unused)),
+        }
+        words = Words(self.m, "synapses", formats, codes, self.bank.block)
+        words.reads(at, Const(1), self.read - 1)
+        return layout(words.word)
 
     def _memory(self, name: str, shape: Any, words: list, depth: int) -> Memory:
         memory = Memory(shape=shape, depth=depth, init=words, attrs=BLOCK)

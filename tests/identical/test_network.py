@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -149,9 +150,8 @@ def test_tables(table, count, timing):
     q = datapath(MODELS[MODEL], 18).current
     rng = np.random.default_rng(SEED)
     for chance in (0.6, 1):
-        network, codes, states = firing(
-            rng, count, tables(count, q)[table], chance=chance, multipliers=5, timing=timing
-        )
+        more = {"multipliers": 5, "timing": timing, "block": Block(9, 8) if timing is LONG else None}
+        network, codes, states = firing(rng, count, tables(count, q)[table], chance=chance, **more)
         external = hostile(rng, q, 5 * count).reshape(5, count) // 8
         found, _ = simulated(network, external, idle=0)
         wanted = agree(network, codes, states, external, found)
@@ -214,17 +214,19 @@ def test_pauses(idle, broadcast, multipliers, count, block):
     agree(network, codes, states, external, found)
 
 
-@pytest.mark.parametrize("timing", TIMINGS)
-def test_clocks_of_a_step(timing):
+@pytest.mark.parametrize(
+    ("timing", "block"), [(SHORT, None), (LONG, Block(9, 8)), (SHORT, Block(5, 2))], ids=["short", "long", "groups"]
+)
+def test_clocks_of_a_step(timing, block):
     rng = np.random.default_rng(SEED)
     count = 12
     fan_out = np.arange(count) % 7
     source = np.repeat(np.arange(count), fan_out)
     q = datapath(MODELS[MODEL], 18).current
     table = source, rng.integers(0, count, len(source)), hostile(rng, q, len(source))
-    several = 0
+    several, more = 0, {"multipliers": 5, "timing": timing, "block": block}
     for chance in (0, 0.2, 0.4, 0.6, 1):
-        network, codes, states = firing(rng, count, table, chance=chance, multipliers=5, timing=timing)
+        network, codes, states = firing(rng, count, table, chance=chance, **more)
         assert network.bank.interval == 1
         external = np.full((8, count), q.hi // 3)
         found, begins = simulated(network, external, idle=0)
@@ -329,6 +331,16 @@ def test_a_spike_acts_in_the_next_step():
     s = reference.run(network.synapses, states, codes, np.zeros(3, int)).synaptic
     guard = network.synapses.synaptic.f_bits - dp.current.f_bits
     assert (s[0] == 0).all() and s[1].tolist() == [0, 1000 << guard, 50 << guard]
+
+
+def test_the_table_is_by_source_and_else_as_it_was_given():
+    rng = np.random.default_rng(SEED)
+    table = at_random(rng, 9, 2000, datapath(MODELS[MODEL], 18).current)
+    synapses = Synapses(datapath(MODELS[MODEL], 18), 9, *table)
+    for n, (a, b) in enumerate(pairwise(synapses.first)):
+        kept = table[0] == n
+        assert np.array_equal(synapses.targets[a:b], table[1][kept])
+        assert np.array_equal(synapses.weights[a:b], table[2][kept])
 
 
 def test_the_trace_has_the_formats_of_the_synapses():
