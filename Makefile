@@ -61,6 +61,7 @@ accept: $(READY) studio             ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json
 	$(BIN)/python -m benchmarks.accept_board benchmarks/results/board.json
+	$(BIN)/python -m benchmarks.network benchmarks/results/network.json --rtl
 	$(BIN)/python -m benchmarks.accept_many benchmarks/results/many.json
 	$(BIN)/python -m benchmarks.recovery benchmarks/results/recovery.json
 	$(BIN)/python -m benchmarks.quality benchmarks/results/quality.json

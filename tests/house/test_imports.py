@@ -32,6 +32,7 @@ LAYERS = [
     ["hw.neuron"],
     ["hw.words", "hw.bank", "hw.lanes"],
     ["hw.models"],
+    ["hw.synapses", "hw.network"],
     ["hw.pages", "hw.__init__"],
     ["sim"],
     ["boards"],
