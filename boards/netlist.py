@@ -20,8 +20,11 @@ from .cell_models import block_ram, multiplier
 from .table import Family
 
 
-def synthesised(design: Elaboratable, family: Family) -> dict[str, Any]:
-    """The netlist (JSON of yosys, module `top`) of a component, with registers moved into the primitives of an ECP5."""
+def synthesised(design: Elaboratable, family: Family, *, absorbed: bool = True) -> dict[str, Any]:
+    """The netlist (JSON of yosys, module `top`) of a component.
+
+    absorbed  whether registers are moved into the primitives of an ECP5
+    """
     text = tools.without_collisions(rtlil.convert(design, name="top", emit_src=False))
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as scratch:
         folder = Path(scratch)
@@ -29,7 +32,7 @@ def synthesised(design: Elaboratable, family: Family) -> dict[str, Any]:
         script = f"read_rtlil top.il\n{family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=folder, log=folder / "synth.log")
         netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
-    if family.name == "ECP5":
+    if absorbed and family.name == "ECP5":
         absorb(netlist)
     return netlist
 

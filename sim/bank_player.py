@@ -13,9 +13,17 @@ import numpy as np
 
 from spikefab.hw.bank import Bank
 
-CURRENT, WRITE, SHOW = 0, 1, 2  # kinds of items: a current; a write to a register; the states of a neuron between sweeps
+CURRENT, WRITE, SHOW = (
+    0,
+    1,
+    2,
+)  # kinds of items: a current; a write to a register; the states of a neuron between sweeps
 ITEM = np.dtype([("kind", "u1"), ("pause", "u1", 3), ("neuron", ">u2"), ("address", ">u2"), ("data", ">i8")])
-RESULT, SHOWN, UNKNOWN = 0, 1, 2  # kinds of rows: a result; states that were asked for; UNKNOWN is added for undefined bits
+RESULT, SHOWN, UNKNOWN = (
+    0,
+    1,
+    2,
+)  # kinds of rows: a result; states that were asked for; UNKNOWN is added for undefined bits
 PUBLIC = "/*verilator public_flat_rw*/"  # so that cocotb can read and write it
 Field = tuple[str, int, int, bool]  # name, lowest bit in the row, width, whether it is signed
 
@@ -61,7 +69,7 @@ def decoded(bank: Bank, content: bytes) -> np.ndarray:
 
 
 def player(bank: Bank, *, clocked: bool = False) -> str:
-    """The module `dut` in Verilog. With `clocked`, `clk` is one of its ports beside `rst`, `go`, `done`; else it makes the clock."""
+    """The module `dut` in Verilog, with the ports `rst`, `go` and `done`. With `clocked`, `clk` is one too; else it makes the clock."""
     dp = bank.datapath
     results = fields(bank)[1:]
     wires = {"i_ready": 1, "o_valid": 1, "cfg_ready": 1} | {name: width for name, _, width, _ in results}

@@ -3,11 +3,11 @@
 | kind | registers at the start | current |
 |---|---|---|
 | `built` | as they were built | coloured noise and plateaus, of full scale and less |
-| `random` | states anywhere, as are the coefficients of each neuron; the other coefficients stay | the four kinds of `stimuli` in turn |
+| `random` | states anywhere, and coefficients that each neuron has for itself | the four kinds of `stimuli` in turn |
 | `corners` | critical codes, see `corners.draw` | critical codes |
 
-Registers are written through the configuration ports in random order, the first of them offered while the sweep before is still going on. But
-for `built`, currents and writes come after random pauses. At the end of each segment, the states of all neurons are asked for.
+Registers are written through the configuration ports in random order. Except for `built`, currents and writes come after random
+pauses. At the end of each segment, the states of all neurons are read.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,10 @@ from .bank_player import CURRENT, ITEM, RESULT, SHOW, SHOWN, WRITE, fields, sett
 from .stimuli import CURRENTS
 
 LONGEST = 256  # sweeps of a segment of the kind `built`
-RANDOM_SWEEPS, CORNER_SWEEPS = 12, 4  # sweeps of a segment: few, because most states soon stand still at an end of their range
+RANDOM_SWEEPS, CORNER_SWEEPS = (
+    12,
+    4,
+)  # sweeps of a segment: few, because most states soon stand still at an end of their range
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class Segment:
 
 def built_coefficients(bank: Bank) -> np.ndarray:
     """The codes (count, coefficients) that a bank is built with."""
-    codes = dict(zip((r.name for r in bank.datapath.registers if r.kind == "coefficient"), bank.reset_codes, strict=False))
+    codes = dict(
+        zip((r.name for r in bank.datapath.registers if r.kind == "coefficient"), bank.reset_codes, strict=False)
+    )
     codes |= bank.own
     return np.stack([np.broadcast_to(codes[name], bank.count) for name in bank.datapath.coefficients], axis=-1)
 

@@ -124,9 +124,7 @@ def build(
     return built
 
 
-def program(
-    design: str, source: Path, *, progress: Callable[[str], None] | None = None, verilog: bool = False
-) -> Path:
+def program(design: str, source: Path, *, progress: Callable[[str], None] | None = None, verilog: bool = False) -> Path:
     """Compile a design (RTLIL, or Verilog; top module `dut`) with Verilator and a C++ main of its own, and return the program.
 
     It is kept as in `build`. Raises `ToolError`.
