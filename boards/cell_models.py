@@ -42,7 +42,7 @@ endmodule
 def block_ram() -> str:
     """DP16KD: two ports of 1, 2, 4, 9 or 18 bits, one clock each, with or without a register behind what is read.
 
-    Or a memory with words of 36 bits that is only read: through port B, the upper half of a word to the outputs of port A.
+    Or a memory with words of 36 bits that is only read: through port B, the lower half of a word to the outputs of port A.
     """
     values = ", ".join(f"parameter [319:0] INITVAL_{k:02X} = 320'b0" for k in range(64))
     load = "\n    ".join(
@@ -96,7 +96,7 @@ def _port(side: str) -> str:
   reg [17:0] read_{side} = 0, held_{side} = 0;
   wire [17:0] word_{side} = words[address_{side}[13:4]];
   wire [17:0] shown_{side} = REGMODE_{side} == "OUTREG" ? held_{side} : read_{side};
-  assign {{{_bus("DO" + side, 18)}}} = wide ? {"high" if side == "A" else "low"} : shown_{side};
+  assign {{{_bus("DO" + side, 18)}}} = wide ? {"low" if side == "A" else "high"} : shown_{side};
   // where the bits of a narrow word are: 8 of each half in a group, the ninth at its end
   wire [4:0] at_{side} = DATA_WIDTH_{side} == 18 ? 0 : DATA_WIDTH_{side} == 9 ? 9 * address_{side}[3]
     : 9 * address_{side}[3] + (address_{side}[2:0] & ~(DATA_WIDTH_{side} - 1));

@@ -69,7 +69,10 @@ def decoded(bank: Bank, content: bytes) -> np.ndarray:
 
 
 def player(bank: Bank, *, clocked: bool = False) -> str:
-    """The module `dut` in Verilog, with the ports `rst`, `go` and `done`. With `clocked`, `clk` is one too; else it makes the clock."""
+    """The module `dut` in Verilog, with the ports `rst`, `go` and `done`.
+
+    clocked  whether the clock is a port too, `clk`; otherwise the module makes it
+    """
     dp = bank.datapath
     results = fields(bank)[1:]
     wires = {"i_ready": 1, "o_valid": 1, "cfg_ready": 1} | {name: width for name, _, width, _ in results}

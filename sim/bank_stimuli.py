@@ -12,6 +12,7 @@ pauses. At the end of each segment, the states of all neurons are read.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,10 +48,8 @@ class Segment:
 
 def built_coefficients(bank: Bank) -> np.ndarray:
     """The codes (count, coefficients) that a bank is built with."""
-    codes = dict(
-        zip((r.name for r in bank.datapath.registers if r.kind == "coefficient"), bank.reset_codes, strict=False)
-    )
-    codes |= bank.own
+    names = [register.name for register in bank.datapath.registers if register.kind == "coefficient"]
+    codes: dict[str, Any] = {**dict(zip(names, bank.reset_codes, strict=False)), **bank.own}
     return np.stack([np.broadcast_to(codes[name], bank.count) for name in bank.datapath.coefficients], axis=-1)
 
 

@@ -111,7 +111,8 @@ class _Checks:
     """The checks of a run, one for each kind of stimulus."""
 
     def __init__(self, bank: Bank, head: dict[str, Any]):
-        self.bank, self.head, self.checks, self.segments = bank, head, [], 0
+        self.bank, self.head, self.segments = bank, head, 0
+        self.checks: list[dict[str, Any]] = []
         self.goals = [goal for goal in coverage.goals(bank.datapath) if goal.what == "saturate"]
         self.reached: dict[str, set[coverage.Goal]] = {}
 

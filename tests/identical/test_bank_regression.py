@@ -67,6 +67,7 @@ def test_any_number_of_neurons(count, broadcast):
 
 
 @icarus
+@pytest.mark.slow
 def test_every_mutation_is_caught(mutate):
     bank, planted = Bank(MODELS["IzhikevichNeuron"](), 9, multipliers=2), 0
     for name, mutant in mutate.mutations(MODELS["IzhikevichNeuron"]()):
@@ -142,6 +143,7 @@ def test_undefined_bits_are_seen():
 
 
 @icarus
+@pytest.mark.slow
 def test_defects_of_a_netlist_are_caught():
     bank = made("LIFNeuron", 12, own=(), timing=Timing(3, 2, 3), block=Block(9, 2048))
     netlist = synthesised(bank, ECP5)
