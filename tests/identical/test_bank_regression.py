@@ -145,27 +145,32 @@ def test_undefined_bits_are_seen():
 @icarus
 @pytest.mark.slow
 def test_defects_of_a_netlist_are_caught():
-    bank = made("LIFNeuron", 12, own=(), timing=Timing(3, 2, 3), block=Block(9, 2048))
+    bank = made("LIFNeuron", 6, own=(), timing=Timing(3, 2, 3), block=Block(9, 2048))
     netlist = synthesised(bank, ECP5)
-    assert set(mismatches(checked(bank, netlist)).values()) == {0}
+    assert not differs(bank, netlist)
     cells = netlist["modules"]["top"]["cells"]
     rng = np.random.default_rng(SEED)
     luts = [name for name, cell in cells.items() if cell["type"] == "LUT4"]
-    for name in rng.choice(luts, 4, replace=False):
+    for name in rng.choice(luts, 2, replace=False):
         parameters, was = cells[name]["parameters"], cells[name]["parameters"]["INIT"]
         parameters["INIT"] = was.translate(str.maketrans("01", "10"))
-        assert sum(mismatches(checked(bank, netlist)).values()), name
+        assert differs(bank, netlist), name
         parameters["INIT"] = was
     for kind, parameter in (("MULT18X18D", "REG_OUTPUT_CLK"), ("DP16KD", "INITVAL_00")):
         name = next(name for name, cell in cells.items() if cell["type"] == kind)
         parameters, was = cells[name]["parameters"], cells[name]["parameters"][parameter]
         parameters[parameter] = "NONE" if kind == "MULT18X18D" else was[:-1] + "10"[int(was[-1])]
-        assert sum(mismatches(checked(bank, netlist)).values()), kind
+        assert differs(bank, netlist), kind
         parameters[parameter] = was
 
 
-def checked(bank, netlist):
-    return verify_bank(bank, netlist=to_verilog(netlist, ECP5, "bank"), simulator="icarus", steps=300)
+def differs(bank, netlist):
+    """Whether a netlist differs from the reference in the first segment, or in the last, whose registers are written."""
+    first, *_, last = bank_stimuli.segments(bank, 100)
+    text, golden = to_verilog(netlist, ECP5, "bank"), bank_stimuli.Golden(bank)
+    found, _ = play(bank, [first, last], netlist=text, simulator="icarus")
+    rows = [golden.play(segment, asked)[0] for segment, (_, asked) in zip((first, last), found, strict=True)]
+    return not all(np.array_equal(expected, got) for expected, (got, _) in zip(rows, found, strict=True))
 
 
 def test_a_soak_without_python_compares_everything():
