@@ -40,7 +40,10 @@ endmodule
 
 
 def block_ram() -> str:
-    """DP16KD: two ports of 1, 2, 4, 9 or 18 bits, one clock each, with or without a register behind what is read."""
+    """DP16KD: two ports of 1, 2, 4, 9 or 18 bits, one clock each, with or without a register behind what is read.
+
+    Or a memory with words of 36 bits that is only read: through port B, the lower half of a word to the outputs of port A.
+    """
     values = ", ".join(f"parameter [319:0] INITVAL_{k:02X} = 320'b0" for k in range(64))
     load = "\n    ".join(
         f"for (k = 0; k < 16; k = k + 1) words[{k:d} * 16 + k] = INITVAL_{k:02X}[k * 20 +: 18];".replace(
@@ -72,7 +75,15 @@ module DP16KD #({values},
   initial begin
     {load}
   end
+  wire wide = DATA_WIDTH_A == 36 && DATA_WIDTH_B == 36;
+  reg [17:0] low = 0, high = 0;
 {logic}
+  always @(posedge CLKB) if (wide) begin
+    if (CEB) begin
+      low <= words[{{address_B[13:5], 1'b0}}]; high <= words[{{address_B[13:5], 1'b1}}];
+    end
+    if (CEA !== 0 || WEB !== 0) begin $display("DP16KD: a write of 36 bits is not modelled"); $finish; end
+  end
 endmodule
 """
 
@@ -84,13 +95,14 @@ def _port(side: str) -> str:
   wire [17:0] data_{side} = {{{_bus("DI" + side, 18)}}};
   reg [17:0] read_{side} = 0, held_{side} = 0;
   wire [17:0] word_{side} = words[address_{side}[13:4]];
-  assign {{{_bus("DO" + side, 18)}}} = REGMODE_{side} == "OUTREG" ? held_{side} : read_{side};
+  wire [17:0] shown_{side} = REGMODE_{side} == "OUTREG" ? held_{side} : read_{side};
+  assign {{{_bus("DO" + side, 18)}}} = wide ? {"low" if side == "A" else "high"} : shown_{side};
   // where the bits of a narrow word are: 8 of each half in a group, the ninth at its end
   wire [4:0] at_{side} = DATA_WIDTH_{side} == 18 ? 0 : DATA_WIDTH_{side} == 9 ? 9 * address_{side}[3]
     : 9 * address_{side}[3] + (address_{side}[2:0] & ~(DATA_WIDTH_{side} - 1));
   always @(posedge CLK{side}) begin
     if (OCE{side}) held_{side} <= read_{side};
-    if (CE{side}) begin
+    if (CE{side} && !wide) begin
       read_{side} <= word_{side} >> at_{side} & ((1 << DATA_WIDTH_{side}) - 1);
       if (WE{side}) begin
         if (DATA_WIDTH_{side} == 18) begin
@@ -102,6 +114,7 @@ def _port(side: str) -> str:
     end
     if (RST{side} !== 0) begin $display("DP16KD: a reset is not modelled"); $finish; end
   end
-  initial if (DATA_WIDTH_{side} > 18 || CLK{side}MUX != "CLK{side}" || WRITEMODE_{side} == "WRITETHROUGH") begin
+  wire right_{side} = wide ? REGMODE_{side} == "NOREG" : DATA_WIDTH_{side} <= 18;
+  initial if (!right_{side} || CLK{side}MUX != "CLK{side}" || WRITEMODE_{side} == "WRITETHROUGH") begin
     $display("DP16KD: this mode is not modelled"); $finish;
   end"""

@@ -69,9 +69,17 @@ getattr(get_runner(simulator), method)(**options)
 
 
 def build(
-    rtlil: str, simulator: str, *, folder: Path | None = None, progress: Callable[[str], None] | None = None
+    design: str,
+    simulator: str,
+    *,
+    folder: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+    verilog: bool = False,
+    more: tuple[str, ...] = (),
 ) -> Path:
-    """Compile the simulation of a design (RTLIL, top module `dut`), and return the folder that holds it.
+    """Compile the simulation of a design (RTLIL, or Verilog; top module `dut`), and return the folder that holds it.
+
+    more  options for the compiler, besides OPTIONS
 
     The compiled simulation is kept in `folder`, by default in the user's cache, under a hash of the design and the tools;
     if it is there already, nothing is compiled. It is moved there in one operation, so that a half-made one is never seen.
@@ -83,9 +91,10 @@ def build(
     tool = require_tool(COMPILERS[simulator])
     folder = cache_dir("sim") if folder is None else Path(folder)
     # The path of cocotb's libraries is part of the key, because the compiled program contains it.
-    recipe = (simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir), *OPTIONS[simulator])
+    options = (*OPTIONS[simulator], *more)
+    recipe = (simulator, tool.version, version("cocotb"), str(cocotb_tools.config.libs_dir), *options)
     library = folder / f"library-{_digest(*recipe)}"
-    built = folder / f"{simulator}-{_digest(rtlil, *recipe)}"
+    built = folder / f"{simulator}-{_digest(design, *recipe)}"
     if _kept(built):
         return built
     if progress is not None:
@@ -95,19 +104,19 @@ def build(
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
         env = {**env, "TMPDIR": scratch}  # what a compiler that is killed leaves is deleted too
         source, target = Path(scratch) / f"{TOP}.v", Path(scratch) / "build"
-        source.write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
-        options = {
+        source.write_text(design if verilog else rtlil_to_verilog(design), encoding="utf-8")
+        arguments = {
             "sources": [str(source)],
             "hdl_toplevel": TOP,
             "build_dir": str(target),
-            "build_args": OPTIONS[simulator],
+            "build_args": options,
             "always": True,
         }
         _lend(library, target)
         cocotb = ""
         if simulator == "verilator" and not is_plain(f"{env['VERILATOR_ROOT']}{cocotb_tools.config.libs_dir}"):
             env, cocotb = _linked(Path(scratch), env)
-        _run(simulator, "build", options, env, log, cocotb)
+        _run(simulator, "build", arguments, env, log, cocotb)
         if simulator == "verilator":
             _keep_library(target, library)
         _keep_product(target / PRODUCTS[simulator], built)
@@ -115,8 +124,8 @@ def build(
     return built
 
 
-def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None = None) -> Path:
-    """Compile a design (RTLIL, top module `dut`) with Verilator and a C++ main of its own, and return the program.
+def program(design: str, source: Path, *, progress: Callable[[str], None] | None = None, verilog: bool = False) -> Path:
+    """Compile a design (RTLIL, or Verilog; top module `dut`) with Verilator and a C++ main of its own, and return the program.
 
     It is kept as in `build`. Raises `ToolError`.
     """
@@ -124,7 +133,7 @@ def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None 
     recipe = ("program", require_tool("verilator").version, *PROGRAM)
     main = source.read_text(encoding="utf-8")
     library = cache_dir("sim") / f"library-{_digest(*recipe)}"
-    built = cache_dir("sim") / f"program-{_digest(rtlil, main, *recipe)}"
+    built = cache_dir("sim") / f"program-{_digest(design, main, *recipe)}"
     if _kept(built):
         return built / TOP
     if progress is not None:
@@ -133,7 +142,8 @@ def program(rtlil: str, source: Path, *, progress: Callable[[str], None] | None 
     log = built.with_suffix(".log")
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=plain_place()) as scratch:
         folder = Path(scratch)
-        (folder / f"{TOP}.v").write_text(rtlil_to_verilog(rtlil), encoding="utf-8")
+        text = design if verilog else rtlil_to_verilog(design)
+        (folder / f"{TOP}.v").write_text(text, encoding="utf-8")
         (folder / "main.cpp").write_text(main, encoding="utf-8")
         env |= {"TMPDIR": scratch}
         if not is_plain(env["VERILATOR_ROOT"]):
@@ -237,22 +247,8 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
             np.savez(folder / "job.npz", allow_pickle=False, **job)
         except OSError as error:
             raise unwritable(folder.parent, error) from None
-        options = {
-            "test_module": "spikefab.sim.bench",
-            "hdl_toplevel": TOP,
-            "hdl_toplevel_lang": "verilog",
-            "build_dir": str(built),
-            "test_dir": scratch,
-            "results_xml": str(folder / "results.xml"),
-        }
         files = {"SPIKEFAB_JOB": str(folder / "job.npz"), "SPIKEFAB_ANSWERS": str(folder / "answers.npz")}
-        log = built.parent / f"{built.name}-run-{os.getpid()}.log"
-        env = {**simulator_env(simulator), **files, "TMPDIR": scratch}
-        # for a simulator that was linked under another path of cocotb's libraries, which is gone
-        env["LD_LIBRARY_PATH"] = os.pathsep.join(
-            [str(cocotb_tools.config.libs_dir), *filter(None, [env.get("LD_LIBRARY_PATH")])]
-        )
-        _run(simulator, "test", options, env, log)
+        log = run(built, simulator, "spikefab.sim.bench", folder, files)
         if not (folder / "answers.npz").exists():
             raise ToolError(f"the simulation in {simulator} broke off: see {log}.")
         try:
@@ -264,6 +260,29 @@ def play(built: Path, simulator: str, job: Mapping[str, np.ndarray]) -> dict[str
             ) from None
         log.unlink(missing_ok=True)
         return found
+
+
+def run(built: Path, simulator: str, module: str, folder: Path, more: Mapping[str, str] | None = None) -> Path:
+    """Run a compiled simulation with the cocotb tests of a module, in a working folder, and return the path of its log.
+
+    more  environment variables. Raises `ToolError` if the simulation fails.
+    """
+    options = {
+        "test_module": module,
+        "hdl_toplevel": TOP,
+        "hdl_toplevel_lang": "verilog",
+        "build_dir": str(built),
+        "test_dir": str(folder),
+        "results_xml": str(folder / "results.xml"),
+    }
+    log = built.parent / f"{built.name}-run-{os.getpid()}.log"
+    env = {**simulator_env(simulator), **(more or {}), "TMPDIR": str(folder)}
+    # for a simulator that was linked under another path of cocotb's libraries, which is gone
+    env["LD_LIBRARY_PATH"] = os.pathsep.join(
+        [str(cocotb_tools.config.libs_dir), *filter(None, [env.get("LD_LIBRARY_PATH")])]
+    )
+    _run(simulator, "test", options, env, log)
+    return log
 
 
 def _run(

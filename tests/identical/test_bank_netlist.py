@@ -1,102 +1,26 @@
 """The netlist of a bank for an ECP5, with registers moved into multipliers and block RAMs, against the reference."""
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
-import pyosys
 import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, signed
 
 from spikefab.boards.absorb import absorb
-from spikefab.boards.cell_models import block_ram, multiplier
+from spikefab.boards.netlist import synthesised, to_verilog
 from spikefab.boards.table import ECP5
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
 from spikefab.hw.words import Block
-from spikefab.sim import reference
+from spikefab.sim.bank_verify import verify_bank
+from spikefab.sim.verify import require_exact
 from spikefab.toolchain import tools
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not installed: apt install iverilog"),
-]
 COUNT = 1100  # more than 1,024: block RAMs are 9 bits wide
 FAST = Timing(multiply=3, saturate=2, read=3)
-
-BENCH = """
-module bench;
-  reg clk = 0, rst = 1; reg [{width}-1:0] currents [0:{steps}-1]; integer taken = 0, found = 0, file;
-  wire i_ready, o_valid, o_spike; wire [{v}-1:0] o_v; wire [10:0] o_neuron;
-  {states}
-  {module} dut (.clk(clk), .rst(rst), .i_valid(!rst && taken < {steps}), .i_ready(i_ready), .i(currents[taken]),
-    .o_valid(o_valid), .o_neuron(o_neuron), .o_v(o_v), .o_spike(o_spike), .cfg_valid(1'b0), .cfg_neuron(11'b0),
-    .cfg_addr({address}'b0), .cfg_data({code}'b0), {connections});
-  always #5 clk = ~clk;
-  initial begin
-    $readmemh("currents.hex", currents); file = $fopen("found.txt", "w");
-    #22 rst = 0;
-  end
-  always @(negedge clk) begin
-    if (o_valid === 1) begin
-      $fwrite(file, "%0d %0d %0d{format}\\n", o_neuron, $signed(o_v), o_spike{values});
-      found = found + 1;
-      if (found == {steps} * {count}) begin $fclose(file); $finish; end
-    end
-    if ($time > 10 * ({steps} * {count} * {interval} + 2000)) begin $display("it takes too long"); $fclose(file); $finish; end
-  end
-  // what is taken at an edge is seen before it
-  always @(posedge clk) if (!rst && i_ready && taken < {steps}) taken <= #1 taken + 1;
-endmodule
-"""
-
-
-def netlist(bank, folder, synth=ECP5.synth):
-    """Synthesise a bank; the netlist is in `top.json`."""
-    text = rtlil.convert(bank, name="top", emit_src=False)
-    (folder / "top.il").write_text(tools.without_collisions(text))
-    tools.yosys(f"read_rtlil top.il\n{synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log")
-    return json.loads((folder / "top.json").read_text())
-
-
-def simulated(bank, net, currents, folder):
-    """What a netlist computes in Icarus: rows of neuron, read-out, spike and states."""
-    (folder / "changed.json").write_text(json.dumps(net))
-    tools.yosys("read_json changed.json\nwrite_verilog -noattr net.v\n", cwd=folder, log=folder / "verilog.log")
-    # yosys has models of all other cells; Icarus 11 cannot read one statement in them
-    there = Path(pyosys.__file__).parent / "share" / "ecp5"
-    cells = "".join((there / file).read_text() for file in ("common_sim.vh", "ccu2c_sim.vh"))
-    cells = cells.replace('$error("unsupported COMB mode %s", MODE);', "")
-    dp = bank.datapath
-    (folder / "models.v").write_text(cells + multiplier() + block_ram())
-    width = dp.current.width
-    (folder / "currents.hex").write_text("\n".join(f"{int(c) & ((1 << width) - 1):x}" for c in currents))
-    names = [f"state_{n}" for n in dp.states]
-    (folder / "bench.v").write_text(
-        BENCH.format(
-            width=width,
-            steps=len(currents),
-            count=bank.count,
-            interval=bank.interval,
-            v=dp.readout.width,
-            module="top",
-            states=" ".join(f"wire [{q.width}-1:0] state_{n};" for n, q in dp.states.items()),
-            address=dp.address_bits,
-            code=dp.code_bits,
-            connections=", ".join(f".{n}({n})" for n in names),
-            format=" %0d" * len(names),
-            values="".join(f", $signed({n})" for n in names),
-        )
-    )
-    command = ["iverilog", "-g2012", "-I", there, "-s", "bench", "-o", "bench", "bench.v", "models.v", "net.v"]
-    subprocess.run(command, cwd=folder, check=True)
-    done = subprocess.run(["vvp", "bench"], cwd=folder, check=True, capture_output=True, text=True)
-    assert not done.stdout.strip(), done.stdout
-    return np.loadtxt(folder / "found.txt", dtype=np.int64, ndmin=2)
 
 
 @pytest.mark.parametrize(
@@ -113,18 +37,11 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
     states = np.stack([rng.integers(q.lo, q.hi + 1, COUNT) for q in dp.states.values()], axis=-1)
     neuron = MODELS[name]()
     bank = Bank(neuron, COUNT, multipliers=multipliers, timing=FAST, block=Block(9, 2048), initial=states)
-    currents = rng.integers(dp.current.lo, dp.current.hi + 1, 3)
-    net = netlist(bank, tmp_path)
+    net = synthesised(bank, ECP5, absorbed=False)
     assert absorb(net) == registers
     cells = net["modules"]["top"]["cells"].values()
     assert all(c["parameters"]["REG_OUTPUT_CLK"] == "CLK0" for c in cells if c["type"] == "MULT18X18D")
-    found = simulated(bank, net, currents, tmp_path)
-    v, spikes, path = reference.run(
-        dp, states, np.tile([*neuron.codes.values()], (COUNT, 1)), np.broadcast_to(currents[:, None], (3, COUNT))
-    )
-    wanted = np.column_stack([np.tile(np.arange(COUNT), 3), v.ravel(), spikes.ravel(), path.reshape(3 * COUNT, -1)])
-    assert np.array_equal(found, wanted)
-    assert spikes.any()
+    require_exact(verify_bank(bank, netlist=to_verilog(net, ECP5, "bank"), steps=20_000))
 
 
 def moved(add, folder):

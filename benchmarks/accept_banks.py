@@ -1,0 +1,108 @@
+"""Netlists of banks == reference: every model, both families, 50,000 steps of a neuron each, in Verilator. Rows as JSON to a file.
+
+    python -m benchmarks.accept_banks benchmarks/results/banks.json [--steps 50000] [--models LIF,AdEx] [--boards icebreaker]
+
+ECP5 at word 18, UP5K at word 16; each with the smallest interval whose netlist has no more multipliers, block RAMs, look-up
+tables and registers than the device. Nothing is placed. Takes an hour or two; rows that the file has, of the same steps and
+version, are not run again. Ends with status 8 if anything differs.
+"""
+
+import sys
+import time
+from typing import Any
+
+import spikefab
+from spikefab.boards.netlist import cells, synthesised, to_verilog
+from spikefab.boards.table import BOARDS, Board
+from spikefab.errors import SpikefabError
+from spikefab.hw.bank import Bank
+from spikefab.hw.lowering.pipelined import products
+from spikefab.hw.models import MODELS
+from spikefab.sim.bank_verify import verify_bank
+from spikefab.sim.verify import require_exact
+from spikefab.toolchain.tools import find_tool
+
+from . import running
+from .hardware import FAMILIES
+
+# board -> word, neurons: as many as one word of a block RAM has states for
+BANKS = {"ulx3s-25f": (18, 512), "icebreaker": (16, 256)}
+# family -> what of a device is used up by which cells: multipliers, block RAMs, look-up tables, registers
+RESOURCES = {
+    "ECP5": ("MULT18X18D", "DP16KD", "LUT4", "TRELLIS_FF"),
+    "iCE40": ("SB_MAC16", "SB_RAM40_4K", "SB_LUT4", "SB_DFF"),
+}
+
+
+def used(netlist: dict[str, Any], board: Board) -> dict[str, int]:
+    """What a netlist takes of a device. Types of registers, and of carries (two look-up tables), are counted together."""
+    found = cells(netlist)
+    kinds = dict(zip(("multipliers", "block_rams", "luts", "registers"), RESOURCES[board.family.name], strict=True))
+    counted = {name: sum(n for kind, n in found.items() if kind.startswith(start)) for name, start in kinds.items()}
+    return counted | {"luts": counted["luts"] + 2 * found["CCU2C"]}
+
+
+def fits(taken: dict[str, int], board: Board) -> bool:
+    room = {"multipliers": board.multipliers, "block_rams": board.block_rams}
+    return all(n <= room.get(name, board.cells) for name, n in taken.items())
+
+
+def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any]]:
+    """The bank with the smallest interval that fits, and its netlist. Raises SpikefabError if there is none."""
+    (word, neurons), (timing, block, _) = BANKS[board.name], FAMILIES[board.family.name]
+    neuron = MODELS[model](word=word)
+    count = products(neuron.datapath.trace)
+    tried = set()
+    for interval in range(1, count + 1):
+        multipliers = -(-count // interval)
+        if multipliers in tried or multipliers > board.multipliers:
+            continue
+        tried.add(multipliers)
+        bank = Bank(neuron, neurons, multipliers=multipliers, timing=timing, block=block)
+        netlist = synthesised(bank, board.family)
+        taken = used(netlist, board)
+        print(f"{model}, {board.name}, {multipliers} multipliers: {taken}", file=sys.stderr, flush=True)
+        if fits(taken, board):
+            return bank, netlist
+    raise SpikefabError(f"no bank of {neurons} {model} fits the {board.name}.")
+
+
+def row(model: str, board: Board, steps: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    bank, netlist = smallest(model, board)
+    checks = verify_bank(bank, netlist=to_verilog(netlist, board.family, "bank"), steps=steps)
+    require_exact(checks)
+    total = {key: sum(check[key] for check in checks) for key in ("steps", "spikes", "shown", "mismatches")}
+    head = {"model": model, "board": board.name, "word": bank.datapath.word, "asked": steps}
+    head |= {"version": spikefab.__version__, "neurons": bank.count, "interval": bank.interval}
+    seconds = round(time.perf_counter() - start, 1)
+    return head | used(netlist, board) | total | {"seconds": seconds, "checks": checks}
+
+
+def main() -> int:
+    parser = running.parser(__doc__)
+    parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
+    parser.add_argument("--boards", default=",".join(BANKS))
+    options = parser.parse_args()
+    tools = {name: tool.version for name in ("yosys", "verilator") if (tool := find_tool(name)) is not None}
+    rows = running.Rows(options.output, ("model", "board", "asked", "version"), tools=tools)
+    status = 0
+    for model in options.models:
+        for name in options.boards.split(","):
+            key = {"model": model, "board": name, "asked": options.steps, "version": spikefab.__version__}
+            if rows.find(key):
+                continue
+            try:
+                new = rows.keep(row(model, BOARDS[name], options.steps))
+            except SpikefabError as error:
+                print(error, file=sys.stderr)
+                status = error.exit_code
+                continue
+            print("{model} {board}: interval {interval}, {steps} steps, {spikes} spikes, {mismatches} mismatches, "
+                  "{seconds} s".format(**new), flush=True)  # fmt: skip
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
