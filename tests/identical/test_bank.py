@@ -12,12 +12,17 @@ from spikefab.hw.lowering.pipelined import interval_for, products
 from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
 from spikefab.hw.lowering.shared import shape_of
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block, levels
 from spikefab.sim import reference
 
 SEED = 20
 TIMINGS = [pytest.param(SHORT, id="short"), pytest.param(Timing(multiply=3, saturate=2, read=2), id="long")]
-BLOCKS = [pytest.param(None, id="one memory"), pytest.param(Block(9, 2), id="groups")]
+BLOCKS = [
+    pytest.param(None, id="one memory"),
+    pytest.param(Block(9, 2), id="groups"),
+    pytest.param(Spram(), id="one port"),
+]
 
 
 def hostile(rng, q, count):
@@ -88,7 +93,11 @@ def made(name, rng, *, word=18, count=5, own=(), **more):
     states = np.stack([hostile(rng, q, count) for q in dp.states.values()], axis=-1)
     neuron = MODELS[name](word=word, codes=dict(zip(dp.coefficients, map(int, coefficients[0]), strict=True)))
     given = {n: coefficients[:, k] for k, n in enumerate(dp.coefficients) if n in own}
-    return Bank(neuron, count, own=given, initial=states, **more), coefficients, states
+    if isinstance(more.get("block"), Spram):
+        states = np.tile([*neuron.initial.values()], (count, 1))
+    else:
+        more["initial"] = states
+    return Bank(neuron, count, own=given, **more), coefficients, states
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
