@@ -18,6 +18,7 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib.wiring import In
 
 from spikefab.boards.absorb import absorb
+from spikefab.boards.product_registers import absorb_products
 from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
 from spikefab.hw.bank import Bank
@@ -54,13 +55,17 @@ class Seat(Elaboratable):
 def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[float, dict[str, int]]]:
     """The fastest clock, MHz, and what of the device is used, for each seed."""
     *_, aim = FAMILIES[board.family.name]
-    text = rtlil.convert(seat, ports=[seat.inward, seat.outward], name="top", emit_src=False)
+    text = rtlil.convert(seat, platform=board.platform(), ports=[seat.inward, seat.outward], name="top", emit_src=False)
     (folder / "top.il").write_text(tools.without_collisions(text), encoding="utf-8")
     tools.yosys(
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
     netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
-    (absorb if board.family.name == "ECP5" else expose_multipliers)(netlist)
+    if board.family.name == "ECP5":
+        absorb(netlist)
+    else:
+        absorb_products(netlist)
+        expose_multipliers(netlist)
     (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
     for constraints in ("lpf", "pcf"):
         (folder / f"top.{constraints}").write_text("", encoding="utf-8")

@@ -56,9 +56,12 @@ def _has_input_registers(block: Mapping[str, Any]) -> bool:
 
 
 def _has_output_registers(block: Mapping[str, Any]) -> bool:
-    """True if both halves come from the output register (select 1) or from the registered product (select 3)."""
+    """True if both halves come from the output register (select 1) or from that behind the product (select 3).
+
+    A register of the partial products alone (PIPELINE_16x16_MULT_REG1) has their sum behind it, whose delay nextpnr omits.
+    """
     selects = {_parameter(block, f"{half}OUTPUT_SELECT") for half in ("TOP", "BOT")}
-    return selects == {1} or (selects == {3} and _parameter(block, "PIPELINE_16x16_MULT_REG1") == 1)
+    return selects == {1} or (selects == {3} and _parameter(block, "PIPELINE_16x16_MULT_REG2") == 1)
 
 
 def _worst(report: Mapping[str, Any], from_block: bool, to_block: bool) -> float:

@@ -172,13 +172,16 @@ class Bank(wiring.Component):
     @property
     def levels(self) -> int:
         """Clocks in which a word that was read is chosen among those of several memories, or held."""
-        return max(levels(self._groups), int(isinstance(self.block, Spram)))
+        found = levels(self._groups)
+        if isinstance(self.block, Spram):
+            found = max(1, found)
+            found += self.block.meets(2 + self.plan.timing.read + found + self.plan.length, self.interval)
+        return found
 
     @property
     def late(self) -> int:
         """Clocks from the one in which a state is shown to the one in which it is written: see `Words` and `SpramWords`."""
-        waits = isinstance(self.block, Spram) and self.block.late(self.latency, self.interval)
-        return int(waits or self._groups > 1)
+        return int(isinstance(self.block, Spram) or self._groups > 1)
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return _Elaborated(self).m
@@ -208,6 +211,7 @@ class _Elaborated:
         )  # each neuron gets its first state, which not all memories have at the start
         self.quiet = Signal(init=filled)  # no step is going on, since the last clock
         self.writes = Signal()  # a register is written, between sweeps
+        self.offered = Signal(init=not filled)  # since the last clock, a register is to be written
         self.neuron = Signal(range(bank.count))  # that begins next
         self.address = Signal(range(bank.count))  # of the memory
         m.d.sync += self.address.eq(Mux(self.begins, self.neuron, bank.cfg_neuron))
@@ -249,8 +253,7 @@ class _Elaborated:
         enable, clocks = self.quiet | self._in(1 - bank.lead), bank.plan.timing.read - 1 + bank.levels
         words: Words | SpramWords
         if isinstance(bank.block, Spram) and name == "states":
-            late = bank.block.late(bank.latency, bank.interval)
-            words = SpramWords(self.m, name, formats, bank.block, bank.count, bank.interval, late)
+            words = SpramWords(self.m, name, formats, bank.block, bank.count, bank.interval)
             words.reads(self.address, enable, clocks)
         else:
             words = Words(self.m, name, formats, codes, bank.shape(width))
@@ -278,18 +281,17 @@ class _Elaborated:
         written = self._later(bank.o_valid, "written", bank.late)
         m.d.sync += flying.eq(flying + self.begins - written)
         free: Any = self._in(-bank.lead)
-        if isinstance(bank.block, Spram):
-            free = free & ~self.filling
-            if bank.interval == 1:  # an even neuron begins in an even clock: see `SpramWords`
-                odd = Signal()
-                m.d.sync += odd.eq(~odd)
-                free = free & (odd == self.neuron[0])
+        turn = Signal(init=1)  # the clock is even or odd as the neuron is: see `SpramWords`
+        alternate = isinstance(bank.block, Spram) and bank.interval == 1
+        if alternate:
+            m.d.sync += turn.eq(~turn | self.begins)
+            free = turn
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
             free = free & (flying != bank.count)
         # while a write is offered, no sweep begins
-        first, offered = Signal(init=1), Signal()
-        m.d.sync += offered.eq(bank.cfg_valid)
-        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~(first & offered))
+        first = Signal(init=1)
+        m.d.sync += self.offered.eq(bank.cfg_valid | self.filling)
+        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~(first & self.offered))
         m.d.comb += self.begins.eq((bank.i_valid & bank.i_ready) | (free & sweeping))
         m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & first & ~self.filling)
         ended = bank.o_valid | self.filling
@@ -301,6 +303,9 @@ class _Elaborated:
                     m.d.sync += neuron.eq(0)
                 if begun is self.begins:
                     m.d.sync += [first.eq(is_last), sweeping.eq(~is_last & bank.broadcast)]
+                    if alternate and bank.count % 2:  # the last neuron is even, and so is the first
+                        with m.If(is_last):
+                            m.d.sync += turn.eq(0)
                 elif isinstance(bank.block, Spram):
                     with m.If(is_last):
                         m.d.sync += self.filling.eq(0)
@@ -312,7 +317,7 @@ class _Elaborated:
         """
         bank, m, dp = self.bank, self.m, self.dp
         waited = Signal(bank.lead - 1)
-        with m.If(self.quiet & ~self.begins & bank.cfg_valid & ~bank.cfg_ready):
+        with m.If(self.quiet & self.offered & bank.cfg_valid & ~bank.cfg_ready):
             m.d.sync += [self.writes.eq(1), waited.eq(Cat(self.writes, waited)), bank.cfg_ready.eq(waited[-1])]
         with m.If(bank.cfg_ready):
             m.d.sync += [self.writes.eq(0), waited.eq(0), bank.cfg_ready.eq(0)]

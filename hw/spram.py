@@ -45,9 +45,9 @@ class Spram:
         """The largest number of neurons."""
         return WORDS * self.halves(interval)
 
-    def late(self, latency: int, interval: int) -> int:
-        """Clocks, 0 or 1, for which a word waits so that it is written when no step reads that memory; see `SpramWords`."""
-        return int((latency - 1) % max(2, interval) == 0)
+    def meets(self, latency: int, interval: int) -> bool:
+        """Whether a step would be read when another one, which is shown `latency` clocks after its current, is written."""
+        return latency % max(2, interval) == 0
 
     def shape(self, width: int, count: int) -> Block:
         """The shape of block RAMs for so many words of the bits that are left: that which takes the fewest."""
@@ -89,11 +89,8 @@ class SpramWords:
     after a write is undefined, so that a word that was read is held in a register.
     """
 
-    def __init__(
-        self, m: Module, name: str, formats: Mapping[str, Q], spram: Spram, count: int, interval: int, late: int
-    ):
-        """late: see `Spram.late`."""
-        self.m, self.name, self.late = m, name, late
+    def __init__(self, m: Module, name: str, formats: Mapping[str, Q], spram: Spram, count: int, interval: int):
+        self.m, self.name = m, name
         width = sum(q.width for q in formats.values())
         self.low = spram.bits(width, interval)
         self.halves: list[list[SinglePort]] = []
@@ -136,24 +133,23 @@ class SpramWords:
         for k in range(clocks - 1):
             word = self._held(word, f"held_{k}")
         if self.rest is not None:
-            self.rest.reads(address, enable, clocks - levels(len(self.rest.groups)))
-            word = Cat(word, self.rest.word)
+            self.rest.reads(address, enable, 0)
+            high: Any = self.rest.word
+            for k in range(clocks - levels(len(self.rest.groups))):
+                high = self._held(high, f"rest_held_{k}")
+            word = Cat(word, high)
         m.d.comb += self.word.eq(word)
 
     def writes(self, address: Any, word: Any, enable: Any) -> None:
-        """Write a word to an address, if enabled, `late` clocks later."""
+        """Write a word to an address, if enabled, in the next clock."""
         m = self.m
         if self.rest is not None:
             self.rest.writes(address, word[self.low :], enable)
-        here, word = [enable], word[: self.low]
-        half, at = self._half(address)
-        if len(self.halves) == 2:
-            here = [enable & ~half, enable & half]
-        if self.late:
-            at, word = self._held(at, "written_at"), self._held(word, "written")
-            here = [self._held(enabled, f"writes_{k}") for k, enabled in enumerate(here)]
+        half, address = self._half(address)
+        at, word = self._held(address, "written_at"), self._held(word[: self.low], "written")
+        here = [enable] if len(self.halves) == 1 else [enable & ~half, enable & half]
         for enabled, writing, memories in zip(here, self.writing, self.halves, strict=True):
-            m.d.comb += writing.eq(enabled)
+            m.d.sync += writing.eq(enabled)
             for k, memory in enumerate(memories):
                 m.d.comb += [
                     memory.address.eq(Mux(writing, at, self.read_at)),
