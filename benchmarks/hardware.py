@@ -23,15 +23,19 @@ from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
 from spikefab.hw.bank import Bank
 from spikefab.hw.lowering.pipelined import products
-from spikefab.hw.lowering.schedule import SHORT, Timing
+from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 from spikefab.toolchain import tools
 
 from . import running
 
 # family -> registers in multipliers, memories and saturations; shape of a block RAM; the clock that placement aims at, MHz
-FAMILIES = {"ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300), "iCE40": (SHORT, None, 80)}
+FAMILIES = {
+    "ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300),
+    "iCE40": (Timing(inverts=True), Spram(), 80),
+}
 
 
 class Seat(Elaboratable):

@@ -4,8 +4,8 @@ Yosys 0.70 puts it between the four partial products and their sum (PIPELINE_16x
 the product are not read. Behind the sum (PIPELINE_16x16_MULT_REG2) the block computes the same, and its delay is known: nextpnr has
 that of a register behind the sum, and would take it for one before it too.
 
-A second register behind a product must not be in the design: yosys 0.70 takes it into the block and leaves it outside as well, after
-which the product is constant.
+A second register behind a product must not be in the design: yosys 0.70 takes it into the block and leaves it outside as well,
+after which the product is constant.
 """
 
 from typing import Any
@@ -54,7 +54,9 @@ def _absorb(cells: dict[str, Any], block: dict[str, Any], readers: dict[Any, lis
             behind[k] = reader
         if not behind or wires.get("CE", ["1"]) != ["1"]:
             return False
-        wires["O"] = [cells[behind[k]]["connections"]["Q"][0] if k in behind else bit for k, bit in enumerate(wires["O"])]
+        wires["O"] = [
+            cells[behind[k]]["connections"]["Q"][0] if k in behind else bit for k, bit in enumerate(wires["O"])
+        ]
         for register in behind.values():
             del cells[register]
     block["parameters"][BEHIND] = "1"

@@ -13,6 +13,9 @@ from typing import Any
 # Delay of a multiplier block without registers, ns: 8.2 from input to product (Project IceStorm, timings_up5k,
 # SB_MAC16_MUL_S_16X16_BYPASS), then its adder, with which yosys sums partial products; rounded up.
 MAC16_NS = 12.0
+# Delay, ns, from the clock of such a block to its output, if that has a register: at most 1.6 (ibid., SB_MAC16, from CLK to O), of
+# which nextpnr counts 0.1. It is added to every path, as nextpnr does not tell the slowest of those that begin there.
+MAC16_OUTPUT_NS = 1.5
 # nextpnr's name for the constant 0 that `expose_multipliers` connects as the clock of blocks without registers.
 _CONSTANT = "$PACKER_GND_NET"
 
@@ -32,6 +35,8 @@ def reached_mhz(report: Mapping[str, Any], netlist: Mapping[str, Any]) -> float:
     if any(_has_input_registers(b) != _has_output_registers(b) for b in blocks.values()):
         # nextpnr times only one end of a block with registers at one end; at worst, the block is on the slowest path
         period += MAC16_NS
+    if any(_has_output_registers(b) for b in blocks.values()):
+        period += MAC16_OUTPUT_NS
     if blocks:
         period = max(period, MAC16_NS)
     depth = _depth(netlist)

@@ -277,9 +277,6 @@ class _Elaborated:
         """Which neuron comes next, and when."""
         bank, m = self.bank, self.m
         sweeping = Signal()  # a current for all neurons was taken, and not all have begun
-        flying = Signal(range(bank.in_flight + 1))
-        written = self._later(bank.o_valid, "written", bank.late)
-        m.d.sync += flying.eq(flying + self.begins - written)
         free: Any = self._in(-bank.lead)
         turn = Signal(init=1)  # the clock is even or odd as the neuron is: see `SpramWords`
         alternate = isinstance(bank.block, Spram) and bank.interval == 1
@@ -287,13 +284,19 @@ class _Elaborated:
             m.d.sync += turn.eq(~turn | self.begins)
             free = turn
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
+            flying = Signal(range(bank.in_flight + 1))
+            m.d.sync += flying.eq(flying + self.begins - self._later(bank.o_valid, "written", bank.late))
             free = free & (flying != bank.count)
         # while a write is offered, no sweep begins
         first = Signal(init=1)
         m.d.sync += self.offered.eq(bank.cfg_valid | self.filling)
-        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~(first & self.offered))
+        held = (
+            self.offered if bank.broadcast else first & self.offered
+        )  # with one for all, it is the first if not sweeping
+        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~held)
         m.d.comb += self.begins.eq((bank.i_valid & bank.i_ready) | (free & sweeping))
-        m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & first & ~self.filling)
+        idle = Signal(init=self.quiet.init)  # all steps have been shown
+        m.d.sync += self.quiet.eq(idle & ~self.begins)
         ended = bank.o_valid | self.filling
         for begun, neuron, last in ((self.begins, self.neuron, "begun"), (ended, bank.o_neuron, "ended")):
             is_last = Signal(name=f"last_{last}")
@@ -306,9 +309,11 @@ class _Elaborated:
                     if alternate and bank.count % 2:  # the last neuron is even, and so is the first
                         with m.If(is_last):
                             m.d.sync += turn.eq(0)
-                elif isinstance(bank.block, Spram):
+                else:
                     with m.If(is_last):
-                        m.d.sync += self.filling.eq(0)
+                        m.d.sync += [idle.eq(first), self.filling.eq(0)]
+        with m.If(self.begins):
+            m.d.sync += idle.eq(0)
 
     def _registers(self) -> None:
         """Write states after each step; between sweeps, write a register and show the states of a neuron.
@@ -343,7 +348,8 @@ class _Elaborated:
                     data = Mux(self.filling, first, data)
             words.writes(address, data, enable)
         m.d.comb += [getattr(bank, f"kept_{name}").eq(self.states.fields[name]) for name in dp.states]
-        with m.If(bank.cfg_ready), m.Switch(bank.cfg_addr):
-            for register, held in self.coefficients:
-                with m.Case(register.address):
-                    m.d.sync += held.eq(bank.cfg_data)
+        for register, held in self.coefficients:
+            addressed = Signal(name=f"addressed_{register.name}")
+            m.d.sync += addressed.eq(bank.cfg_addr == register.address)
+            with m.If(bank.cfg_ready & addressed):
+                m.d.sync += held.eq(bank.cfg_data)

@@ -17,7 +17,10 @@ from spikefab.hw.words import Block, levels
 from spikefab.sim import reference
 
 SEED = 20
-TIMINGS = [pytest.param(SHORT, id="short"), pytest.param(Timing(multiply=3, saturate=2, read=2), id="long")]
+TIMINGS = [
+    pytest.param(SHORT, id="short"),
+    pytest.param(Timing(multiply=3, saturate=2, read=2, inverts=True), id="long"),
+]
 BLOCKS = [
     pytest.param(None, id="one memory"),
     pytest.param(Block(9, 2), id="groups"),
@@ -316,9 +319,7 @@ def test_no_shape_of_a_block_ram(bits, words):
         Block(bits, words)
 
 
-@pytest.mark.parametrize(
-    ("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)]
-)
+@pytest.mark.parametrize(("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)])
 def test_the_word_of_a_group_is_chosen_among_four_at_a_time(groups, clocks):
     assert levels(groups) == clocks
 
