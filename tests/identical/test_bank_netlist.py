@@ -1,4 +1,4 @@
-"""The netlist of a bank for an ECP5, with registers moved into multipliers and block RAMs, against the reference."""
+"""The netlists of banks for an ECP5 and an iCE40, with registers moved into their primitives, against the reference."""
 
 import json
 import shutil
@@ -13,11 +13,13 @@ from amaranth.hdl import Module, Signal, signed
 
 from spikefab.boards.absorb import absorb
 from spikefab.boards.cell_models import block_ram, multiplier
-from spikefab.boards.table import ECP5
+from spikefab.boards.product_registers import absorb_products
+from spikefab.boards.table import BOARDS, ECP5
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 from spikefab.sim import reference
 from spikefab.toolchain import tools
@@ -26,15 +28,16 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not installed: apt install iverilog"),
 ]
 COUNT = 1100  # more than 1,024: block RAMs are 9 bits wide
+SHARE = Path(pyosys.__file__).parent / "share"  # yosys' models of cells
 FAST = Timing(multiply=3, saturate=2, read=3)
 
 BENCH = """
 module bench;
-  reg clk = 0, rst = 1; reg [{width}-1:0] currents [0:{steps}-1]; integer taken = 0, found = 0, file;
-  wire i_ready, o_valid, o_spike; wire [{v}-1:0] o_v; wire [10:0] o_neuron;
+  reg clk = 0, rst = 1; reg [{width}-1:0] currents [0:{given}-1]; integer taken = 0, found = 0, file;
+  wire i_ready, o_valid, o_spike; wire [{v}-1:0] o_v; wire [{n}-1:0] o_neuron;
   {states}
-  {module} dut (.clk(clk), .rst(rst), .i_valid(!rst && taken < {steps}), .i_ready(i_ready), .i(currents[taken]),
-    .o_valid(o_valid), .o_neuron(o_neuron), .o_v(o_v), .o_spike(o_spike), .cfg_valid(1'b0), .cfg_neuron(11'b0),
+  {module} dut (.clk(clk), .rst(rst), .i_valid(!rst && taken < {given}), .i_ready(i_ready), .i(currents[taken]),
+    .o_valid(o_valid), .o_neuron(o_neuron), .o_v(o_v), .o_spike(o_spike), .cfg_valid(1'b0), .cfg_neuron({n}'b0),
     .cfg_addr({address}'b0), .cfg_data({code}'b0), {connections});
   always #5 clk = ~clk;
   initial begin
@@ -50,39 +53,45 @@ module bench;
     if ($time > 10 * ({steps} * {count} * {interval} + 2000)) begin $display("it takes too long"); $fclose(file); $finish; end
   end
   // what is taken at an edge is seen before it
-  always @(posedge clk) if (!rst && i_ready && taken < {steps}) taken <= #1 taken + 1;
+  always @(posedge clk) if (!rst && i_ready && taken < {given}) taken <= #1 taken + 1;
 endmodule
 """
 
 
-def netlist(bank, folder, synth=ECP5.synth):
+def netlist(bank, folder, synth=ECP5.synth, platform=None):
     """Synthesise a bank; the netlist is in `top.json`."""
-    text = rtlil.convert(bank, name="top", emit_src=False)
+    text = rtlil.convert(bank, platform=platform, name="top", emit_src=False)
     (folder / "top.il").write_text(tools.without_collisions(text))
     tools.yosys(f"read_rtlil top.il\n{synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log")
     return json.loads((folder / "top.json").read_text())
 
 
-def simulated(bank, net, currents, folder):
+def ecp5_cells():
+    """Models of the cells of an ECP5, and the folder of files that they include."""
+    # yosys has models of all cells but two; Icarus 11 cannot read one statement in them
+    there = SHARE / "ecp5"
+    cells = "".join((there / file).read_text() for file in ("common_sim.vh", "ccu2c_sim.vh"))
+    return cells.replace('$error("unsupported COMB mode %s", MODE);', "") + multiplier() + block_ram(), there
+
+
+def simulated(bank, net, currents, folder, cells, there):
     """What a netlist computes in Icarus: rows of neuron, read-out, spike and states."""
     (folder / "changed.json").write_text(json.dumps(net))
     tools.yosys("read_json changed.json\nwrite_verilog -noattr net.v\n", cwd=folder, log=folder / "verilog.log")
-    # yosys has models of all other cells; Icarus 11 cannot read one statement in them
-    there = Path(pyosys.__file__).parent / "share" / "ecp5"
-    cells = "".join((there / file).read_text() for file in ("common_sim.vh", "ccu2c_sim.vh"))
-    cells = cells.replace('$error("unsupported COMB mode %s", MODE);', "")
     dp = bank.datapath
-    (folder / "models.v").write_text(cells + multiplier() + block_ram())
+    (folder / "models.v").write_text(cells)
     width = dp.current.width
     (folder / "currents.hex").write_text("\n".join(f"{int(c) & ((1 << width) - 1):x}" for c in currents))
     names = [f"state_{n}" for n in dp.states]
     (folder / "bench.v").write_text(
         BENCH.format(
             width=width,
-            steps=len(currents),
+            steps=len(currents) // (1 if bank.broadcast else bank.count),
+            given=len(currents),
             count=bank.count,
             interval=bank.interval,
             v=dp.readout.width,
+            n=len(bank.o_neuron),
             module="top",
             states=" ".join(f"wire [{q.width}-1:0] state_{n};" for n, q in dp.states.items()),
             address=dp.address_bits,
@@ -92,7 +101,20 @@ def simulated(bank, net, currents, folder):
             values="".join(f", $signed({n})" for n in names),
         )
     )
-    command = ["iverilog", "-g2012", "-I", there, "-s", "bench", "-o", "bench", "bench.v", "models.v", "net.v"]
+    command = [
+        "iverilog",
+        "-g2012",
+        "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
+        "-I",
+        there,
+        "-s",
+        "bench",
+        "-o",
+        "bench",
+        "bench.v",
+        "models.v",
+        "net.v",
+    ]
     subprocess.run(command, cwd=folder, check=True)
     done = subprocess.run(["vvp", "bench"], cwd=folder, check=True, capture_output=True, text=True)
     assert not done.stdout.strip(), done.stdout
@@ -118,13 +140,46 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
     assert absorb(net) == registers
     cells = net["modules"]["top"]["cells"].values()
     assert all(c["parameters"]["REG_OUTPUT_CLK"] == "CLK0" for c in cells if c["type"] == "MULT18X18D")
-    found = simulated(bank, net, currents, tmp_path)
-    v, spikes, path = reference.run(
-        dp, states, np.tile([*neuron.codes.values()], (COUNT, 1)), np.broadcast_to(currents[:, None], (3, COUNT))
-    )
-    wanted = np.column_stack([np.tile(np.arange(COUNT), 3), v.ravel(), spikes.ravel(), path.reshape(3 * COUNT, -1)])
-    assert np.array_equal(found, wanted)
+    found = simulated(bank, net, currents, tmp_path, *ecp5_cells())
+    agree(found, bank, neuron, states, currents)
+
+
+def agree(found, bank, neuron, states, currents):
+    """All rows are those of the reference, and there are spikes among them."""
+    each = np.broadcast_to(currents[:, None], (len(currents), bank.count)) if bank.broadcast else currents
+    codes, (steps, count) = np.tile([*neuron.codes.values()], (bank.count, 1)), each.shape
+    v, spikes, path = reference.run(bank.datapath, states, codes, each)
+    rows = [np.tile(np.arange(count), steps), v.ravel(), spikes.ravel(), path.reshape(steps * count, -1)]
+    assert np.array_equal(found, np.column_stack(rows))
     assert spikes.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "multipliers", "count", "steps"),
+    [
+        ("LIFNeuron", 2, 41, 60),
+        ("IzhikevichNeuron", 1, 7, 50),
+        pytest.param("IzhikevichNeuron", 5, 1100, 32, marks=pytest.mark.slow),
+        pytest.param("AdExNeuron", 2, 30, 60, marks=pytest.mark.slow),
+    ],
+)
+def test_states_in_memories_with_one_port(name, multipliers, count, steps, tmp_path):
+    """An iCE40 UltraPlus: its SB_SPRAM256KA, which yosys' model says is undefined after a write, and its SB_MAC16."""
+    board = BOARDS["icebreaker"]
+    neuron = MODELS[name](word=16)
+    bank = Bank(neuron, count, multipliers=multipliers, timing=Timing(inverts=True), block=Spram(), broadcast=False)
+    dp, rng = bank.datapath, np.random.default_rng(4)
+    # other currents for each neuron, or they would all be alike
+    currents = rng.integers(dp.current.hi // 2, dp.current.hi + 1, (steps, count))
+    net = netlist(bank, tmp_path, board.family.synth, board.platform())
+    assert absorb_products(net) == multipliers
+    cells = [cell["type"] for cell in net["modules"]["top"]["cells"].values()]
+    width = sum(q.width for q in dp.states.values())
+    assert cells.count("SB_SPRAM256KA") == (4 if bank.interval == 1 else min(4, -(-width // 16)))
+    assert cells.count("SB_MAC16") == multipliers
+    there = SHARE / "ice40"
+    found = simulated(bank, net, currents.ravel(), tmp_path, (there / "cells_sim.v").read_text(), there)
+    agree(found, bank, neuron, np.tile([*neuron.initial.values()], (count, 1)), currents)
 
 
 def moved(add, folder):
