@@ -40,6 +40,8 @@ class Bank(wiring.Component):
     A sweep computes one step of every neuron. With `broadcast`, one current is taken at the beginning of a sweep, for all; without
     it, one for each neuron. A step can begin every `interval` clocks, and its result comes `latency` clocks after its current.
     A neuron whose last step is not finished waits: that happens only in banks of fewer neurons than the pipeline has room for.
+    With memories of one port (`Spram`), the states are written after a reset, in `count` clocks, before the first sweep. If then a
+    step begins in each clock and the number of neurons is odd, a sweep takes one clock more.
     """
 
     _MustUse__silence = True  # no warning of one that is made and not used, as for a neuron
@@ -208,7 +210,7 @@ class _Elaborated:
         filled = not isinstance(bank.block, Spram)
         self.filling = Signal(
             init=not filled
-        )  # each neuron gets its first state, which not all memories have at the start
+        )  # each neuron gets its first state, which some memories do not begin with
         self.quiet = Signal(init=filled)  # no step is going on, since the last clock
         self.writes = Signal()  # a register is written, between sweeps
         self.offered = Signal(init=not filled)  # since the last clock, a register is to be written

@@ -30,7 +30,7 @@ LAYERS = [
     ["hw.datapath"],
     ["hw.lowering"],
     ["hw.neuron"],
-    ["hw.bank"],
+    ["hw.words", "hw.spram", "hw.bank"],
     ["hw.models"],
     ["hw.pages", "hw.__init__"],
     ["sim"],
