@@ -23,20 +23,25 @@ from amaranth.lib.wiring import In
 
 from spikefab.boards.absorb import absorb
 from spikefab.boards.clocks import PLL, Clock, pll
+from spikefab.boards.product_registers import absorb_products
 from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
 from spikefab.errors import UsageError
 from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
-from spikefab.hw.lowering.schedule import SHORT, Timing
+from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 from spikefab.toolchain import tools
 
 from . import running
 
-# family -> registers in multipliers, memories and saturations; shape of a block RAM; the clock that is tried for, MHz
-FAMILIES = {"ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300), "iCE40": (SHORT, None, 80)}
+# family -> registers in multipliers, memories and saturations; how states are stored; the clock that is tried for, MHz
+FAMILIES = {
+    "ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300),
+    "iCE40": (Timing(inverts=True), Spram(), 80),
+}
 SMALL = BOARDS["ulx3s-25f"]
 # Lattice FPGA-DS-02012 (ECP5): the larger device in the same package
 LARGE = replace(
@@ -98,7 +103,11 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
     netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
-    (absorb if board.family.name == "ECP5" else expose_multipliers)(netlist)
+    if board.family.name == "ECP5":
+        absorb(netlist)
+    else:
+        absorb_products(netlist)
+        expose_multipliers(netlist)
     (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
     found = []
     for seed in range(1, seeds + 1):

@@ -17,23 +17,25 @@ from spikefab.toolchain import tools
 
 from .absorb import absorb
 from .cell_models import block_ram, multiplier
+from .product_registers import absorb_products
 from .table import Family
 
 
-def synthesised(design: Elaboratable, family: Family, *, absorbed: bool = True) -> dict[str, Any]:
+def synthesised(design: Elaboratable, family: Family, *, absorbed: bool = True, platform: Any = None) -> dict[str, Any]:
     """The netlist (JSON of yosys, module `top`) of a component.
 
-    absorbed  whether registers are moved into the primitives of an ECP5
+    absorbed  whether registers are moved into the primitives
+    platform  for which the component is made, if it has parts that only some devices have
     """
-    text = tools.without_collisions(rtlil.convert(design, name="top", emit_src=False))
+    text = tools.without_collisions(rtlil.convert(design, platform=platform, name="top", emit_src=False))
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as scratch:
         folder = Path(scratch)
         (folder / "top.il").write_text(text, encoding="utf-8")
         script = f"read_rtlil top.il\n{family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=folder, log=folder / "synth.log")
         netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
-    if absorbed and family.name == "ECP5":
-        absorb(netlist)
+    if absorbed:
+        (absorb if family.name == "ECP5" else absorb_products)(netlist)
     return netlist
 
 

@@ -13,6 +13,9 @@ from typing import Any
 # Delay of a multiplier block without registers, ns: 8.2 from input to product (Project IceStorm, timings_up5k,
 # SB_MAC16_MUL_S_16X16_BYPASS), then its adder, with which yosys sums partial products; rounded up.
 MAC16_NS = 12.0
+# Delay, ns, from the clock of such a block to its output, if that has a register: at most 1.6 (ibid., SB_MAC16, from CLK to O), of
+# which nextpnr counts 0.1. It is added to every path, as nextpnr does not tell the slowest of those that begin there.
+MAC16_OUTPUT_NS = 1.5
 # nextpnr's name for the constant 0 that `expose_multipliers` connects as the clock of blocks without registers.
 _CONSTANT = "$PACKER_GND_NET"
 
@@ -43,6 +46,8 @@ def reached_mhz(report: Mapping[str, Any], netlist: Mapping[str, Any], mhz: floa
     if any(_has_input_registers(b) != _has_output_registers(b) for b in blocks.values()):
         # nextpnr times only one end of a block with registers at one end; at worst, the block is on the slowest path
         period += MAC16_NS
+    if any(_has_output_registers(b) for b in blocks.values()):
+        period += MAC16_OUTPUT_NS
     if blocks:
         period = max(period, MAC16_NS)
     depth = _depth(netlist)
@@ -67,9 +72,12 @@ def _has_input_registers(block: Mapping[str, Any]) -> bool:
 
 
 def _has_output_registers(block: Mapping[str, Any]) -> bool:
-    """True if both halves come from the output register (select 1) or from the registered product (select 3)."""
+    """True if both halves come from the output register (select 1) or from that behind the product (select 3).
+
+    A register of the partial products alone (PIPELINE_16x16_MULT_REG1) has their sum behind it, whose delay nextpnr omits.
+    """
     selects = {_parameter(block, f"{half}OUTPUT_SELECT") for half in ("TOP", "BOT")}
-    return selects == {1} or (selects == {3} and _parameter(block, "PIPELINE_16x16_MULT_REG1") == 1)
+    return selects == {1} or (selects == {3} and _parameter(block, "PIPELINE_16x16_MULT_REG2") == 1)
 
 
 def _worst(report: Mapping[str, Any], from_block: bool, to_block: bool) -> float:

@@ -18,6 +18,7 @@ from .lowering.lifetimes import shortened
 from .lowering.pipelined import Pipeline, interval_for
 from .lowering.schedule import SHORT, Timing, schedule
 from .neuron import Neuron, require_neuron
+from .spram import Spram, SpramWords
 from .words import Block, Words, levels
 
 
@@ -40,6 +41,8 @@ class Bank(wiring.Component):
     A sweep computes one step of every neuron. With `broadcast`, one current is taken at the beginning of a sweep, for all; without
     it, one for each neuron. A step can begin every `interval` clocks, and its result comes `latency` clocks after its current.
     A neuron whose last step is not finished waits: that happens only in banks of fewer neurons than the pipeline has room for.
+    With memories of one port (`Spram`), the states are written after a reset, in `count` clocks, before the first sweep. If then a
+    step begins in each clock and the number of neurons is odd, a sweep takes one clock more.
     """
 
     _MustUse__silence = True  # no warning of one that is made and not used, as for a neuron
@@ -52,7 +55,7 @@ class Bank(wiring.Component):
         multipliers: int = 1,
         interval: int | None = None,
         timing: Timing = SHORT,
-        block: Block | None = None,
+        block: Block | Spram | None = None,
         broadcast: bool = True,
         own: Mapping[str, ArrayLike] | None = None,
         initial: ArrayLike | None = None,
@@ -63,10 +66,10 @@ class Bank(wiring.Component):
         multipliers  how many multipliers the pipeline has
         interval     clocks from one step to the next; None: the fewest
         timing       registers inside multipliers, memories and saturations, of which some devices have more
-        block        the shape of the block RAMs in which the states are; None: synthesis cuts them
+        block        the shape of the block RAMs in which the states are; None: synthesis cuts them; or memories with one port
         broadcast    whether a current is for all neurons
         own          coefficient -> codes (count,), of coefficients that each neuron has for itself
-        initial      (count, states) codes at the start; None: those of the neuron
+        initial      (count, states) codes at the start; None: those of the neuron. Memories with one port take no others
 
         Raises UsageError for values that cannot be.
         """
@@ -86,6 +89,13 @@ class Bank(wiring.Component):
         if states.shape != (count, len(dp.states)):
             raise UsageError(f"initial states are of shape {(count, len(dp.states))}, not {states.shape}.")
         self.initial = {n: self._codes(n, q, states[:, k]) for k, (n, q) in enumerate(dp.states.items())}
+        if isinstance(block, Spram):
+            if initial is not None:
+                raise UsageError(
+                    "in memories with one port, all neurons begin with the states of the neuron: write others to cfg_data."
+                )
+            if count > block.most(interval):
+                raise UsageError(f"these memories take {block.most(interval)} neurons, not {count}.")
         super().__init__(
             {
                 "i_valid": In(1),
@@ -135,22 +145,47 @@ class Bank(wiring.Component):
     @property
     def in_flight(self) -> int:
         """The number of steps that are in the pipeline when it is full: with fewer neurons, it is not."""
-        return (self.latency + self.deep) // self.interval + 1
+        return (self.latency + self.late) // self.interval + 1
 
     @property
     def lead(self) -> int:
         """Clocks from a current to clock 0 of the schedule, in which the state is there as well."""
-        return 1 + self.plan.timing.read + levels(self.groups)
+        return 1 + self.plan.timing.read + self.levels
+
+    def shape(self, width: int) -> Block | None:
+        """The shape of the block RAMs in which words of this width are."""
+        return self.block.shape(width, self.count) if isinstance(self.block, Spram) else self.block
+
+    def groups(self, width: int) -> int:
+        """How many block RAMs a slice of words of this width takes, one behind the other."""
+        shape = self.shape(width)
+        return 1 if shape is None or width == 0 else shape.groups(self.count)
 
     @property
-    def groups(self) -> int:
-        """How many block RAMs a slice of the states takes, one behind the other."""
-        return 1 if self.block is None else self.block.groups(self.count)
+    def _groups(self) -> int:
+        """The most block RAMs that a slice of a memory takes."""
+        states, own = (sum(q.width for q in formats.values()) for formats in (self.datapath.states, self._owned))
+        if isinstance(self.block, Spram):
+            states -= self.block.bits(states, self.interval)
+        return max(self.groups(states), self.groups(own))
 
     @property
-    def deep(self) -> bool:
-        """Whether a state is written a clock later than it is shown: see `Words`."""
-        return self.groups > 1
+    def _owned(self) -> dict[str, Q]:
+        return {name: self.datapath.coefficients[name] for name in self.own}
+
+    @property
+    def levels(self) -> int:
+        """Clocks in which a word that was read is chosen among those of several memories, or held."""
+        found = levels(self._groups)
+        if isinstance(self.block, Spram):
+            found = max(1, found)
+            found += self.block.meets(2 + self.plan.timing.read + found + self.plan.length, self.interval)
+        return found
+
+    @property
+    def late(self) -> int:
+        """Clocks from the one in which a state is shown to the one in which it is written: see `Words` and `SpramWords`."""
+        return int(isinstance(self.block, Spram) or self._groups > 1)
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return _Elaborated(self).m
@@ -174,14 +209,18 @@ class _Elaborated:
             with m.If(self.phase == interval - 1):
                 m.d.sync += self.phase.eq(0)
         self.begins = Signal()
-        self.quiet = Signal(init=1)  # no step is going on, since the last clock
+        filled = not isinstance(bank.block, Spram)
+        self.filling = Signal(
+            init=not filled
+        )  # each neuron gets its first state, which some memories do not begin with
+        self.quiet = Signal(init=filled)  # no step is going on, since the last clock
         self.writes = Signal()  # a register is written, between sweeps
+        self.offered = Signal(init=not filled)  # since the last clock, a register is to be written
         self.neuron = Signal(range(bank.count))  # that begins next
         self.address = Signal(range(bank.count))  # of the memory
         m.d.sync += self.address.eq(Mux(self.begins, self.neuron, bank.cfg_neuron))
         self.states = self._words("states", dp.states, bank.initial)
-        owned = {name: dp.coefficients[name] for name in bank.own}
-        self.own = self._words("own", owned, bank.own) if owned else None
+        self.own = self._words("own", bank._owned, bank.own) if bank.own else None
         self.coefficients = [
             (r, Signal(signed(r.format.width), init=code, name=f"coefficient_{r.name}"))
             for r, code in zip(dp.registers, bank.reset_codes, strict=True)
@@ -212,12 +251,17 @@ class _Elaborated:
             value = held
         return value
 
-    def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> Words:
-        """A memory that is read when a step begins, and in each clock between sweeps."""
-        bank = self.bank
-        words = Words(self.m, name, formats, codes, bank.block)
-        # what was read stays for an interval
-        words.reads(self.address, self.quiet | self._in(1 - bank.lead), bank.plan.timing.read - 1)
+    def _words(self, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray]) -> Words | SpramWords:
+        """A memory that is read when a step begins, and in each clock between sweeps. What was read stays for an interval."""
+        bank, width = self.bank, sum(q.width for q in formats.values())
+        enable, clocks = self.quiet | self._in(1 - bank.lead), bank.plan.timing.read - 1 + bank.levels
+        words: Words | SpramWords
+        if isinstance(bank.block, Spram) and name == "states":
+            words = SpramWords(self.m, name, formats, bank.block, bank.count, bank.interval)
+            words.reads(self.address, enable, clocks)
+        else:
+            words = Words(self.m, name, formats, codes, bank.shape(width))
+            words.reads(self.address, enable, clocks - levels(len(words.groups)))
         return words
 
     def _pipeline(self) -> dict[str, Any]:
@@ -237,19 +281,29 @@ class _Elaborated:
         """Which neuron comes next, and when."""
         bank, m = self.bank, self.m
         sweeping = Signal()  # a current for all neurons was taken, and not all have begun
-        flying = Signal(range(bank.in_flight + 1))
-        written = self._later(bank.o_valid, "written", int(bank.deep))
-        m.d.sync += flying.eq(flying + self.begins - written)
-        free: Any = self._in(-bank.lead) & ~bank.hold
+        free: Any = self._in(-bank.lead)
+        turn = Signal(init=1)  # the clock is even or odd as the neuron is: see `SpramWords`
+        alternate = isinstance(bank.block, Spram) and bank.interval == 1
+        if alternate:
+            m.d.sync += turn.eq(~turn | self.begins)
+            free = turn
+        free = free & ~bank.hold
         if bank.count < bank.in_flight:  # the last step of the neuron that comes next may still be in the pipeline
+            flying = Signal(range(bank.in_flight + 1))
+            m.d.sync += flying.eq(flying + self.begins - self._later(bank.o_valid, "written", bank.late))
             free = free & (flying != bank.count)
         # while a write is offered, no sweep begins
-        first, offered = Signal(init=1), Signal()
-        m.d.sync += offered.eq(bank.cfg_valid)
-        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~(first & offered))
+        first = Signal(init=1)
+        m.d.sync += self.offered.eq(bank.cfg_valid | self.filling)
+        held = (
+            self.offered if bank.broadcast else first & self.offered
+        )  # with one for all, it is the first if not sweeping
+        m.d.comb += bank.i_ready.eq(free & ~sweeping & ~held)
         m.d.comb += self.begins.eq((bank.i_valid & bank.i_ready) | (free & sweeping))
-        m.d.sync += self.quiet.eq(~self.begins & (flying == 0) & first)
-        for begun, neuron, last in ((self.begins, self.neuron, "begun"), (bank.o_valid, bank.o_neuron, "ended")):
+        idle = Signal(init=self.quiet.init)  # all steps have been shown
+        m.d.sync += self.quiet.eq(idle & ~self.begins)
+        ended = bank.o_valid | self.filling
+        for begun, neuron, last in ((self.begins, self.neuron, "begun"), (ended, bank.o_neuron, "ended")):
             is_last = Signal(name=f"last_{last}")
             with m.If(begun):
                 m.d.sync += [neuron.eq(neuron + 1), is_last.eq(neuron == bank.count - 2)]
@@ -257,6 +311,14 @@ class _Elaborated:
                     m.d.sync += neuron.eq(0)
                 if begun is self.begins:
                     m.d.sync += [first.eq(is_last), sweeping.eq(~is_last & bank.broadcast)]
+                    if alternate and bank.count % 2:  # the last neuron is even, and so is the first
+                        with m.If(is_last):
+                            m.d.sync += turn.eq(0)
+                else:
+                    with m.If(is_last):
+                        m.d.sync += [idle.eq(first), self.filling.eq(0)]
+        with m.If(self.begins):
+            m.d.sync += idle.eq(0)
 
     def _registers(self) -> None:
         """Write states after each step; between sweeps, write a register and show the states of a neuron.
@@ -265,7 +327,7 @@ class _Elaborated:
         """
         bank, m, dp = self.bank, self.m, self.dp
         waited = Signal(bank.lead - 1)
-        with m.If(self.quiet & ~self.begins & bank.cfg_valid & ~bank.cfg_ready):
+        with m.If(self.quiet & self.offered & bank.cfg_valid & ~bank.cfg_ready):
             m.d.sync += [self.writes.eq(1), waited.eq(Cat(self.writes, waited)), bank.cfg_ready.eq(waited[-1])]
         with m.If(bank.cfg_ready):
             m.d.sync += [self.writes.eq(0), waited.eq(0), bank.cfg_ready.eq(0)]
@@ -282,10 +344,17 @@ class _Elaborated:
             if kind == "state":
                 results = Cat(getattr(bank, f"state_{name}") for name in dp.states)
                 address, data = Mux(self.writes, address, bank.o_neuron), Mux(self.writes, data, results)
-                enable = bank.cfg_ready | bank.o_valid
+                enable = bank.cfg_ready | bank.o_valid | self.filling
+                if isinstance(bank.block, Spram):
+                    first = Cat(
+                        Const(int(codes[0]), q.width)
+                        for codes, q in zip(bank.initial.values(), dp.states.values(), strict=True)
+                    )
+                    data = Mux(self.filling, first, data)
             words.writes(address, data, enable)
         m.d.comb += [getattr(bank, f"kept_{name}").eq(self.states.fields[name]) for name in dp.states]
-        with m.If(bank.cfg_ready), m.Switch(bank.cfg_addr):
-            for register, held in self.coefficients:
-                with m.Case(register.address):
-                    m.d.sync += held.eq(bank.cfg_data)
+        for register, held in self.coefficients:
+            addressed = Signal(name=f"addressed_{register.name}")
+            m.d.sync += addressed.eq(bank.cfg_addr == register.address)
+            with m.If(bank.cfg_ready & addressed):
+                m.d.sync += held.eq(bank.cfg_data)

@@ -97,7 +97,7 @@ module dut ({"input clk, " if clocked else ""}input rst {PUBLIC}, input go {PUBL
   wire unknown = ^{{o_valid, {", ".join(name for name, *_ in results)}}} === 1'bx;
   wire unknown_kept = ^{{{", ".join(f"kept_{name}" for name in dp.states)}}} === 1'bx;
   bank bank (.clk(clk), .rst(rst), .i_valid(i_valid), .i(data[{dp.current.width - 1}:0]),
-    .cfg_valid(cfg_valid), .cfg_neuron(neuron[{at_neuron}:0]), .cfg_addr(address[{dp.address_bits - 1}:0]),
+    .hold(1'b0), .cfg_valid(cfg_valid), .cfg_neuron(neuron[{at_neuron}:0]), .cfg_addr(address[{dp.address_bits - 1}:0]),
     .cfg_data(data[{dp.code_bits - 1}:0]), {", ".join(f".{name}({name})" for name in wires)});
   initial done = 0;
   always @(posedge clk) begin

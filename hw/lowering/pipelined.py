@@ -67,6 +67,9 @@ class Pipeline(Logic):
         self.fixed = fixed(trace, own)
         self.handed: dict[int, list[Signal]] = {}  # a value and its copies, one interval later each
         self.later: dict[tuple[int, int], Any] = {}  # of wires: by their index and that of the interval
+        self.inverses: dict[
+            tuple[int, int], Signal
+        ] = {}  # of values that are subtracted: by their index and that of the interval
         self.moved: dict[int, int] = {}  # wires that are read later, and when
         super().__init__(m, trace, plan, dict(registers), phase)
         self.outputs = {name: self._at(i, plan.length) for name, i in trace.outputs.items()}
@@ -100,7 +103,27 @@ class Pipeline(Logic):
 
     def _args(self, index: int) -> list:
         clock = self.moved.get(index, self.plan.start[index])
-        return [self._at(a, clock) for a in self.trace.nodes[index].args]
+        args = self.trace.nodes[index].args
+        found = [self._at(a, clock) for a in args]
+        if self.plan.timing.inverts and isinstance(self.trace.nodes[index].op, ops.Sub):
+            found[1] = self._inverted_twice(args[1], clock, found[1])
+        return found
+
+    def _inverted_twice(self, index: int, clock: int, value: Any) -> Any:
+        """A value to subtract, as the inverse of a register that holds its inverse, if it was there a clock earlier."""
+        late = (clock - self.plan.ready[index]) // self.interval
+        still = index in self.fixed and not isinstance(self.trace.nodes[index].op, ops.Const)
+        if not still and (index in self.fixed or late == 0 or wired(self.trace, index, self.plan.timing)):
+            return value
+        key = (index, 0 if still else late)
+        if key not in self.inverses:
+            inverse = self._named(index, value.shape(), f"_inverse_{key[1]}")
+            if still:
+                self.m.d.sync += inverse.eq(~value)
+            else:
+                self._load(inverse, ~self.handed[index][late - 1], self.plan.ready[index] - 1)
+            self.inverses[key] = inverse
+        return ~self.inverses[key]
 
     def _counted(self, clock: int) -> int:
         return clock % self.interval

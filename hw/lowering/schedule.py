@@ -37,11 +37,13 @@ class Timing:
     multiply  2: registers before and behind a multiplier; 3: one more behind it
     saturate  1; 2: whether to saturate is found first
     read      1: a block RAM; 2: one more register behind it
+    inverts   whether a pipeline holds what is subtracted inverted: where the carries of an adder take operands as they are (iCE40)
     """
 
     multiply: int = 2
     saturate: int = 1
     read: int = 1
+    inverts: bool = False
 
 
 SHORT = Timing()

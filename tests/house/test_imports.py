@@ -30,7 +30,7 @@ LAYERS = [
     ["hw.datapath"],
     ["hw.lowering"],
     ["hw.neuron"],
-    ["hw.words", "hw.bank", "hw.lanes"],
+    ["hw.words", "hw.spram", "hw.bank", "hw.lanes"],
     ["hw.models"],
     ["hw.synapses", "hw.network"],
     ["hw.pages", "hw.__init__"],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 from spikefab.errors import UsageError
@@ -12,12 +13,17 @@ from spikefab.hw.lowering.pipelined import interval_for, products
 from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
 from spikefab.hw.lowering.shared import shape_of
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block, levels
 from spikefab.sim import reference
 
 SEED = 20
-TIMINGS = [pytest.param(SHORT, id="short"), pytest.param(Timing(multiply=3, saturate=2, read=2), id="long")]
-BLOCKS = [pytest.param(None, id="one memory"), pytest.param(Block(9, 2), id="groups")]
+TIMINGS = [
+    pytest.param(SHORT, id="short"),
+    pytest.param(Timing(multiply=3, saturate=2, read=2, inverts=True), id="long"),
+]
+MEMORIES = {"one memory": None, "groups": Block(9, 2), "one port": Spram()}
+BLOCKS = [pytest.param(block, id=name) for name, block in MEMORIES.items()]
 
 
 def hostile(rng, q, count):
@@ -25,7 +31,7 @@ def hostile(rng, q, count):
     return np.where(rng.random(count) < 0.1, rng.choice([q.lo, q.hi], count), rng.integers(q.lo, q.hi + 1, count))
 
 
-def simulated(bank, currents, *, idle, before=None, after=None):
+def simulated(bank, currents, *, idle, before=None, after=None, top=None):
     """What the results of a bank are: {port: list}. `currents` are offered in order, each after a pause with chance `idle`."""
     ports = ["o_neuron", "o_v", "o_spike", *(f"state_{n}" for n in bank.datapath.states)]
     found = {port: [] for port in ports}
@@ -58,7 +64,7 @@ def simulated(bank, currents, *, idle, before=None, after=None):
             await ctx.tick()
             await after(ctx)
 
-    simulator = Simulator(bank)
+    simulator = Simulator(bank if top is None else top)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
@@ -88,7 +94,11 @@ def made(name, rng, *, word=18, count=5, own=(), **more):
     states = np.stack([hostile(rng, q, count) for q in dp.states.values()], axis=-1)
     neuron = MODELS[name](word=word, codes=dict(zip(dp.coefficients, map(int, coefficients[0]), strict=True)))
     given = {n: coefficients[:, k] for k, n in enumerate(dp.coefficients) if n in own}
-    return Bank(neuron, count, own=given, initial=states, **more), coefficients, states
+    if isinstance(more.get("block"), Spram):
+        states = np.tile([*neuron.initial.values()], (count, 1))
+    else:
+        more["initial"] = states
+    return Bank(neuron, count, own=given, **more), coefficients, states
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
@@ -103,6 +113,48 @@ def test_equals_the_reference(model, multipliers, timing):
     assert bank.interval == interval_for(dp.trace, multipliers)
     currents = hostile(rng, dp.current, 12)
     found, _ = simulated(bank, currents, idle=0.3)
+    agree(bank, codes, states, currents, found)
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("count", [2, 17, 30])
+@pytest.mark.parametrize("model", ["LIFNeuron", "AdExNeuron"])
+def test_memories_with_one_port(model, count, interval):
+    """A word is never read in the clock in which that memory is written; bits for which there is no room are in block RAM."""
+    rng = np.random.default_rng([SEED, count, interval])
+    needed = -(-products(datapath(MODELS[model], 18).trace) // interval)
+    more = {"multipliers": needed, "interval": interval, "own": ("E_L",)}
+    bank, codes, states = made(model, rng, count=count, block=Spram(), **more)
+    currents = hostile(rng, bank.datapath.current, 5)
+    found, clocks = simulated(bank, currents, idle=0)
+    agree(bank, codes, states, currents, found)
+    if count >= bank.in_flight:
+        # after an odd number of neurons one clock is left out, as the first one is even again
+        spare = interval == 1 and count % 2
+        assert clocks[-1] - clocks[0] == (5 * count - 1) * interval + 4 * spare
+
+
+@pytest.mark.parametrize("multipliers", [1, 5])
+def test_a_reset_brings_the_first_states_back(multipliers):
+    rng = np.random.default_rng(SEED)
+    bank, codes, states = made("IzhikevichNeuron", rng, count=6, block=Spram(), multipliers=multipliers)
+    m, domain = Module(), ClockDomain("sync")
+    m.domains.sync, m.submodules.bank = domain, bank
+    currents = hostile(rng, bank.datapath.current, 8)
+
+    async def reset(ctx):
+        ctx.set(bank.i, 1000)
+        ctx.set(bank.i_valid, 1)
+        for _ in range(20):
+            await ctx.tick().until(bank.o_valid)
+        ctx.set(bank.i_valid, 0)
+        await ctx.tick().repeat(int(rng.integers(2 * bank.latency)))
+        ctx.set(domain.rst, 1)
+        await ctx.tick()
+        ctx.set(domain.rst, 0)
+
+    found, _ = simulated(bank, currents, idle=0, before=reset, top=m)
+    # coefficients have the codes that they begin with, too
     agree(bank, codes, states, currents, found)
 
 
@@ -294,6 +346,9 @@ def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count, 
         ({"own": {"d": [1, 2, 2**40]}}, "3 whole numbers"),
         ({"own": {"d": [1, 2, 0.5]}}, "3 whole numbers"),
         ({"initial": np.zeros((2, 2), int)}, r"shape \(3, 2\)"),
+        ({"initial": np.zeros((3, 2), int), "block": Spram()}, "all neurons begin with the states of the neuron"),
+        ({"count": 16385, "block": Spram()}, "take 16384 neurons, not 16385"),
+        ({"count": 32769, "multipliers": 5, "block": Spram()}, "take 32768 neurons, not 32769"),
     ],
 )
 def test_refused(more, sentence):
@@ -305,6 +360,8 @@ def test_refused(more, sentence):
 def test_no_shape_of_a_block_ram(bits, words):
     with pytest.raises(UsageError, match=r"bits is|words is|power of two"):
         Block(bits, words)
+    with pytest.raises(UsageError, match="2 or 4, not 3"):
+        Spram(3)
 
 
 @pytest.mark.parametrize(("groups", "clocks"), [(1, 0), (2, 1), (4, 1), (5, 2), (16, 2), (17, 3), (64, 3), (65, 4)])

@@ -9,11 +9,13 @@ from amaranth.hdl import Module, Signal, signed
 
 from spikefab.boards.absorb import absorb
 from spikefab.boards.netlist import synthesised, to_verilog
-from spikefab.boards.table import ECP5
+from spikefab.boards.product_registers import absorb_products
+from spikefab.boards.table import BOARDS, ECP5
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 from spikefab.sim.bank_verify import verify_bank
 from spikefab.sim.verify import require_exact
@@ -42,6 +44,35 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
     cells = net["modules"]["top"]["cells"].values()
     assert all(c["parameters"]["REG_OUTPUT_CLK"] == "CLK0" for c in cells if c["type"] == "MULT18X18D")
     require_exact(verify_bank(bank, netlist=to_verilog(net, ECP5, "bank"), steps=20_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "multipliers", "count"),
+    [
+        pytest.param("LIFNeuron", 2, 41),
+        pytest.param("IzhikevichNeuron", 1, 7, marks=pytest.mark.slow),
+        pytest.param("IzhikevichNeuron", 5, COUNT, marks=pytest.mark.slow),
+        pytest.param("AdExNeuron", 2, 30, marks=pytest.mark.slow),
+    ],
+)
+def test_states_in_memories_with_one_port(name, multipliers, count):
+    """An iCE40 UltraPlus: its SB_SPRAM256KA, which yosys' model says is undefined after a write, and its SB_MAC16."""
+    board = BOARDS["icebreaker"]
+    bank = Bank(
+        MODELS[name](word=16),
+        count,
+        multipliers=multipliers,
+        timing=Timing(inverts=True),
+        block=Spram(),
+        broadcast=False,
+    )
+    net = synthesised(bank, board.family, absorbed=False, platform=board.platform())
+    assert absorb_products(net) == multipliers
+    cells = [cell["type"] for cell in net["modules"]["top"]["cells"].values()]
+    width = sum(q.width for q in bank.datapath.states.values())
+    assert cells.count("SB_SPRAM256KA") == (4 if bank.interval == 1 else min(4, -(-width // 16)))
+    assert cells.count("SB_MAC16") == multipliers
+    require_exact(verify_bank(bank, netlist=to_verilog(net, board.family, "bank"), steps=20_000))
 
 
 def moved(add, folder):
