@@ -80,7 +80,7 @@ class Crowd:
         free = (board.block_rams - LINK_RAMS) // lanes - 1 - tables
         bits = [sum(q.width for q in dp.states.values()), sum(dp.coefficients[name].width for name in per_neuron)]
         slices = sum(-(-width // block.bits) for width in bits)
-        stored = free // slices * block.words
+        stored = max(0, free // slices) * block.words
         clocks = int(board.family.pipeline_hz * neuron.dt / 1000)
         # on an ECP5, what the link does in between takes the longer by the ratio of the clocks
         between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.family.pipeline_hz / board.clock_hz))

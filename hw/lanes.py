@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Elaboratable, Module
+from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from numpy.typing import ArrayLike
@@ -82,7 +82,11 @@ class Lanes(wiring.Component):
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
         own = {*self.banks[0].own}
-        ready = Cat(bank.i_ready for bank in self.banks).all()
+        # After a write, banks are offered none for a clock: one that was meant before would begin with the next before the others.
+        # A clock later, when they see none, no sweep may slip in.
+        done = Signal(2)
+        m.d.sync += done.eq(Cat(self.cfg_ready, done))
+        ready = Cat(bank.i_ready for bank in self.banks).all() & ~done[1]
         m.d.comb += [self.i_ready.eq(ready), self.cfg_ready.eq(Cat(bank.cfg_ready for bank in self.banks).any())]
         common = [r.address for r in self.banks[0].datapath.registers if r.kind == "coefficient" and r.name not in own]
         for k, bank in enumerate(self.banks):
@@ -90,7 +94,7 @@ class Lanes(wiring.Component):
             meant = (self.cfg_lane == k) | (self.cfg_addr.matches(*common) if common else 0)
             m.d.comb += [
                 bank.i_valid.eq(self.i_valid & ready),
-                bank.cfg_valid.eq(self.cfg_valid & meant),
+                bank.cfg_valid.eq(self.cfg_valid & meant & ~done[0]),
             ]
             for name, member in self.members.items():
                 outer, inner = getattr(self, name), getattr(bank, name)

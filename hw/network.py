@@ -20,7 +20,7 @@ from .lowering.pipelined import Pipeline
 from .lowering.schedule import schedule
 from .synapses import Synapses
 from .trace import Trace
-from .words import Words, levels
+from .words import Block, Words, levels
 
 BLOCK = {"ram_style": "block"}
 
@@ -94,8 +94,13 @@ class Network(wiring.Component):
     @property
     def lookup(self) -> int:
         """Clocks in which a synapse is read from the table, which has several block RAMs one behind the other."""
-        block, entries = self.bank.block, max(2, len(self.synapses))
+        block, entries = self.block, max(2, len(self.synapses))
         return self.bank.plan.timing.read + (0 if block is None else levels(block.groups(entries)))
+
+    @property
+    def block(self) -> Block | None:
+        """The shape of the block RAMs of the table; None: synthesis cuts them."""
+        return self.bank.block if isinstance(self.bank.block, Block) else None
 
     def clocks(self, spikes: Sequence[int]) -> int:
         """Clocks of a step, if the bank has an interval of 1 and external currents are always offered.
@@ -206,7 +211,7 @@ class _Router:
     """
 
     def __init__(self, network: Network, m: Module, arrivals: Any):
-        self.m, self.bank, self.synapses = m, network.bank, network.synapses
+        self.m, self.network, self.bank, self.synapses = m, network, network.bank, network.synapses
         self.read = self.bank.plan.timing.read
         self.ended = Signal()
         at, reads = self._walk()
@@ -244,7 +249,7 @@ class _Router:
             "target": np.pad(synapses.targets, (0, unused)),
             "weight": np.pad(synapses.weights, (0, unused)),
         }
-        words = Words(self.m, "synapses", formats, codes, self.bank.block)
+        words = Words(self.m, "synapses", formats, codes, self.network.block)
         words.reads(at, Const(1), self.read - 1)
         return layout(words.word)
 

@@ -106,11 +106,6 @@ class BuildReport(TypedDict):
     # missing in reports of earlier versions
     pll: NotRequired[bool]
     free_run: NotRequired[float]
-    form: NotRequired[str]
-    lanes: NotRequired[int]
-    occupancy: NotRequired[float]
-    mhz_median: NotRequired[float]
-    mhz_least: NotRequired[float]
     floorplan: str | None
     bitstream: str
 

@@ -22,6 +22,7 @@ from spikefab import interrupts
 from spikefab.errors import DoesNotFitError, FileError, MismatchError, SpikefabError, TimingError, UsageError
 from spikefab.files import require_writable
 
+from .job_events import BuildReport
 from .job_log import say
 from .jobs import INTERRUPTED, OVER
 from .recordings import options_of
@@ -241,7 +242,9 @@ class _Work:
             raise
         self.say("outcome", **about, fits=True, why="")
         there = {"cells": board.cells, "multipliers": board.multipliers, "block_rams": board.block_rams}
-        content = report.as_dict() | {name: [getattr(report, name), n] for name, n in there.items()}
+        # the Studio builds no populations: it tells nothing of their form
+        content = {name: value for name, value in report.as_dict().items() if name in BuildReport.__annotations__}
+        content |= {name: [getattr(report, name), n] for name, n in there.items()}
         drawn = (self.out / "floorplan.svg").is_file()
         self.say(
             "report",

@@ -39,7 +39,6 @@ def flash(args: Namespace, screen: Screen) -> int:
 
 
 def run(args: Namespace, screen: Screen) -> int:
-    from spikefab.boards.population_board import PopulationRun
     from spikefab.boards.session import SIMULATED, connect
 
     if args.out is not None:
@@ -90,35 +89,43 @@ def run(args: Namespace, screen: Screen) -> int:
     _say(screen, neuron, done, bits)
     if files:
         screen.say(f"written: {', '.join(files)}")
-    told: dict[str, Any] = {}
-    if several is not None and isinstance(done, PopulationRun):
-        told = {"neurons": several.crowd.neurons, "lanes": several.crowd.lanes, "shown": args.shown}
-        told["spike_neurons"] = done.neurons.tolist()
-    screen.result(
-        told
-        | {
-            "mode": done.mode,
-            "port": args.port if args.port in SIMULATED else board.port,
-            "simulated": board.simulated,
-            "board": board.identity["board"],
-            "model": type(neuron).__name__,
-            "word": neuron.word,
-            "dt": neuron.dt,
-            "steps": done.steps,
-            "samples": len(done.voltage),
-            "spikes": len(done.spikes),
-            "spike_times": [round(float(t), 6) for t in done.spikes],
-            "mismatches": done.mismatches,
-            "seconds": done.seconds,
-            "repeats": done.repeats,
-            "files": files,
-        }
-    )
+    told = _told(args, board, done) | ({} if several is None else _of_all(args, several, done))
+    screen.result(told | {"files": files})
     if done.mismatches:
         raise MismatchError(
             f"hardware and reference differ in {done.mismatches:,} of {done.steps:,} steps, in {where}."
         )
     return 0
+
+
+def _told(args: Namespace, board: "Board", done: "BoardRun") -> dict[str, Any]:
+    """What `run --json` says of a run."""
+    from spikefab.boards.session import SIMULATED
+
+    neuron = board.neuron
+    return {
+        "mode": done.mode,
+        "port": args.port if args.port in SIMULATED else board.port,
+        "simulated": board.simulated,
+        "board": board.identity["board"],
+        "model": type(neuron).__name__,
+        "word": neuron.word,
+        "dt": neuron.dt,
+        "steps": done.steps,
+        "samples": len(done.voltage),
+        "spikes": len(done.spikes),
+        "spike_times": [round(float(t), 6) for t in done.spikes],
+        "mismatches": done.mismatches,
+        "seconds": done.seconds,
+        "repeats": done.repeats,
+    }
+
+
+def _of_all(args: Namespace, board: "PopulationBoard", done: Any) -> dict[str, Any]:
+    """And what it says besides, of a population."""
+    crowd = board.crowd
+    neurons = {"neurons": crowd.neurons, "lanes": crowd.lanes, "shown": args.shown}
+    return neurons | {"spike_neurons": done.neurons.tolist()}
 
 
 def crowd_of(args: Namespace) -> "Crowd | None":

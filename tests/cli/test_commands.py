@@ -9,6 +9,10 @@ import time
 import numpy as np
 import pytest
 
+from spikefab.boards.population import Crowd
+from spikefab.boards.table import get_board
+from spikefab.hw.models import LIFNeuron
+
 SCORES = {"rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability"}
 SCORES |= {"gamma_over_R", "repeat_rmse", "combined_score", "spikes_data", "spikes_model"}
 SCORES |= {"voltage", "pattern", "timing_weight", "timing_term"}
@@ -233,7 +237,10 @@ def test_verify_plays_the_recorded_current_to_the_fitted_neuron(spikefab, fitted
 def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     from spikefab.boards import build
 
-    def fake(neuron, board, out, *, seed, clock_mhz, baud, progress):
+    asked = []
+
+    def fake(neuron, board, out, *, progress, **more):
+        asked.append(more)
         progress("pack", "start", "icepack")
         progress("pack", "done", "9 bytes")
         return build_report(board, "LIFNeuron", neuron.word, out)
@@ -249,6 +256,35 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
         "neurons", "baud", "steps_per_second", "times_real_time", "possible_neurons", "bitstream", "pll", "free_run",
         "form", "lanes", "occupancy", "mhz_median", "mhz_least",
     }  # fmt: skip
+    assert asked == [{"seed": 1, "seeds": 1, "clock_mhz": None, "baud": None, "crowd": None}] * 2
+    several = ("build", "lif", "--word", 16, "--board", "icebreaker", "--seeds", 3, "--baud", 9600)
+    ran = spikefab(*several, "--neurons", 12, "--lanes", 2, "--multipliers", 1, "--per-neuron", "V_th, E_L")
+    assert "spikefab run lif --board icebreaker --word 16 --baud 9600\n" in ran.out
+    assert asked[-1]["seeds"] == 3 and asked[-1]["crowd"] == Crowd(12, 2, 1, ("V_th", "E_L"))
+    for most in (("--neurons", "max"), ("--form", "pipelined")):
+        assert spikefab(*several, *most).code == 0
+        assert asked[-1]["crowd"] == Crowd.most(LIFNeuron(word=16), get_board("icebreaker"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--form", "shared", "--neurons", 2), "--neurons is for populations: take --form pipelined"),
+        (("--lanes", 2), "--lanes is for populations"),
+        (("--per-neuron", "V_th"), "--per-neuron is for populations"),
+        (("--form", "shared", "--multipliers", 2), "--multipliers is for populations"),
+        (("--form", "pipelined", "--neurons", 1), "a pipeline serves two neurons or more"),
+        (("--neurons", "many"), "many is not a number of 1 or more"),
+        (("--neurons", 9, "--lanes", 2), "9 neurons cannot be in 2 lanes"),
+        (("--neurons", 9, "--per-neuron", "V_T"), "LIFNeuron has no coefficient V_T"),
+        (("--neurons", 99_999), "more than the link can tell apart"),
+        (("--form", "pipelined", "--lanes", 99), "has no room for 198 neurons"),
+        (("--seeds", 0), "0 is not a number of 1 or more"),
+    ],
+)
+def test_populations_that_cannot_be_built(spikefab, options, words, tmp_path):
+    ran = spikefab("build", "lif", "--word", 16, "--board", "icebreaker", "--out", tmp_path, *options)
+    assert (ran.code, words in ran.err) == (2, True), ran.err
 
 
 def test_export(spikefab, fitted, tmp_path):

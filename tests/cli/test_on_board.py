@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,65 @@ def test_run_is_bit_exact_and_writes_what_came(spikefab, tmp_path, port):
     with np.load(out / "run.npz") as kept:
         assert np.array_equal(kept["voltage"], voltage)
         assert np.array_equal(kept["step"], np.arange(2000))
+
+
+def table(path, *lines):
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+SEVERAL = ("run", "lif", "--word", 16, "--port", "sim:reference", "--neurons", 3, "--per-neuron", "V_th,E_L")
+
+
+def test_a_population_is_loaded_and_run(spikefab, tmp_path):
+    file = table(tmp_path / "neurons.csv", "V_th,E_L", "-52, -68", "-50,-70", "", "-55,-65")
+    asked = (*SEVERAL, "--load", file, "--shown", 2, "--step", 0.4, "--seconds", 0.2, "--out", tmp_path / "out")
+    ran = spikefab(*asked, "--json")
+    assert (ran.code, ran.json["mismatches"]) == (0, 0), ran.err
+    assert (ran.json["neurons"], ran.json["lanes"], ran.json["shown"]) == (3, 1, 2)
+    current = np.r_[np.zeros(200), np.full(1800, 0.4)]
+    neurons = [LIFNeuron(word=16, V_th=v, E_L=e) for v, e in ((-52, -68), (-50, -70), (-55, -65))]
+    voltage = [neuron.run(current) for neuron in neurons]
+    expected = sorted((t, n) for n, neuron in enumerate(neurons) for t in neuron.spikes)
+    assert ran.json["spike_neurons"] == [n for _, n in expected] and len({*ran.json["spike_neurons"]}) == 3
+    assert np.allclose(ran.json["spike_times"], [t for t, _ in expected], rtol=0, atol=1e-9)
+    with np.load(tmp_path / "out" / "run.npz") as kept:
+        assert np.array_equal(kept["voltage"], voltage[2])
+    with (tmp_path / "out" / "spikes.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [(float(row["time_ms"]), int(row["neuron"])) for row in csv.DictReader(lines)]
+    assert np.allclose(rows, expected, rtol=0, atol=1e-9)
+    assert "3 LIFNeuron, word 16, in the reference behind the same bytes" in spikefab(*asked).out
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "words"),
+    [
+        (["V_th", "-50", "-51"], 2, "holds 3 neurons: 2 cannot be loaded"),
+        (["V_th,E_L", "-50", "-51", "-52"], 3, "line 2 of .* has 1 numbers under 2 names"),
+        (["V_th", "-50", "high", "-52"], 3, "is no table of numbers"),
+        ([], 3, "is no table of numbers"),
+        (["V_t", "-50", "-51", "-52"], 2, "V_t"),
+        (["R_m", "100", "101", "102"], 2, "neuron 1 has another R_m than neuron 0.*--per-neuron V_th,E_L,R_m"),
+        (["V_th", "-50", "nan", "-52"], 2, "V_th"),
+    ],
+)
+def test_tables_that_are_none(spikefab, tmp_path, lines, code, words):
+    ran = spikefab(*SEVERAL, "--seconds", 0.01, "--load", table(tmp_path / "neurons.csv", *lines))
+    assert ran.code == code and re.search(words, ran.sentence), ran.err
+
+
+def test_options_of_populations_for_one_neuron(spikefab, tmp_path):
+    one = ("run", "lif", "--word", 16, "--port", "sim:reference", "--seconds", 0.01)
+    for options, words in (
+        (("--shown", 1), "--shown is for a population: this board holds one neuron"),
+        (("--load", table(tmp_path / "a.csv", "V_th", "-50")), "--load is for a population"),
+        (("--lanes", 2), "--lanes and --per-neuron go with --neurons"),
+        (("--per-neuron", "V_th"), "--lanes and --per-neuron go with --neurons"),
+        (("--neurons", 3, "--shown", 3), "there is no neuron 3"),
+        (("--neurons", 3, "--load", tmp_path / "none.csv"), "none.csv cannot be read"),
+    ):
+        ran = spikefab(*one, *options)
+        assert (ran.code, words in ran.sentence) == (3 if "read" in words else 2, True), ran.err
 
 
 def test_free_run_says_so_and_tells_spikes_at_every_step(spikefab):

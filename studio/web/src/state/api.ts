@@ -280,11 +280,6 @@ export interface BuildReport {
   possible_neurons?: number;
   pll?: boolean;
   free_run?: number;
-  form?: string;
-  lanes?: number;
-  occupancy?: number;
-  mhz_median?: number;
-  mhz_least?: number;
   floorplan: string | null;
   bitstream: string;
 }
