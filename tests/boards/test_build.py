@@ -147,7 +147,7 @@ def test_the_most_neurons_of_a_board(board, model):
     assert setup.clock_hz <= 1.06 * entry.family.pipeline_hz and setup.ticks <= setup.tick
     bank = setup.part.lanes.banks[0]
     rams = sum(-(-bits // entry.family.block.bits) for bits in [sum(q.width for q in neuron.datapath.states.values())])
-    assert rams * bank.groups < entry.block_rams
+    assert rams * -(-bank.count // entry.family.block.words) < entry.block_rams
 
 
 @pytest.mark.parametrize("board", SOME)

@@ -118,7 +118,7 @@ def test_lockstep_in_amaranth(count, lanes):
     lockstep(pop, count, 1, entries, lambda script: talk_in_amaranth(script, pop))
 
 
-@pytest.mark.parametrize("fast", [0.83, 5.9, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fast", [0.83, *(pytest.param(ratio, marks=pytest.mark.slow) for ratio in (1.0, 5.9))])
 def test_lockstep_with_two_clocks(fast):
     own = {"V_th": np.full(7, NEURON.codes["V_th"])}
     pop = Population(Lanes(NEURON, 7, 1, own=own, multipliers=2))

@@ -58,6 +58,7 @@ def test_netlist_equals_the_reference(model, name):
     assert found["mismatches"] == 0 and found["steps"] >= 10_000 and found["shown"] >= 3 * BANKS[name][1]
 
 
+@pytest.mark.slow
 @icarus
 @pytest.mark.parametrize("broadcast", [True, False])
 @pytest.mark.parametrize("count", [2, 5, 33])
@@ -77,6 +78,7 @@ def test_every_mutation_is_caught(mutate):
     assert planted >= 7
 
 
+@pytest.mark.slow
 @icarus
 def test_defects_of_the_bank_are_caught(monkeypatch):
     more = {"count": 6, "multipliers": 5, "block": Block(9, 4)}
@@ -118,6 +120,7 @@ class Stuck(wiring.Component):
         return m
 
 
+@pytest.mark.slow
 @icarus
 @pytest.mark.parametrize(
     ("port", "value"), [("i_ready", 0), ("cfg_ready", 0), ("o_valid", 1), ("o_valid", 0), ("o_neuron", 2)]
@@ -128,6 +131,7 @@ def test_a_bank_that_hangs_or_never_stops_ends(port, value):
     assert sum(mismatches(verify_bank(bank, netlist=stuck, simulator="icarus", steps=200)).values())
 
 
+@pytest.mark.slow
 @icarus
 def test_undefined_bits_are_seen():
     bank = made(count=4, multipliers=5)
@@ -214,4 +218,4 @@ def test_pauses_of_any_length():
     assert some["pause"].tolist() == [[0, 0, 0], [0, 1, 2], [255, 255, 255]]
     plan = [*bank_stimuli.segments(bank, 100)]
     found, seconds = play(bank, plan, simulator="icarus")
-    assert len(found) == len(plan) and seconds > 0
+    assert len(found) == len(plan) and min(seconds) > 0
