@@ -48,8 +48,13 @@ def connect(
         raise UsageError(f"a port is a text, such as /dev/ttyUSB1 or sim, not {shortened(port)}.")
     if port is not None and port.startswith("sim") and port not in SIMULATED:
         raise UsageError(f"there is no port {port}: simulated boards are {' and '.join(SIMULATED)}.")
+    if crowd is not None and port not in SIMULATED:
+        raise UsageError(
+            "a board says itself how many neurons it holds: ask for a population (--neurons) only of a simulated one, "
+            f"{' or '.join(SIMULATED)}."
+        )
     wanted = [get_board(board)] if board is not None else list(BOARDS.values())
-    setup = Setup(neuron, wanted[0], baud=baud, crowd=crowd if port in SIMULATED else None)
+    setup = Setup(neuron, wanted[0], baud=baud, crowd=crowd)
     with ExitStack() as stack:
         path = port
         if port in SIMULATED:

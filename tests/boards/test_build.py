@@ -101,7 +101,8 @@ def test_builds_a_bitstream_and_its_report(board, tmp_path):
     assert steps == [step for step, state, _ in said if state == "done"]
 
 
-@pytest.mark.parametrize(("board", "word"), [("icebreaker", 16), pytest.param("ulx3s-25f", 18, marks=pytest.mark.slow)])
+@pytest.mark.slow  # place and route, twice
+@pytest.mark.parametrize(("board", "word"), [("icebreaker", 16), ("ulx3s-25f", 18)])
 def test_builds_a_population(board, word, tmp_path):
     """Its memories are block RAM, one multiplier a product is in use in each clock, and a PLL makes the clock it needs."""
     entry = get_board(board)

@@ -98,6 +98,7 @@ def test_options_of_populations_for_one_neuron(spikefab, tmp_path):
         (("--lanes", 2), "--lanes and --per-neuron go with --neurons"),
         (("--per-neuron", "V_th"), "--lanes and --per-neuron go with --neurons"),
         (("--neurons", 3, "--shown", 3), "there is no neuron 3"),
+        (("--neurons", 3, "--port", "/dev/ttyUSB9"), "a board says itself how many neurons it holds"),
         (("--neurons", 3, "--load", tmp_path / "none.csv"), "none.csv cannot be read"),
     ):
         ran = spikefab(*one, *options)

@@ -171,7 +171,9 @@ def test_a_current_for_all_or_for_each(bits, broadcast):
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8, 9, 20, 40])
 @pytest.mark.parametrize("multipliers", [1, 5])
 @pytest.mark.parametrize("timing", TIMINGS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(
+    "block", [BLOCKS[0], *(pytest.param(*b.values, id=b.id, marks=pytest.mark.slow) for b in BLOCKS[1:])]
+)
 def test_any_number_of_neurons(count, multipliers, timing, block):
     """With fewer neurons than the pipeline has room for, a neuron waits for its last step; with more, none ever waits."""
     rng = np.random.default_rng([SEED, count])

@@ -25,13 +25,11 @@ COUNT = 1100  # more than 1,024: block RAMs are 9 bits wide
 FAST = Timing(multiply=3, saturate=2, read=3)
 
 
+@pytest.mark.slow  # synthesis and a simulation of its netlist
 @pytest.mark.parametrize(
     ("name", "multipliers", "registers"),
     # of each multiplier both operands, and two behind it; of each block RAM one
-    [
-        ("LIFNeuron", 1, 4 + 4),
-        pytest.param("IzhikevichNeuron", 5, 20 + 7, marks=pytest.mark.slow),
-    ],
+    [("LIFNeuron", 1, 4 + 4), ("IzhikevichNeuron", 5, 20 + 7)],
 )
 def test_equals_the_reference(name, multipliers, registers, tmp_path):
     dp = datapath(MODELS[name], 18)
@@ -46,14 +44,10 @@ def test_equals_the_reference(name, multipliers, registers, tmp_path):
     require_exact(verify_bank(bank, netlist=to_verilog(net, ECP5, "bank"), steps=20_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "multipliers", "count"),
-    [
-        pytest.param("LIFNeuron", 2, 41),
-        pytest.param("IzhikevichNeuron", 1, 7, marks=pytest.mark.slow),
-        pytest.param("IzhikevichNeuron", 5, COUNT, marks=pytest.mark.slow),
-        pytest.param("AdExNeuron", 2, 30, marks=pytest.mark.slow),
-    ],
+    [("LIFNeuron", 2, 41), ("IzhikevichNeuron", 1, 7), ("IzhikevichNeuron", 5, COUNT), ("AdExNeuron", 2, 30)],
 )
 def test_states_in_memories_with_one_port(name, multipliers, count):
     """An iCE40 UltraPlus: its SB_SPRAM256KA, which yosys' model says is undefined after a write, and its SB_MAC16."""
