@@ -59,7 +59,7 @@ def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any]]:
             continue
         tried.add(multipliers)
         bank = Bank(neuron, neurons, multipliers=multipliers, timing=timing, block=block)
-        netlist = synthesised(bank, board.family)
+        netlist = synthesised(bank, board.family, platform=board.platform())
         taken = used(netlist, board)
         print(f"{model}, {board.name}, {multipliers} multipliers: {taken}", file=sys.stderr, flush=True)
         if fits(taken, board):
