@@ -21,27 +21,20 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import io
 from amaranth.lib.wiring import In
 
-from spikefab.boards.absorb import absorb
-from spikefab.boards.clocks import PLL, Clock, pll
-from spikefab.boards.product_registers import absorb_products
-from spikefab.boards.table import BOARDS, Board
+from spikefab.boards.absorb import into_primitives
+from spikefab.boards.clocks import PLL, Clock, slowest
+from spikefab.boards.table import BOARDS, ECP5, ICE40, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
-from spikefab.errors import UsageError
 from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
-from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
 from spikefab.hw.spram import Spram
-from spikefab.hw.words import Block
 from spikefab.toolchain import tools
 
 from . import running
 
 # family -> registers in multipliers, memories and saturations; how states are stored; the clock that is tried for, MHz
-FAMILIES = {
-    "ECP5": (Timing(multiply=3, saturate=2, read=3), Block(9, 2048), 300),
-    "iCE40": (Timing(inverts=True), Spram(), 80),
-}
+FAMILIES = {"ECP5": (ECP5.timing, ECP5.block, 300), "iCE40": (ICE40.timing, Spram(), 80)}
 SMALL = BOARDS["ulx3s-25f"]
 # Lattice FPGA-DS-02012 (ECP5): the larger device in the same package
 LARGE = replace(
@@ -77,18 +70,6 @@ class Seat(Elaboratable):
         return m
 
 
-def clock_for(board: Board, wanted: float) -> PLL:
-    """The slowest setting of a board's PLL of at least so many Hz."""
-    for percent in range(100, 130):
-        try:
-            setting = pll(board.family.name, board.clock_hz, wanted * percent / 100)
-        except UsageError:
-            continue
-        if setting.hz >= wanted:
-            return setting
-    raise UsageError(f"no PLL of {board.name} makes {wanted / 1e6:g} MHz")
-
-
 def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[float, dict[str, int]]]:
     """The fastest clock, MHz, and what of the device is used, for each seed."""
     *_, aim = FAMILIES[board.family.name]
@@ -103,11 +84,8 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
         f"read_rtlil top.il\n{board.family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
     netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
-    if board.family.name == "ECP5":
-        absorb(netlist)
-    else:
-        absorb_products(netlist)
-        expose_multipliers(netlist)
+    into_primitives(netlist, board.family.name)
+    expose_multipliers(netlist)
     (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
     found = []
     for seed in range(1, seeds + 1):
@@ -156,7 +134,7 @@ def main() -> int:
             design = Lanes(neuron, options.neurons, options.lanes, multipliers=multipliers, timing=timing, block=block)
             bank = design.banks[0]
             needed = bank.count * bank.interval * 1000 / neuron.dt  # Hz, for all to step every dt
-            setting = None if options.free else clock_for(board, needed)
+            setting = None if options.free else slowest(board.family.name, board.clock_hz, needed)
             with tempfile.TemporaryDirectory() as folder:
                 found = routed(Seat(design, setting), board, options.seeds, Path(folder))
             clocks = [mhz for mhz, _ in found]

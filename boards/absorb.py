@@ -9,6 +9,8 @@ clock, and one behind a primitive only if nothing else reads what it holds back.
 from collections.abc import Iterable
 from typing import Any
 
+from .product_registers import absorb_products
+
 Bit = int | str  # a net, or a constant "0", "1" or "x"
 # parameters of a register that is as those inside are: rising clock, reset not inverted, 0 at the start
 USUAL = {"CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"}
@@ -68,6 +70,11 @@ class _Netlist:
         for port, register in registers.items():
             self.cells[name]["connections"][port] = [self.of(register, "Q")]
             del self.cells[register]
+
+
+def into_primitives(netlist: dict[str, Any], family: str) -> int:
+    """Change a netlist that is not yet routed, for a family of FPGAs. Returns how many groups of registers were moved."""
+    return absorb(netlist) if family == "ECP5" else absorb_products(netlist)
 
 
 def absorb(netlist: dict[str, Any]) -> int:

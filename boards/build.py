@@ -16,7 +16,7 @@ from spikefab.hw.neuron import Neuron, require_neuron
 from spikefab.toolchain import tools
 from spikefab.units import number
 
-from .absorb import absorb
+from .absorb import into_primitives
 from .link import BODY, RECORDS
 from .population import Crowd, Population
 from .table import Board, get_board
@@ -85,7 +85,8 @@ class BuildReport:
             ("free-run", f"{self.free_run:.6g} times real time, counted from the clock, not measured on a board"),
             (
                 "lockstep",
-                f"{self.steps_per_second:,} steps a second at {self.baud:,} baud: {self.times_real_time:g} times real time",
+                f"{self.steps_per_second:,} steps a second at {self.baud:,} baud: {self.times_real_time:g} times real time"
+                f"{', while no spikes are told' if self.neurons > 1 else ''}",
             ),
             (
                 "arithmetic",
@@ -191,8 +192,8 @@ class _Flow:
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
         self.netlist = self._written("yosys", "top.json")
-        if self.setup.crowd is not None and self.board.family.name == "ECP5":
-            absorb(self.netlist)
+        if self.setup.crowd is not None:
+            into_primitives(self.netlist, self.board.family.name)
         expose_multipliers(self.netlist)
         (self.folder / "top.json").write_text(json.dumps(self.netlist), encoding="utf-8")
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
@@ -317,8 +318,11 @@ def steps_per_second(setup: Setup) -> int:
 
 def _check_timing(report: BuildReport, log: Path) -> None:
     if report.mhz < report.clock_mhz:
+        other = f"another seed, {'a slower clock' if report.pll else 'a smaller word'}"
+        if report.neurons > 1:
+            other = "fewer neurons, or more seeds"
         raise TimingError(
             f"{report.model} at word {report.word} reaches {report.mhz:.1f} MHz on {report.board}, whose clock is "
-            f"{report.clock_mhz:g} MHz: try another seed, {'a slower clock' if report.pll else 'a smaller word'}. "
+            f"{report.clock_mhz:g} MHz: try {other}. "
             f"The log is {log}."
         )

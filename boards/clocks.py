@@ -53,13 +53,13 @@ def pll(family: str, crystal: int, wanted: float) -> PLL:
     return min(near, key=lambda setting: abs(setting.hz - wanted))
 
 
-def slowest(family: str, crystal: int, least: float) -> float:
-    """The slowest clock, Hz, of at least so many, that a family's PLL makes. Raises UsageError if there is none."""
+def slowest(family: str, crystal: int, least: float) -> PLL:
+    """The slowest setting of a family's PLL that makes at least so many Hz. Raises UsageError if there is none."""
     for percent in range(100, 131):
         with suppress(UsageError):
             setting = pll(family, crystal, least * percent / 100)
             if setting.hz >= least:
-                return setting.hz
+                return setting
     raise UsageError(f"no PLL of this board makes a clock of {least / 1e6:.1f} MHz, which so many neurons need.")
 
 

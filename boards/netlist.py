@@ -15,9 +15,8 @@ from amaranth.hdl import Elaboratable
 from spikefab.files import temporary_prefix
 from spikefab.toolchain import tools
 
-from .absorb import absorb
+from .absorb import into_primitives
 from .cell_models import block_ram, multiplier
-from .product_registers import absorb_products
 from .table import Family
 
 
@@ -35,7 +34,7 @@ def synthesised(design: Elaboratable, family: Family, *, absorbed: bool = True, 
         tools.yosys(script, cwd=folder, log=folder / "synth.log")
         netlist = json.loads((folder / "top.json").read_text(encoding="utf-8"))
     if absorbed:
-        (absorb if family.name == "ECP5" else absorb_products)(netlist)
+        into_primitives(netlist, family.name)
     return netlist
 
 

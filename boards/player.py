@@ -120,6 +120,9 @@ class Player(wiring.Component):
             term.eq(control.noise & Mux(within, noise.bit, sign)),
             total.eq(current[0] ^ term ^ carry),
         ]
+        population = isinstance(neuron, (Population, Crossing))
+        if population:  # after a restart, a sweep that had begun before it ends, and is dropped
+            m.d.comb += [neuron.events.ready.eq(1), neuron.o_ready.eq(1)]
         with m.FSM():
             with m.State("wait"):
                 m.d.comb += neuron.o_ready.eq(1)
@@ -151,7 +154,7 @@ class Player(wiring.Component):
                 with m.If(neuron.i_ready):
                     m.next = "result"
             with m.State("result"):
-                if isinstance(neuron, (Population, Crossing)):
+                if population:
                     self._events(m, neuron, time)
                 with m.If(neuron.o_valid):
                     m.d.comb += self.fired.eq(neuron.o_spike)
@@ -159,7 +162,7 @@ class Player(wiring.Component):
                     with m.If(neuron.o_spike | ~skipped):
                         m.next = "record"
             with m.State("record"):
-                m.d.comb += records.records.valid.eq(1)
+                m.d.comb += [records.records.valid.eq(1), neuron.o_ready.eq(0)]
                 # in lockstep there was room, but for what the events of this step have taken of it
                 with m.If(records.records.ready | control.paced):
                     m.d.sync += self.lost.eq(self.lost | ~records.records.ready)
@@ -174,11 +177,11 @@ class Player(wiring.Component):
     def _events(self, m: Module, population: Population | Crossing, time: Signal) -> None:
         """Record the spikes of a step: in lockstep, those for which there is no room wait; paced, they are lost."""
         events, records = population.events, self.records.records
+        m.d.comb += [population.o_ready.eq(0), events.ready.eq(records.ready | self.control.paced)]
         with m.If(events.valid):
             m.d.comb += [
                 records.payload.eq(Cat(Const(1, 1), time, events.payload)),
                 records.valid.eq(1),
-                events.ready.eq(records.ready | self.control.paced),
                 self.fired.eq(events.ready),
             ]
             with m.If(events.ready & ~records.ready):

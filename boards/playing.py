@@ -239,7 +239,8 @@ class Board:
         flags = self.connection.flags
         if flags & Flag.LOST:
             raise BoardError(
-                "the line is too slow for so many samples in free-run: take more steps between them, --every 4."
+                "the line is too slow for so many samples and spikes in free-run: take more steps between samples, --every 4, or "
+                "run in lockstep."
             )
         if flags & Flag.LATE:
             raise BoardError("a step takes longer than dt on this board: build for a faster clock, or run in lockstep.")

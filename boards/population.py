@@ -39,6 +39,15 @@ class Crowd:
     multipliers: int | None = None
     per_neuron: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for numbers that cannot be."""
+        whole(self.neurons, "neurons", 2)
+        whole(self.lanes, "lanes", 1)
+        if self.multipliers is not None:
+            whole(self.multipliers, "multipliers", 1)
+        names = (self.per_neuron,) if isinstance(self.per_neuron, str) else self.per_neuron
+        object.__setattr__(self, "per_neuron", tuple(dict.fromkeys(names)))
+
     @property
     def each(self) -> int:
         """Neurons of a lane."""
@@ -73,7 +82,7 @@ class Crowd:
 
         Raises UsageError if not even two do.
         """
-        lanes, dp = whole(lanes, "lanes", 1), neuron.datapath
+        dp = neuron.datapath
         lane = cls(2 * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0]
         block = board.family.block
         tables = sum(-(-table.width * table.entries // board.block_ram_bits) for table in tables_read(dp.trace))
@@ -94,7 +103,7 @@ class Crowd:
 
     def lanes_of(self, neuron: Neuron, board: Board) -> Lanes:
         """The lanes, in which all neurons are as `neuron`. Raises UsageError for values that cannot be."""
-        dp, lanes = neuron.datapath, whole(self.lanes, "lanes", 1)
+        dp, lanes = neuron.datapath, self.lanes
         unknown = [name for name in self.per_neuron if name not in dp.coefficients]
         if unknown:
             raise UsageError(f"{type(neuron).__name__} has no coefficient {unknown[0]}: {', '.join(dp.coefficients)}.")

@@ -47,6 +47,8 @@ def population(path: Path, neuron: Neuron) -> list[Neuron]:
         raise FileError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, IndexError):
         raise FileError(f"{path} is no table of numbers, separated by commas, under the names of parameters.") from None
+    if len({*head}) < len(head):
+        raise FileError(f"{path} has two columns of the same name.")
     for k, row in enumerate(rows, 2):
         if len(row) != len(head):
             raise FileError(f"line {k} of {path} has {len(row)} numbers under {len(head)} names.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amaranth.build import Platform
 
 from spikefab.errors import UsageError, shortened
-from spikefab.hw.lowering.schedule import SHORT, Timing
+from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.words import Block
 
 
@@ -46,7 +46,7 @@ ICE40 = Family(
     cell="ICESTORM_LC",
     multiplier="ICESTORM_DSP",
     block_ram="ICESTORM_RAM",
-    timing=SHORT,
+    timing=Timing(inverts=True),
     block=Block(16, 256),
     pipeline_hz=25e6,
 )

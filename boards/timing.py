@@ -35,13 +35,12 @@ def reached_mhz(report: Mapping[str, Any], netlist: Mapping[str, Any], mhz: floa
          one counts as slow by the same ratio
     """
     clocks = list(report["fmax"].values())
+    reached = min(clock["achieved"] for clock in clocks)
     if mhz is not None and len(clocks) > 1:
-        clocks.sort(key=lambda clock: abs(clock["constraint"] - mhz))
-        for other in clocks[1:]:
-            if other["achieved"] < other["constraint"]:
-                clocks.append({"achieved": mhz * other["achieved"] / other["constraint"]})
-        clocks = [clocks[0], *(clock for clock in clocks if "constraint" not in clock)]
-    period = 1000 / min(clock["achieved"] for clock in clocks)
+        meant = min(clocks, key=lambda clock: abs(clock["constraint"] - mhz))
+        least = min(clock["achieved"] / clock["constraint"] for clock in clocks if clock is not meant)
+        reached = meant["achieved"] if least >= 1 else min(meant["achieved"], least * mhz)
+    period = 1000 / reached
     blocks = _blocks(netlist)
     if any(_has_input_registers(b) != _has_output_registers(b) for b in blocks.values()):
         # nextpnr times only one end of a block with registers at one end; at worst, the block is on the slowest path

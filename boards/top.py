@@ -84,8 +84,8 @@ class Setup:
             return board.clock_hz
         if board.family.name == "ECP5":
             seconds -= (population.between + CLOCKS) / board.clock_hz
-            return slowest(board.family.name, board.clock_hz, population.clocks / seconds)
-        return slowest(board.family.name, board.clock_hz, (population.clocks + population.between) / seconds)
+            return slowest(board.family.name, board.clock_hz, population.clocks / seconds).hz
+        return slowest(board.family.name, board.clock_hz, (population.clocks + population.between) / seconds).hz
 
     @property
     def ticks(self) -> int:

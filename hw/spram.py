@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from spikefab.errors import UsageError
 
 from .fixed import Q
-from .words import Block, Words, levels
+from .words import Block, Fields, Words, levels
 
 BITS, WORDS = 16, 1 << 14  # of an SB_SPRAM256KA
 # the shapes of a block RAM, SB_RAM40_4K
@@ -80,7 +80,7 @@ class SinglePort(wiring.Component):
         return m
 
 
-class SpramWords:
+class SpramWords(Fields):
     """A memory with a word for each neuron, as `Words` is one.
 
     If a step begins in each clock, the even neurons are in one half of the memories and the odd ones in the other. Neuron n begins
@@ -90,9 +90,8 @@ class SpramWords:
     """
 
     def __init__(self, m: Module, name: str, formats: Mapping[str, Q], spram: Spram, count: int, interval: int):
-        self.m, self.name = m, name
-        width = sum(q.width for q in formats.values())
-        self.low = spram.bits(width, interval)
+        super().__init__(m, name, formats)
+        self.low = spram.bits(self.width, interval)
         self.halves: list[list[SinglePort]] = []
         for half in range(spram.halves(interval)):
             memories = [SinglePort(min(BITS, self.low - at)) for at in range(0, self.low, BITS)]
@@ -100,21 +99,11 @@ class SpramWords:
                 m.submodules[f"{name}_{half}_{k}"] = memory
             self.halves.append(memories)
         self.rest = None
-        if self.low < width:
-            shape, formats_left = spram.shape(width - self.low, count), {"rest": Q(width - self.low, 0)}
+        if self.low < self.width:
+            left = self.width - self.low
+            shape, formats_left = spram.shape(left, count), {"rest": Q(left, 0)}
             self.rest = Words(m, f"{name}_rest", formats_left, {"rest": np.zeros(count, dtype=int)}, shape)
-        self.word = Signal(width, name=f"{name}_word")
         self.writing = [Signal(name=f"{name}_writing_{half}") for half in range(len(self.halves))]
-        self.fields, at = {}, 0
-        for field, q in formats.items():
-            self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
-            m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
-            at += q.width
-
-    def _held(self, value: Any, name: str) -> Any:
-        held = Signal(len(value), name=f"{self.name}_{name}", reset_less=True)
-        self.m.d.sync += held.eq(value)
-        return held
 
     def _half(self, address: Any) -> tuple[Any, Any]:
         """Which half a neuron is in, and its address there."""

@@ -44,8 +44,27 @@ def levels(groups: int) -> int:
     return 0 if groups == 1 else 1 + levels(-(-groups // CHOICES))
 
 
-class Words:
-    """A memory with a word for each neuron, to read and to write. `fields` are the parts of the word that was read, by name.
+class Fields:
+    """What memories of words have in common: the `word` that was read, and its parts, the `fields`, by name."""
+
+    def __init__(self, m: Module, name: str, formats: Mapping[str, Q]):
+        self.m, self.name, self.width = m, name, sum(q.width for q in formats.values())
+        self.word = Signal(self.width, name=f"{name}_word")
+        self.fields, at = {}, 0
+        for field, q in formats.items():
+            self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
+            m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
+            at += q.width
+
+    def _held(self, value: Any, name: str) -> Any:
+        """A value a clock later."""
+        held = Signal(len(value), name=f"{self.name}_{name}", reset_less=True)
+        self.m.d.sync += held.eq(value)
+        return held
+
+
+class Words(Fields):
+    """A memory with a word for each neuron, to read and to write.
 
     Words are cut into slices of `block.bits`, and their number into groups of `block.words`. Where there are several groups, a
     word is written a clock later, and chosen in `levels` more clocks after it was read, so that no path leads across all of them.
@@ -54,7 +73,7 @@ class Words:
     def __init__(
         self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray], block: Block | None
     ):
-        self.m, self.name, self.width = m, name, sum(q.width for q in formats.values())
+        super().__init__(m, name, formats)
         rows, at = np.zeros(len(next(iter(codes.values()))), dtype=object), 0
         for field, q in formats.items():
             rows += np.array([(int(code) & ((1 << q.width) - 1)) << at for code in codes[field]], dtype=object)
@@ -70,17 +89,6 @@ class Words:
                 m.submodules[f"{name}_{first}_{low}"] = memory
                 ports.append((memory.read_port(), memory.write_port()))
             self.groups.append(ports)
-        self.word = Signal(at, name=f"{name}_word")
-        self.fields, at = {}, 0
-        for field, q in formats.items():
-            self.fields[field] = Signal(signed(q.width), name=f"{name}_{field}")
-            m.d.comb += self.fields[field].eq(self.word[at : at + q.width])
-            at += q.width
-
-    def _held(self, value: Any, name: str) -> Any:
-        held = Signal(len(value), name=f"{self.name}_{name}", reset_less=True)
-        self.m.d.sync += held.eq(value)
-        return held
 
     def reads(self, address: Any, enable: Any, registers: int) -> None:
         """Read the word at an address, if enabled, which is shown 1 + `registers` + `levels` clocks later."""

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 from amaranth import Module, Signal, signed
+from amaranth.back import rtlil
 from amaranth.lib import wiring
+from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from spikefab.boards.build import BuildReport, build
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS, get_board
-from spikefab.boards.timing import MAC16_NS
+from spikefab.boards.timing import MAC16_NS, reached_mhz
 from spikefab.boards.top import Setup
 from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
 from spikefab.hw.datapath import datapath
@@ -125,7 +127,6 @@ def test_a_population_too_large_or_too_slow_is_a_sentence(tmp_path):
     for crowd, words in (
         (Crowd(2, 3), "2 neurons cannot be in 3 lanes"),
         (Crowd(20, per_neuron=("V_thr",)), "LIFNeuron has no coefficient V_thr"),
-        (Crowd(1), "1 neurons cannot be|count is a whole number of 2 or more"),
         (Crowd(70_000), "more than the link can tell apart"),
         (Crowd(30_000), "no PLL of this board makes a clock of 300"),
     ):
@@ -149,6 +150,51 @@ def test_the_most_neurons_of_a_board(board, model):
     bank = setup.part.lanes.banks[0]
     rams = sum(-(-bits // entry.family.block.bits) for bits in [sum(q.width for q in neuron.datapath.states.values())])
     assert rams * -(-bank.count // entry.family.block.words) < entry.block_rams
+
+
+@pytest.mark.parametrize(
+    ("link", "neurons", "reached"),
+    [
+        ((25, 70), (150, 160), 160),
+        ((25, 70), (150, 140), 140),
+        ((25, 20), (150, 160), 120),
+        ((25, 24), (150, 100), 100),
+    ],
+)
+def test_the_clock_of_the_neurons_counts_and_the_link_must_keep_its_own(link, neurons, reached):
+    fmax = {name: {"constraint": a, "achieved": b} for name, (a, b) in (("link", link), ("neurons", neurons))}
+    netlist = {"modules": {"top": {"cells": {}}}}
+    assert reached_mhz({"fmax": fmax}, netlist, 150) == pytest.approx(reached)
+    assert reached_mhz({"fmax": {"link": fmax["link"]}}, netlist, 12) == pytest.approx(link[1])
+
+
+def test_a_memory_with_two_clocks_is_left_as_it_is():
+    """Of one that is written and read by the same clock, what is read where it is written is never used; yosys refuses others."""
+    m = Module()
+    for name, clock in (("one", "sync"), ("two", "other")):
+        m.submodules[name] = fifo = AsyncFIFO(width=3, depth=4, r_domain="sync", w_domain=clock)
+        m.d.comb += [fifo.w_en.eq(1), fifo.r_en.eq(1)]
+    before = rtlil.convert(m, ports=[])
+    after = tools.without_collisions(before)
+    assert [
+        line for line in after.splitlines() if "COLLISION_X_MASK 1'1" in line and "COLLISION_X_MASK 1'1" not in before
+    ]
+    assert after.count("COLLISION_X_MASK 1'1") == 1 and before.count("COLLISION_X_MASK 1'0") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((1,), "neurons is a whole number of 2 or more, not 1"),
+        ((2.5,), "neurons is a whole number"),
+        ((4, 0), "lanes is a whole number of 1 or more"),
+        ((4, 1, 0), "multipliers is a whole number of 1 or more"),
+    ],
+)
+def test_no_crowd(given, words):
+    with pytest.raises(UsageError, match=words):
+        Crowd(*given)
+    assert Crowd(4, per_neuron="V_th").per_neuron == Crowd(4, per_neuron=("V_th", "V_th")).per_neuron == ("V_th",)
 
 
 @pytest.mark.parametrize("board", SOME)

@@ -191,3 +191,33 @@ def test_a_write_while_one_is_done_is_refused():
     assert told(pop, talk(script, crowd=crowd, tick=1000).records) == expected.records([0, 0])
     assert [answer.flags for answer in answers] == [0, Flag.REFUSED]
     assert len({answer.expected for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("pause", [0, 700, 3000])
+def test_a_restart_drops_the_sweep_that_goes_on(pause):
+    """In lockstep, a sweep waits for the line that tells its spikes: a restart comes in the midst of it, or begins the next."""
+    crowd = Crowd(150, 1, 1, per_neuron=("V_th",))
+    pop = program(crowd=crowd, tick=1000)[1].part
+    low = DP.coefficients["V_th"].lo
+    expected = Expected(pop, crowd.neurons, {"V_th"})
+
+    async def script(h):
+        await write(h, pop, "V_th", low)
+        await h.play((STRONG, 5))
+        await h.write(Op.CONTROL, Control.RUN | link.decimated(256))
+        await h.pause(pause)
+        await h.write(Op.CONTROL, Control.RESTART)
+        h.frames.clear()
+        await h.play((STRONG, 2), (0, 2))
+        await write(h, pop, "V", -700)
+        await write(h, pop, "hold", 0)
+        await h.quiet(3000)
+        assert not h.records, "what the sweep told after the restart"
+        await h.write(Op.CONTROL, Control.RUN)
+        await h.quiet(3000)
+        assert (await h.write(Op.CONTROL, 0)).flags == 0
+
+    for name, code in (("V_th", low), ("V", -700), ("hold", 0)):
+        expected.write(name, code)
+    records = told(pop, talk(script, crowd=crowd, tick=1000).records)
+    assert records == expected.records([STRONG] * 2 + [0] * 2)

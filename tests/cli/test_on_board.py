@@ -80,6 +80,7 @@ def test_a_population_is_loaded_and_run(spikefab, tmp_path):
         (["V_th,E_L", "-50", "-51", "-52"], 3, "line 2 of .* has 1 numbers under 2 names"),
         (["V_th", "-50", "high", "-52"], 3, "is no table of numbers"),
         ([], 3, "is no table of numbers"),
+        (["V_th,V_th", "-50,-51", "-50,-51", "-50,-51"], 3, "two columns of the same name"),
         (["V_t", "-50", "-51", "-52"], 2, "V_t"),
         (["R_m", "100", "101", "102"], 2, "neuron 1 has another R_m than neuron 0.*--per-neuron V_th,E_L,R_m"),
         (["V_th", "-50", "nan", "-52"], 2, "V_th"),

@@ -8,10 +8,8 @@ from amaranth.sim import Simulator
 from spikefab.errors import UsageError
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import datapath
-from spikefab.hw.lowering.lifetimes import fixed, shortened
 from spikefab.hw.lowering.pipelined import interval_for, products
-from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
-from spikefab.hw.lowering.shared import shape_of
+from spikefab.hw.lowering.schedule import SHORT, Timing
 from spikefab.hw.models import MODELS
 from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block, levels
@@ -374,29 +372,3 @@ def test_the_word_of_a_group_is_chosen_among_four_at_a_time(groups, clocks):
 def test_a_model_is_no_neuron():
     with pytest.raises(UsageError, match="make a neuron of it"):
         Bank(MODELS["LIFNeuron"], 3)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_values_live_for_fewer_clocks(model):
-    """The same order and length, and for most models fewer bits that are handed on."""
-    trace = datapath(MODELS[model], 18).trace
-    early = schedule(trace, products(trace), 1)
-    late, still = shortened(trace, early), fixed(trace)
-    assert late.length == early.length
-    for i in set(trace.live()) - still:
-        assert all(late.start[i] >= late.ready[a] for a in trace.nodes[i].args if a not in still)
-        assert late.ready[i] - late.start[i] == early.ready[i] - early.start[i]
-
-    def handed(plan):
-        users, out = trace.users(), set(trace.outputs.values())
-        last = {i: max([*(plan.start[u] for u in users[i]), plan.length if i in out else 0]) for i in trace.live()}
-        wires = {i for i in trace.live() if wired(trace, i)}
-        return sum(
-            shape_of(trace.intervals[i]).width * max(0, last[i] - plan.ready[i])
-            for i in trace.live()
-            if i not in still | wires
-        )
-
-    assert handed(late) <= handed(early)
-    if model in ("AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron"):
-        assert handed(late) < 0.95 * handed(early)

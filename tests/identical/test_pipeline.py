@@ -8,10 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spikefab.hw import ops
+from spikefab.hw.datapath import datapath
 from spikefab.hw.fixed import Q
-from spikefab.hw.lowering.lifetimes import shortened
+from spikefab.hw.lowering.lifetimes import fixed, shortened
 from spikefab.hw.lowering.pipelined import Pipeline, interval_for, products
-from spikefab.hw.lowering.schedule import SHORT, Timing, schedule
+from spikefab.hw.lowering.schedule import SHORT, Timing, schedule, wired
+from spikefab.hw.lowering.shared import shape_of
+from spikefab.hw.models import MODELS
 from spikefab.hw.trace import Trace
 
 from .test_operations import FUZZ, OPERATIONS, WORD, a_table, apply, exact, formats, inputs, is_product, traced
@@ -115,3 +118,29 @@ def test_a_table_may_be_read_later_than_its_index_is_ready(later, timing):
     rows = [{"a": int(a), "b": int(b)} for a, b in zip(rng.integers(0, 32, 20), rng.integers(-99, 99, 20), strict=True)]
     for row, found in zip(rows, simulated(trace, rows, plan, frozenset()), strict=True):
         assert found == {"out": 1000 + row["a"] + row["b"] + 9}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_values_live_for_fewer_clocks(model):
+    """The same order and length, and for most models fewer bits that are handed on."""
+    trace = datapath(MODELS[model], 18).trace
+    early = schedule(trace, products(trace), 1)
+    late, still = shortened(trace, early), fixed(trace)
+    assert late.length == early.length
+    for i in set(trace.live()) - still:
+        assert all(late.start[i] >= late.ready[a] for a in trace.nodes[i].args if a not in still)
+        assert late.ready[i] - late.start[i] == early.ready[i] - early.start[i]
+
+    def handed(plan):
+        users, out = trace.users(), set(trace.outputs.values())
+        last = {i: max([*(plan.start[u] for u in users[i]), plan.length if i in out else 0]) for i in trace.live()}
+        wires = {i for i in trace.live() if wired(trace, i)}
+        return sum(
+            shape_of(trace.intervals[i]).width * max(0, last[i] - plan.ready[i])
+            for i in trace.live()
+            if i not in still | wires
+        )
+
+    assert handed(late) <= handed(early)
+    if model in ("AdExNeuron", "IzhikevichNeuron", "HodgkinHuxleyNeuron"):
+        assert handed(late) < 0.95 * handed(early)
