@@ -68,8 +68,12 @@ async def write(h, pop, name, code, neuron=None):
     """Write a register of a neuron, or of all; the board refuses for as long as it is busy with the last one."""
     number = crowd_of(pop).everyone if neuron is None else crowd_of(pop).number(neuron)
     for what, value in ((SELECT, number), (ADDRESS[name], code)):
-        while (await h.write(what, int(value))).flags & Flag.REFUSED:
+        for _ in range(400):
+            if not (await h.write(what, int(value))).flags & Flag.REFUSED:
+                break
             await h.pause(100)
+        else:
+            raise AssertionError("a write is refused for ever")
 
 
 async def load(h, pop, writes):

@@ -60,10 +60,15 @@ def test_equals_the_reference(count, lanes, broadcast):
                 given = {"lane": neuron // each, "neuron": neuron % each, "addr": register.address, "data": value}
                 for port, number in {**given, "valid": 1}.items():
                     ctx.set(getattr(design, f"cfg_{port}"), number)
+                await watch(ctx)
+                ctx.set(design.i_valid, broadcast)  # offered all the time: no sweep begins until all is written
                 while not ctx.get(design.cfg_ready):
+                    assert not (broadcast and ctx.get(design.i_ready))
                     await watch(ctx)
+                assert not (broadcast and ctx.get(design.i_ready))
                 await watch(ctx)
                 ctx.set(design.cfg_valid, 0)
+            ctx.set(design.i_valid, 0)
             for place in range(1 if broadcast else each):
                 while rng.random() < 0.3:
                     await watch(ctx)
