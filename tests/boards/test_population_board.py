@@ -86,10 +86,13 @@ def expected(neurons, current):
 @pytest.mark.parametrize("free", [False, True], ids=["lockstep", "free-run"])
 @pytest.mark.parametrize("every", DECIMATIONS)
 def test_each_neuron_does_what_it_does_alone(free, every):
-    neurons, current = different(CROWD.neurons), waves(1200)
+    neurons, current, seen = different(CROWD.neurons), waves(1200), []
     with over(Wire()) as board:
         board.load(neurons)
-        done = board.run(current, free=free, every=every, shown=5)
+        watch = lambda steps, v, fired: seen.extend(steps[fired])  # noqa: E731
+        done = board.run(current, free=free, every=every, shown=5, watch=watch)
+    due = [step for step, n in expected(neurons, current) if n == 5 and step % every == 0]
+    assert [step for step in seen if step < 1200] == due and (due or every > 16)
     assert (done.mismatches, done.steps, done.repeats) == (0, 1200, 0)
     assert np.array_equal(np.column_stack([np.round(done.spikes / 0.1), done.neurons]), expected(neurons, current))
     assert len({*done.neurons.tolist()}) == CROWD.neurons
