@@ -25,7 +25,7 @@ def test_nothing_is_lost_or_too_early(ratio, slow):
     crowd = Crowd(COUNT, 2)
     crossing = Crossing(Population(Lanes(NEURON, COUNT, 2, own={"V_th": np.full(COUNT, NEURON.codes["V_th"])})))
     codes, states = np.tile([*NEURON.codes.values()], (COUNT, 1)), np.tile([*NEURON.initial.values()], (COUNT, 1))
-    found, expected = [], []
+    found, expected, shown = [], [], 0
 
     async def pause(ctx):
         if slow:
@@ -40,19 +40,24 @@ def test_nothing_is_lost_or_too_early(ratio, slow):
         ctx.set(crossing.cfg_data, 0)
         await pause(ctx)
 
+    async def writes(ctx, everyone):
+        """Thresholds at the lower end of their range, for some or all: they spike. Another neuron is shown."""
+        nonlocal shown
+        for neuron in rng.permutation(COUNT)[: COUNT if everyone else 2]:
+            code = DP.coefficients["V_th"].lo if everyone or rng.random() < 0.5 else NEURON.codes["V_th"]
+            codes[neuron, [*DP.coefficients].index("V_th")] = code
+            await write(ctx, SELECT, crowd.number(int(neuron)))
+            await write(ctx, ADDRESS["V_th"], int(code))
+        await write(ctx, ADDRESS["n_ref"], 0)
+        codes[:, [*DP.coefficients].index("n_ref")] = 0
+        shown = int(rng.integers(COUNT))
+        await write(ctx, SELECT, crowd.number(shown))
+
     async def bench(ctx):
         nonlocal states
         for step in range(STEPS):
-            # thresholds at the lower end of their range, for some: they spike; now and then all at once
-            for neuron in rng.permutation(COUNT)[: COUNT if step % 3 == 0 else 2]:
-                code = DP.coefficients["V_th"].lo if step % 3 == 0 or rng.random() < 0.5 else NEURON.codes["V_th"]
-                codes[neuron, [*DP.coefficients].index("V_th")] = code
-                await write(ctx, SELECT, crowd.number(int(neuron)))
-                await write(ctx, ADDRESS["V_th"], int(code))
-            await write(ctx, ADDRESS["n_ref"], 0)
-            codes[:, [*DP.coefficients].index("n_ref")] = 0
-            shown = int(rng.integers(COUNT))
-            await write(ctx, SELECT, crowd.number(shown))
+            if step % 2 == 0:  # else the next step is asked for in the clock after the last one's result was taken
+                await writes(ctx, everyone=step % 3 == 0)
             current = int(rng.integers(DP.current.lo, DP.current.hi + 1))
             states, v, spikes = reference.step(DP, states, codes, np.full(COUNT, current))
             expected.append((int(v[shown]), sorted(crowd.number(int(n)) for n in np.flatnonzero(spikes))))
