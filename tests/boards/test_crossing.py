@@ -41,10 +41,10 @@ def test_nothing_is_lost_or_too_early(ratio, slow):
         await pause(ctx)
 
     async def writes(ctx, everyone):
-        """Thresholds at the lower end of their range, for some or all: they spike. Another neuron is shown."""
+        """Thresholds at the lower end of their range, for all, or as usual for two. Another neuron is shown."""
         nonlocal shown
         for neuron in rng.permutation(COUNT)[: COUNT if everyone else 2]:
-            code = DP.coefficients["V_th"].lo if everyone or rng.random() < 0.5 else NEURON.codes["V_th"]
+            code = DP.coefficients["V_th"].lo if everyone else NEURON.codes["V_th"]
             codes[neuron, [*DP.coefficients].index("V_th")] = code
             await write(ctx, SELECT, crowd.number(int(neuron)))
             await write(ctx, ADDRESS["V_th"], int(code))
