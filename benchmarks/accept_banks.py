@@ -1,20 +1,24 @@
-"""Netlists of banks == reference: every model, both families, 50,000 steps of a neuron each, in Verilator. Rows as JSON to a file.
+"""Banks placed and routed, netlists == reference: every model, both families, 50,000 steps of a neuron each, in Verilator.
 
     python -m benchmarks.accept_banks benchmarks/results/banks.json [--steps 50000] [--models LIF,AdEx] [--boards icebreaker]
 
-ECP5 at word 18, UP5K at word 16; each with the smallest interval whose netlist has no more multipliers, block RAMs, look-up
-tables and registers than the device. Nothing is placed. Takes an hour or two; rows that the file has, of the same steps and
-version, are not run again. Ends with status 8 if anything differs.
+ECP5 at word 18, UP5K at word 16; each with the smallest interval with which it is placed and routed. `mhz` is the clock that
+timing allows with one seed, between registers that shift inputs in and outputs out (`benchmarks.hardware`); `met` says whether it
+is as fast as the board's crystal. Takes two or three hours; rows that the file has, of the same steps and version, are not run
+again. Ends with status 8 if anything differs.
 """
 
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import spikefab
 from spikefab.boards.netlist import cells, synthesised, to_verilog
 from spikefab.boards.table import BOARDS, Board
-from spikefab.errors import SpikefabError
+from spikefab.errors import DoesNotFitError, SpikefabError, ToolError
 from spikefab.hw.bank import Bank
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.models import MODELS
@@ -23,7 +27,7 @@ from spikefab.sim.verify import require_exact
 from spikefab.toolchain.tools import find_tool
 
 from . import running
-from .hardware import FAMILIES
+from .hardware import FAMILIES, Seat, routed
 
 # board -> word, neurons: as many as one word of a block RAM has states for
 BANKS = {"ulx3s-25f": (18, 512), "icebreaker": (16, 256)}
@@ -47,8 +51,8 @@ def fits(taken: dict[str, int], board: Board) -> bool:
     return all(n <= room.get(name, board.cells) for name, n in taken.items())
 
 
-def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any]]:
-    """The bank with the smallest interval that fits, and its netlist. Raises SpikefabError if there is none."""
+def fitting(model: str, board: Board) -> Iterator[tuple[Bank, dict[str, Any]]]:
+    """The banks that fit, by what their netlists take, and their netlists: the one with the smallest interval is the first."""
     (word, neurons), (timing, block, _) = BANKS[board.name], FAMILIES[board.family.name]
     neuron = MODELS[model](word=word)
     count = products(neuron.datapath.trace)
@@ -63,20 +67,33 @@ def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any]]:
         taken = used(netlist, board)
         print(f"{model}, {board.name}, {multipliers} multipliers: {taken}", file=sys.stderr, flush=True)
         if fits(taken, board):
-            return bank, netlist
-    raise SpikefabError(f"no bank of {neurons} {model} fits the {board.name}.")
+            yield bank, netlist
+
+
+def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any], float]:
+    """The bank with the smallest interval that is placed and routed, its netlist, and the clock that timing allows, MHz."""
+    for bank, netlist in fitting(model, board):
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                [(mhz, _)] = routed(Seat(bank, None), board, 1, Path(folder))
+        except ToolError as error:
+            print(error, file=sys.stderr, flush=True)
+        else:
+            return bank, netlist, mhz
+    raise DoesNotFitError(f"no bank of {BANKS[board.name][1]} {model} fits the {board.name}.")
 
 
 def row(model: str, board: Board, steps: int) -> dict[str, Any]:
     start = time.perf_counter()
-    bank, netlist = smallest(model, board)
+    bank, netlist, mhz = smallest(model, board)
     checks = verify_bank(bank, netlist=to_verilog(netlist, board.family, "bank"), steps=steps)
     require_exact(checks)
     total = {key: sum(check[key] for check in checks) for key in ("steps", "spikes", "shown", "mismatches")}
     head = {"model": model, "board": board.name, "word": bank.datapath.word, "asked": steps}
     head |= {"version": spikefab.__version__, "neurons": bank.count, "interval": bank.interval}
+    clock = {"mhz": round(mhz, 1), "clock_mhz": board.clock_mhz, "met": mhz >= board.clock_mhz}
     seconds = round(time.perf_counter() - start, 1)
-    return head | used(netlist, board) | total | {"seconds": seconds, "checks": checks}
+    return head | used(netlist, board) | clock | total | {"seconds": seconds, "checks": checks}
 
 
 def main() -> int:
@@ -99,7 +116,7 @@ def main() -> int:
                 print(error, file=sys.stderr)
                 status = error.exit_code
                 continue
-            print("{model} {board}: interval {interval}, {steps} steps, {spikes} spikes, {mismatches} mismatches, "
+            print("{model} {board}: interval {interval}, {mhz} MHz, {steps} steps, {spikes} spikes, {mismatches} mismatches, "
                   "{seconds} s".format(**new), flush=True)  # fmt: skip
     return status
 

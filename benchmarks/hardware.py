@@ -25,6 +25,7 @@ from spikefab.boards.absorb import into_primitives
 from spikefab.boards.clocks import PLL, Clock, slowest
 from spikefab.boards.table import BOARDS, ECP5, ICE40, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
+from spikefab.hw.bank import Bank
 from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.models import MODELS
@@ -47,7 +48,7 @@ PLACES = {**BOARDS, LARGE.name: LARGE}
 class Seat(Elaboratable):
     """Banks between shift registers, on the pins of a board's serial line and with the clock of its PLL, if there is one."""
 
-    def __init__(self, design: Lanes, setting: PLL | None):
+    def __init__(self, design: Bank | Lanes, setting: PLL | None):
         self.design, self.setting = design, setting
 
     def elaborate(self, platform: Any) -> Module:
