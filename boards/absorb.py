@@ -3,7 +3,8 @@
 A MULT18X18D has registers before its operands, within, and behind its product; a DP16KD has one behind what it reads. A design
 that has such registers anyway becomes faster, and smaller, if they are the ones inside. What the netlist computes in each clock
 stays the same: a register is only moved if it takes a new value in each clock, has no reset, begins with 0, and has the same
-clock, and one behind a primitive only if nothing else reads what it holds back.
+clock, and one behind a primitive only if nothing else reads what it holds back. One before a factor may be reset to 0 in some
+clocks, as yosys makes it where one of the values in turn is a constant: then a look-up table before the multiplier does this.
 """
 
 from collections.abc import Iterable
@@ -23,10 +24,12 @@ class _Netlist:
         module = netlist["modules"]["top"]
         self.cells: dict[str, Any] = module["cells"]
         self.registers: dict[Bit, str] = {}  # output -> name of the register
+        self.last = max(bit for port in module["ports"].values() for bit in (0, *port["bits"]) if isinstance(bit, int))
         # net -> (cell, port) that read it; an output of the module is ("", its name)
         self.readers: dict[Bit, list[tuple[str, str]]] = {}
         for name, cell in self.cells.items():
             for port, bits in cell["connections"].items():
+                self.last = max([self.last, *(bit for bit in bits if isinstance(bit, int))])
                 if cell["port_directions"][port] == "input":
                     for bit in bits:
                         self.readers.setdefault(bit, []).append((name, port))
@@ -41,12 +44,30 @@ class _Netlist:
         """The net at a port of one bit."""
         return self.cells[name]["connections"].get(port, [default])[0]
 
-    def plain(self, register: str, clock: Bit) -> bool:
-        """Whether a register could be one inside a primitive with this clock."""
+    def plain(self, register: str, clock: Bit, resets: bool = False) -> bool:
+        """Whether a register could be one inside a primitive with this clock. `resets`: but for a synchronous reset."""
         given = self.cells[register]["parameters"]
         usual = all(given.get(name, value) == value for name, value in USUAL.items())
         always = given.get("CEMUX") == "1" or self.of(register, "CE", "1") == "1"
-        return usual and always and self.of(register, "CLK") == clock and self.of(register, "LSR") == "0"
+        free = self.of(register, "LSR") == "0" or (resets and given.get("SRMODE") == "LSR_OVER_CE")
+        return usual and always and free and self.of(register, "CLK") == clock
+
+    def before(self, register: str) -> Bit:
+        """The net with what a register takes: what is at its input, or 0 when it is reset."""
+        value, reset = self.of(register, "DI"), self.of(register, "LSR")
+        if reset == "0":
+            return value
+        self.last += 1
+        nets = {"A": [value], "B": [reset], "C": ["0"], "D": ["0"], "Z": [self.last]}
+        self.cells[f"{register}_reset_{self.last}"] = {
+            "hide_name": 0,
+            "type": "LUT4",
+            "parameters": {"INIT": "0010001000100010"},  # A and not B
+            "attributes": {},
+            "port_directions": {port: "output" if port == "Z" else "input" for port in nets},
+            "connections": nets,
+        }
+        return self.last
 
     def behind(self, name: str, ports: Iterable[str], clock: Bit | None) -> dict[str, str] | None:
         """port -> register behind it, if there is a plain one behind each that is read, and nothing else reads it."""
@@ -124,11 +145,16 @@ def _factor(netlist: dict[str, Any], name: str, side: str) -> int:
     if clock == "0" and registers:
         clock = nets.of(registers[0], "CLK")
     constant = any(nets.of(name, port) == "1" for port in ports)  # a register would begin with 0
-    if constant or not registers or len(registers) < len(found) or not all(nets.plain(r, clock) for r in registers):
+    if (
+        constant
+        or not registers
+        or len(registers) < len(found)
+        or not all(nets.plain(r, clock, True) for r in registers)
+    ):
         return 0
     for port, register in found.items():
         assert register is not None
-        cell["connections"][port] = [nets.of(register, "DI")]
+        cell["connections"][port] = [nets.before(register)]
     _clocked(cell, f"INPUT{side}", clock)
     return 1
 

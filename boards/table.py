@@ -63,7 +63,7 @@ ECP5 = Family(
     cell="TRELLIS_COMB",
     multiplier="MULT18X18D",
     block_ram="DP16KD",
-    timing=Timing(multiply=3, saturate=2, read=3),
+    timing=Timing(multiply=4, saturate=2, read=3),
     block=Block(9, 2048),
     pipeline_hz=150e6,
 )

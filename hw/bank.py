@@ -185,7 +185,7 @@ class Bank(wiring.Component):
     @property
     def late(self) -> int:
         """Clocks from the one in which a state is shown to the one in which it is written: see `Words` and `SpramWords`."""
-        return int(isinstance(self.block, Spram) or self._groups > 1)
+        return int(self.block is not None)
 
     def elaborate(self, platform: Any) -> Elaboratable:
         return _Elaborated(self).m

@@ -183,6 +183,8 @@ class Value:
         n_lo, n_hi = self.trace.intervals[n.index]
         if n.q.f_bits != 0:
             raise AssertionError(f"a shift distance is an integer, not {n.q}")
+        if n_lo == n_hi:
+            return self.times2(n_lo)
         return self.trace.add(ops.Shift(n_lo), (self, n), Q(self.q.i_bits + n_hi, self.q.f_bits - n_lo))
 
 

@@ -66,14 +66,16 @@ class Fields:
 class Words(Fields):
     """A memory with a word for each neuron, to read and to write.
 
-    Words are cut into slices of `block.bits`, and their number into groups of `block.words`. Where there are several groups, a
-    word is written a clock later, and chosen in `levels` more clocks after it was read, so that no path leads across all of them.
+    Words are cut into slices of `block.bits`, and their number into groups of `block.words`. With a `block`, a word is written a
+    clock later, and where there are several groups it is chosen in `levels` more clocks after it was read, so that no path leads
+    across all of them.
     """
 
     def __init__(
         self, m: Module, name: str, formats: Mapping[str, Q], codes: Mapping[str, np.ndarray], block: Block | None
     ):
         super().__init__(m, name, formats)
+        self.late = block is not None
         rows, at = np.zeros(len(next(iter(codes.values()))), dtype=object), 0
         for field, q in formats.items():
             rows += np.array([(int(code) & ((1 << q.width) - 1)) << at for code in codes[field]], dtype=object)
@@ -115,11 +117,14 @@ class Words(Fields):
         m.d.comb += self.word.eq(words[0])
 
     def writes(self, address: Any, word: Any, enable: Any) -> None:
-        """Write a word to an address, if enabled: now, or in the next clock if there are several groups."""
+        """Write a word to an address, if enabled: now, or in the next clock with a `block`."""
         m = self.m
-        several = len(self.groups) > 1
-        here = [enable & (address // self.depth == n) if several else enable for n in range(len(self.groups))]
-        if several:
+        here = (
+            [enable & (address // self.depth == n) for n in range(len(self.groups))]
+            if len(self.groups) > 1
+            else [enable]
+        )
+        if self.late:
             address, word = self._held(address, "written_at"), self._held(word, "written")
             here = [self._held(enabled, f"writes_{n}") for n, enabled in enumerate(here)]
         for enabled, ports in zip(here, self.groups, strict=True):

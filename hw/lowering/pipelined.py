@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Shape, Signal
 
 from spikefab.hw import ops
 from spikefab.hw.trace import Trace
@@ -124,6 +124,18 @@ class Pipeline(Logic):
                 self._load(inverse, ~self.handed[index][late - 1], self.plan.ready[index] - 1)
             self.inverses[key] = inverse
         return ~self.inverses[key]
+
+    def _last_factors(self, clock: int) -> Any:
+        """In all other clocks: registers inside multipliers hold nothing."""
+        return self.m.Default()
+
+    # A comparison is the sign of a sum, the last in its chain of carries, where `a >= b` would have gates behind it.
+    def _at_least(self, a: Any, b: Any) -> Any:
+        wide = a if a.shape().signed else Cat(a, Const(0, 1)).as_signed()
+        return (b + ~wide)[-1]  # b - a - 1 < 0
+
+    def _above(self, a: Any, b: Any) -> Any:
+        return (b - a)[-1]
 
     def _counted(self, clock: int) -> int:
         return clock % self.interval

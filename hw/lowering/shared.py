@@ -93,16 +93,23 @@ class Logic:
         """A shared multiplier, whose operand registers are loaded as scheduled."""
         a, b = (self._signal(signed(self.trace.word), f"factor_{unit}_{side}") for side in "ab")
         factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}
+        *others, (end, last) = sorted(factors.items())
         with self.m.Switch(self.clock):
-            for clock, (x, y) in sorted(factors.items()):
+            for clock, (x, y) in others:
                 with self.m.Case(clock):
                     self.m.d.sync += [a.eq(x), b.eq(y)]
+            with self._last_factors(end):
+                self.m.d.sync += [a.eq(last[0]), b.eq(last[1])]
         found: Any = a * b
         for k in range(self.plan.timing.multiply - 2):
             more = self._signal(product.shape(), f"product_{unit}_{k}")
             self.m.d.sync += more.eq(found)
             found = more
         self.m.d.sync += product.eq(found)
+
+    def _last_factors(self, clock: int) -> Any:
+        """When the operands of the last product in a step are loaded."""
+        return self.m.Case(clock)
 
     def _counted(self, clock: int) -> int:
         """What the counter shows in a clock of the schedule."""
@@ -174,12 +181,16 @@ class Logic:
         return self.products[self.plan.unit[index]]
 
     def _ge(self, op: ops.Ge, index: int):
-        a, b = self._aligned(index)
-        return self._clocked(index, a >= b)
+        return self._clocked(index, self._at_least(*self._aligned(index)))
 
     def _gt(self, op: ops.Gt, index: int):
-        a, b = self._aligned(index)
-        return self._clocked(index, a > b)
+        return self._clocked(index, self._above(*self._aligned(index)))
+
+    def _at_least(self, a: Any, b: Any) -> Any:
+        return a >= b
+
+    def _above(self, a: Any, b: Any) -> Any:
+        return a > b
 
     def _select(self, op: ops.Select, index: int):
         a, b = self._aligned(index)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 
 from spikefab.boards.absorb import absorb
 from spikefab.boards.netlist import synthesised, to_verilog
@@ -16,27 +16,25 @@ from spikefab.hw.datapath import datapath
 from spikefab.hw.lowering.schedule import Timing
 from spikefab.hw.models import MODELS
 from spikefab.hw.spram import Spram
-from spikefab.hw.words import Block
 from spikefab.sim.bank_verify import verify_bank
 from spikefab.sim.verify import require_exact
 from spikefab.toolchain import tools
 
 COUNT = 1100  # more than 1,024: block RAMs are 9 bits wide
-FAST = Timing(multiply=3, saturate=2, read=3)
 
 
 @pytest.mark.slow  # synthesis and a simulation of its netlist
 @pytest.mark.parametrize(
     ("name", "multipliers", "registers"),
-    # of each multiplier both operands, and two behind it; of each block RAM one
-    [("LIFNeuron", 1, 4 + 4), ("IzhikevichNeuron", 5, 20 + 7)],
+    # of each multiplier both operands, and two behind it; of each block RAM one. In QuadraticIF, operands and constants take turns
+    [("LIFNeuron", 1, 4 + 4), ("IzhikevichNeuron", 5, 20 + 7), ("QuadraticIFNeuron", 2, 8 + 5)],
 )
 def test_equals_the_reference(name, multipliers, registers, tmp_path):
     dp = datapath(MODELS[name], 18)
     rng = np.random.default_rng(3)
     states = np.stack([rng.integers(q.lo, q.hi + 1, COUNT) for q in dp.states.values()], axis=-1)
     neuron = MODELS[name]()
-    bank = Bank(neuron, COUNT, multipliers=multipliers, timing=FAST, block=Block(9, 2048), initial=states)
+    bank = Bank(neuron, COUNT, multipliers=multipliers, timing=ECP5.timing, block=ECP5.block, initial=states)
     net = synthesised(bank, ECP5, absorbed=False)
     assert absorb(net) == registers
     cells = net["modules"]["top"]["cells"].values()
@@ -82,13 +80,13 @@ def moved(add, folder):
     return absorb(json.loads((folder / "top.json").read_text()))
 
 
-def _around(before=True, behind=1, read=False, gated=(), **how):
+def _around(before=True, behind=1, read=False, gated=(), else_=None, **how):
     def add(m, a, b, out, enable, early):
         found = [a, b]
         for k in range(2 if before else 0):
             held = Signal(signed(18), reset_less=True, **how)
             with m.If(enable | ("before" not in gated)):
-                m.d.sync += held.eq(found[k])
+                m.d.sync += held.eq(found[k] if else_ is None else Mux(enable, found[k], else_))
             found[k] = held
         product = found[0] * found[1]
         value = product
@@ -114,6 +112,7 @@ def _around(before=True, behind=1, read=False, gated=(), **how):
         (_around(gated=("behind",)), 2),  # registers that keep their value
         (_around(gated=("before",)), 1),
         (_around(gated=("before", "behind")), 0),
+        (_around(else_=0), 3),  # yosys makes this a reset
         (_around(init=-1), 0),  # registers that do not begin with 0
     ],
 )
