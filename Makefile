@@ -60,6 +60,7 @@ accept: $(READY) studio             ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.accept_verify benchmarks/results/verify.json
 	$(BIN)/python -m benchmarks.accept_kernels benchmarks/results/kernels_exact.json
 	$(BIN)/python -m benchmarks.accept_banks benchmarks/results/banks.json
+	$(BIN)/python -m benchmarks.hardware benchmarks/results/hardware.json
 	$(BIN)/python -m benchmarks.bank_regression benchmarks/results/bank_regression.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json
 	$(BIN)/python -m benchmarks.accept_board benchmarks/results/board.json

@@ -1,18 +1,21 @@
-"""Banks of neurons placed and routed: area, and the clock that timing allows, over seeds.
+"""Banks of neurons placed and routed: area, and the clock that timing allows, over seeds; their netlists == the reference.
 
-    python -m benchmarks.hardware OUT.json [--models Izhikevich] [--board ulx3s-25f] [--neurons 14336] [--lanes 1] [--seeds 8]
+    python -m benchmarks.hardware OUT.json
+    python -m benchmarks.hardware OUT.json --models LIF,AdEx [--board ulx3s-25f] [--neurons 14336] [--lanes 1] [--seeds 8]
 
 A bank sits between registers that shift its inputs in from the pin of the board's serial line and its outputs out to the other:
 there is no link to a host. The registers count as part of its area. Its clock is from the board's PLL, the slowest with which all
 neurons make a step every dt = 0.1 ms; `met` says whether timing allows it with every seed. With `--free` there is no PLL, and the
-router tries for as fast a clock as it can. Rows that OUT.json has are kept.
+router tries for as fast a clock as it can. With `--verify STEPS` the netlist of a lane is compared with the reference, over so
+many steps of a neuron. Without `--models`, these are the designs of the table in docs/hardware.md, some hours; rows that OUT.json
+has are kept.
 """
 
 import json
 import statistics
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from amaranth.lib.wiring import In
 
 from spikefab.boards.absorb import into_primitives
 from spikefab.boards.clocks import PLL, Clock, slowest
+from spikefab.boards.netlist import synthesised, to_verilog
 from spikefab.boards.table import BOARDS, ECP5, ICE40, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
 from spikefab.hw.bank import Bank
@@ -30,6 +34,8 @@ from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.models import MODELS
 from spikefab.hw.spram import Spram
+from spikefab.sim.bank_verify import verify_bank
+from spikefab.sim.verify import require_exact
 from spikefab.toolchain import tools
 
 from . import running
@@ -43,6 +49,32 @@ LARGE = replace(
     cells=83640, multipliers=156, block_rams=208, router_args=("--85k", "--package", "CABGA381", "--speed", "6"),
 )  # fmt: skip
 PLACES = {**BOARDS, LARGE.name: LARGE}
+
+
+@dataclass(frozen=True)
+class Design:
+    """Neurons in lanes. `multipliers` of each lane; 0: one for each product. `free`: without a PLL."""
+
+    model: str
+    board: str
+    word: int
+    neurons: int
+    lanes: int = 1
+    multipliers: int = 0
+    free: bool = False
+
+
+DESIGNS = (
+    Design("IzhikevichNeuron", "ulx3s-25f", 18, 2048, free=True),
+    Design("IzhikevichNeuron", "ulx3s-25f", 18, 14336),
+    Design("LIFNeuron", "ulx3s-25f", 18, 20480, lanes=2),
+    Design("AdExNeuron", "ulx3s-25f", 18, 10240),
+    Design("HodgkinHuxleyNeuron", "ulx3s-25f", 18, 6144, multipliers=16),
+    Design("IzhikevichNeuron", "icebreaker", 16, 5120),
+    Design("LIFNeuron", "icebreaker", 16, 5120),
+    Design("LIFNeuron", "icebreaker", 16, 6500),
+    Design("HodgkinHuxleyNeuron", "icebreaker", 16, 96, multipliers=1),
+)
 
 
 class Seat(Elaboratable):
@@ -100,56 +132,69 @@ def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[flo
     return found
 
 
+def placed(design: Lanes, board: Board, seeds: int, free: bool) -> dict[str, Any]:
+    """What place and route says of it. `free`: without a PLL."""
+    bank = design.banks[0]
+    needed = bank.count * bank.interval * 1000 / bank.datapath.dt  # Hz, for all to step every dt
+    setting = None if free else slowest(board.family.name, board.clock_hz, needed)
+    with tempfile.TemporaryDirectory() as folder:
+        found = routed(Seat(design, setting), board, seeds, Path(folder))
+    clocks = [mhz for mhz, _ in found]
+    clock = None if setting is None else round(setting.hz / 1e6, 3)
+    return {
+        "interval": bank.interval,
+        "latency": bank.latency,
+        "used": found[0][1],
+        "needed_mhz": round(needed / 1e6, 3),
+        "clock_mhz": clock,
+        "mhz_median": round(statistics.median(clocks), 1),
+        "mhz_least": round(min(clocks), 1),
+        "met": clock is not None and min(clocks) >= clock,
+    }
+
+
+def verified(bank: Bank, board: Board, steps: int) -> dict[str, int]:
+    """What was compared. Raises MismatchError if anything differs."""
+    netlist = synthesised(bank, board.family, platform=board.platform())
+    checks = verify_bank(bank, netlist=to_verilog(netlist, board.family, "bank"), steps=steps)
+    require_exact(checks)
+    return {
+        name: sum(check[of] for check in checks) for name, of in (("verified", "steps"), ("mismatches", "mismatches"))
+    }
+
+
+def measured(rows: running.Rows, design: Design, seeds: int, steps: int) -> running.Row:
+    """The row of a design, of what was not yet measured."""
+    board, neuron = PLACES[design.board], MODELS[design.model](word=design.word)
+    timing, block, _ = FAMILIES[board.family.name]
+    design = replace(design, multipliers=design.multipliers or products(neuron.datapath.trace))
+    lanes = Lanes(neuron, design.neurons, design.lanes, multipliers=design.multipliers, timing=timing, block=block)
+    wanted = asdict(design) | {"seeds": seeds}
+    row = rows.find(wanted) or rows.keep(wanted | placed(lanes, board, seeds, design.free))
+    return row if row.get("verified", 0) >= steps else rows.keep(row | verified(lanes.banks[0], board, steps))
+
+
 def main() -> int:
     parser = running.parser(__doc__)
-    parser.add_argument("--models", type=running.model_names, default=["IzhikevichNeuron"], help="such as LIF,AdEx")
+    parser.add_argument("--models", type=running.model_names, help="such as LIF,AdEx")
     parser.add_argument("--board", default="ulx3s-25f", choices=PLACES)
     parser.add_argument("--neurons", type=int, default=14336)
     parser.add_argument("--lanes", type=int, default=1)
-    parser.add_argument("--multipliers", type=int, help="of each lane (default: one for each product)")
+    parser.add_argument("--multipliers", type=int, default=0, help="of each lane (default: one for each product)")
     parser.add_argument("--word", type=int, default=18)
     parser.add_argument("--free", action="store_true", help="no PLL, as fast as the router can")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--verify", type=int, default=50_000, metavar="STEPS")
     options = parser.parse_args()
     versions = {name: tool.version for name in tools.TOOLS if (tool := tools.find_tool(name)) is not None}
-    key = ("model", "board", "neurons", "lanes", "word", "multipliers", "free", "seeds")
-    rows = running.Rows(options.output, key, tools=versions)
-    board = PLACES[options.board]
-    for model in options.models:
-        neuron = MODELS[model](word=options.word)
-        timing, block, _ = FAMILIES[board.family.name]
-        multipliers = options.multipliers or products(neuron.datapath.trace)
-        values = (
-            model,
-            board.name,
-            options.neurons,
-            options.lanes,
-            options.word,
-            multipliers,
-            options.free,
-            options.seeds,
-        )
-        wanted = dict(zip(key, values, strict=True))
-        row = rows.find(wanted)
-        if row is None:
-            design = Lanes(neuron, options.neurons, options.lanes, multipliers=multipliers, timing=timing, block=block)
-            bank = design.banks[0]
-            needed = bank.count * bank.interval * 1000 / neuron.dt  # Hz, for all to step every dt
-            setting = None if options.free else slowest(board.family.name, board.clock_hz, needed)
-            with tempfile.TemporaryDirectory() as folder:
-                found = routed(Seat(design, setting), board, options.seeds, Path(folder))
-            clocks = [mhz for mhz, _ in found]
-            clock = None if setting is None else round(setting.hz / 1e6, 3)
-            row = rows.keep(
-                wanted
-                | {"interval": bank.interval, "latency": bank.latency, "used": found[0][1]}
-                | {"needed_mhz": round(needed / 1e6, 3), "clock_mhz": clock}
-                | {"mhz_median": round(statistics.median(clocks), 1), "mhz_least": round(min(clocks), 1)}
-                | {"met": clock is not None and min(clocks) >= clock}
-            )
+    rows = running.Rows(options.output, [*Design.__dataclass_fields__, "seeds"], tools=versions)
+    given = (options.board, options.word, options.neurons, options.lanes, options.multipliers, options.free)
+    for design in [Design(model, *given) for model in options.models or ()] or DESIGNS:
+        row = measured(rows, design, options.seeds, options.verify)
         print(
-            f"{model} {board.name}, {row['neurons']} in {row['lanes']} lanes: interval {row['interval']}, {row['mhz_median']} "
-            f"({row['mhz_least']}) MHz for {row['clock_mhz']}, {row['used']}"
+            f"{row['model']} {row['board']}, {row['neurons']} in {row['lanes']} lanes: interval {row['interval']}, "
+            f"{row['mhz_median']} ({row['mhz_least']}) MHz for {row['clock_mhz']}, {row.get('mismatches')} mismatches, "
+            f"{row['used']}"
         )
     return 0
 
