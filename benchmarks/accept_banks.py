@@ -27,7 +27,7 @@ from spikefab.sim.verify import require_exact
 from spikefab.toolchain.tools import find_tool
 
 from . import running
-from .hardware import FAMILIES, Seat, routed
+from .hardware import Seat, routed
 
 # board -> word, neurons: as many as one word of a block RAM has states for
 BANKS = {"ulx3s-25f": (18, 512), "icebreaker": (16, 256)}
@@ -53,7 +53,7 @@ def fits(taken: dict[str, int], board: Board) -> bool:
 
 def fitting(model: str, board: Board) -> Iterator[tuple[Bank, dict[str, Any]]]:
     """The banks that fit, by what their netlists take, and their netlists: the one with the smallest interval is the first."""
-    (word, neurons), (timing, block, _) = BANKS[board.name], FAMILIES[board.family.name]
+    word, neurons = BANKS[board.name]
     neuron = MODELS[model](word=word)
     count = products(neuron.datapath.trace)
     tried = set()
@@ -62,7 +62,7 @@ def fitting(model: str, board: Board) -> Iterator[tuple[Bank, dict[str, Any]]]:
         if multipliers in tried or multipliers > board.multipliers:
             continue
         tried.add(multipliers)
-        bank = Bank(neuron, neurons, multipliers=multipliers, timing=timing, block=block)
+        bank = Bank(neuron, neurons, multipliers=multipliers, timing=board.family.timing, block=board.storage())
         netlist = synthesised(bank, board.family, platform=board.platform())
         taken = used(netlist, board)
         print(f"{model}, {board.name}, {multipliers} multipliers: {taken}", file=sys.stderr, flush=True)

@@ -27,21 +27,19 @@ from amaranth.lib.wiring import In
 from spikefab.boards.absorb import into_primitives
 from spikefab.boards.clocks import PLL, Clock, slowest
 from spikefab.boards.netlist import synthesised, to_verilog
-from spikefab.boards.table import BOARDS, ECP5, ICE40, Board
+from spikefab.boards.table import BOARDS, Board
 from spikefab.boards.timing import expose_multipliers, reached_mhz
 from spikefab.hw.bank import Bank
 from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.models import MODELS
-from spikefab.hw.spram import Spram
 from spikefab.sim.bank_verify import verify_bank
 from spikefab.sim.verify import require_exact
 from spikefab.toolchain import tools
 
 from . import running
 
-# family -> registers in multipliers, memories and saturations; how states are stored; the clock that is tried for, MHz
-FAMILIES = {"ECP5": (ECP5.timing, ECP5.block, 300), "iCE40": (ICE40.timing, Spram(), 80)}
+AIMS = {"ECP5": 300, "iCE40": 80}  # MHz, the clock that is tried for
 SMALL = BOARDS["ulx3s-25f"]
 # Lattice FPGA-DS-02012 (ECP5): the larger device in the same package
 LARGE = replace(
@@ -105,7 +103,7 @@ class Seat(Elaboratable):
 
 def routed(seat: Seat, board: Board, seeds: int, folder: Path) -> list[tuple[float, dict[str, int]]]:
     """The fastest clock, MHz, and what of the device is used, for each seed."""
-    *_, aim = FAMILIES[board.family.name]
+    aim = AIMS[board.family.name]
     plan = board.platform().prepare(seat, name="top", emit_src=False)
     for file in ("top.il", f"top.{board.family.constraints}"):
         content = plan.files[file]
@@ -166,9 +164,9 @@ def verified(bank: Bank, board: Board, steps: int) -> dict[str, int]:
 def measured(rows: running.Rows, design: Design, seeds: int, steps: int) -> running.Row:
     """The row of a design, of what was not yet measured."""
     board, neuron = PLACES[design.board], MODELS[design.model](word=design.word)
-    timing, block, _ = FAMILIES[board.family.name]
     design = replace(design, multipliers=design.multipliers or products(neuron.datapath.trace))
-    lanes = Lanes(neuron, design.neurons, design.lanes, multipliers=design.multipliers, timing=timing, block=block)
+    lanes = Lanes(neuron, design.neurons, design.lanes, multipliers=design.multipliers, timing=board.family.timing,
+                  block=board.storage(design.lanes))  # fmt: skip
     wanted = asdict(design) | {"seeds": seeds}
     row = rows.find(wanted) or rows.keep(wanted | placed(lanes, board, seeds, design.free))
     return row if row.get("verified", 0) >= steps else rows.keep(row | verified(lanes.banks[0], board, steps))

@@ -260,9 +260,10 @@ class _Flow:
         if not over:
             return
         needs = " and ".join(f"{used:,} {words.get(kind, kind)} of {there:,}" for kind, used, there in over)
+        fewer = "" if self.setup.crowd is None else "fewer multipliers or lanes, "
         raise DoesNotFitError(
             f"{type(self.neuron).__name__} at word {self.neuron.word} does not fit {self.board.name}: "
-            f"it needs {needs}; take a smaller word or a larger board. The log is {log}."
+            f"it needs {needs}; take {fewer}a smaller word or a larger board. The log is {log}."
         )
 
 

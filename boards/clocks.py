@@ -55,9 +55,10 @@ def pll(family: str, crystal: int, wanted: float) -> PLL:
 
 def slowest(family: str, crystal: int, least: float) -> PLL:
     """The slowest setting of a family's PLL that makes at least so many Hz. Raises UsageError if there is none."""
+    lowest = max(least, (ICE40_OUTPUT if family == "iCE40" else ECP5_OUTPUT)[0])
     for percent in range(100, 131):
         with suppress(UsageError):
-            setting = pll(family, crystal, least * percent / 100)
+            setting = pll(family, crystal, lowest * percent / 100)
             if setting.hz >= least:
                 return setting
     raise UsageError(f"no PLL of this board makes a clock of {least / 1e6:.1f} MHz, which so many neurons need.")
@@ -105,7 +106,7 @@ class Release(wiring.Component):
 class Clock(Elaboratable):
     """Clock and reset of the domain `sync`, from a PLL. The reset is released 512 clocks after the PLL has locked.
 
-    crystal  name of a domain that has the crystal's clock, and is in reset for as long; only for an ECP5
+    crystal  name of a domain that has the crystal's clock, and is in reset for as long
     """
 
     def __init__(self, setting: PLL, crystal: str | None = None) -> None:
@@ -118,8 +119,12 @@ class Clock(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         if platform.device.startswith("iCE40"):
             detector = s.crystal * s.output / s.divide
+            outputs: dict[str, Any] = {"o_PLLOUTGLOBAL": clock}
+            if self.crystal is not None:  # the pin has no way around the PLL, but through its other output
+                outputs = {"o_PLLOUTGLOBALA": ClockSignal(self.crystal), "o_PLLOUTGLOBALB": clock}
+                outputs |= {"p_PLLOUT_SELECT_PORTB": "GENCLK"}
             m.submodules.pll = Instance(
-                "SB_PLL40_PAD",
+                "SB_PLL40_PAD" if self.crystal is None else "SB_PLL40_2_PAD",
                 p_FEEDBACK_PATH="SIMPLE",
                 p_DIVR=Const(s.divide // s.output - 1, 4),
                 p_DIVF=Const(s.multiply - 1, 7),
@@ -129,8 +134,8 @@ class Clock(Elaboratable):
                 i_PACKAGEPIN=pin.io,
                 i_RESETB=Const(1),
                 i_BYPASS=Const(0),
-                o_PLLOUTGLOBAL=clock,
                 o_LOCK=locked,
+                **outputs,
             )
         else:
             m.submodules.buffer = buffer = io.Buffer("i", pin)

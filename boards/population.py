@@ -1,5 +1,6 @@
 """Many neurons behind the ports of one: what a board plays a stimulus to, if its bitstream holds a population."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from spikefab.errors import UsageError
 from spikefab.hw.lanes import Lanes
 from spikefab.hw.lowering.pipelined import products, tables_read
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.words import levels
+from spikefab.hw.spram import Spram
 
 from .table import Board
 
@@ -84,16 +85,29 @@ class Crowd:
         """
         dp = neuron.datapath
         lane = cls(2 * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0]
-        block = board.family.block
+        block, most = board.storage(lanes), board.block_rams * board.family.block.words
         tables = sum(-(-table.width * table.entries // board.block_ram_bits) for table in tables_read(dp.trace))
         free = (board.block_rams - LINK_RAMS) // lanes - 1 - tables
-        bits = [sum(q.width for q in dp.states.values()), sum(dp.coefficients[name].width for name in per_neuron)]
-        slices = sum(-(-width // block.bits) for width in bits)
-        stored = max(0, free // slices) * block.words
+        states, own = (
+            sum(q.width for q in dp.states.values()),
+            sum(dp.coefficients[name].width for name in per_neuron),
+        )
+        if isinstance(block, Spram):
+            states, most = states - block.bits(states, lane.interval), block.most(lane.interval)
+
+        def taken(count: int) -> int:
+            """Block RAMs of a lane."""
+            shapes = [
+                (width, block.shape(width, count) if isinstance(block, Spram) else block) for width in (states, own)
+            ]
+            return sum(-(-width // shape.bits) * shape.groups(count) for width, shape in shapes if width)
+
+        stored = bisect_right(range(most + 1), free, key=taken) - 1
         clocks = int(board.family.pipeline_hz * neuron.dt / 1000)
-        # on an ECP5, what the link does in between takes the longer by the ratio of the clocks
+        # what the link does in between takes the longer by the ratio of the clocks
         between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.family.pipeline_hz / board.clock_hz))
-        paced = (clocks - lane.latency - levels(stored // block.words + 1) - between) // lane.interval
+        latency = cls(max(2, stored) * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0].latency
+        paced = (clocks - latency - between) // lane.interval
         count = lanes * min(stored, paced)
         if count < 2 * lanes:
             raise UsageError(
@@ -117,7 +131,7 @@ class Crowd:
             own=own,
             multipliers=multipliers,
             timing=board.family.timing,
-            block=board.family.block,
+            block=board.storage(lanes),
         )
 
 

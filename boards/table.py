@@ -9,6 +9,7 @@ from amaranth.build import Platform
 
 from spikefab.errors import UsageError, shortened
 from spikefab.hw.lowering.schedule import Timing
+from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 
 
@@ -28,7 +29,7 @@ class Family:
     multiplier: str  # name of a hardware multiplier in nextpnr's report
     block_ram: str  # name of a memory block in nextpnr's report
     timing: Timing  # of a pipeline: the registers that there are in multipliers and memory blocks
-    block: Block  # how a memory block holds states
+    block: Block  # how a memory block holds states, where there is nothing larger
     # Hz, a clock that most pipelines can be expected to reach: benchmarks/results/hardware.json
     pipeline_hz: float
 
@@ -48,7 +49,7 @@ ICE40 = Family(
     block_ram="ICESTORM_RAM",
     timing=Timing(inverts=True),
     block=Block(16, 256),
-    pipeline_hz=25e6,
+    pipeline_hz=40e6,
 )
 
 ECP5 = Family(
@@ -82,6 +83,7 @@ class Board:
     multiplier_bits: int  # bits of each of the two signed operands of a multiplier
     block_rams: int  # memory blocks
     block_ram_bits: int  # bits in one memory block
+    spram: int  # larger memories with one port, SB_SPRAM256KA
     clock_hz: int
     words: tuple[int, ...]  # bits: word lengths for which one product takes at most a few of these multipliers
     router_args: tuple[str, ...]  # options that tell the router which device and package this is
@@ -104,6 +106,11 @@ class Board:
         """How many multipliers a product of two words takes."""
         return (-(-word // self.multiplier_bits)) ** 2
 
+    def storage(self, lanes: int = 1) -> Block | Spram:
+        """Where the states of a bank are, if there are so many side by side."""
+        each = self.spram // lanes
+        return Spram(each) if each in (2, 4) else self.family.block
+
     def platform(self) -> Platform:
         """A new platform object of amaranth-boards. One object can serve only one design, so each build needs its own."""
         module, _, name = self.platform_class.partition(":")
@@ -121,6 +128,7 @@ _ALL = (
         multiplier_bits=16,
         block_rams=30,
         block_ram_bits=4096,
+        spram=4,
         clock_hz=12_000_000,
         words=(16, 18, 24),
         router_args=("--up5k", "--package", "sg48"),
@@ -145,6 +153,7 @@ _ALL = (
         multiplier_bits=18,
         block_rams=56,
         block_ram_bits=18432,
+        spram=0,
         clock_hz=25_000_000,
         words=(16, 18, 24),
         router_args=("--25k", "--package", "CABGA381", "--speed", "6"),

@@ -36,7 +36,7 @@ class Setup:
     crowd     None: one neuron
 
     part       the gateware: the neuron, or the population
-    link_hz    Hz, of the link: that of the neurons, but on an ECP5 the crystal's, if the neurons of a population have a PLL
+    link_hz    Hz, of the link: that of the neurons, but the crystal's, if the neurons of a population have a PLL
     crosses    whether these are two clocks
     """
 
@@ -55,7 +55,7 @@ class Setup:
             clock_hz = self._fast_enough(self.part) if clock_hz is None else clock_hz
         self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
-        self.crosses = crowd is not None and self.pll is not None and board.family.name == "ECP5"
+        self.crosses = crowd is not None and self.pll is not None
         self.link_hz = board.clock_hz if self.crosses else self.clock_hz
         self.baud = board.uart_baud if baud is None else whole(baud, "baud", 1)
         if self.baud < SLOWEST:
@@ -82,10 +82,8 @@ class Setup:
         board, seconds = self.board, self.neuron.dt / 1000
         if population.clocks + population.between <= board.clock_hz * seconds:
             return board.clock_hz
-        if board.family.name == "ECP5":
-            seconds -= (population.between + CLOCKS) / board.clock_hz
-            return slowest(board.family.name, board.clock_hz, population.clocks / seconds).hz
-        return slowest(board.family.name, board.clock_hz, (population.clocks + population.between) / seconds).hz
+        seconds -= (population.between + CLOCKS) / board.clock_hz
+        return slowest(board.family.name, board.clock_hz, population.clocks / seconds).hz
 
     @property
     def ticks(self) -> int:

@@ -95,7 +95,9 @@ class Bank(wiring.Component):
                     "in memories with one port, all neurons begin with the states of the neuron: write others to cfg_data."
                 )
             if count > block.most(interval):
-                raise UsageError(f"these memories take {block.most(interval)} neurons, not {count}.")
+                raise UsageError(
+                    f"memories with one port hold at most {block.most(interval):,} neurons of a lane, not {count:,}."
+                )
         super().__init__(
             {
                 "i_valid": In(1),
