@@ -93,12 +93,15 @@ class Release(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
-        locked, waited = Signal(), Signal(range(SETTLED + 1))
+        locked, waited = (
+            Signal(),
+            Signal(range(SETTLED + 1)),
+        )  # its last bit is high at the end, as SETTLED is a power of two
         m.submodules.synchronizer = FFSynchronizer(self.locked, locked)
-        m.d.sync += self.reset.eq(waited != SETTLED)
+        m.d.sync += self.reset.eq(~waited[-1])
         with m.If(~locked):
             m.d.sync += waited.eq(0)
-        with m.Elif(waited != SETTLED):
+        with m.Elif(~waited[-1]):
             m.d.sync += waited.eq(waited + 1)
         return m
 
