@@ -11,6 +11,7 @@ again. Ends with status 8 if anything differs.
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ RESOURCES = {
     "ECP5": ("MULT18X18D", "DP16KD", "LUT4", "TRELLIS_FF"),
     "iCE40": ("SB_MAC16", "SB_RAM40_4K", "SB_LUT4", "SB_DFF"),
 }
+# The share of the cells that a bank may take without the registers around it: Hodgkin-Huxley with five multipliers takes .88 of
+# a UP5K, and place and route had not ended after 20 minutes.
+ROOM = 0.8
 
 
 def used(netlist: dict[str, Any], board: Board) -> dict[str, int]:
@@ -43,11 +47,24 @@ def used(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     found = cells(netlist)
     kinds = dict(zip(("multipliers", "block_rams", "luts", "registers"), RESOURCES[board.family.name], strict=True))
     counted = {name: sum(n for kind, n in found.items() if kind.startswith(start)) for name, start in kinds.items()}
-    return counted | {"luts": counted["luts"] + 2 * found["CCU2C"]}
+    return counted | {"luts": counted["luts"] + 2 * found["CCU2C"]} | {"cells": packed(netlist)}
+
+
+def packed(netlist: dict[str, Any]) -> int:
+    """Look-up tables, and registers that are not behind a look-up table of their own: these share its cell."""
+    luts, registers, readers = set(), [], Counter[Any]()
+    for cell in netlist["modules"]["top"]["cells"].values():
+        nets = cell["connections"]
+        if cell["type"] in ("SB_LUT4", "LUT4"):
+            luts.add(nets["O" if "O" in nets else "Z"][0])
+        elif cell["type"].startswith(("SB_DFF", "TRELLIS_FF")):
+            registers.append(nets["D" if "D" in nets else "DI"][0])
+        readers.update(bit for port, bits in nets.items() if cell["port_directions"][port] == "input" for bit in bits)
+    return len(luts) + sum(net not in luts or readers[net] > 1 for net in registers)
 
 
 def fits(taken: dict[str, int], board: Board) -> bool:
-    room = {"multipliers": board.multipliers, "block_rams": board.block_rams}
+    room = {"multipliers": board.multipliers, "block_rams": board.block_rams, "cells": ROOM * board.cells}
     return all(n <= room.get(name, board.cells) for name, n in taken.items())
 
 

@@ -59,6 +59,7 @@ class Board:
         self.neuron, self.identity, self.port = neuron, identity, port
         self.connection = connection
         self.record: Recorder | None = None  # of the last run, also if it was interrupted
+        self.progress: Callable[[str], None] | None = None  # called with a sentence before something that takes long
         dp = neuron.datapath
         self.layout = Layout(dp.code_bits, dp.current.width, dp.readout.width, identity["depth"])
         self._stack = stack

@@ -29,6 +29,9 @@ class PopulationRun(BoardRun):
     neurons: np.ndarray
 
 
+SAID = 2_000  # registers that are written without a word: 0.4 s on a line of 1 Mbaud
+
+
 class PopulationBoard(Board):
     """A board with a population, all of whose neurons are first as the one it was connected with. Made by `connect`.
 
@@ -103,9 +106,12 @@ class PopulationBoard(Board):
         self._select(self.crowd.everyone)
         for register, code in zip(registers, common, strict=True):
             c.write(layout, register.address, code)
-        for n in np.flatnonzero((self._codes != common).any(axis=1)):
+        differ = self._codes != common
+        if self.progress is not None and differ.sum() > SAID:
+            self.progress(f"writing {differ.sum():,} registers of {differ.any(axis=1).sum():,} neurons")
+        for n in np.flatnonzero(differ.any(axis=1)):
             self._select(self.crowd.number(int(n)))
-            for k in np.flatnonzero(self._codes[n] != common):
+            for k in np.flatnonzero(differ[n]):
                 c.write(layout, registers[k].address, self._codes[n, k])
         self._select(self.crowd.number(self._shown))
 

@@ -70,5 +70,7 @@ def connect(
                 "bitstream of the neuron that you run, or run the one that the board holds."
             )
         kind = PopulationBoard if "crowd" in identity else Board
-        return kind(neuron, connection, identity, line.name, stack.pop_all())
+        found = kind(neuron, connection, identity, line.name, stack.pop_all())
+        found.progress = progress
+        return found
     raise AssertionError  # nothing above suppresses an exception

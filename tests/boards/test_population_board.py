@@ -1,6 +1,7 @@
 """The host's side of a population: loaded over the link, run, and compared, against the reference and the gateware."""
 
 import itertools
+import re
 from contextlib import ExitStack
 
 import numpy as np
@@ -234,3 +235,16 @@ def test_a_board_that_does_not_keep_up_is_a_sentence(flag):
         wire.board._steps = flagged
         with pytest.raises(BoardError, match=r"too slow|longer than dt"):
             board.run(waves(300), free=True)
+
+
+def test_a_long_loading_is_told(monkeypatch):
+    said = []
+    with over(Wire()) as board:
+        board.progress = said.append
+        board.load(different(37))
+        board.run(waves(3))
+        assert not said
+        monkeypatch.setattr("spikefab.boards.population_board.SAID", 3)
+        board.run(waves(3))
+    [sentence] = said
+    assert re.fullmatch(r"writing \d+ registers of \d+ neurons", sentence)
