@@ -1,6 +1,6 @@
 """Clocks above a board's crystal: the settings of the PLLs (SB_PLL40, EHXPLLL), and the gateware that uses one."""
 
-from contextlib import suppress
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,28 +24,28 @@ SETTLED = 1 << 9
 
 @dataclass(frozen=True)
 class PLL:
-    """The dividers of a PLL: crystal * multiply / divide, from an oscillator of `output` times that."""
+    """The dividers of a PLL, whose oscillator is at `output` times the clock that it makes.
+
+    The loop is closed by that clock, which is crystal * multiply / divide; or, of an ECP5, by a second one, at the oscillator's
+    clock divided by `feedback`: then it is this one that is crystal * multiply / divide, and more clocks can be made.
+    """
 
     crystal: int  # Hz
     divide: int
     multiply: int
     output: int
+    feedback: int = 0
 
     @property
     def hz(self) -> float:
-        return self.crystal * self.multiply / self.divide
+        return self.crystal * self.multiply * (self.feedback or self.output) / (self.divide * self.output)
 
 
 def pll(family: str, crystal: int, wanted: float) -> PLL:
     """The setting of a family's PLL nearest to a clock, Hz. Raises UsageError if none is within 1 %."""
-    ice40 = family == "iCE40"
-    (lo, hi), (least, most) = (ICE40_OUTPUT, ICE40_DETECTOR) if ice40 else (ECP5_OUTPUT, ECP5_DETECTOR)
-    found: list[PLL] = []
-    if lo <= wanted <= hi:
-        for divide in (n for n in range(1, 17) if least <= crystal / n <= most):
-            found += _ice40(crystal, divide, wanted) if ice40 else _ecp5(crystal, divide, wanted)
-    near = [setting for setting in found if abs(setting.hz - wanted) <= 1e-2 * wanted and lo <= setting.hz <= hi]
+    near = [setting for setting in _settings(family, crystal, wanted) if abs(setting.hz - wanted) <= 1e-2 * wanted]
     if not near:
+        lo, hi = ICE40_OUTPUT if family == "iCE40" else ECP5_OUTPUT
         raise UsageError(
             f"a clock of {wanted / 1e6:g} MHz cannot be made from this board's {crystal / 1e6:g} MHz: its PLL makes "
             f"{lo / 1e6:g} to {hi / 1e6:g} MHz, and not all of them."
@@ -56,12 +56,22 @@ def pll(family: str, crystal: int, wanted: float) -> PLL:
 def slowest(family: str, crystal: int, least: float) -> PLL:
     """The slowest setting of a family's PLL that makes at least so many Hz. Raises UsageError if there is none."""
     lowest = max(least, (ICE40_OUTPUT if family == "iCE40" else ECP5_OUTPUT)[0])
-    for percent in range(100, 131):
-        with suppress(UsageError):
-            setting = pll(family, crystal, lowest * percent / 100)
-            if setting.hz >= least:
-                return setting
-    raise UsageError(f"no PLL of this board makes a clock of {least / 1e6:.1f} MHz, which so many neurons need.")
+    near = [setting for percent in range(100, 131) for setting in _settings(family, crystal, lowest * percent / 100)]
+    found = [setting for setting in near if setting.hz >= least]
+    if not found:
+        raise UsageError(f"no PLL of this board makes a clock of {least / 1e6:.1f} MHz, which so many neurons need.")
+    return min(found, key=lambda setting: setting.hz)
+
+
+def _settings(family: str, crystal: int, wanted: float) -> list[PLL]:
+    """Settings near a clock, Hz, that the data sheet allows."""
+    ice40 = family == "iCE40"
+    (lo, hi), (least, most) = (ICE40_OUTPUT, ICE40_DETECTOR) if ice40 else (ECP5_OUTPUT, ECP5_DETECTOR)
+    found: list[PLL] = []
+    if lo <= wanted <= hi:
+        for divide in (n for n in range(1, 17) if least <= crystal / n <= most):
+            found += _ice40(crystal, divide, wanted) if ice40 else _ecp5(crystal, divide, wanted)
+    return [setting for setting in found if lo <= setting.hz <= hi]
 
 
 def _ice40(crystal: int, divide: int, wanted: float) -> list[PLL]:
@@ -76,13 +86,19 @@ def _ice40(crystal: int, divide: int, wanted: float) -> list[PLL]:
 
 
 def _ecp5(crystal: int, divide: int, wanted: float) -> list[PLL]:
-    """Settings with the output as feedback: the output is at crystal * CLKFB_DIV / CLKI_DIV."""
-    multiply = round(wanted * divide / crystal)
-    output = round(600e6 / wanted)  # the middle of the oscillator's range
-    if not (1 <= multiply <= 80 and 1 <= output <= 128):
-        return []
-    setting = PLL(crystal, divide, multiply, output)
-    return [setting] if ECP5_OSCILLATOR[0] <= setting.hz * output <= ECP5_OSCILLATOR[1] else []
+    """Settings with the output as feedback, at crystal * CLKFB_DIV / CLKI_DIV, and with one at half the oscillator."""
+    found = [
+        PLL(crystal, divide, round(wanted * divide / crystal), round(600e6 / wanted))
+    ]  # the middle of the oscillator's range
+    for output in range(max(1, math.ceil(ECP5_OSCILLATOR[0] / wanted)), int(ECP5_OSCILLATOR[1] / wanted) + 1):
+        found.append(PLL(crystal, divide, round(wanted * output * divide / (2 * crystal)), output, 2))
+    return [
+        setting
+        for setting in found
+        if 1 <= setting.multiply <= 80
+        and 1 <= setting.output <= 128
+        and ECP5_OSCILLATOR[0] <= setting.hz * setting.output <= ECP5_OSCILLATOR[1]
+    ]
 
 
 class Release(wiring.Component):
@@ -119,10 +135,11 @@ class Clock(Elaboratable):
         m = Module()
         s = self.setting
         clock, locked = Signal(), Signal()
+        outputs: dict[str, Any]
         pin = platform.request(platform.default_clk, dir="-")
         if platform.device.startswith("iCE40"):
             detector = s.crystal * s.output / s.divide
-            outputs: dict[str, Any] = {"o_PLLOUTGLOBAL": clock}
+            outputs = {"o_PLLOUTGLOBAL": clock}
             if self.crystal is not None:  # the pin has no way around the PLL, but through its other output
                 outputs = {"o_PLLOUTGLOBALA": ClockSignal(self.crystal), "o_PLLOUTGLOBALB": clock}
                 outputs |= {"p_PLLOUT_SELECT_PORTB": "GENCLK"}
@@ -144,6 +161,17 @@ class Clock(Elaboratable):
             m.submodules.buffer = buffer = io.Buffer("i", pin)
             if self.crystal is not None:
                 m.d.comb += ClockSignal(self.crystal).eq(buffer.i)
+            outputs = {"i_CLKFB": clock, "o_CLKOP": clock, "p_CLKOP_DIV": s.output, "p_CLKOP_CPHASE": s.output - 1}
+            if s.feedback:
+                loop = Signal()
+                outputs = {
+                    "i_CLKFB": loop,
+                    "o_CLKOP": loop,
+                    "p_CLKOP_DIV": s.feedback,
+                    "p_CLKOP_CPHASE": s.feedback - 1,
+                }
+                outputs |= {"o_CLKOS": clock, "p_CLKOS_DIV": s.output, "p_CLKOS_CPHASE": s.output - 1}
+                outputs |= {"p_CLKOS_ENABLE": "ENABLED"}
             m.submodules.pll = Instance(
                 "EHXPLLL",
                 a_ICP_CURRENT="12",
@@ -152,17 +180,14 @@ class Clock(Elaboratable):
                 a_MFG_GMCREF_SEL="2",
                 p_CLKI_DIV=s.divide,
                 p_CLKFB_DIV=s.multiply,
-                p_CLKOP_DIV=s.output,
                 p_CLKOP_ENABLE="ENABLED",
-                p_CLKOP_CPHASE=s.output - 1,
                 p_FEEDBK_PATH="CLKOP",
                 i_CLKI=buffer.i,
-                i_CLKFB=clock,
                 i_RST=Const(0),
                 i_STDBY=Const(0),
                 i_ENCLKOP=Const(0),
-                o_CLKOP=clock,
                 o_LOCK=locked,
+                **outputs,
             )
         platform.add_clock_constraint(clock, s.hz)
         m.domains.start = start = ClockDomain(reset_less=True)
