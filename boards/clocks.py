@@ -87,9 +87,8 @@ def _ice40(crystal: int, divide: int, wanted: float) -> list[PLL]:
 
 def _ecp5(crystal: int, divide: int, wanted: float) -> list[PLL]:
     """Settings with the output as feedback, at crystal * CLKFB_DIV / CLKI_DIV, and with one at half the oscillator."""
-    found = [
-        PLL(crystal, divide, round(wanted * divide / crystal), round(600e6 / wanted))
-    ]  # the middle of the oscillator's range
+    middle = round(sum(ECP5_OSCILLATOR) / 2 / wanted)
+    found = [PLL(crystal, divide, round(wanted * divide / crystal), middle)]
     for output in range(max(1, math.ceil(ECP5_OSCILLATOR[0] / wanted)), int(ECP5_OSCILLATOR[1] / wanted) + 1):
         found.append(PLL(crystal, divide, round(wanted * output * divide / (2 * crystal)), output, 2))
     return [
@@ -109,10 +108,8 @@ class Release(wiring.Component):
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
-        locked, waited = (
-            Signal(),
-            Signal(range(SETTLED + 1)),
-        )  # its last bit is high at the end, as SETTLED is a power of two
+        locked = Signal()
+        waited = Signal(range(SETTLED + 1))  # the last bit is high at the end, as SETTLED is a power of two
         m.submodules.synchronizer = FFSynchronizer(self.locked, locked)
         m.d.sync += self.reset.eq(~waited[-1])
         with m.If(~locked):

@@ -34,7 +34,7 @@ from spikefab.hw.trace import Trace
 class Timing:
     """The clocks that some operations take. More of them make a pipeline faster, with registers that a device has inside its parts.
 
-    multiply  2: registers before and behind a multiplier; 3: one more behind it
+    multiply  2: registers before and behind a multiplier; 3 or 4: one or two more behind it
     saturate  1; 2: whether to saturate is found first
     read      1: a block RAM; 2: one more register behind it
     inverts   whether a pipeline holds what is subtracted inverted: where the carries of an adder take operands as they are (iCE40)
