@@ -277,7 +277,7 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
         (("--neurons", "many"), "many is not a number of 1 or more"),
         (("--neurons", 9, "--lanes", 2), "9 neurons cannot be in 2 lanes"),
         (("--neurons", 9, "--per-neuron", "V_T"), "LIFNeuron has no coefficient V_T"),
-        (("--neurons", 99_999), "more than the link can tell apart"),
+        (("--neurons", 99_999), "hold at most 32,768 neurons of a lane"),
         (("--form", "pipelined", "--lanes", 99), "has no room for 198 neurons"),
         (("--seeds", 0), "0 is not a number of 1 or more"),
     ],

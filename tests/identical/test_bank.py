@@ -347,8 +347,8 @@ def test_currents_and_writes_at_any_time(timing, broadcast, multipliers, count, 
         ({"own": {"d": [1, 2, 0.5]}}, "3 whole numbers"),
         ({"initial": np.zeros((2, 2), int)}, r"shape \(3, 2\)"),
         ({"initial": np.zeros((3, 2), int), "block": Spram()}, "all neurons begin with the states of the neuron"),
-        ({"count": 16385, "block": Spram()}, "take 16384 neurons, not 16385"),
-        ({"count": 32769, "multipliers": 5, "block": Spram()}, "take 32768 neurons, not 32769"),
+        ({"count": 16385, "block": Spram()}, "hold at most 16,384 neurons of a lane, not 16,385"),
+        ({"count": 32769, "multipliers": 5, "block": Spram()}, "hold at most 32,768 neurons of a lane, not 32,769"),
     ],
 )
 def test_refused(more, sentence):
