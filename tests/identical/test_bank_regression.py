@@ -51,7 +51,7 @@ def test_rtl_equals_the_reference(model, word):
     assert checks[2]["saturations"] > 0
 
 
-@pytest.mark.parametrize("name", BANKS)
+@pytest.mark.parametrize("name", ["icebreaker", pytest.param("ulx3s-25f", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("model", MODELS)
 def test_netlist_equals_the_reference(model, name):
     found = row(model, BOARDS[name], 25_000)
