@@ -10,6 +10,7 @@ from amaranth.sim import Simulator
 from spikefab.boards import clocks
 from spikefab.boards.build import build
 from spikefab.boards.clocks import pll, slowest
+from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.top import Setup, Top
 from spikefab.errors import UsageError
@@ -95,15 +96,53 @@ def test_the_pll_is_given_its_dividers_and_its_lock_is_read():
     """That it locks is for a board to show."""
     board = get_board("icebreaker")
     setup = Setup(LIFNeuron(word=16), board, 24e6)
-    text = board.platform().prepare(Top(setup), name="top", emit_src=False).files["top.il"]
-    text = text if isinstance(text, str) else text.decode()
-    cell = re.search(r"cell \\SB_PLL40_PAD .*?\n  end", text, re.DOTALL)[0]
+    text, cell = design(board, setup, "SB_PLL40_PAD")
     assert "parameter \\DIVR 4'0000" in cell
     assert "parameter \\DIVF 7'0111111" in cell
     assert "parameter \\DIVQ 3'101" in cell
     lock = re.search(r"connect \\LOCK (\S+)", cell)[1]
     assert len(re.findall(rf"{re.escape(lock)}\b", text)) > 2, "something reads the lock"
     assert clocks.SETTLED / 50e6 > 9e-6
+
+
+def test_a_second_output_closes_the_loop_of_an_ecp5():
+    """575 MHz, a quarter of which is the clock; the loop's is the half, and 23 times half the crystal's."""
+    board = get_board("ulx3s-25f")
+    assert pll("ECP5", board.clock_hz, 143.75e6).hz == 143.75e6
+    cell, dividers = instance(board, Setup(LIFNeuron(word=16), board, 143.75e6), "EHXPLLL")
+    assert dividers == {"CLKI_DIV": 2, "CLKFB_DIV": 23, "CLKOP_DIV": 2, "CLKOS_DIV": 4}
+    assert connected(cell, "CLKFB") == connected(cell, "CLKOP") != connected(cell, "CLKOS") == r"\start_clk"
+    assert 'parameter \\CLKOS_ENABLE "ENABLED"' in cell and 'parameter \\FEEDBK_PATH "CLKOP"' in cell
+    cell, dividers = instance(board, Setup(LIFNeuron(word=16), board, 50e6), "EHXPLLL")
+    assert dividers == {"CLKI_DIV": 1, "CLKFB_DIV": 2, "CLKOP_DIV": 12}
+    assert connected(cell, "CLKFB") == connected(cell, "CLKOP")
+
+
+def test_a_population_on_the_icebreaker_has_two_clocks():
+    """The crystal's for the link, through the PLL; and that which the PLL makes, for the neurons."""
+    board = get_board("icebreaker")
+    setup = Setup(LIFNeuron(word=16), board, crowd=Crowd(3000))
+    assert setup.crosses and setup.link_hz == board.clock_hz and setup.clock_hz > 30e6
+    cell, _ = instance(board, setup, "SB_PLL40_2_PAD")
+    assert 'parameter \\PLLOUT_SELECT_PORTB "GENCLK"' in cell
+    assert connected(cell, "PLLOUTGLOBALA") != connected(cell, "PLLOUTGLOBALB") == r"\start_clk"
+
+
+def design(board, setup, kind):
+    """The RTLIL of a board's design, and in it a primitive."""
+    text = board.platform().prepare(Top(setup), name="top", emit_src=False).files["top.il"]
+    text = text if isinstance(text, str) else text.decode()
+    return text, re.search(rf"cell \\{kind} .*?\n  end", text, re.DOTALL)[0]
+
+
+def instance(board, setup, kind):
+    """A primitive, and its dividers."""
+    _, cell = design(board, setup, kind)
+    return cell, {name: int(value) for name, value in re.findall(r"\\(CLK\w+_DIV) (\d+)", cell)}
+
+
+def connected(cell, port):
+    return re.search(rf"connect \\{port} (\S+)", cell)[1]
 
 
 def test_the_reset_is_high_from_the_first_clock_until_the_lock_has_lasted():

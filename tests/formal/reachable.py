@@ -59,8 +59,9 @@ class Machine:
                 self.registers.append((nets["Q"], nets["D"]))
             else:
                 gates[nets["Y"]] = (GATES[cell["type"]], {p: bit for p, bit in nets.items() if p != "Y"})
-        # what a memory shows before it was read for the first time is undefined: 0 is one of the values
-        self.first = np.array([[init.get(q, "x") == "1" for q, _ in self.registers]])
+        # what a memory shows before it was read for the first time is undefined: all values are begun with
+        begun = [(0, 1) if init.get(q, "x") == "x" else (int(init[q]),) for q, _ in self.registers]
+        self.first = np.array([*product(*begun)], dtype=bool)
         bits = {name: port["bits"] for name, port in module["ports"].items()}
         self.inputs = {name: bits[name] for name in (s.name for s in inputs) if name in bits}
         self.watched = {name: bits[signal.name][0] for name, signal in watched.items()}
