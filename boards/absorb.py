@@ -59,7 +59,7 @@ class _Netlist:
             return value
         self.last += 1
         nets = {"A": [value], "B": [reset], "C": ["0"], "D": ["0"], "Z": [self.last]}
-        self.cells[f"{register}_reset_{self.last}"] = {
+        self.cells[f"{register}_before_{self.last}"] = {
             "hide_name": 0,
             "type": "LUT4",
             "parameters": {"INIT": "0010001000100010"},  # A and not B
