@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 
 from spikefab.hw import ops
 from spikefab.hw.trace import Trace
@@ -97,9 +97,8 @@ class Pipeline(Logic):
             chain.append(copy)
         return chain[late]
 
-    def _signal(self, shape: Shape, name: str) -> Signal:
-        # the registers inside multipliers and memories have no reset, and nothing here needs one
-        return Signal(shape, name=name, reset_less=True)
+    def _chosen(self, index: int, expression: Any) -> Signal:
+        return self._clocked(index, expression)  # its operands do not wait for the end of the step
 
     def _args(self, index: int) -> list:
         clock = self.moved.get(index, self.plan.start[index])

@@ -52,24 +52,33 @@ def lower(ports: Any, dp: Datapath, reset: Sequence[int], multipliers: int = 1) 
 
     clock = Signal(range(plan.length + 1))
     running = Signal()
+    last = running & (clock == plan.length)
     outputs = Logic(m, dp.trace, plan, registers, clock).outputs
 
     m.d.comb += ports.i_ready.eq(~running & (~ports.o_valid | ports.o_ready))
     m.d.comb += ports.cfg_ready.eq(ports.i_ready)
     with m.If(ports.o_ready):
         m.d.sync += ports.o_valid.eq(0)
+    chosen = Signal(len(writable))
     with m.If(ports.cfg_valid & ports.cfg_ready), m.Switch(ports.cfg_addr):
-        for register, held in zip(dp.registers, writable, strict=True):
+        for k, register in enumerate(dp.registers):
             with m.Case(register.address):
-                m.d.sync += held.eq(ports.cfg_data)
+                m.d.comb += chosen[k].eq(1)
+    for k, (register, held) in enumerate(zip(dp.registers, writable, strict=True)):
+        given: Any = ports.cfg_data
+        taken: Any = chosen[k]
+        if register.kind == "state":
+            # one choice and one enable: two assignments would take two look-up tables a bit
+            given, taken = Mux(running, outputs[register.name], given), taken | last
+        with m.If(taken):
+            m.d.sync += held.eq(given)
     with m.If(ports.i_valid & ports.i_ready):
         m.d.sync += [current.eq(ports.i), running.eq(1), clock.eq(0)]
     with m.If(running):
         m.d.sync += clock.eq(clock + 1)
-        with m.If(clock == plan.length):
+        with m.If(last):
             m.d.sync += [running.eq(0), ports.o_valid.eq(1)]
             m.d.sync += [ports.o_v.eq(outputs[".v"]), ports.o_spike.eq(outputs[".spike"])]
-            m.d.sync += [held.eq(outputs[name]) for name, held in states.items()]
     m.d.comb += [getattr(ports, f"state_{name}").eq(held) for name, held in states.items()]
     return m
 
@@ -121,7 +130,8 @@ class Logic:
             self.m.d.sync += held.eq(expression)
 
     def _signal(self, shape: Shape, name: str) -> Signal:
-        return Signal(shape, name=name)
+        # the registers inside multipliers and memories have no reset, and nothing here needs one
+        return Signal(shape, name=name, reset_less=True)
 
     def _args(self, index: int) -> list:
         return [self._at(a, self.plan.start[index]) for a in self.trace.nodes[index].args]
@@ -194,7 +204,12 @@ class Logic:
 
     def _select(self, op: ops.Select, index: int):
         a, b = self._aligned(index)
-        return self._clocked(index, Mux(self._args(index)[0], a, b))
+        return self._chosen(index, Mux(self._args(index)[0], a, b))
+
+    def _chosen(self, index: int, expression) -> Signal:
+        """What a select chooses: a wire if only registers of states and outputs read it, at the end of the step."""
+        read = {a for i in self.trace.live() for a in self.trace.nodes[i].args}
+        return self._clocked(index, expression) if index in read else self._wired(index, expression)
 
     def _resize(self, op: ops.Resize, index: int):
         value, held = self._rounded(index)
