@@ -40,13 +40,6 @@ from spikefab.toolchain import tools
 from . import running
 
 AIMS = {"ECP5": 300, "iCE40": 80}  # MHz, the clock that is tried for
-SMALL = BOARDS["ulx3s-25f"]
-# Lattice FPGA-DS-02012 (ECP5): the larger device in the same package
-LARGE = replace(
-    SMALL, name="ulx3s-85f", platform_class="amaranth_boards.ulx3s:ULX3S_85F_Platform", device="LFE5U-85F",
-    cells=83640, multipliers=156, block_rams=208, router_args=("--85k", "--package", "CABGA381", "--speed", "6"),
-)  # fmt: skip
-PLACES = {**BOARDS, LARGE.name: LARGE}
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,7 @@ def verified(bank: Bank, board: Board, steps: int) -> dict[str, int]:
 
 def measured(rows: running.Rows, design: Design, seeds: int, steps: int) -> running.Row:
     """The row of a design, of what was not yet measured."""
-    board, neuron = PLACES[design.board], MODELS[design.model](word=design.word)
+    board, neuron = BOARDS[design.board], MODELS[design.model](word=design.word)
     design = replace(design, multipliers=design.multipliers or products(neuron.datapath.trace))
     lanes = Lanes(neuron, design.neurons, design.lanes, multipliers=design.multipliers, timing=board.family.timing,
                   block=board.storage(design.lanes))  # fmt: skip
@@ -175,7 +168,7 @@ def measured(rows: running.Rows, design: Design, seeds: int, steps: int) -> runn
 def main() -> int:
     parser = running.parser(__doc__)
     parser.add_argument("--models", type=running.model_names, help="such as LIF,AdEx")
-    parser.add_argument("--board", default="ulx3s-25f", choices=PLACES)
+    parser.add_argument("--board", default="ulx3s-25f", choices=BOARDS)
     parser.add_argument("--neurons", type=int, default=14336)
     parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--multipliers", type=int, default=0, help="of each lane (default: one for each product)")

@@ -212,7 +212,16 @@ class _Flow:
         step, family = "place-and-route", self.board.family
         tool = self.found[family.router]
         self.tell(step, "start", f"{tool.name} {tool.version}, seed {seed}")
-        options = ("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--timing-allow-fail")
+        options: tuple[str, ...] = (
+            "--json",
+            "top.json",
+            "--report",
+            "report.json",
+            "--seed",
+            str(seed),
+            "--timing-allow-fail",
+        )
+        options += ("--freq", f"{self.setup.clock_hz / 1e6:.6f}") if family.asks_clock else ()
         drawing = ("--placed-svg", "floorplan.svg") if floorplan else ()
         try:
             self._run(step, tool, (*self.board.router_args, *family.router_args, *options, *drawing))
@@ -227,7 +236,7 @@ class _Flow:
     def pack(self) -> None:
         tool = self.found[self.board.family.packer]
         self.tell("pack", "start", f"{tool.name} {tool.version}")
-        self._run("pack", tool, self.board.family.packer_args)
+        self._run("pack", tool, (*self.board.packer_args, *self.board.family.packer_args))
         size = (self.folder / f"top.{self.board.family.bitstream}").stat().st_size
         self.tell("pack", "done", f"{size:,} bytes")
 
@@ -251,8 +260,14 @@ class _Flow:
         Before nextpnr fails, it prints how much of each resource is used: `Info:   ICESTORM_DSP:   12/    8   150%`.
         """
         family = self.board.family
-        words = {family.cell: "cells", family.multiplier: "multipliers", family.block_ram: "block RAMs"}
-        words["TRELLIS_FF"] = "registers"  # on an ECP5, nextpnr counts registers and look-up tables separately
+        words = {
+            **dict.fromkeys(family.cell, "cells"),
+            family.multiplier: "multipliers",
+            family.block_ram: "block RAMs",
+        }
+        words[family.register] = (
+            "registers"  # on an ECP5 or a Gowin, nextpnr counts registers and look-up tables separately
+        )
         counted = re.findall(
             r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
         )
@@ -271,7 +286,7 @@ def _report(setup: Setup, timing: dict[str, Any], clocks: list[float], bitstream
     neuron, board, part = setup.neuron, setup.board, setup.part
 
     def used(kind: str) -> int:
-        return timing["utilization"][kind]["used"]
+        return timing["utilization"].get(kind, {"used": 0})["used"]  # a device without multipliers tells none
 
     real_time = 1000 / Fraction(str(neuron.dt))  # steps in a second
     lockstep = steps_per_second(setup)
@@ -280,7 +295,7 @@ def _report(setup: Setup, timing: dict[str, Any], clocks: list[float], bitstream
         board=board.name,
         model=type(neuron).__name__,
         word=neuron.word,
-        cells=used(board.family.cell),
+        cells=sum(map(used, board.family.cell)),
         multipliers=used(board.family.multiplier),
         block_rams=used(board.family.block_ram),
         mhz=round(max(clocks), 2),

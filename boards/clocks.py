@@ -16,7 +16,7 @@ from spikefab.errors import UsageError
 # FPGA-DS-02012 (ECP5), table 3.22: 8..400 MHz (3.125 with fractional division), 400..800 MHz.
 ICE40_OSCILLATOR, ICE40_DETECTOR = (533e6, 1066e6), (10e6, 133e6)
 ECP5_OSCILLATOR, ECP5_DETECTOR = (400e6, 800e6), (8e6, 400e6)
-ICE40_OUTPUT, ECP5_OUTPUT = (16e6, 275e6), (3.125e6, 400e6)  # Hz, of a PLL, from the same tables
+OUTPUT = {"iCE40": (16e6, 275e6), "ECP5": (3.125e6, 400e6)}  # Hz, of a PLL, by family, from the same tables
 # Clocks after the lock for which the reset stays. iCE40 RAMs read zeros for some 3 us at first (see amaranth's siliconblue
 # platform): with the fastest clock that a design reaches there, 50 MHz, it stays for 10.
 SETTLED = 1 << 9
@@ -44,8 +44,12 @@ class PLL:
 def pll(family: str, crystal: int, wanted: float) -> PLL:
     """The setting of a family's PLL nearest to a clock, Hz. Raises UsageError if none is within 1 %."""
     near = [setting for setting in _settings(family, crystal, wanted) if abs(setting.hz - wanted) <= 1e-2 * wanted]
+    if family not in OUTPUT:
+        raise UsageError(
+            f"spikefab sets no PLL of a {family}: {wanted / 1e6:g} MHz cannot be made, only the crystal's clock."
+        )
     if not near:
-        lo, hi = ICE40_OUTPUT if family == "iCE40" else ECP5_OUTPUT
+        lo, hi = OUTPUT[family]
         raise UsageError(
             f"a clock of {wanted / 1e6:g} MHz cannot be made from this board's {crystal / 1e6:g} MHz: its PLL makes "
             f"{lo / 1e6:g} to {hi / 1e6:g} MHz, and not all of them."
@@ -55,7 +59,7 @@ def pll(family: str, crystal: int, wanted: float) -> PLL:
 
 def slowest(family: str, crystal: int, least: float) -> PLL:
     """The slowest setting of a family's PLL that makes at least so many Hz. Raises UsageError if there is none."""
-    lowest = max(least, (ICE40_OUTPUT if family == "iCE40" else ECP5_OUTPUT)[0])
+    lowest = max(least, OUTPUT.get(family, (0.0, 0.0))[0])
     near = [setting for percent in range(100, 131) for setting in _settings(family, crystal, lowest * percent / 100)]
     found = [setting for setting in near if setting.hz >= least]
     if not found:
@@ -65,8 +69,10 @@ def slowest(family: str, crystal: int, least: float) -> PLL:
 
 def _settings(family: str, crystal: int, wanted: float) -> list[PLL]:
     """Settings near a clock, Hz, that the data sheet allows."""
+    if family not in OUTPUT:
+        return []
     ice40 = family == "iCE40"
-    (lo, hi), (least, most) = (ICE40_OUTPUT, ICE40_DETECTOR) if ice40 else (ECP5_OUTPUT, ECP5_DETECTOR)
+    (lo, hi), (least, most) = OUTPUT[family], ICE40_DETECTOR if ice40 else ECP5_DETECTOR
     found: list[PLL] = []
     if lo <= wanted <= hi:
         for divide in (n for n in range(1, 17) if least <= crystal / n <= most):
@@ -123,10 +129,11 @@ class Clock(Elaboratable):
     """Clock and reset of the domain `sync`, from a PLL. The reset is released 512 clocks after the PLL has locked.
 
     crystal  name of a domain that has the crystal's clock, and is in reset for as long
+    pad      of an iCE40, whether the crystal is at the pin of a PLL
     """
 
-    def __init__(self, setting: PLL, crystal: str | None = None) -> None:
-        self.setting, self.crystal = setting, crystal
+    def __init__(self, setting: PLL, crystal: str | None = None, pad: bool = True) -> None:
+        self.setting, self.crystal, self.pad = setting, crystal, pad
 
     def elaborate(self, platform: Any) -> Elaboratable:
         m = Module()
@@ -136,22 +143,29 @@ class Clock(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         if platform.device.startswith("iCE40"):
             detector = s.crystal * s.output / s.divide
-            outputs = {"o_PLLOUTGLOBAL": clock}
-            if self.crystal is not None:  # the pin has no way around the PLL, but through its other output
+            outputs, kind = {"o_PLLOUTGLOBAL": clock}, "SB_PLL40_PAD"
+            source: dict[str, Any] = {"i_PACKAGEPIN": pin.io}
+            if not self.pad:
+                m.submodules.buffer = buffer = io.Buffer("i", pin)
+                source, kind = {"i_REFERENCECLK": buffer.i}, "SB_PLL40_CORE"
+                if self.crystal is not None:
+                    m.d.comb += ClockSignal(self.crystal).eq(buffer.i)
+            elif self.crystal is not None:  # the pin has no way around the PLL, but through its other output
+                kind = "SB_PLL40_2_PAD"
                 outputs = {"o_PLLOUTGLOBALA": ClockSignal(self.crystal), "o_PLLOUTGLOBALB": clock}
                 outputs |= {"p_PLLOUT_SELECT_PORTB": "GENCLK"}
             m.submodules.pll = Instance(
-                "SB_PLL40_PAD" if self.crystal is None else "SB_PLL40_2_PAD",
+                kind,
                 p_FEEDBACK_PATH="SIMPLE",
                 p_DIVR=Const(s.divide // s.output - 1, 4),
                 p_DIVF=Const(s.multiply - 1, 7),
                 p_DIVQ=Const(s.output.bit_length() - 1, 3),
                 # the loop filter's range, by the frequency of the phase detector: the table of icepll (Project IceStorm)
                 p_FILTER_RANGE=Const(1 + sum(detector >= f for f in (17e6, 26e6, 44e6, 66e6, 101e6)), 3),
-                i_PACKAGEPIN=pin.io,
                 i_RESETB=Const(1),
                 i_BYPASS=Const(0),
                 o_LOCK=locked,
+                **source,
                 **outputs,
             )
         else:

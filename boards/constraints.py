@@ -19,12 +19,14 @@ def constraints(board: Board) -> str:
     content = plan.files[f"top.{board.family.constraints}"]
     text = content if isinstance(content, str) else content.decode()
     # Comments and blank lines are dropped: Amaranth's comments hold only its version and placeholders.
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("#", "//"))]
+    each = f"{board.multipliers} multipliers of {board.multiplier_bits} x {board.multiplier_bits} bits, " * bool(
+        board.multipliers
+    )
     header = (
         f"# {board.name}: {board.device}, from boards/ by `python -m spikefab.boards.constraints`; do not edit.",
-        f"# Budget: {board.cells} cells, {board.multipliers} multipliers of {board.multiplier_bits} x "
-        f"{board.multiplier_bits} bits, {board.block_rams} block RAMs of {board.block_ram_bits} bits.",
-        f"# Clock: {board.clock_mhz:g} MHz. UART: {board.uart_baud} baud. Words: {', '.join(map(str, board.words))}.",
+        f"# Budget: {board.cells} cells, {each}{board.block_rams} block RAMs of {board.block_ram_bits} bits.",
+        f"# Crystal: {board.clock_mhz:g} MHz. UART: {board.uart_baud} baud. Words: {', '.join(map(str, board.words))}.",
         f"# {board.pins_are}.",
         f"# Source: {board.source}.",
     )

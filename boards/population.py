@@ -79,7 +79,7 @@ class Crowd:
     @classmethod
     def most(cls, neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None,
              per_neuron: tuple[str, ...] = ()) -> "Crowd":  # fmt: skip
-        """As many neurons as a board's block RAM holds, and as keep up with dt at `Family.pipeline_hz`.
+        """As many neurons as a board's block RAM holds, and as keep up with dt at `Board.pipeline_hz`.
 
         Raises UsageError if not even two do.
         """
@@ -103,9 +103,9 @@ class Crowd:
             return sum(-(-width // shape.bits) * shape.groups(count) for width, shape in shapes if width)
 
         stored = bisect_right(range(most + 1), free, key=taken) - 1
-        clocks = int(board.family.pipeline_hz * neuron.dt / 1000)
+        clocks = int(board.pipeline_hz * neuron.dt / 1000)
         # what the link does in between takes the longer by the ratio of the clocks
-        between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.family.pipeline_hz / board.clock_hz))
+        between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.pipeline_hz / board.clock_hz))
         latency = cls(max(2, stored) * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0].latency
         paced = (clocks - latency - between) // lane.interval
         count = lanes * min(stored, paced)
@@ -121,7 +121,7 @@ class Crowd:
         unknown = [name for name in self.per_neuron if name not in dp.coefficients]
         if unknown:
             raise UsageError(f"{type(neuron).__name__} has no coefficient {unknown[0]}: {', '.join(dp.coefficients)}.")
-        each = board.multipliers // (lanes * board.multipliers_each(neuron.word))
+        each = board.multipliers // (lanes * max(1, board.multipliers_each(neuron.word)))
         multipliers = max(1, min(products(dp.trace), each)) if self.multipliers is None else self.multipliers
         own = {name: np.full(self.neurons, neuron.codes[name]) for name in self.per_neuron}
         return Lanes(

@@ -54,22 +54,35 @@ def open_port(path: str | None, boards: Sequence[Board], baud: int) -> Iterator[
 
 def find_port(boards: Sequence[Board]) -> str:
     """The path of the port of a board of these kinds, by its USB ids. Raises BoardError if there is none, or more than one."""
-    chosen = [str(port.device) for board in boards for port in _ports(board)]
+    chosen = [
+        *dict.fromkeys(str(port.device) for board in boards for port in _ports(board))
+    ]  # several have the same ids
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
         raise BoardError(f"{len(chosen)} ports may be of a board: give one of {', '.join(chosen)} with --port.")
-    ids = ", ".join(f"{board.name}: USB {board.usb[0]:04x}:{board.usb[1]:04x}" for board in boards)
-    raise BoardError(f"no board is connected ({ids}): plug it in, or give its port with --port.")
+    ids = " or ".join(dict.fromkeys(f"{board.usb[0]:04x}:{board.usb[1]:04x}" for board in boards if board.usb))
+    if not ids:
+        name, pins = boards[0].name, boards[0].pins_are
+        raise BoardError(
+            f"no USB chip is on the serial line of {name}: connect an adapter of 3.3 V ({pins}), and give --port."
+        )
+    raise BoardError(f"no board is connected (USB {ids}): plug it in, or give its port with --port.")
 
 
-def connected() -> list[tuple[Board, str]]:
-    """Each known board whose USB ids are those of a port, and the path of that port, which may be of another device with them."""
-    return [(board, str(port.device)) for board in BOARDS.values() for port in _ports(board)]
+def connected() -> dict[str, list[Board]]:
+    """The ports whose USB ids are those of known boards, by path, and these boards; it may be another device with these ids."""
+    found: dict[str, list[Board]] = {}
+    for board in BOARDS.values():
+        for port in _ports(board):
+            found.setdefault(str(port.device), []).append(board)
+    return found
 
 
 def _ports(board: Board) -> list[Any]:
     """The serial ports that may be of such a board."""
+    if board.usb is None:
+        return []
     vendor, product, interface = board.usb
     ports = [p for p in list_ports.comports() if (p.vid, p.pid) == (vendor, product)]
     # a chip with two ports has a port for each; the location of the second ends in 1.1

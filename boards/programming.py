@@ -17,7 +17,7 @@ def command(board: Board, bitstream: Path) -> tuple[list[str], bool]:
     for words in commands:
         if shutil.which(words[0]):
             return words, True
-    return commands[0], False
+    return next(iter(commands), []), False
 
 
 def flash(board: Board, bitstream: Path) -> str:
@@ -31,8 +31,10 @@ def flash(board: Board, bitstream: Path) -> str:
             f"{bitstream} is no bitstream for {board.name}, which is a file that ends in {suffix}: see spikefab build."
         )
     words, there = command(board, bitstream)
+    if not words:
+        raise ToolError(f"the description of {board.name} names no program that loads a bitstream: add `programmers`.")
     if not there:
-        how = TOOLS[words[0]].install
+        how = TOOLS[words[0]].install if words[0] in TOOLS else "see the makers of the board"
         raise ToolError(
             f"{words[0]}, which loads a bitstream, is not installed: {how}; then type: {shlex.join(words)}."
         )

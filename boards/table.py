@@ -1,188 +1,279 @@
-"""The boards, as pure data. The figures are from the makers' data sheets; each `source` says which, and when it was read."""
+"""The boards: one description a file, in `boards/files`, and the user's own."""
 
 import difflib
 import importlib
+import importlib.util
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-from amaranth.build import Platform
+from amaranth.build import Attrs, Clock, Pins, Platform, Resource
+from amaranth.vendor import GowinPlatform, LatticeECP5Platform, LatticeICE40Platform
 
 from spikefab.errors import UsageError, shortened
-from spikefab.hw.lowering.schedule import Timing
+from spikefab.hw.datapath import WORDS
 from spikefab.hw.spram import Spram
 from spikefab.hw.words import Block
 
+from .clocks import OUTPUT
+from .devices import DEVICES, ECP5, ICE40, Device, Family
 
-@dataclass(frozen=True)
-class Family:
-    """One family of FPGAs: the open-source tools that build for it, and the names of its resources in their reports."""
+__all__ = ["BOARDS", "ECP5", "ICE40", "Board", "get_board", "suited"]
 
-    name: str
-    synth: str  # the yosys command that synthesises for this family
-    router: str  # name of the place-and-route tool
-    router_args: tuple[str, ...]
-    packer: str  # name of the tool that makes the bitstream of a routed design
-    packer_args: tuple[str, ...]
-    constraints: str  # suffix of the constraints file
-    bitstream: str  # suffix of the bitstream file
-    cell: str  # name of a logic cell in nextpnr's report
-    multiplier: str  # name of a hardware multiplier in nextpnr's report
-    block_ram: str  # name of a memory block in nextpnr's report
-    timing: Timing  # of a pipeline: the registers that there are in multipliers and memory blocks
-    block: Block  # how a memory block holds states, where there is nothing larger
-    # Hz, a clock that most pipelines can be expected to reach: benchmarks/results/hardware.json
-    pipeline_hz: float
-
-
-ICE40 = Family(
-    name="iCE40",
-    # -device u selects the delays of the UltraPlus for abc9. Only this kind of iCE40 has multipliers.
-    synth="synth_ice40 -dsp -abc9 -device u",
-    router="nextpnr-ice40",
-    router_args=("--pcf", "top.pcf", "--asc", "top.routed"),
-    packer="icepack",
-    packer_args=("top.routed", "top.bin"),
-    constraints="pcf",
-    bitstream="bin",
-    cell="ICESTORM_LC",
-    multiplier="ICESTORM_DSP",
-    block_ram="ICESTORM_RAM",
-    timing=Timing(inverts=True),
-    block=Block(16, 256),
-    pipeline_hz=40e6,
-)
-
-ECP5 = Family(
-    name="ECP5",
-    synth="synth_ecp5 -abc9",
-    router="nextpnr-ecp5",
-    router_args=("--lpf", "top.lpf", "--textcfg", "top.routed"),
-    packer="ecppack",
-    packer_args=("--compress", "--input", "top.routed", "--bit", "top.bit"),
-    constraints="lpf",
-    bitstream="bit",
-    cell="TRELLIS_COMB",
-    multiplier="MULT18X18D",
-    block_ram="DP16KD",
-    timing=Timing(multiply=4, saturate=2, read=3),
-    block=Block(9, 2048),
-    pipeline_hz=150e6,
-)
+FOLDER = Path(__file__).parent / "files"
+# what a description may have: key -> type. Those without a default are required
+KEYS: Mapping[str, tuple[type, Any]] = {
+    "platform": (str, ""),  # `module:class` of amaranth-boards, or of a file beside; "": the pins are all here
+    "device": (str, None),  # of `devices.DEVICES`
+    "package": (list, None),  # options that tell the router package and speed
+    "packer": (list, []),  # options of the packer
+    "clock": (str, ""),  # the platform's name of the clock, if it is not its default
+    "pll_pad": (bool, False),  # of an iCE40, whether the clock's pin is that of a PLL
+    "clock_mhz": (float, None),  # of the crystal
+    "neuron_mhz": (float, 0.0),  # which a PLL makes for one neuron, if nothing else is asked for; 0: the crystal's
+    "baud": (int, 1_000_000),  # of the serial line: what the board's USB chip makes exactly, and the clock too
+    "usb": (str, ""),  # vendor:product of the USB chip, by which the line is found; "": it has none on the serial line
+    "port": (int, 0),  # of a chip with several
+    "programmers": (list, []),  # commands that load a bitstream, the first that is installed is taken
+    "source": (str, None),  # of the pins, and the month in which it was read
+    "pins_are": (str, None),  # where the pins are, in words for people
+    "pins": (dict, None),
+}
+PINS = ("clock", "rx", "tx", "led", "spike", "voltage")
 
 
 @dataclass(frozen=True)
 class Board:
-    """One board: its FPGA, the resources of the FPGA, and the clock."""
+    """One board: its FPGA, clock, serial line and pins. The fields are those of a description (`KEYS`)."""
 
     name: str
-    platform_class: str  # `module:class` of amaranth-boards, imported when used
-    family: Family
-    device: str  # part number of the FPGA
-    cells: int  # logic cells: a 4-input look-up table and a register each
-    multipliers: int
-    multiplier_bits: int  # bits of each of the two signed operands of a multiplier
-    block_rams: int  # memory blocks
-    block_ram_bits: int  # bits in one memory block
-    spram: int  # larger memories with one port, SB_SPRAM256KA
+    platform_class: str
+    chip: Device
     clock_hz: int
-    words: tuple[int, ...]  # bits: word lengths for which one product takes at most a few of these multipliers
-    router_args: tuple[str, ...]  # options that tell the router which device and package this is
-    source: str  # data sheets of the figures, and the month in which they were read
-    uart_baud: int  # bits per second of the serial line: what the board's USB chip makes exactly, and the clock too
-    usb: tuple[int, int, int]  # vendor, product and interface (port) of the USB chip, by which the line is found
-    programmers: tuple[str, ...]  # commands that load a bitstream, the first that is installed is taken
+    neuron_hz: int
+    clock_name: str
+    pll_pad: bool  # whether the clock's pin is that of a PLL, of an iCE40
+    router_args: tuple[str, ...]
+    packer_args: tuple[str, ...]
+    uart_baud: int
+    usb: tuple[int, int, int] | None  # vendor, product and interface (port) of the USB chip
+    programmers: tuple[str, ...]
     stimulus: int  # entries of the stimulus memory, a power of two
-    connector: tuple[str, int]  # amaranth-boards' name of the connector with the next two pins
-    spike_pin: str
-    voltage_pin: str
-    pins_are: str  # where these pins are, in words for people
-    pin_attrs: Mapping[str, str]
+    pins: Mapping[str, str]
+    led_low: bool  # whether the LED shines while its pin is low; read if its pin is among `pins`
+    pins_are: str
+    source: str  # of the device's figures and of the pins
+    folder: Path = FOLDER  # of the description
+    words: tuple[int, ...] = WORDS
+
+    @property
+    def family(self) -> Family:
+        return self.chip.family
+
+    @property
+    def device(self) -> str:
+        """The part number of the FPGA."""
+        return self.chip.name
+
+    @property
+    def cells(self) -> int:
+        return self.chip.cells
+
+    @property
+    def multipliers(self) -> int:
+        return self.chip.multipliers
+
+    @property
+    def multiplier_bits(self) -> int:
+        return self.chip.multiplier_bits
+
+    @property
+    def block_rams(self) -> int:
+        return self.chip.block_rams
+
+    @property
+    def block_ram_bits(self) -> int:
+        return self.chip.block_ram_bits
 
     @property
     def clock_mhz(self) -> float:
         return self.clock_hz / 1e6
 
+    @property
+    def pipeline_hz(self) -> float:
+        """Hz, the clock that pipelines can be expected to reach, if a PLL can make it."""
+        return self.family.pipeline_hz if self.family.name in OUTPUT else self.clock_hz
+
     def multipliers_each(self, word: int) -> int:
         """How many multipliers a product of two words takes."""
-        return (-(-word // self.multiplier_bits)) ** 2
+        return (-(-word // self.multiplier_bits)) ** 2 if self.multipliers else 0
 
     def storage(self, lanes: int = 1) -> Block | Spram:
         """Where the states of a bank are, if there are so many side by side."""
-        each = self.spram // lanes
+        each = self.chip.spram // lanes
         return Spram(each) if each in (2, 4) else self.family.block
 
     def platform(self) -> Platform:
         """A new platform object of amaranth-boards. One object can serve only one design, so each build needs its own."""
+        made = self._class()
+        if self.clock_name:
+            made.default_clk = self.clock_name
+        return made
+
+    @cached_property
+    def _class(self) -> Any:
+        if not self.platform_class:
+            return _plain(self)
         module, _, name = self.platform_class.partition(":")
-        return getattr(importlib.import_module(module), name)()
+        beside = self.folder / f"{module}.py"
+        try:
+            if beside.is_file():
+                spec = importlib.util.spec_from_file_location(module, beside)
+                assert spec is not None and spec.loader is not None
+                loaded = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(loaded)
+            else:
+                loaded = importlib.import_module(module)
+            return getattr(loaded, name)
+        except (ImportError, AttributeError, ValueError):
+            raise UsageError(
+                f"{self.name}: there is no platform {self.platform_class}: it is MODULE:CLASS, of a module that is installed "
+                "or beside the description."
+            ) from None
 
 
-_ALL = (
-    Board(
-        name="icebreaker",
-        platform_class="amaranth_boards.icebreaker:ICEBreakerPlatform",
-        family=ICE40,
-        device="iCE40UP5K",
-        cells=5280,
-        multipliers=8,
-        multiplier_bits=16,
-        block_rams=30,
-        block_ram_bits=4096,
-        spram=4,
-        clock_hz=12_000_000,
-        words=(16, 18, 24),
-        router_args=("--up5k", "--package", "sg48"),
-        source="Lattice FPGA-DS-02008 (iCE40 UltraPlus), 1bitsquared iCEBreaker 1.0e; 2025-11",
-        uart_baud=1_000_000,
-        usb=(0x0403, 0x6010, 1),
-        programmers=("iceprog {bitstream}", "openFPGALoader -b ice40_generic {bitstream}"),
-        stimulus=512,
-        connector=("pmod", 0),
-        spike_pin="1",
-        voltage_pin="2",
-        pins_are="PMOD 1A: pin 1 is the spike, pin 2 the voltage, pin 5 ground",
-        pin_attrs={"IO_STANDARD": "SB_LVCMOS"},
-    ),
-    Board(
-        name="ulx3s-25f",
-        platform_class="amaranth_boards.ulx3s:ULX3S_25F_Platform",
-        family=ECP5,
-        device="LFE5U-25F",
-        cells=24288,
-        multipliers=28,
-        multiplier_bits=18,
-        block_rams=56,
-        block_ram_bits=18432,
-        spram=0,
-        clock_hz=25_000_000,
-        words=(16, 18, 24),
-        router_args=("--25k", "--package", "CABGA381", "--speed", "6"),
-        source="Lattice FPGA-DS-02012 (ECP5), Radiona ULX3S 3.0; 2025-11",
-        uart_baud=1_000_000,
-        usb=(0x0403, 0x6015, 0),
-        programmers=("openFPGALoader -b ulx3s {bitstream}",),
-        stimulus=4096,
-        connector=("gpio", 0),
-        spike_pin="0+",
-        voltage_pin="0-",
-        pins_are="header J1: GP0 is the spike, GN0 the voltage",
-        pin_attrs={"IO_TYPE": "LVCMOS33"},
-    ),
-)
+def _plain(board: Board) -> type[Platform]:
+    """The platform of a board that amaranth-boards does not have: a device and a clock pin."""
+    bases = {"iCE40": LatticeICE40Platform, "ECP5": LatticeECP5Platform, "Gowin": GowinPlatform}
+    attrs = Attrs(**board.family.pin_attrs)
+    clock = Resource("clk", 0, Pins(board.pins["clock"], dir="i"), Clock(board.clock_hz), attrs)
+    # package and speed are for Amaranth's own scripts, which are not used
+    body: dict[str, Any] = {"device": board.device, "package": "BG381", "speed": "6", "default_clk": "clk"}
+    body |= {"resources": [clock], "connectors": []}
+    if board.family.name == "Gowin":
+        del body["device"]
+        body |= {"part": board.chip.router_args[1], "family": board.device}
+    return type("PlainPlatform", (bases[board.family.name],), body)
 
-BOARDS: Mapping[str, Board] = {board.name: board for board in _ALL}
+
+def described(path: Path) -> Board:
+    """The board that a file describes. Raises `UsageError`, naming the file, if it is none."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the board {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the board {path} is not TOML: {error}.") from None
+    entry = {key: _value(path, given, key) for key in KEYS}
+    _refuse_others(path, given, KEYS)
+    pins = dict(entry["pins"])
+    led_low = pins.pop("led_low", False)
+    _refuse_others(path, pins, PINS, "pins.")
+    plain = not entry["platform"]
+    for name in PINS if plain else ("spike", "voltage"):
+        if name not in pins:
+            raise UsageError(f"the board {path} has no pins.{name}{', which one without a platform needs' * plain}.")
+    if ("rx" in pins) != ("tx" in pins):
+        raise UsageError(f"the board {path} has one of pins.rx and pins.tx: the serial line needs both.")
+    if not (isinstance(led_low, bool) and all(isinstance(pin, str) for pin in pins.values())):
+        raise UsageError(
+            f'the board {path}: a pin is a text, such as "pmod_0:1" or "A9", and led_low is true or false.'
+        )
+    if entry["device"] not in DEVICES:
+        raise UsageError(
+            f"the board {path} has device {shortened(entry['device'])}: spikefab builds for {', '.join(DEVICES)}."
+        )
+    return _board(path, entry, pins, led_low)
+
+
+def _board(path: Path, entry: Mapping[str, Any], pins: Mapping[str, str], led_low: bool) -> Board:
+    chip = DEVICES[entry["device"]]
+    usb = re.fullmatch(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})", entry["usb"])
+    if entry["usb"] and usb is None:
+        raise UsageError(f'the board {path} has usb {shortened(entry["usb"])}: it is two numbers, such as "0403:6010".')
+    for key in ("clock_mhz", "neuron_mhz", "baud"):
+        if not (0 <= entry[key] < 1e9) or (entry[key] == 0 and key != "neuron_mhz"):
+            raise UsageError(f"the board {path} has {key} {entry[key]:g}, which makes no sense.")
+    return Board(
+        name=path.stem,
+        platform_class=entry["platform"],
+        chip=chip,
+        clock_hz=round(entry["clock_mhz"] * 1e6),
+        neuron_hz=round((entry["neuron_mhz"] or entry["clock_mhz"]) * 1e6),
+        clock_name=entry["clock"],
+        pll_pad=entry["pll_pad"],
+        router_args=(*chip.router_args, *map(str, entry["package"])),
+        packer_args=(*chip.packer_args, *map(str, entry["packer"])),
+        uart_baud=entry["baud"],
+        usb=None if usb is None else (int(usb[1], 16), int(usb[2], 16), entry["port"]),
+        programmers=tuple(map(str, entry["programmers"])),
+        stimulus=chip.stimulus,
+        pins=pins,
+        led_low=led_low,
+        pins_are=entry["pins_are"],
+        source=f"{chip.source}; {entry['source']}",
+        folder=path.parent,
+    )
+
+
+def _value(path: Path, given: Mapping[str, Any], key: str) -> Any:
+    kind, default = KEYS[key]
+    if key not in given:
+        if default is None:
+            raise UsageError(f"the board {path} has no {key}: see docs/board.md for what a description has.")
+        return default
+    value = float(given[key]) if kind is float and type(given[key]) is int else given[key]
+    if type(value) is not kind:
+        names = {
+            str: "a text",
+            list: "a list",
+            float: "a number",
+            int: "a whole number",
+            dict: "a table",
+            bool: "true or false",
+        }
+        raise UsageError(f"the board {path}: {key} is {names[kind]}, not {shortened(given[key])}.")
+    return value
+
+
+def _refuse_others(path: Path, given: Mapping[str, Any], known: Any, within: str = "") -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f": did you mean {within}{near[0]}" if near else ""
+            raise UsageError(f"the board {path} has {within}{shortened(key)}, which means nothing here{hint}.")
+
+
+# the boards in the order in which they are told
+_ORDER = (
+    "icebreaker", "upduino_v3", "icesugar", "ice40_hx8k_b_evn", "tinyfpga_bx", "ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f",
+    "orangecrab_r0_2", "colorlight_5a75b_r7_0", "ecpix5", "tang_nano_9k",
+)  # fmt: skip
+BOARDS: Mapping[str, Board] = {name: described(FOLDER / f"{name}.toml") for name in _ORDER}
+_own: dict[str, Board] = {}  # boards of the user's files that were read, by name
 
 
 def get_board(name: str) -> Board:
-    """The board of this name. Raises `UsageError`, listing the boards, if there is none."""
+    """The board of this name, or that a file (`.toml`) describes. Raises `UsageError`, listing the boards, if there is none."""
     if isinstance(name, str) and name in BOARDS:
         return BOARDS[name]
+    if isinstance(name, str) and name in _own:
+        return _own[name]
+    if isinstance(name, str | Path) and str(name).endswith(".toml"):
+        board = described(Path(name).absolute())
+        if board.name in BOARDS:
+            raise UsageError(f"the board {name} has the name of one that is there already: rename the file.")
+        _own[board.name] = board
+        return board
     near = difflib.get_close_matches(str(name).lower(), BOARDS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"there is no board {shortened(name)}: {hint}the boards are {', '.join(BOARDS)}.")
+    raise UsageError(f"there is no board {shortened(name)}: {hint}the boards are {', '.join(BOARDS)}, or give a file.")
 
 
 def suited(word: int) -> Board:
-    """The first board whose multipliers take a product of two words of this length whole, or else the one with most cells."""
-    whole = [board for board in BOARDS.values() if board.multiplier_bits >= word]
-    return whole[0] if whole else max(BOARDS.values(), key=lambda board: board.cells)
+    """The board that is told where nobody has chosen one: the iCEBreaker if its multipliers take a product of two words whole."""
+    return BOARDS["icebreaker" if word <= BOARDS["icebreaker"].multiplier_bits else "ulx3s-25f"]

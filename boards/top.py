@@ -31,7 +31,8 @@ LED_SECONDS = 0.02  # s for which the LED lights after a spike: visible, and sti
 class Setup:
     """What one bitstream is made of: a neuron, a board, its clock and the speed of its line.
 
-    clock_hz  Hz; None: the board's crystal, without a PLL; of a population, the slowest with which it keeps up with dt
+    clock_hz  Hz; None: that of the board, mostly its crystal's, without a PLL; of a population, the slowest with which it keeps up
+              with dt
     baud      bits per second of the line; None: the board's
     crowd     None: one neuron
 
@@ -53,7 +54,8 @@ class Setup:
                     f"{crowd.neurons:,} neurons are more than the link can tell apart at word {neuron.word}."
                 )
             clock_hz = self._fast_enough(self.part) if clock_hz is None else clock_hz
-        self.pll = None if clock_hz in (None, board.clock_hz) else pll(board.family.name, board.clock_hz, clock_hz)
+        clock_hz = board.neuron_hz if clock_hz is None else clock_hz
+        self.pll = None if clock_hz == board.clock_hz else pll(board.family.name, board.clock_hz, clock_hz)
         self.clock_hz = board.clock_hz if self.pll is None else self.pll.hz
         self.crosses = crowd is not None and self.pll is not None
         self.link_hz = board.clock_hz if self.crosses else self.clock_hz
@@ -171,25 +173,40 @@ class Top(Elaboratable):
         if self.setup.pll is not None:
             m.domains.sync = ClockDomain()
             crystal = "crystal" if self.setup.crosses else None
-            clock: Elaboratable = Clock(self.setup.pll, crystal)
+            clock: Elaboratable = Clock(self.setup.pll, crystal, board.pll_pad)
             if crystal is not None:
                 m.domains.fast = ClockDomain()
                 clock = DomainRenamer({"sync": "fast", crystal: "sync"})(clock)
             m.submodules.clock = clock
         m.submodules.system = system = System(self.setup)
-        attrs = Attrs(**board.pin_attrs)
-        platform.add_resources(
-            [
-                Resource(name, 0, Pins(pin, dir="o", conn=board.connector), attrs)
-                for name, pin in (("spike", board.spike_pin), ("voltage", board.voltage_pin))
-            ]
-        )
-        uart = platform.request("uart", dir="-")
-        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        pins = _pins(board, platform)
+        m.submodules.rx = rx = io.Buffer("i", pins.pop("rx"))
         m.d.comb += system.rx.eq(rx.i)
-        pins = {"tx": uart.tx, "led": platform.request("led", 0, dir="-")}
-        pins |= {name: platform.request(name, 0, dir="-") for name in ("spike", "voltage")}
         for name, pin in pins.items():
             m.submodules[name] = buffer = io.Buffer("o", pin)
             m.d.comb += buffer.o.eq(getattr(system, name))
         return m
+
+
+def _pins(board: Board, platform: Any) -> dict[str, Any]:
+    """The ports at the pins of a board: those that its description names, and the UART and LED of amaranth-boards for others."""
+    attrs = Attrs(**board.family.pin_attrs)
+    named = {name: pin for name, pin in board.pins.items() if name != "clock"}
+    platform.add_resources(
+        [
+            Resource(
+                f"spikefab_{name}",
+                0,
+                Pins(pin, dir="i" if name == "rx" else "o", invert=board.led_low and name == "led"),
+                attrs,
+            )
+            for name, pin in named.items()
+        ]
+    )
+    pins = {name: platform.request(f"spikefab_{name}", 0, dir="-") for name in named}
+    if "rx" not in pins:
+        uart = platform.request("uart", dir="-")
+        pins |= {"rx": uart.rx, "tx": uart.tx}
+    if "led" not in pins:
+        pins["led"] = platform.request("led", 0, dir="-")
+    return pins

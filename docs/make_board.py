@@ -80,6 +80,10 @@ SENTENCES = {
         "No USB device with these ids. The cable may have no wires for data, or the board has no power.",
         "See `lsusb`. Try another cable. If the ids of your board differ, give `--port`.",
     ),
+    "no USB chip is on": (
+        "USB is wired to the FPGA itself, or to a chip that only loads bitstreams.",
+        "Connect a USB serial adapter of 3.3 V: its TX, RX and ground.",
+    ),
     "2 ports may be": (
         "Two boards are connected, or another device with the same USB chip.",
         "`ls -l /dev/serial/by-id` shows which is which. Give one with `--port`.",
@@ -156,6 +160,7 @@ SAY = (connection, ports, session, playing, programming)  # modules with these s
 # What stands in a sentence for the value of an expression
 VALUES = {
     "path": "PORT", "self.name": "PORT", "self.port": "PORT", "baud": "BAUD", "ids": "IDS",
+    "name": "BOARD", "pins": "PINS",
     "', '.join(chosen)": "PORTS", "len(chosen)": "2", "text": "(why)", "self.foreign": "120", "TRIES": str(playing.TRIES),
     "identity.get('model')": "MODEL", "identity.get('word')": "WORD", "differs": "DIFFERS",
     "words[0]": "PROGRAM", "lines[-1].rstrip('.')": "(why)", "type(neuron).__name__": "MODEL", "neuron.word": "WORD",
@@ -225,34 +230,44 @@ def code(text: str) -> str:
 
 def boards() -> str:
     def usb(b: Board) -> str:
+        if b.usb is None:
+            return "none on the serial line: an adapter of 3.3 V, and `--port`"
         vendor, product, interface = b.usb
         return f"`{vendor:04x}:{product:04x}`, {('the only', 'the second')[interface]} port"
 
     def shown(b: Board, share: int) -> str:
-        clocks = 1 << round(b.clock_hz * LED_SECONDS).bit_length()
-        return f"{1000 * clocks / share / b.clock_hz:.2g} ms"
+        clocks = 1 << round(b.neuron_hz * LED_SECONDS).bit_length()
+        return f"{1000 * clocks / share / b.neuron_hz:.2g} ms"
 
-    rows: dict[str, Callable[[Board], object]] = {
+    def clock(b: Board) -> str:
+        return f"{b.clock_mhz:g} MHz" if b.neuron_hz == b.clock_hz else f"{b.neuron_hz / 1e6:g} MHz, of {b.clock_mhz:g}"
+
+    columns: dict[str, Callable[[Board], object]] = {
+        "board": lambda b: f"`{b.name}`",
         "FPGA": lambda b: f"{b.device} ({b.family.name})",
-        "clock, without `--clock`": lambda b: f"{b.clock_mhz:g} MHz",
-        "serial line": lambda b: f"{b.uart_baud:,} baud, without `--baud`",
+        "clock": clock,
         "USB": usb,
         "programs that load a bitstream": lambda b: "<br>".join(
             f"`{text.format(bitstream=f'TOP.{b.family.bitstream}')}`" for text in b.programmers
         ),
         "pins": lambda b: b.pins_are,
-        "LED after a spike": lambda b: shown(b, 1),
-        "pulse on the spike pin": lambda b: shown(b, 16),
-        "stimulus that the board holds": lambda b: f"{b.stimulus:,} entries",
+        "LED, pulse after a spike": lambda b: f"{shown(b, 1)}, {shown(b, 16)}",
+        "stimulus": lambda b: f"{b.stimulus:,}",
     }
-    return table(["", *BOARDS], ([name, *map(of, BOARDS.values())] for name, of in rows.items()))
+    (baud,) = {b.uart_baud for b in BOARDS.values()}
+    rows = ([of(b) for of in columns.values()] for b in BOARDS.values())
+    below = (
+        f"\nThe clock is that without `--clock`; the serial line has {baud:,} baud without `--baud`, on all of them. The pulse is "
+        "on the spike pin; stimulus is in entries that the board holds.\n"
+    )
+    return table(columns, rows) + below
 
 
 def udev() -> str:
     lines = ["# /etc/udev/rules.d/60-spikefab.rules"]
-    vendors = dict.fromkeys(f"{b.usb[0]:04x}" for b in BOARDS.values())
-    for b in BOARDS.values():
-        vendor, product, _ = b.usb
+    chips = [*dict.fromkeys(b.usb[:2] for b in BOARDS.values() if b.usb)]
+    vendors = dict.fromkeys(f"{vendor:04x}" for vendor, _ in chips)
+    for vendor, product in chips:
         ids = f'ATTRS{{idVendor}}=="{vendor:04x}", ATTRS{{idProduct}}=="{product:04x}"'
         lines += [f'SUBSYSTEM=="{kind}", {ids}, TAG+="uaccess"' for kind in ("usb", "tty")]
     added = 'ACTION=="add", SUBSYSTEM=="usb-serial"'
@@ -381,7 +396,11 @@ def identity_() -> str:
 def limits() -> str:
     names = ("VERSION", "BODY", "PAGE", "RECORDS", "SLOTS", "HOLD", "TIME_BITS", "NOISE_LAGS")
     rows = [(f"`{name}`", str(getattr(link, name)), meaning(name)) for name in names]
-    rows += [("stimulus", f"{b.stimulus:,}", f"entries that {b.name} holds") for b in BOARDS.values()]
+    holds = {
+        n: ", ".join(b.name for b in BOARDS.values() if b.stimulus == n)
+        for n in {b.stimulus: 0 for b in BOARDS.values()}
+    }
+    rows += [("stimulus", f"{n:,}", f"entries that a board holds: {names}") for n, names in holds.items()]
     return table(("name", "value", "meaning"), rows)
 
 

@@ -123,11 +123,12 @@ def port_states() -> Iterator[PartState]:
     from spikefab.boards.ports import connected
 
     found = connected()
-    for board, port in found:
+    for port, boards in found.items():
+        name = f"board {' or '.join(board.name for board in boards)}"  # which of them it is, only it can say
         if os.access(port, os.R_OK | os.W_OK):
-            yield PartState(f"board {board.name}", True, f"connected at {port}")
+            yield PartState(name, True, f"connected at {port}")
         else:
-            yield PartState(f"board {board.name}", False, f"{port} may not be opened", _join_group(Path(port)))
+            yield PartState(name, False, f"{port} may not be opened", _join_group(Path(port)))
     if not found:
         state = "none is connected: docs/board.md; --port sim needs none"
         if _may_open_ports():

@@ -185,6 +185,7 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
 def boards(args: Namespace, screen: Screen) -> int:
     """`spikefab boards`: list the boards."""
+    from spikefab.boards.clocks import OUTPUT
     from spikefab.boards.table import BOARDS
 
     found: list[dict[str, Any]] = [
@@ -197,7 +198,11 @@ def boards(args: Namespace, screen: Screen) -> int:
             "multiplier_bits": b.multiplier_bits,
             "block_rams": b.block_rams,
             "block_ram_bits": b.block_ram_bits,
+            "spram": b.chip.spram,
             "clock_mhz": b.clock_mhz,
+            "pll": b.family.name in OUTPUT,
+            "baud": b.uart_baud,
+            "usb": None if b.usb is None else f"{b.usb[0]:04x}:{b.usb[1]:04x}",
             "words": list(b.words),
             "source": b.source,
         }
@@ -205,16 +210,17 @@ def boards(args: Namespace, screen: Screen) -> int:
     ]
     screen.table(
         "Boards",
-        ("board", "device", "cells", "multipliers", "block RAMs", "clock MHz", "words"),
+        ("board", "device", "cells", "multipliers", "block RAMs", "clock MHz", "PLL", "serial line"),
         [
             (
                 b["name"],
                 str(b["device"]),
                 f"{b['cells']:,}",
-                f"{b['multipliers']} x {b['multiplier_bits']} bits",
+                f"{b['multipliers']} x {b['multiplier_bits']} bits" if b["multipliers"] else "-",
                 f"{b['block_rams']} x {b['block_ram_bits']} bits",
                 f"{b['clock_mhz']:g}",
-                ", ".join(map(str, b["words"])),
+                "yes" if b["pll"] else "-",
+                f"USB {b['usb']}" if b["usb"] else "pins",
             )
             for b in found
         ],

@@ -1,6 +1,9 @@
 """The catalogue of boards, every entry against amaranth-boards, and the constraints made from it."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,19 +14,20 @@ from spikefab.errors import UsageError
 from spikefab.hw.datapath import WORDS
 
 EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-COMMITTED = Path(__file__).parents[2] / "constraints"
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "constraints"
 
 
 @EVERY
 def test_device_and_clock_are_those_of_the_platform(board):
     platform = board.platform()
-    assert platform.device == board.device
+    assert board.device in (getattr(platform, "device", None), getattr(platform, "family", None))
     assert platform.default_clk_frequency == board.clock_hz
 
 
 @EVERY
 def test_an_entry_says_where_its_figures_are_from(board):
-    assert re.search(r"Lattice \S+ .*; 20\d\d-\d\d$", board.source)
+    assert re.fullmatch(r"(Lattice|Gowin) \S+ .*; 20\d\d-\d\d; .*; 20\d\d-\d\d", board.source)
     assert set(board.words) <= set(WORDS)
     assert get_board(board.name) is board
 
@@ -46,3 +50,97 @@ def test_constraints_are_current(board):
 
 def test_there_are_no_other_constraints():
     assert {path.name for path in COMMITTED.iterdir()} == {file_name(board) for board in BOARDS.values()}
+
+
+# the description that docs/board.md shows
+OWN = re.search(
+    r"^```toml\n(.*?)^```", (ROOT / "docs" / "board.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)[1]
+OWN = re.sub(r" +#.*", "", OWN)
+
+
+def own(folder, text=OWN, name="mine.toml"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("device", "pins"),
+    [("iCE40UP5K", "35 6 9 37 4 2"), ("iCE40HX8K", "J3 B10 B12 C3 R15 P16"), ("LFE5U-85F", "G2 M1 L4 B2 B11 C11"),
+     ("GW1NR-9C", "52 18 17 10 25 26")],
+)  # fmt: skip
+def test_a_board_of_ones_own_is_a_file(device, pins, tmp_path):
+    """Without a platform, it needs nothing but its device and pins: they are in the constraints, each once."""
+    text = OWN.replace("iCE40UP5K", device)
+    for name, pin in zip(("35", "6", "9", "37", "4", "2"), pins.split(), strict=True):
+        text = text.replace(f'"{name}"', f'"{pin}"')
+    board = get_board(own(tmp_path, text))
+    assert board is get_board("mine")
+    assert (board.name, board.device, board.clock_mhz, board.usb) == ("mine", device, 12, None)
+    made = constraints(board)
+    for pin in pins.split():
+        assert len(re.findall(rf"\b{pin}\b\"?;?$", made, re.MULTILINE)) == 1, pin
+
+
+def test_a_platform_beside_the_description(tmp_path):
+    (tmp_path / "my_platform.py").write_text(
+        "from amaranth_boards.icebreaker import ICEBreakerPlatform\nclass Mine(ICEBreakerPlatform):\n    pass\n",
+        encoding="utf-8",
+    )
+    text = (
+        'platform = "my_platform:Mine"\n'
+        + OWN.split("[pins]")[0]
+        + '[pins]\nspike = "pmod_0:1"\nvoltage = "pmod_0:2"\n'
+    )
+    assert type(get_board(own(tmp_path, text, "beside.toml")).platform()).__name__ == "Mine"
+    wrong = get_board(own(tmp_path, text.replace(":Mine", ":Yours"), "wrong.toml"))
+    with pytest.raises(UsageError, match=r"there is no platform my_platform:Yours"):
+        wrong.platform()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('device = "iCE40UP5K"', 'device = "XC7A35T"', "has device 'XC7A35T': spikefab builds for iCE40UP5K, "),
+        ('device = "iCE40UP5K"', "", "has no device"),
+        ("clock_mhz = 12", 'clock_mhz = "12"', "clock_mhz is a number, not '12'"),
+        ("clock_mhz = 12", "clock_mhz = 0", "has clock_mhz 0"),
+        ("clock_mhz = 12", "clock_mhz = nan", "has clock_mhz nan"),
+        ("clock_mhz = 12", "clock_mhz = 12\nclok = 3", "has 'clok', which means nothing here: did you mean clock"),
+        ("clock_mhz = 12", 'clock_mhz = 12\nusb = "403:6010"', "it is two numbers"),
+        ('package = ["--package", "sg48"]', 'package = "sg48"', "package is a list"),
+        ('spike = "4"', "spike = 4", "a pin is a text"),
+        ('spike = "4"', "", "has no pins.spike"),
+        ('rx = "6"', "", "has no pins.rx"),
+        ('rx = "6"', 'rx = "6"\nled2 = "3"', "has pins.'led2', which means nothing here: did you mean pins.led"),
+        ("[pins]", "[pins", "is not TOML"),
+        ("[pins]", 'platform = "os:path"\n[pins]', ""),
+    ],
+)
+def test_a_description_with_a_mistake_is_a_sentence(old, new, said, tmp_path):
+    assert old in OWN
+    path = own(tmp_path, OWN.replace(old, new))
+    if not said:
+        assert get_board(path).platform_class
+        return
+    with pytest.raises(UsageError) as error:
+        get_board(path)
+    assert said in str(error.value) and path in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_description_that_cannot_be_read(tmp_path):
+    for name, said in (("none.toml", "No such file"), ("icebreaker.toml", "rename the file")):
+        if name == "icebreaker.toml":
+            own(tmp_path, name=name)
+        with pytest.raises(UsageError, match=said):
+            get_board(str(tmp_path / name))
+
+
+@pytest.mark.slow  # place and route
+def test_a_bitstream_for_a_board_of_ones_own(tmp_path):
+    words = "build LIF --word 16 --json --out build --board".split()
+    command = [sys.executable, "-m", "spikefab", *words, own(tmp_path)]
+    ran = json.loads(subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout)
+    assert ran["board"] == "mine" and ran["mhz"] >= ran["clock_mhz"] == 12
+    assert Path(ran["bitstream"]).name == "LIFNeuron-16-mine.bin"
+    assert Path(ran["bitstream"]).stat().st_size > 50_000

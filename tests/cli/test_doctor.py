@@ -139,7 +139,7 @@ def test_a_full_disk(monkeypatch, tmp_path):
 def test_a_board_whose_port_may_not_be_opened(monkeypatch, tmp_path):
     port = tmp_path / "ttyUSB1"
     port.write_text("", encoding="utf-8")
-    monkeypatch.setattr(ports, "connected", lambda: [(BOARDS["icebreaker"], str(port))])
+    monkeypatch.setattr(ports, "connected", lambda: {str(port): [BOARDS["icebreaker"]]})
     assert [p.ready for p in parts.port_states()] == [True]
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     (told,) = parts.port_states()
@@ -151,12 +151,15 @@ def test_connected_boards_are_found_by_their_ids(monkeypatch):
     usb = BOARDS["ulx3s-25f"].usb
     port = SimpleNamespace(vid=usb[0], pid=usb[1], location="1-1:1.0", device="/dev/ttyUSB7")
     monkeypatch.setattr(ports.list_ports, "comports", lambda: [port])
-    assert [(board.name, path) for board, path in ports.connected()] == [("ulx3s-25f", "/dev/ttyUSB7")]
+    (names,) = [[board.name for board in boards] for boards in ports.connected().values()]
+    assert names == [f"ulx3s-{size}f" for size in (12, 25, 45, 85)]
+    (told,) = parts.port_states()
+    assert told.name.startswith("board ulx3s-12f or ulx3s-25f or") and "/dev/ttyUSB7" in told.state
 
 
 @pytest.mark.parametrize(("groups", "ready"), [((), False), ((4711,), True)])
 def test_without_a_board_the_group_of_ports_is_asked(monkeypatch, groups, ready):
-    monkeypatch.setattr(ports, "connected", lambda: [])
+    monkeypatch.setattr(ports, "connected", dict)
     monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=4711, gr_name=name))
     for name, value in (("geteuid", 1000), ("getegid", 1000), ("getgroups", list(groups))):
         monkeypatch.setattr(os, name, lambda value=value: value)

@@ -201,7 +201,7 @@ def test_no_board_two_boards_and_the_one_port_of_two(spikefab, monkeypatch):
     there(Info("/dev/ttyS0", None, None, None), Info("/dev/ttyACM0", 0x2341, 0x43, "1-3:1.0"))
     ran = spikefab("run", "lif")
     assert ran.code == 9
-    assert "no board is connected (icebreaker: USB 0403:6010, ulx3s-25f: USB 0403:6015)" in ran.sentence
+    assert "no board is connected (USB 0403:6010 or 1d50:602b or 0403:6015)" in ran.sentence
     both = [Info(f"/dev/none{k}", 0x0403, 0x6010, f"1-{k // 2 + 1}:1.{k % 2}") for k in range(4)]
     there(*both[:2])
     assert "there is no port /dev/none1" in spikefab("run", "lif").sentence, (
@@ -209,6 +209,8 @@ def test_no_board_two_boards_and_the_one_port_of_two(spikefab, monkeypatch):
     )
     there(*both)
     assert "2 ports may be of a board" in spikefab("run", "lif").sentence
+    ran = spikefab("run", "lif", "--board", "tinyfpga_bx")
+    assert ran.code == 9 and "no USB chip is on the serial line of tinyfpga_bx" in ran.sentence
     there(Info("/dev/none", 0x0403, 0x6015, "1-1"))
     assert "there is no port /dev/none:" in spikefab("run", "lif", "--board", "ulx3s-25f").sentence
 
@@ -246,7 +248,8 @@ def test_flash_runs_the_boards_program_or_says_what_to_type(spikefab, monkeypatc
 def test_every_board_has_a_program_and_pins_of_its_own():
     for board in BOARDS.values():
         assert all("{bitstream}" in text.split()[-1] for text in board.programmers)
-        assert board.spike_pin != board.voltage_pin
+        pins = [pin for name, pin in board.pins.items()]
+        assert len({*pins}) == len(pins)
         assert board.stimulus & (board.stimulus - 1) == 0
 
 

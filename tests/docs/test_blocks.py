@@ -33,6 +33,7 @@ ELSEWHERE = {
     "spikefab models AdaptiveLIF": "tests/docs/test_new_model_installed.py::test_a_package_of_its_own_gives_it_a_name",
     "spikefab demo": "tests/cli/test_demo.py::test_the_story",
     "spikefab studio": "tests/studio/test_jobs.py::test_ctrl_c_ends_the_server",
+    "spikefab build LIF --word 16 --board mine.toml": "tests/boards/test_table.py::test_a_bitstream_for_a_board_of_ones_own",
     "spikefab flash": "tests/cli/test_on_board.py::test_flash_runs_the_boards_program_or_says_what_to_type",
     "spikefab twin": "tests/cli/test_on_board.py::test_a_twin_serves_a_host_until_it_is_interrupted",
     "spikefab build Izhikevich --board ulx3s-25f --neurons": "tests/boards/test_build.py::test_builds_a_population",
@@ -47,6 +48,7 @@ ELSEWHERE = {
 }
 # toml blocks of a page: the test that uses them
 TOML = {
+    "board.md": "tests/boards/test_table.py::test_a_board_of_ones_own_is_a_file",
     "guide.md": "tests/recordings/test_other_formats.py::test_a_registered_reader",
     "new-model.md": "tests/docs/test_new_model_installed.py::test_a_package_of_its_own_gives_it_a_name",
 }

@@ -14,7 +14,10 @@ from spikefab.boards.link import SLOTS, Layout
 from spikefab.boards.table import BOARDS
 from tests.formal import induction
 
-LAYOUTS = [Layout(23, word, word, board.stimulus) for board, word in zip(BOARDS.values(), (16, 24), strict=True)]
+LAYOUTS = [
+    Layout(23, word, word, depth)
+    for depth, word in zip(sorted({b.stimulus for b in BOARDS.values()}), (16, 18, 24), strict=True)
+]
 NONE, STORED, KEPT, PLAYED = range(
     4
 )  # where the entry that is followed is: not there, not committed, to be played, played

