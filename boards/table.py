@@ -108,6 +108,11 @@ class Board:
         """Hz, the clock that pipelines can be expected to reach, if a PLL can make it."""
         return self.family.pipeline_hz if self.family.name in OUTPUT else self.clock_hz
 
+    @property
+    def usual_word(self) -> int:
+        """The word that is told where nobody has chosen one: the longest of which one multiplier takes a product, but 24."""
+        return 18 if self.multiplier_bits >= 18 else 16
+
     def multipliers_each(self, word: int) -> int:
         """How many multipliers a product of two words takes."""
         return (-(-word // self.multiplier_bits)) ** 2 if self.multipliers else 0

@@ -138,7 +138,7 @@ def test_a_description_that_cannot_be_read(tmp_path):
 
 @pytest.mark.slow  # place and route
 def test_a_bitstream_for_a_board_of_ones_own(tmp_path):
-    words = "build LIF --word 16 --json --out build --board".split()
+    words = ["build", "LIF", "--word", "16", "--json", "--out", "build", "--board"]
     command = [sys.executable, "-m", "spikefab", *words, own(tmp_path)]
     ran = json.loads(subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout)
     assert ran["board"] == "mine" and ran["mhz"] >= ran["clock_mhz"] == 12
