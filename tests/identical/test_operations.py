@@ -279,6 +279,15 @@ def test_one_operation_in_hardware(op, data):
     agree(trace, data.draw(inputs(*qs)), hardware=True)
 
 
+@pytest.mark.parametrize("distance", range(-4, 5))
+def test_a_shift_by_a_constant_is_a_power_of_two(distance):
+    """It has no operation of its own, so that the oracle of operations does not see what it should be."""
+    trace = Trace(WORD)
+    shifted = trace.input("state", "a", Q(6, 6)).shift(trace.const(distance))
+    trace.outputs = {"out": shifted.index}
+    assert exact(trace, {"a": 37})[shifted.index] == Fraction(37, 64) * Fraction(2) ** distance
+
+
 @pytest.mark.slow
 @settings(FUZZ, max_examples=120)
 @given(data=st.data())
