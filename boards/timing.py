@@ -67,7 +67,10 @@ def _parameter(block: Mapping[str, Any], name: str) -> int:
 
 
 def _has_input_registers(block: Mapping[str, Any]) -> bool:
-    return all(_parameter(block, name) for name in ("A_REG", "B_REG"))
+    return all(
+        _parameter(block, f"{side}_REG") or all(isinstance(bit, str) for bit in block["connections"][side])
+        for side in "AB"
+    )  # no path begins at a constant
 
 
 def _has_output_registers(block: Mapping[str, Any]) -> bool:

@@ -100,16 +100,25 @@ class Logic:
 
     def _multiplier(self, unit: int, product: Signal) -> None:
         """A shared multiplier, whose operand registers are loaded as scheduled."""
-        a, b = (self._signal(signed(self.trace.word), f"factor_{unit}_{side}") for side in "ab")
+        held: list[Any] = [self._signal(signed(self.trace.word), f"factor_{unit}_{side}") for side in "ab"]
+        mine = [i for i, u in self.plan.unit.items() if u == unit]
+        if (
+            len(mine) == 1
+        ):  # a constant factor needs no register, and a block with one for a few bits of it would be slow
+            args = self.trace.nodes[mine[0]].args
+            held = [
+                self.values[x] if isinstance(self.trace.nodes[x].op, ops.Const) else h
+                for x, h in zip(args, held, strict=True)
+            ]
         factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}
         *others, (end, last) = sorted(factors.items())
         with self.m.Switch(self.clock):
             for clock, (x, y) in others:
                 with self.m.Case(clock):
-                    self.m.d.sync += [a.eq(x), b.eq(y)]
+                    self.m.d.sync += [held[0].eq(x), held[1].eq(y)]
             with self._last_factors(end):
-                self.m.d.sync += [a.eq(last[0]), b.eq(last[1])]
-        found: Any = a * b
+                self.m.d.sync += [h.eq(x) for h, x in zip(held, last, strict=True) if not isinstance(h, Const)]
+        found: Any = held[0] * held[1]
         for k in range(self.plan.timing.multiply - 2):
             more = self._signal(product.shape(), f"product_{unit}_{k}")
             self.m.d.sync += more.eq(found)
