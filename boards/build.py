@@ -192,8 +192,7 @@ class _Flow:
         script = f"read_rtlil top.il\n{self.board.family.synth} -top top\nwrite_json top.json\n"
         tools.yosys(script, cwd=self.folder, log=self.log("synthesise"))
         self.netlist = self._written("yosys", "top.json")
-        if self.setup.crowd is not None:
-            into_primitives(self.netlist, self.board.family.name)
+        into_primitives(self.netlist, self.board.family.name)
         expose_multipliers(self.netlist)
         (self.folder / "top.json").write_text(json.dumps(self.netlist), encoding="utf-8")
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")

@@ -22,7 +22,7 @@ from spikefab.hw.fixed import align
 from spikefab.hw.proofs import before_saturation, distance_bits, entries_asked, overflows, rounds
 from spikefab.hw.trace import Trace
 
-from .schedule import Schedule, follows_product, schedule
+from .schedule import Schedule, follows_product, schedule, wired
 
 OVERHEAD = 2  # clocks of a step in addition to the length of the schedule: to accept the input and to write the outputs
 
@@ -106,10 +106,7 @@ class Logic:
             len(mine) == 1
         ):  # a constant factor needs no register, and a block with one for a few bits of it would be slow
             args = self.trace.nodes[mine[0]].args
-            held = [
-                self.values[x] if isinstance(self.trace.nodes[x].op, ops.Const) else h
-                for x, h in zip(args, held, strict=True)
-            ]
+            held = [self.values[x] if self._constant(x) else h for x, h in zip(args, held, strict=True)]
         factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}
         *others, (end, last) = sorted(factors.items())
         with self.m.Switch(self.clock):
@@ -117,13 +114,19 @@ class Logic:
                 with self.m.Case(clock):
                     self.m.d.sync += [held[0].eq(x), held[1].eq(y)]
             with self._last_factors(end):
-                self.m.d.sync += [h.eq(x) for h, x in zip(held, last, strict=True) if not isinstance(h, Const)]
+                self.m.d.sync += [h.eq(x) for h, x in zip(held, last, strict=True) if h is not x]
         found: Any = held[0] * held[1]
         for k in range(self.plan.timing.multiply - 2):
             more = self._signal(product.shape(), f"product_{unit}_{k}")
             self.m.d.sync += more.eq(found)
             found = more
         self.m.d.sync += product.eq(found)
+
+    def _constant(self, index: int) -> bool:
+        """Whether a value is a constant, or wires from one."""
+        while wired(self.trace, index, self.plan.timing):
+            index = self.trace.nodes[index].args[0]
+        return isinstance(self.trace.nodes[index].op, ops.Const)
 
     def _last_factors(self, clock: int) -> Any:
         """When the operands of the last product in a step are loaded."""
