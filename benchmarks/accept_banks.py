@@ -1,6 +1,7 @@
 """Banks placed and routed, netlists == reference: every model, both families, 50,000 steps of a neuron each, in Verilator.
 
     python -m benchmarks.accept_banks benchmarks/results/banks.json [--steps 50000] [--models LIF,AdEx] [--boards icebreaker]
+    python -m benchmarks.accept_banks benchmarks/results/banks.json --least 2 --models MAT --boards icebreaker
 
 ECP5 at word 18, UP5K at word 16; each with the smallest interval with which it is placed and routed. `mhz` is the clock that
 timing allows with one seed, between registers that shift inputs in and outputs out (`benchmarks.hardware`); `met` says whether it
@@ -68,13 +69,13 @@ def fits(taken: dict[str, int], board: Board) -> bool:
     return all(n <= room.get(name, board.cells) for name, n in taken.items())
 
 
-def fitting(model: str, board: Board) -> Iterator[tuple[Bank, dict[str, Any]]]:
-    """The banks that fit, by what their netlists take, and their netlists: the one with the smallest interval is the first."""
+def fitting(model: str, board: Board, least: int) -> Iterator[tuple[Bank, dict[str, Any]]]:
+    """The banks that fit, by what their netlists take, and their netlists: that with the smallest interval, or `least`, first."""
     word, neurons = BANKS[board.name]
     neuron = MODELS[model](word=word)
     count = products(neuron.datapath.trace)
     tried = set()
-    for interval in range(1, count + 1):
+    for interval in range(least, count + 1):
         multipliers = -(-count // interval)
         if multipliers in tried or multipliers > board.multipliers:
             continue
@@ -87,9 +88,9 @@ def fitting(model: str, board: Board) -> Iterator[tuple[Bank, dict[str, Any]]]:
             yield bank, netlist
 
 
-def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any], float]:
+def smallest(model: str, board: Board, least: int) -> tuple[Bank, dict[str, Any], float]:
     """The bank with the smallest interval that is placed and routed, its netlist, and the clock that timing allows, MHz."""
-    for bank, netlist in fitting(model, board):
+    for bank, netlist in fitting(model, board, least):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 [(mhz, _)] = routed(Seat(bank, None), board, 1, Path(folder))
@@ -100,13 +101,13 @@ def smallest(model: str, board: Board) -> tuple[Bank, dict[str, Any], float]:
     raise DoesNotFitError(f"no bank of {BANKS[board.name][1]} {model} fits the {board.name}.")
 
 
-def row(model: str, board: Board, steps: int) -> dict[str, Any]:
+def row(model: str, board: Board, steps: int, least: int = 1) -> dict[str, Any]:
     start = time.perf_counter()
-    bank, netlist, mhz = smallest(model, board)
+    bank, netlist, mhz = smallest(model, board, least)
     checks = verify_bank(bank, netlist=to_verilog(netlist, board.family, "bank"), steps=steps)
     require_exact(checks)
     total = {key: sum(check[key] for check in checks) for key in ("steps", "spikes", "shown", "mismatches")}
-    head = {"model": model, "board": board.name, "word": bank.datapath.word, "asked": steps}
+    head = {"model": model, "board": board.name, "word": bank.datapath.word, "asked": steps, "least": least}
     head |= {"version": spikefab.__version__, "neurons": bank.count, "interval": bank.interval}
     clock = {"mhz": round(mhz, 1), "clock_mhz": board.clock_mhz, "met": mhz >= board.clock_mhz}
     seconds = round(time.perf_counter() - start, 1)
@@ -117,18 +118,20 @@ def main() -> int:
     parser = running.parser(__doc__)
     parser.add_argument("--steps", type=int, default=50_000)
     parser.add_argument("--models", type=running.model_names, default=list(MODELS), help="such as LIF,AdEx")
+    parser.add_argument("--least", type=int, default=1, help="interval, clocks (default 1)")
     parser.add_argument("--boards", default=",".join(BANKS))
     options = parser.parse_args()
     tools = {name: tool.version for name in ("yosys", "verilator") if (tool := find_tool(name)) is not None}
-    rows = running.Rows(options.output, ("model", "board", "asked", "version"), tools=tools)
+    rows = running.Rows(options.output, ("model", "board", "asked", "version", "least"), tools=tools)
     status = 0
     for model in options.models:
         for name in options.boards.split(","):
             key = {"model": model, "board": name, "asked": options.steps, "version": spikefab.__version__}
+            key["least"] = options.least
             if rows.find(key):
                 continue
             try:
-                new = rows.keep(row(model, BOARDS[name], options.steps))
+                new = rows.keep(row(model, BOARDS[name], options.steps, options.least))
             except SpikefabError as error:
                 print(error, file=sys.stderr)
                 status = error.exit_code

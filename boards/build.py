@@ -198,13 +198,19 @@ class _Flow:
         self.tell("synthesise", "done", f"log in {self.log('synthesise')}")
 
     def placed(self, seeds: range, floorplan: bool) -> tuple[dict[str, Any], list[float]]:
-        """Place and route with each seed, and with the fastest again if it was not the last. Its report, and the clocks, MHz."""
-        reports = [self.place_and_route(seed, floorplan) for seed in seeds]
-        clocks = [reached_mhz(report, self.netlist, self.setup.clock_hz / 1e6) for report in reports]
-        best = clocks.index(max(clocks))
-        if best != len(seeds) - 1:
-            self.place_and_route(seeds[best], floorplan)
-        return reports[best], clocks
+        """Place and route with each seed. The report of the fastest, whose files stay, and the clocks, MHz."""
+        best: dict[str, Any] = {}
+        clocks: list[float] = []
+        files = [self.folder / "top.routed", self.folder / "floorplan.svg", self.log("place-and-route")]
+        kept: dict[Path, bytes] = {}
+        for seed in seeds:
+            report = self.place_and_route(seed, floorplan)
+            clocks.append(reached_mhz(report, self.netlist, self.setup.clock_hz / 1e6))
+            if clocks[-1] == max(clocks):
+                best, kept = report, {file: file.read_bytes() for file in files if file.exists()}
+        for file, content in kept.items():
+            file.write_bytes(content)
+        return best, clocks
 
     def place_and_route(self, seed: int, floorplan: bool = False) -> dict[str, Any]:
         """Return nextpnr's report. A design that is too slow raises nothing here: `_check_timing` checks the clock."""

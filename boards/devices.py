@@ -12,6 +12,7 @@ class Family:
     """One family of FPGAs: the open-source tools that build for it, and the names of its resources in their reports."""
 
     name: str
+    fabric: str  # name of its logic: designs take as many cells, and are as fast, in each device of one fabric
     synth: str  # the yosys command that synthesises for this family
     router: str  # name of the place-and-route tool
     router_args: tuple[str, ...]
@@ -26,14 +27,18 @@ class Family:
     block_ram: str  # name of a memory block in nextpnr's report
     timing: Timing  # of a pipeline: the registers that there are in multipliers and memory blocks
     block: Block  # how a memory block holds states, where there is nothing larger
+    shapes: tuple[tuple[int, int], ...]  # bits of a word and words, as which a memory block can be used
     # Hz, a clock that most pipelines can be expected to reach: benchmarks/results/hardware.json
     pipeline_hz: float
     pin_attrs: Mapping[str, str]  # of a pin of 3.3 V
 
 
+_WIDE = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
 # Only the UltraPlus has multipliers. -device selects the delays for abc9.
 ICE40 = Family(
     name="iCE40",
+    fabric="iCE40 UltraPlus",
     synth="synth_ice40 -dsp -abc9 -device u",
     router="nextpnr-ice40",
     router_args=("--pcf", "top.pcf", "--asc", "top.routed"),
@@ -48,14 +53,16 @@ ICE40 = Family(
     block_ram="ICESTORM_RAM",
     timing=Timing(inverts=True),
     block=Block(16, 256),
+    shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)),
     pipeline_hz=40e6,
     pin_attrs={"IO_STANDARD": "SB_LVCMOS"},
 )
-ICE40_HX = replace(ICE40, synth="synth_ice40 -abc9 -device hx")
-ICE40_LP = replace(ICE40, synth="synth_ice40 -abc9 -device lp")
+ICE40_HX = replace(ICE40, fabric="iCE40 HX", synth="synth_ice40 -abc9 -device hx")
+ICE40_LP = replace(ICE40, fabric="iCE40 LP", synth="synth_ice40 -abc9 -device lp")
 
 ECP5 = Family(
     name="ECP5",
+    fabric="ECP5",
     synth="synth_ecp5 -abc9",
     router="nextpnr-ecp5",
     router_args=("--lpf", "top.lpf", "--textcfg", "top.routed"),
@@ -70,12 +77,14 @@ ECP5 = Family(
     block_ram="DP16KD",
     timing=Timing(multiply=4, saturate=2, read=3),
     block=Block(9, 2048),
+    shapes=_WIDE,
     pipeline_hz=150e6,
     pin_attrs={"IO_TYPE": "LVCMOS33"},
 )
 
 GOWIN = Family(
     name="Gowin",
+    fabric="Gowin GW1N",
     synth="synth_gowin -family gw1n -setundef",
     router="nextpnr-himbaechel-gowin",
     router_args=("--vopt", "cst=top.cst", "--write", "top.routed"),
@@ -90,6 +99,7 @@ GOWIN = Family(
     block_ram="BSRAM",
     timing=Timing(),
     block=Block(16, 1024),
+    shapes=_WIDE,
     pipeline_hz=40e6,
     pin_attrs={"IO_TYPE": "LVCMOS33"},
 )

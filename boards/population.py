@@ -235,6 +235,16 @@ class Population(wiring.Component):
         return bank.count * bank.interval + bank.latency
 
     @property
+    def queue_room(self) -> int:
+        """Results of steps that have begun when a queue is seen to be filling, at most."""
+        return self.lanes.banks[0].in_flight + 6
+
+    @property
+    def queue_depth(self) -> int:
+        """Numbers that the queue of a lane holds."""
+        return 1 << (2 * self.queue_room).bit_length()
+
+    @property
     def between(self) -> int:
         """Clocks of the link from one step to the next, besides."""
         return self.datapath.current.width + SEQUENCE
@@ -277,8 +287,7 @@ class Population(wiring.Component):
         What is found of results and queues is in registers: with many neurons, this is what bounds the clock.
         """
         lanes, banks = self.lanes, self.lanes.banks
-        room = banks[0].in_flight + 6  # results of steps that have begun when a queue is seen to be filling
-        depth = 1 << (2 * room).bit_length()
+        room, depth = self.queue_room, self.queue_depth
         busy, last, ended = Signal(), Signal(), Signal(4)
         filling, waiting = Signal(len(banks)), Signal(len(banks))
         queues = []

@@ -4,9 +4,12 @@ from collections import Counter
 
 from spikefab.hw import ops
 from spikefab.hw.datapath import Datapath
+from spikefab.hw.proofs import before_saturation, distance_bits, overflows, rounds
+from spikefab.hw.trace import Trace
 
-from .schedule import schedule
-from .shared import OVERHEAD
+from .lifetimes import fixed
+from .schedule import Schedule, schedule, wired
+from .shared import OVERHEAD, shape_of
 
 
 def cost(dp: Datapath) -> dict[str, int]:
@@ -52,3 +55,43 @@ COUNTED: dict[type[ops.Operation], str | None] = {
     ops.Lookup: None,
     ops.Shift: None,
 }
+
+
+def bits(trace: Trace) -> dict[str, int]:
+    """The bits that the operations of a step work on, of each kind: logic cells are a weighted sum of these."""
+    found: Counter[str] = Counter()
+    for i in trace.live():
+        op, width = trace.nodes[i].op, shape_of(trace.intervals[i]).width
+        if isinstance(op, ops.Add | ops.Sub):
+            found["adders"] += width
+        elif isinstance(op, ops.Select):
+            found["selects"] += width
+        elif isinstance(op, ops.Ge | ops.Gt):
+            found["comparisons"] += max(q.width for q in trace.formats(i))
+        elif isinstance(op, ops.Shift):
+            found["shifts"] += width * distance_bits(trace, i)
+        elif isinstance(op, ops.Mul):
+            found["factors"] += 2 * trace.word
+        elif isinstance(op, ops.RESIZES):
+            found["roundings"] += shape_of(before_saturation(trace, i)).width * rounds(trace, i)
+            found["saturations"] += trace.nodes[i].q.width * (isinstance(op, ops.Resize) and any(overflows(trace, i)))
+    return dict(found)
+
+
+def handed_on(trace: Trace, plan: Schedule) -> int:
+    """The bits of registers in which a pipeline keeps values from one interval to the next, until they are read."""
+    assert plan.interval is not None
+    still = fixed(trace)
+    last: dict[
+        int, int
+    ] = {}  # operation in whose register a value is -> the clock in which it is read for the last time
+    reads = [(a, plan.start[i]) for i in trace.live() for a in trace.nodes[i].args]
+    for i, clock in [*reads, *((i, plan.length) for i in trace.outputs.values())]:
+        while i not in still and wired(trace, i, plan.timing):
+            i = trace.nodes[i].args[0]
+        last[i] = max(clock, last.get(i, 0))
+    return sum(
+        shape_of(trace.intervals[i]).width * ((clock - plan.ready[i]) // plan.interval)
+        for i, clock in last.items()
+        if i not in still and not isinstance(trace.nodes[i].op, ops.Mul)
+    )

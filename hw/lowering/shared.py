@@ -102,9 +102,9 @@ class Logic:
         """A shared multiplier, whose operand registers are loaded as scheduled."""
         held: list[Any] = [self._signal(signed(self.trace.word), f"factor_{unit}_{side}") for side in "ab"]
         mine = [i for i, u in self.plan.unit.items() if u == unit]
-        if (
-            len(mine) == 1
-        ):  # a constant factor needs no register, and a block with one for a few bits of it would be slow
+        # A constant factor needs no register, and a block that has one for a few bits of it is slow. One with registers of its own
+        # (multiply > 2) has one anyway.
+        if len(mine) == 1 and self.plan.timing.multiply == 2:
             args = self.trace.nodes[mine[0]].args
             held = [self.values[x] if self._constant(x) else h for x, h in zip(args, held, strict=True)]
         factors = {self._counted(self.plan.start[i]): self._args(i) for i, u in self.plan.unit.items() if u == unit}

@@ -161,8 +161,7 @@ def make_parser() -> argparse.ArgumentParser:
     c = command("models", "views:models", "List the models, or show one")
     c.add_argument("name", nargs="?", metavar="NAME", help="a model, with or without Neuron, or file.py:Class")
     c.add_argument("--draw", type=Path, metavar="FILE", help="write the data flow of NAME at word 18 as SVG")
-    c = command("boards", "views:boards", "List the boards")
-
+    _add_boards(command)
     c = command("verify", "commands:verify", "Compare hardware and reference, bit for bit")
     _add_neuron(c)
     c.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (default verilator)")
@@ -331,6 +330,14 @@ def _add_many(command: Callable[..., _Parser]) -> None:
         "Writes table.csv and table.json. Status 4 if some cells have no result.",
     )  # fmt: skip
     c.add_argument("folder", type=Path, metavar="DIR", help="the --out of fit-many")
+
+
+def _add_boards(command: Callable[..., _Parser]) -> None:
+    c = command("boards", "views:boards", "List the boards, or what a model takes of each")
+    c.add_argument(
+        "model", nargs="?", metavar="MODEL", help="what it is estimated to take of each board, without synthesis"
+    )
+    c.add_argument("--word", type=int, choices=(16, 18, 24), help="bits (default: 18, or 16 where multipliers have 16)")
 
 
 def _add_neuron(parser: argparse.ArgumentParser) -> None:

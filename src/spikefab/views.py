@@ -11,6 +11,7 @@ from spikefab.files import save_text, unwritable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from spikefab.boards.table import Board
     from spikefab.fit.recordings.recording import Recording
     from spikefab.hw.neuron import Neuron
 
@@ -184,49 +185,97 @@ def _model(model: "type[Neuron]", drawing: "Path | None", screen: Screen) -> int
 
 
 def boards(args: Namespace, screen: Screen) -> int:
-    """`spikefab boards`: list the boards."""
-    from spikefab.boards.clocks import OUTPUT
+    """`spikefab boards`: list the boards, or what a model takes of each."""
     from spikefab.boards.table import BOARDS
 
-    found: list[dict[str, Any]] = [
-        {
-            "name": b.name,
-            "family": b.family.name,
-            "device": b.device,
-            "cells": b.cells,
-            "multipliers": b.multipliers,
-            "multiplier_bits": b.multiplier_bits,
-            "block_rams": b.block_rams,
-            "block_ram_bits": b.block_ram_bits,
-            "spram": b.chip.spram,
-            "clock_mhz": b.clock_mhz,
-            "pll": b.family.name in OUTPUT,
-            "baud": b.uart_baud,
-            "usb": None if b.usb is None else f"{b.usb[0]:04x}:{b.usb[1]:04x}",
-            "words": list(b.words),
-            "source": b.source,
-        }
-        for b in BOARDS.values()
-    ]
+    if args.model:
+        return _taken(args, screen)
+    if args.word:
+        raise UsageError("--word needs the name of a model.")
+    found = [_board(b) for b in BOARDS.values()]
     screen.table(
         "Boards",
-        ("board", "device", "cells", "multipliers", "block RAMs", "clock MHz", "PLL", "serial line"),
+        ("board", "device", "cells", "multipliers", "block RAMs", "MHz", "PLL", "serial line", "models"),
         [
             (
                 b["name"],
                 str(b["device"]),
                 f"{b['cells']:,}",
                 f"{b['multipliers']} x {b['multiplier_bits']} bits" if b["multipliers"] else "-",
-                f"{b['block_rams']} x {b['block_ram_bits']} bits",
+                f"{b['block_rams']} x {b['block_ram_bits'] // 1024} kbit",
                 f"{b['clock_mhz']:g}",
                 "yes" if b["pll"] else "-",
-                f"USB {b['usb']}" if b["usb"] else "pins",
+                "USB" if b["usb"] else "pins",
+                "?" if b["fits"] is None else " / ".join(str(len(models)) for models in b["fits"].values()),
             )
             for b in found
         ],
         left=2,
     )
+    screen.say(
+        "models: how many are estimated to fit, one neuron at word 16 / 18 / 24. spikefab boards MODEL shows what one takes."
+    )
     screen.result({"boards": found})
+    return 0
+
+
+def _board(b: "Board") -> dict[str, Any]:
+    from spikefab.boards.clocks import OUTPUT
+    from spikefab.boards.estimates import fitting
+
+    return {
+        "name": b.name,
+        "family": b.family.name,
+        "device": b.device,
+        "cells": b.cells,
+        "multipliers": b.multipliers,
+        "multiplier_bits": b.multiplier_bits,
+        "block_rams": b.block_rams,
+        "block_ram_bits": b.block_ram_bits,
+        "spram": b.chip.spram,
+        "clock_mhz": b.clock_mhz,
+        "pll": b.family.name in OUTPUT,
+        "baud": b.uart_baud,
+        "usb": None if b.usb is None else f"{b.usb[0]:04x}:{b.usb[1]:04x}",
+        "words": list(b.words),
+        "fits": fitting(b),
+        "source": b.source,
+    }
+
+
+def _taken(args: Namespace, screen: Screen) -> int:
+    """What a model takes of each board: one neuron, and as many as the board holds."""
+    from spikefab.boards.estimates import estimates
+    from spikefab.boards.table import BOARDS
+    from spikefab.hw.models import get_model
+
+    model = get_model(args.model)
+    found = [e for b in BOARDS.values() for e in estimates(model(word=args.word or b.usual_word), b)]
+    screen.table(
+        f"{model.__name__}, estimated",
+        ("board", "word", "neurons", "cells", "multipliers", "block RAMs", "interval", "MHz", ""),
+        [
+            (
+                e.board,
+                str(e.word),
+                f"{e.neurons:,}",
+                f"{e.cells:,}",
+                str(e.multipliers),
+                str(e.block_rams),
+                str(e.interval),
+                f"{e.clock_mhz:g} of {e.mhz:g}",
+                e.refused or "fits",
+            )
+            for e in found
+        ],
+        left=1,
+    )
+    cells, mhz = (max((getattr(e, f"{name}_error") for e in found), default=0.0) for name in ("cells", "mhz"))
+    screen.say(
+        "From the trace, without synthesis: multipliers and block RAMs are counted, cells may be off by "
+        f"{cells:.0%} and the clock by {mhz:.0%} (docs/hardware.md)."
+    )
+    screen.result({"model": model.__name__, "estimates": [e.as_dict() for e in found]})
     return 0
 
 

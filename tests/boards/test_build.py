@@ -228,6 +228,10 @@ def test_a_seed_gives_the_same_bitstream_again(tmp_path):
     first, again, other = (build(Chain(2), "icebreaker", tmp_path / str(k), seed=s) for k, s in enumerate((7, 7, 8)))
     contents = [Path(report.bitstream).read_bytes() for report in (first, again, other)]
     assert contents[0] == contents[1] != contents[2]
+    several = build(Chain(2), "icebreaker", tmp_path / "several", seed=7, seeds=2)
+    best = max((first, 0), (other, 2), key=lambda one: one[0].mhz)[1]
+    assert Path(several.bitstream).read_bytes() == contents[best]
+    assert (several.mhz, several.mhz_least) == (max(first.mhz, other.mhz), min(first.mhz, other.mhz))
 
 
 def test_a_report_says_what_the_bitstream_does_and_what_its_arithmetic_would():

@@ -11,7 +11,7 @@ import pytest
 
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import get_board
-from spikefab.hw.models import LIFNeuron
+from spikefab.hw.models import MODELS, LIFNeuron
 
 SCORES = {"rmse", "masked_rmse", "flat_rmse", "spike_timing_error", "timing", "count", "gamma", "reliability"}
 SCORES |= {"gamma_over_R", "repeat_rmse", "combined_score", "spikes_data", "spikes_model"}
@@ -198,6 +198,28 @@ def test_boards(spikefab):
     assert found["icebreaker"]["multipliers"] == 8
     assert found["ulx3s-25f"]["clock_mhz"] == 25
     assert "iCE40UP5K" in spikefab("boards").out
+    assert found["icebreaker"]["fits"]["16"] == list(MODELS) and found["icebreaker"]["spram"] == 4
+    assert found["tinyfpga_bx"]["usb"] is None and not found["tang_nano_9k"]["pll"]
+
+
+def test_boards_of_a_model(spikefab):
+    """One neuron and a population for each board that builds tell of, at the word that suits it or the one that was asked for."""
+    ran = spikefab("boards", "HodgkinHuxley", "--json")
+    found = {(e["board"], e["form"]): e for e in ran.json["estimates"]}
+    single = found["icebreaker", "shared"]
+    assert (single["word"], single["neurons"], single["interval"], single["refused"]) == (16, 1, 63, "")
+    assert found["ulx3s-25f", "shared"]["word"] == 18
+    assert found["ulx3s-25f", "pipelined"]["neurons"] > 1000
+    assert found["ulx3s-85f", "pipelined"]["multipliers"] == 32
+    wide = spikefab("boards", "HodgkinHuxley", "--word", "24")
+    assert wide.code == 0 and "of 30 block RAMs" in " ".join(wide.out.split())
+    assert "may be off by" in wide.out
+    for words, said in (
+        ("boards Nobody", "there is no model"),
+        ("boards --word 16", "--word needs the name of a model"),
+    ):
+        ran = spikefab(*words.split())
+        assert (ran.code, said in ran.sentence) == (2, True)
 
 
 def test_doctor(spikefab):

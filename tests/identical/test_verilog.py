@@ -6,6 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from spikefab.boards.absorb import into_primitives
+from spikefab.boards.netlist import synthesised
+from spikefab.boards.netlist import to_verilog as to_netlist
+from spikefab.boards.table import BOARDS
 from spikefab.errors import UsageError
 from spikefab.hw.lowering.verilog import to_verilog
 from spikefab.hw.models import MODELS, AdExNeuron, LIFNeuron
@@ -94,6 +98,32 @@ def test_verilator_has_nothing_to_complain_about(kind, word, tmp_path):
         command, cwd=tmp_path, env=simulator_env("verilator"), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow  # synthesis, and a simulation of its netlist
+@pytest.mark.parametrize(("kind", "board"), [(AdExNeuron, "icebreaker"), (LIFNeuron, "ulx3s-25f")])
+def test_the_netlist_of_one_neuron_passes_the_same_bench(kind, board, tmp_path):
+    """With registers moved into multipliers, as a bitstream has it."""
+    family = BOARDS[board].family
+    neuron = kind(word=16 if family.name == "iCE40" else 18)
+    design, bench = export(neuron, tmp_path, steps=400)
+    net = synthesised(neuron, family, absorbed=False)
+    assert into_primitives(net, family.name) > 0
+    design.write_text(to_netlist(net, family, kind.__name__), encoding="utf-8")
+    command = [
+        "verilator",
+        "--binary",
+        "--timing",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-Wno-style",
+        "--top-module",
+        f"{kind.__name__}_tb",
+    ]
+    env = simulator_env("verilator")
+    subprocess.run([*command, design.name, bench.name], cwd=tmp_path, env=env, capture_output=True, check=True)
+    done = subprocess.run([tmp_path / "obj_dir" / f"V{kind.__name__}_tb"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "PASS: 400 steps, 0 mismatches" in done.stdout) == (0, True), done.stdout
 
 
 def read_by(command, simulator, neuron, folder):
