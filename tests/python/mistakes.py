@@ -31,6 +31,7 @@ from spikefab import (
 )
 from spikefab.boards.build import build
 from spikefab.boards.session import connect
+from spikefab.boards.table import BOARDS
 from spikefab.errors import FileError, RecordingError, UsageError
 from spikefab.fit.features.extract import f_i_curve, recording_features
 from spikefab.fit.features.recommend import recommend
@@ -47,6 +48,7 @@ from spikefab.studio import show
 ur = pint.UnitRegistry()
 nS, MOhm = pq.Quantity(1, "nS"), pq.Quantity(1, "Mohm")
 
+NAMES = ", ".join(BOARDS)
 T = 1000  # samples of 0.1 ms
 VOLTS = (-65 + np.random.default_rng(0).normal(0, 1, T)).round(3) / 1000
 V = 1000 * VOLTS  # mV
@@ -522,9 +524,9 @@ REFUSED = [
      UsageError, "a code of k_m is a whole number, -131072 to 131071, not 0.005."),
     # -- boards, many files, results, the Studio
     ("a board that is not there", lambda: build(NEURON, "icebraker", "out"),
-     UsageError, "there is no board 'icebraker': did you mean icebreaker? the boards are icebreaker, ulx3s-25f."),
+     UsageError, f"there is no board 'icebraker': did you mean icebreaker? the boards are {NAMES}, or give a file."),
     ("no board", lambda: build(NEURON, None, "out"),
-     UsageError, "there is no board None: the boards are icebreaker, ulx3s-25f."),
+     UsageError, f"there is no board None: the boards are {NAMES}, or give a file."),
     ("a clock as text", lambda: build(NEURON, "icebreaker", "out", clock_mhz="24"),
      UsageError, "clock_mhz is one number in MHz, not '24'."),
     ("a port as number", lambda: connect(0, NEURON),

@@ -237,7 +237,7 @@ def test_the_command_for_a_board(studio):
     assert "connect(None, neuron, board='icebreaker')" in job["python"]
     assert job["title"].startswith("LIF in icebreaker")
     last = ended(studio, job)[-1]
-    assert last["state"] == "failed" and "connected (icebreaker" in last["error"]
+    assert last["state"] == "failed" and "connected (USB 0403:6010)" in last["error"]
 
 
 def test_the_recorded_current_of_a_fit(studio, imported):
