@@ -8,7 +8,7 @@ models had when they were left out.
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,7 +21,7 @@ from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.lowering.cost import bits, handed_on
 from spikefab.hw.lowering.pipelined import tables_read
-from spikefab.hw.lowering.schedule import wired
+from spikefab.hw.lowering.schedule import source
 from spikefab.hw.models import MODELS
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spram import Spram
@@ -154,33 +154,20 @@ def features(dp: Datapath, board: Board) -> dict[str, int]:
 
 def bank_features(bank: Bank, board: Board) -> dict[str, int]:
     """What the cells of a bank depend on."""
-    shared = (
-        2 * bank.datapath.word * (len(bank.plan.unit) - len({*bank.plan.unit.values()}))
-    )  # operands that take turns
-    return features(bank.datapath, board) | {
-        "factors": 0,
-        "turned": shared,
-        "handed_on": handed_on(bank.datapath.trace, bank.plan),
-    }
+    taking_turns = len(bank.plan.unit) - len({*bank.plan.unit.values()})
+    found = {"factors": 0, "turned": 2 * bank.datapath.word * taking_turns}
+    return features(bank.datapath, board) | found | {"handed_on": handed_on(bank.datapath.trace, bank.plan)}
 
 
 def bank_slowness(bank: Bank) -> dict[str, int]:
     """What the clock of a bank depends on: operands that take turns, with constants, wide tables, and factors that are sums."""
     trace = bank.datapath.trace
-    factors = {a for i in bank.plan.unit for a in trace.nodes[i].args}
-    sums = any(isinstance(trace.nodes[i].op, ops.Add) for i in _sources(bank, factors))
+    factors = [trace.nodes[source(trace, a, bank.plan.timing)].op for i in bank.plan.unit for a in trace.nodes[i].args]
+    sums = any(isinstance(op, ops.Add) for op in factors)
     wide = any(table.width > 18 for table in tables_read(trace))
     turns = bank.interval > 1
-    mixed = turns and any(isinstance(trace.nodes[i].op, ops.Const) for i in _sources(bank, factors))
+    mixed = turns and any(isinstance(op, ops.Const) for op in factors)
     return {"one": 1, "turns": int(turns), "mixed": int(mixed), "wide": int(wide), "sums": int(sums)}
-
-
-def _sources(bank: Bank, operations: Iterable[int]) -> Iterator[int]:
-    """The operations in whose registers these are."""
-    for i in operations:
-        while wired(bank.datapath.trace, i, bank.plan.timing):
-            i = bank.datapath.trace.nodes[i].args[0]
-        yield i
 
 
 def link_memories(setup: Setup) -> Memories:

@@ -129,26 +129,58 @@ class Board:
             made.default_clk = self.clock_name
         return made
 
+    def request(self, platform: Platform) -> dict[str, Any]:
+        """The ports at the pins: those that the description names, and the UART and LED of amaranth-boards for others."""
+        attrs = Attrs(**self.family.pin_attrs)
+        named = {name: pin for name, pin in self.pins.items() if name != "clock"}
+        for name, pin in named.items():
+            low = self.led_low and name == "led"
+            pins = Pins(pin, dir="i" if name == "rx" else "o", invert=low)
+            platform.add_resources([Resource(f"spikefab_{name}", 0, pins, attrs)])
+        found = {name: platform.request(f"spikefab_{name}", 0, dir="-") for name in named}
+        if "rx" not in found:
+            uart = platform.request("uart", dir="-")
+            found |= {"rx": uart.rx, "tx": uart.tx}
+        if "led" not in found:
+            found["led"] = platform.request("led", 0, dir="-")
+        return found
+
     @cached_property
     def _class(self) -> Any:
         if not self.platform_class:
             return _plain(self)
         module, _, name = self.platform_class.partition(":")
         beside = self.folder / f"{module}.py"
-        try:
-            if beside.is_file():
-                spec = importlib.util.spec_from_file_location(module, beside)
-                assert spec is not None and spec.loader is not None
-                loaded = importlib.util.module_from_spec(spec)
-                spec.loader.exec_module(loaded)
-            else:
-                loaded = importlib.import_module(module)
-            return getattr(loaded, name)
-        except (ImportError, AttributeError, ValueError):
-            raise UsageError(
-                f"{self.name}: there is no platform {self.platform_class}: it is MODULE:CLASS, of a module that is installed "
-                "or beside the description."
-            ) from None
+        if beside.is_file():
+            spec = importlib.util.spec_from_file_location(module, beside)
+            assert spec is not None and spec.loader is not None
+            loaded = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded)
+        else:
+            loaded = importlib.import_module(module)
+        return getattr(loaded, name)
+
+
+def _check(path: Path, board: Board) -> None:
+    """Raise UsageError, in a sentence, if a board's description and its platform do not go together."""
+    try:
+        platform = board.platform()
+        if not isinstance(platform, Platform):
+            raise TypeError(f"{board.platform_class} is no platform of amaranth-boards")
+        hz, device = (
+            platform.default_clk_frequency,
+            getattr(platform, "device", None) or getattr(platform, "family", ""),
+        )
+        if board.device != device:
+            raise ValueError(f"device is {board.device}, and that of {board.platform_class} is {device}")
+        if board.clock_hz != hz:
+            raise ValueError(f"clock_mhz is {board.clock_mhz:g}, and that of {board.platform_class} is {hz / 1e6:g}")
+        platform.request(platform.default_clk, dir="-")
+        board.request(platform)
+    except Exception as error:  # whatever a platform, which may be the user's own code, raises
+        raise UsageError(
+            f"the board {path} cannot be made: {str(error).rstrip('.') or type(error).__name__}."
+        ) from None
 
 
 def _plain(board: Board) -> type[Platform]:
@@ -200,8 +232,8 @@ def _board(path: Path, entry: Mapping[str, Any], pins: Mapping[str, str], led_lo
     usb = re.fullmatch(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})", entry["usb"])
     if entry["usb"] and usb is None:
         raise UsageError(f'the board {path} has usb {shortened(entry["usb"])}: it is two numbers, such as "0403:6010".')
-    for key in ("clock_mhz", "neuron_mhz", "baud"):
-        if not (0 <= entry[key] < 1e9) or (entry[key] == 0 and key != "neuron_mhz"):
+    for key in ("clock_mhz", "neuron_mhz", "baud", "port"):
+        if not (0 <= entry[key] < 1e9) or (entry[key] == 0 and key in ("clock_mhz", "baud")):
             raise UsageError(f"the board {path} has {key} {entry[key]:g}, which makes no sense.")
     return Board(
         name=path.stem,
@@ -272,6 +304,7 @@ def get_board(name: str) -> Board:
         board = described(Path(name).absolute())
         if board.name in BOARDS:
             raise UsageError(f"the board {name} has the name of one that is there already: rename the file.")
+        _check(Path(name).absolute(), board)
         _own[board.name] = board
         return board
     near = difflib.get_close_matches(str(name).lower(), BOARDS, n=1)

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from amaranth import ClockDomain, DomainRenamer, Module, Signal
-from amaranth.build import Attrs, Pins, Resource
 from amaranth.hdl import Elaboratable
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
@@ -179,34 +178,10 @@ class Top(Elaboratable):
                 clock = DomainRenamer({"sync": "fast", crystal: "sync"})(clock)
             m.submodules.clock = clock
         m.submodules.system = system = System(self.setup)
-        pins = _pins(board, platform)
+        pins = board.request(platform)
         m.submodules.rx = rx = io.Buffer("i", pins.pop("rx"))
         m.d.comb += system.rx.eq(rx.i)
         for name, pin in pins.items():
             m.submodules[name] = buffer = io.Buffer("o", pin)
             m.d.comb += buffer.o.eq(getattr(system, name))
         return m
-
-
-def _pins(board: Board, platform: Any) -> dict[str, Any]:
-    """The ports at the pins of a board: those that its description names, and the UART and LED of amaranth-boards for others."""
-    attrs = Attrs(**board.family.pin_attrs)
-    named = {name: pin for name, pin in board.pins.items() if name != "clock"}
-    platform.add_resources(
-        [
-            Resource(
-                f"spikefab_{name}",
-                0,
-                Pins(pin, dir="i" if name == "rx" else "o", invert=board.led_low and name == "led"),
-                attrs,
-            )
-            for name, pin in named.items()
-        ]
-    )
-    pins = {name: platform.request(f"spikefab_{name}", 0, dir="-") for name in named}
-    if "rx" not in pins:
-        uart = platform.request("uart", dir="-")
-        pins |= {"rx": uart.rx, "tx": uart.tx}
-    if "led" not in pins:
-        pins["led"] = platform.request("led", 0, dir="-")
-    return pins

@@ -8,7 +8,7 @@ from spikefab.hw.proofs import before_saturation, distance_bits, overflows, roun
 from spikefab.hw.trace import Trace
 
 from .lifetimes import fixed
-from .schedule import Schedule, schedule, wired
+from .schedule import Schedule, schedule, source
 from .shared import OVERHEAD, shape_of
 
 
@@ -87,9 +87,8 @@ def handed_on(trace: Trace, plan: Schedule) -> int:
     ] = {}  # operation in whose register a value is -> the clock in which it is read for the last time
     reads = [(a, plan.start[i]) for i in trace.live() for a in trace.nodes[i].args]
     for i, clock in [*reads, *((i, plan.length) for i in trace.outputs.values())]:
-        while i not in still and wired(trace, i, plan.timing):
-            i = trace.nodes[i].args[0]
-        last[i] = max(clock, last.get(i, 0))
+        held = source(trace, i, plan.timing)
+        last[held] = max(clock, last.get(held, 0))
     return sum(
         shape_of(trace.intervals[i]).width * ((clock - plan.ready[i]) // plan.interval)
         for i, clock in last.items()

@@ -79,6 +79,13 @@ def wired(trace: Trace, index: int, timing: Timing = SHORT) -> bool:
     return bool(trace.nodes[index].args) and clocks(trace, index, timing) == 0
 
 
+def source(trace: Trace, index: int, timing: Timing = SHORT) -> int:
+    """The operation in whose register a value is: this one, or that from which its wires come."""
+    while wired(trace, index, timing):
+        index = trace.nodes[index].args[0]
+    return index
+
+
 def follows_product(trace: Trace, index: int) -> bool:
     """Whether the first operand of an operation is a product."""
     return isinstance(trace.nodes[trace.nodes[index].args[0]].op, ops.Mul)

@@ -22,7 +22,7 @@ from spikefab.hw.fixed import align
 from spikefab.hw.proofs import before_saturation, distance_bits, entries_asked, overflows, rounds
 from spikefab.hw.trace import Trace
 
-from .schedule import Schedule, follows_product, schedule, wired
+from .schedule import Schedule, follows_product, schedule, source
 
 OVERHEAD = 2  # clocks of a step in addition to the length of the schedule: to accept the input and to write the outputs
 
@@ -124,9 +124,7 @@ class Logic:
 
     def _constant(self, index: int) -> bool:
         """Whether a value is a constant, or wires from one."""
-        while wired(self.trace, index, self.plan.timing):
-            index = self.trace.nodes[index].args[0]
-        return isinstance(self.trace.nodes[index].op, ops.Const)
+        return isinstance(self.trace.nodes[source(self.trace, index, self.plan.timing)].op, ops.Const)
 
     def _last_factors(self, clock: int) -> Any:
         """When the operands of the last product in a step are loaded."""

@@ -113,6 +113,16 @@ def test_the_pll_is_given_its_dividers_and_its_lock_is_read():
     assert clocks.SETTLED / 50e6 > 9e-6
 
 
+def test_a_crystal_that_is_not_at_the_pin_of_a_pll_goes_to_it_inside():
+    """And with two clocks, the crystal's is that of the pin, as nothing keeps it from there."""
+    board = get_board("upduino_v3")
+    text, cell = design(board, Setup(LIFNeuron(word=16), board, 24e6), "SB_PLL40_CORE")
+    assert re.search(r"connect \\REFERENCECLK \S+", cell) and "PACKAGEPIN" not in cell and "SB_PLL40_PAD" not in text
+    setup = Setup(LIFNeuron(word=16), board, crowd=Crowd(3000))
+    text, cell = design(board, setup, "SB_PLL40_CORE")
+    assert setup.crosses and "SB_PLL40_2_PAD" not in text and "PLLOUTGLOBALA" not in cell
+
+
 def test_a_second_output_closes_the_loop_of_an_ecp5():
     """575 MHz, a quarter of which is the clock; the loop's is the half, and 23 times half the crystal's."""
     board = get_board("ulx3s-25f")

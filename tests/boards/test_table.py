@@ -10,8 +10,10 @@ import pytest
 
 from spikefab.boards.constraints import constraints, file_name
 from spikefab.boards.table import BOARDS, get_board
+from spikefab.boards.top import Setup, Top
 from spikefab.errors import UsageError
 from spikefab.hw.datapath import WORDS
+from spikefab.hw.models import LIFNeuron
 
 EVERY = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 ROOT = Path(__file__).parents[2]
@@ -93,9 +95,33 @@ def test_a_platform_beside_the_description(tmp_path):
         + '[pins]\nspike = "pmod_0:1"\nvoltage = "pmod_0:2"\n'
     )
     assert type(get_board(own(tmp_path, text, "beside.toml")).platform()).__name__ == "Mine"
-    wrong = get_board(own(tmp_path, text.replace(":Mine", ":Yours"), "wrong.toml"))
-    with pytest.raises(UsageError, match=r"there is no platform my_platform:Yours"):
-        wrong.platform()
+    for old, new, said in (
+        (":Mine", ":Yours", "has no attribute 'Yours'"),
+        ('"my_platform:Mine"', '"subprocess:Popen"', "missing 1 required"),
+        ('"my_platform:Mine"', '"pathlib:Path"', "is no platform of amaranth-boards"),
+        ('"my_platform:Mine"', '"nowhere:Mine"', "No module named 'nowhere'"),
+        ('"my_platform:Mine"', '"broken:Mine"', "invalid syntax"),
+        ('"pmod_0:1"', '"pmod_9:1"', "nonexistent connector pin pmod_9:1"),
+        ('"pmod_0:1"', '"pmod_0:2"', "already used"),
+        ("clock_mhz = 12", "clock_mhz = 13", "clock_mhz is 13, and that of my_platform:Mine is 12"),
+        ("clock_mhz = 12", 'clock_mhz = 12\nclock = "clk99"', "clk99#0 does not exist"),
+        ("iCE40UP5K", "iCE40HX8K", "device is iCE40HX8K, and that of my_platform:Mine is iCE40UP5K"),
+    ):
+        assert old in text
+        (tmp_path / "broken.py").write_text("class Mine(: pass", encoding="utf-8")
+        with pytest.raises(UsageError) as error:
+            get_board(own(tmp_path, text.replace(old, new), "wrong.toml"))
+        assert said in str(error.value) and "wrong.toml cannot be made" in str(error.value)
+
+
+def test_an_led_that_shines_while_its_pin_is_low_is_inverted(tmp_path):
+    texts = []
+    for value in ("true", "false"):
+        board = get_board(own(tmp_path, OWN.replace("led_low = true", f"led_low = {value}"), f"led_{value}.toml"))
+        plan = board.platform().prepare(Top(Setup(LIFNeuron(word=16), board)), name="top", emit_src=False)
+        texts.append(plan.files["top.il"])
+    low, high = (text.count(b"cell $not") if isinstance(text, bytes) else text.count("cell $not") for text in texts)
+    assert low == high + 1
 
 
 @pytest.mark.parametrize(
@@ -114,15 +140,12 @@ def test_a_platform_beside_the_description(tmp_path):
         ('rx = "6"', "", "has no pins.rx"),
         ('rx = "6"', 'rx = "6"\nled2 = "3"', "has pins.'led2', which means nothing here: did you mean pins.led"),
         ("[pins]", "[pins", "is not TOML"),
-        ("[pins]", 'platform = "os:path"\n[pins]', ""),
+        ("clock_mhz = 12", "clock_mhz = 12\nport = -1", "has port -1"),
     ],
 )
 def test_a_description_with_a_mistake_is_a_sentence(old, new, said, tmp_path):
     assert old in OWN
     path = own(tmp_path, OWN.replace(old, new))
-    if not said:
-        assert get_board(path).platform_class
-        return
     with pytest.raises(UsageError) as error:
         get_board(path)
     assert said in str(error.value) and path in str(error.value) and "\n" not in str(error.value)
