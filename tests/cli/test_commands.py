@@ -214,11 +214,8 @@ def test_boards_of_a_model(spikefab):
     wide = spikefab("boards", "HodgkinHuxley", "--word", "24")
     assert wide.code == 0 and "of 30 block RAMs" in " ".join(wide.out.split())
     assert "may be off by" in wide.out
-    for words, said in (
-        ("boards Nobody", "there is no model"),
-        ("boards --word 16", "--word needs the name of a model"),
-    ):
-        ran = spikefab(*words.split())
+    for words, said in (("Nobody", "there is no model"), ("--word=16", "--word needs the name of a model")):
+        ran = spikefab("boards", words)
         assert (ran.code, said in ran.sentence) == (2, True)
 
 
