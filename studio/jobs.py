@@ -228,14 +228,14 @@ class Jobs:
         if not self._queue and self._room():
             self._start(key)
         else:
+            self._settle(key)
             say(self.folder(key), {"type": "state", "state": "queued"})
             self._queue.append(key)
 
     def _start(self, key: str) -> None:
         folder = self.folder(key)
         self.reap()
-        if self._said(key).since is not None:  # a worker was killed: it has run until its last event
-            say(folder, {"type": "state", "state": "stopped", "time": job_log.last_written(folder)})
+        self._settle(key)
         say(folder, {"type": "state", "state": "running"})
         with open(folder / "worker.log", "ab", opener=private) as log:
             child = subprocess.Popen(
@@ -246,6 +246,12 @@ class Jobs:
         deadline = time.monotonic() + ATTEMPT
         while not self._locked(key) and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def _settle(self, key: str) -> None:
+        """Of a worker that was killed, say that it has run until its last event: else all time until the next one would count."""
+        folder = self.folder(key)
+        if self._said(key).since is not None and not self._alive(key):
+            say(folder, {"type": "state", "state": "stopped", "time": job_log.last_written(folder)})
 
     def _alive(self, key: str) -> bool:
         child = self._children.get(key)
@@ -287,6 +293,7 @@ class Jobs:
                 self._signal(folder, signal.SIGKILL)
         self.reap()
         if self.state(key)["state"] not in (*OVER, becomes):
+            self._settle(key)
             say(folder, {"type": "state", "state": becomes})
         if becomes == "cancelled":
             shutil.rmtree(folder / "journal", ignore_errors=True)
