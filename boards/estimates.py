@@ -8,7 +8,7 @@ models had when they were left out.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -20,20 +20,17 @@ from spikefab.hw import ops
 from spikefab.hw.bank import Bank
 from spikefab.hw.datapath import Datapath
 from spikefab.hw.lowering.cost import bits, handed_on
-from spikefab.hw.lowering.pipelined import tables_read
+from spikefab.hw.lowering.pipelined import products, tables_read
 from spikefab.hw.lowering.schedule import source
 from spikefab.hw.models import MODELS
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spram import Spram
 
-from .devices import Family
-from .link import SLOTS, identity_block
+from .capacity import block_rams, memories, most
 from .population import Crowd, Population
 from .table import Board
 from .top import Setup
 
 CALIBRATION = Path(__file__).parent / "calibration.json"
-Memories = Sequence[tuple[int, int]]  # bits of a word and words of each memory
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
     if crowd is None:
         units, lanes, neurons = 1, 1, 1
         sizes = {name: weighed(known[name], features(dp, board)) for name in ("cells", "registers") if name in known}
-        memories, slow = [*link_memories(setup), *table_memories(dp)], {"one": 1}
+        slow = {"one": 1}
     else:
         assert isinstance(setup.part, Population)
         bank, lanes, neurons = setup.part.lanes.banks[0], crowd.lanes, crowd.neurons
@@ -82,12 +79,10 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         found_of = bank_features(bank, board)
         sizes = {n: lanes * weighed(known[n], found_of) + known["link"] for n in ("cells", "registers") if n in known}
         slow = bank_slowness(bank)
-        queue = (crowd.index_bits, setup.part.queue_depth)
-        memories = [*link_memories(setup), *lanes * [*bank_memories(bank, board, lanes, crowd.per_neuron), queue]]
     found = {
         "cells": math.ceil(sizes["cells"]),
         "multipliers": units * each,
-        "block_rams": block_rams(memories, board.family),
+        "block_rams": block_rams(memories(setup), board.family),
     }
     over = [
         f"{n:,} of {getattr(board, kind):,} {kind.replace('_', ' ').replace('rams', 'RAMs')}"
@@ -98,7 +93,7 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         over.append(f"{math.ceil(sizes['registers']):,} of {board.cells:,} registers")
     needed, mhz = setup.clock_hz / 1e6, 1000 / weighed(known["period"], slow)
     if mhz < needed:
-        over.append(f"{needed:.1f} MHz where about {mhz:.0f} are reached")
+        over.append(f"{needed:.1f} MHz where about {mhz:.1f} are reached")
     return Estimate(
         board=board.name,
         model=type(neuron).__name__,
@@ -118,10 +113,32 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
 
 def estimates(neuron: Neuron, board: Board) -> list[Estimate]:
     """Of one neuron, and of as many as the board holds, if there are two or more; what was never built is left out."""
-    found = [estimate(neuron, board)]
-    with suppress(UsageError):
-        found.append(estimate(neuron, board, Crowd.most(neuron, board)))
-    return [each for each in found if each is not None]
+    return [each for each in (estimate(neuron, board), population(neuron, board)) if each is not None]
+
+
+def population(neuron: Neuron, board: Board) -> Estimate | None:
+    """The estimate of as many neurons as the board holds: with as many multipliers as there are, or else as few as make it fit.
+
+    If none fits, it is that with the most multipliers, which says why. None if there is no room for two, or nothing like it was
+    ever built.
+    """
+    found: list[Estimate] = []
+    for multipliers in _worthwhile(neuron, board):
+        with suppress(UsageError):
+            one = estimate(neuron, board, most(neuron, board, multipliers=multipliers))
+            if one is None:
+                return None
+            if not one.refused:
+                return one
+            found.append(one)
+    return found[0] if found else None
+
+
+def _worthwhile(neuron: Neuron, board: Board) -> list[int]:
+    """The numbers of multipliers of a lane with which a step can begin more often than with one less, the largest first."""
+    wanted = products(neuron.datapath.trace)
+    have = min(wanted, board.multipliers // max(1, board.multipliers_each(neuron.word)))
+    return [n for n in range(max(1, have), 0, -1) if n == 1 or -(-wanted // n) < -(-wanted // (n - 1))]
 
 
 def fitting(board: Board) -> dict[str, list[str]] | None:
@@ -168,37 +185,3 @@ def bank_slowness(bank: Bank) -> dict[str, int]:
     turns = bank.interval > 1
     mixed = turns and any(isinstance(op, ops.Const) for op in factors)
     return {"one": 1, "turns": int(turns), "mixed": int(mixed), "wide": int(wide), "sums": int(sums)}
-
-
-def link_memories(setup: Setup) -> Memories:
-    """The memories of the serial link: identity, stimulus, records."""
-    layout = setup.layout
-    return [
-        (8, len(identity_block(setup.identity))),
-        (8 + layout.current, layout.depth),
-        (8 * layout.record_bytes, SLOTS),
-    ]
-
-
-def table_memories(dp: Datapath) -> Memories:
-    return [(table.width, table.entries) for table in tables_read(dp.trace)]
-
-
-def bank_memories(bank: Bank, board: Board, lanes: int = 1, per_neuron: Sequence[str] = ()) -> Memories:
-    """The memories of one lane: of tables, of states, and of coefficients that each neuron has for itself."""
-    dp, block = bank.datapath, board.storage(lanes)
-    states = sum(q.width for q in dp.states.values())
-    if isinstance(block, Spram):
-        states -= block.bits(states, bank.interval)
-    found = [*table_memories(dp)]
-    for width in (states, sum(dp.coefficients[name].width for name in per_neuron)):
-        shape = block.shape(width, bank.count) if isinstance(block, Spram) else block
-        for first in range(0, bank.count, shape.words):
-            words = min(shape.words, bank.count - first)
-            found += [(min(shape.bits, width - low), words) for low in range(0, width, shape.bits)]
-    return found
-
-
-def block_rams(memories: Memories, family: Family) -> int:
-    """How many memory blocks of a family hold these memories: of each, as few as its shapes allow."""
-    return sum(min(-(-width // w) * -(-depth // d) for w, d in family.shapes) for width, depth in memories)

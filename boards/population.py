@@ -1,6 +1,5 @@
 """Many neurons behind the ports of one: what a board plays a stimulus to, if its bitstream holds a population."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,11 @@ from amaranth.lib.wiring import In, Out
 from spikefab.calls import whole
 from spikefab.errors import UsageError
 from spikefab.hw.lanes import Lanes
-from spikefab.hw.lowering.pipelined import products, tables_read
+from spikefab.hw.lowering.pipelined import products
 from spikefab.hw.neuron import Neuron
-from spikefab.hw.spram import Spram
 
 from .table import Board
 
-# Block RAMs of the link of a population, besides a queue for each lane: identity, stimulus, records
-LINK_RAMS = 3
 SEQUENCE = 12  # clocks of a step that the player and the queues take, besides those of the noise
 
 
@@ -75,45 +71,6 @@ class Crowd:
     def neuron(self, number: int) -> int:
         """The neuron with a number."""
         return (number >> self.index_bits) * self.each + (number & (1 << self.index_bits) - 1)
-
-    @classmethod
-    def most(cls, neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None,
-             per_neuron: tuple[str, ...] = ()) -> "Crowd":  # fmt: skip
-        """As many neurons as a board's block RAM holds, and as keep up with dt at `Board.pipeline_hz`.
-
-        Raises UsageError if not even two do.
-        """
-        dp = neuron.datapath
-        lane = cls(2 * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0]
-        block, most = board.storage(lanes), board.block_rams * board.family.block.words
-        tables = sum(-(-table.width * table.entries // board.block_ram_bits) for table in tables_read(dp.trace))
-        free = (board.block_rams - LINK_RAMS) // lanes - 1 - tables
-        states, own = (
-            sum(q.width for q in dp.states.values()),
-            sum(dp.coefficients[name].width for name in per_neuron),
-        )
-        if isinstance(block, Spram):
-            states, most = states - block.bits(states, lane.interval), block.most(lane.interval)
-
-        def taken(count: int) -> int:
-            """Block RAMs of a lane."""
-            shapes = [
-                (width, block.shape(width, count) if isinstance(block, Spram) else block) for width in (states, own)
-            ]
-            return sum(-(-width // shape.bits) * shape.groups(count) for width, shape in shapes if width)
-
-        stored = bisect_right(range(most + 1), free, key=taken) - 1
-        clocks = int(board.pipeline_hz * neuron.dt / 1000)
-        # what the link does in between takes the longer by the ratio of the clocks
-        between = (dp.current.width + 3 * SEQUENCE) * max(1, round(board.pipeline_hz / board.clock_hz))
-        latency = cls(max(2, stored) * lanes, lanes, multipliers, per_neuron).lanes_of(neuron, board).banks[0].latency
-        paced = (clocks - latency - between) // lane.interval
-        count = lanes * min(stored, paced)
-        if count < 2 * lanes:
-            raise UsageError(
-                f"{board.name} has no room for {2 * lanes} neurons of {type(neuron).__name__} in {lanes} lanes."
-            )
-        return cls(count, lanes, multipliers, per_neuron)
 
     def lanes_of(self, neuron: Neuron, board: Board) -> Lanes:
         """The lanes, in which all neurons are as `neuron`. Raises UsageError for values that cannot be."""

@@ -225,6 +225,7 @@ def build(args: Namespace, screen: Screen) -> int:
 
 def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
     """The population that the options of `build` ask for; None: one neuron. Raises UsageError."""
+    from spikefab.boards.capacity import most
     from spikefab.boards.population import Crowd
     from spikefab.boards.table import get_board
 
@@ -241,7 +242,7 @@ def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
         raise UsageError("a pipeline serves two neurons or more: take more --neurons, or --form shared.")
     shape = (args.lanes, args.multipliers, tuple(args.per_neuron))
     if args.neurons in (None, "max"):
-        return Crowd.most(neuron, board, *shape)
+        return most(neuron, board, *shape)
     return Crowd(args.neurons, *shape)
 
 

@@ -15,16 +15,15 @@ from amaranth.lib.wiring import In, Out
 from spikefab.boards import build as flow
 from spikefab.boards.absorb import into_primitives
 from spikefab.boards.build import BuildReport, _Flow, build
+from spikefab.boards.capacity import block_rams, memories, most
 from spikefab.boards.constraints import constraints
-from spikefab.boards.population import LINK_RAMS, Crowd
+from spikefab.boards.population import SEQUENCE, Crowd
 from spikefab.boards.table import BOARDS, get_board
 from spikefab.boards.timing import MAC16_NS, reached_mhz
 from spikefab.boards.top import Setup
 from spikefab.errors import DoesNotFitError, FileError, TimingError, ToolError, UsageError
 from spikefab.hw.datapath import datapath
-from spikefab.hw.lowering.pipelined import tables_read
 from spikefab.hw.models import MODELS, LIFNeuron
-from spikefab.hw.spram import Spram
 from spikefab.toolchain import tools
 
 # the iCEBreaker, and each day one of the others, whose tools take longer to compile and to run
@@ -150,24 +149,31 @@ def test_a_population_too_large_or_too_slow_is_a_sentence(tmp_path):
 @pytest.mark.parametrize("board", ["icebreaker", "ice40_hx8k_b_evn", "ulx3s-25f", "ulx3s-85f", "tang_nano_9k"])
 @pytest.mark.parametrize("model", MODELS.values())
 def test_the_most_neurons_of_a_board(board, model):
-    """Memory and time bound them: there is a PLL for their clock, which pipelines reach, and one more lane's worth has no room."""
+    """Memory and time bound them: all of it is counted, and one more has no room, or would not keep up with dt."""
     entry = get_board(board)
-    word = 18 if entry.family.name == "ECP5" else 16
-    neuron = model(word=word)
-    bits = sum(q.width for q in neuron.datapath.states.values())
-    tables = sum(-(-t.width * t.entries // entry.block_ram_bits) for t in tables_read(neuron.datapath.trace))
-    states = 0 if entry.chip.spram else -(-bits // entry.family.block.bits)
-    if tables + states + LINK_RAMS + 1 > entry.block_rams:
-        with pytest.raises(UsageError, match="has no room for 2 neurons"):
-            Crowd.most(neuron, entry)
-        return
-    crowd = Crowd.most(neuron, entry)
-    setup = Setup(neuron, entry, crowd=crowd)
-    assert setup.clock_hz <= 1.06 * entry.pipeline_hz and setup.ticks <= setup.tick
-    bank = setup.part.lanes.banks[0]
-    block = entry.storage()
-    bits -= block.bits(bits, bank.interval) if isinstance(block, Spram) else 0
-    assert bits == 0 or -(-bits // bank.shape(bits).bits) * bank.groups(bits) < entry.block_rams
+    neuron = model(word=18 if entry.family.name == "ECP5" else 16)
+
+    def room(setup):
+        clocks = setup.part.clocks + (neuron.datapath.current.width + 3 * SEQUENCE) * max(
+            1, round(entry.pipeline_hz / entry.clock_hz)
+        )
+        return block_rams(memories(setup), entry.family) <= entry.block_rams and clocks <= entry.pipeline_hz / 1e4
+
+    def made(what):
+        """What it makes, or why it cannot."""
+        try:
+            return what(), ""
+        except UsageError as error:
+            return None, str(error)
+
+    crowd, refusal = made(lambda: most(neuron, entry))
+    assert (crowd is None) == ("has no room for 2 neurons" in refusal)
+    if crowd is not None:
+        setup = Setup(neuron, entry, crowd=crowd)
+        assert room(setup) and setup.clock_hz <= 1.06 * entry.pipeline_hz and setup.ticks <= setup.tick
+    more, refusal = made(lambda: Setup(neuron, entry, crowd=Crowd(1 + (crowd.neurons if crowd else 1))))
+    known = "memories with one port hold" in refusal or "can tell apart" in refusal
+    assert known if more is None else not room(more)
 
 
 @pytest.mark.parametrize(

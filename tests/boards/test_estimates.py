@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import calibrate
 from spikefab.boards import estimates
-from spikefab.boards.estimates import bank_memories, block_rams, estimate, fitting, link_memories, table_memories
+from spikefab.boards.capacity import bank_memories, block_rams, memories
+from spikefab.boards.estimates import estimate, fitting
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS
 from spikefab.boards.top import Setup
@@ -42,8 +43,7 @@ def test_multipliers_and_block_rams_are_counted_exactly(row):
     neuron, board = MODELS[row["model"]](word=row["word"]), BOARDS[row["board"]]
     crowd = Crowd(row["neurons"]) if row.get("neurons", 1) > 1 else None
     setup = Setup(neuron, board, crowd=crowd)
-    if crowd is None:
-        assert row["block_rams"] == block_rams([*link_memories(setup), *table_memories(neuron.datapath)], board.family)
+    assert row["block_rams"] == block_rams(memories(setup), board.family)
     found = estimate(neuron, board, crowd)
     if found is not None:
         assert (found.multipliers, found.block_rams) == (row["multipliers"], row["block_rams"])

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from spikefab.boards.capacity import most
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import get_board
 from spikefab.hw.models import MODELS, LIFNeuron
@@ -280,9 +281,9 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     ran = spikefab(*several, "--neurons", 12, "--lanes", 2, "--multipliers", 1, "--per-neuron", "V_th, E_L")
     assert "spikefab run lif --board icebreaker --word 16 --baud 9600\n" in ran.out
     assert asked[-1]["seeds"] == 3 and asked[-1]["crowd"] == Crowd(12, 2, 1, ("V_th", "E_L"))
-    for most in (("--neurons", "max"), ("--form", "pipelined")):
-        assert spikefab(*several, *most).code == 0
-        assert asked[-1]["crowd"] == Crowd.most(LIFNeuron(word=16), get_board("icebreaker"))
+    for given in (("--neurons", "max"), ("--form", "pipelined")):
+        assert spikefab(*several, *given).code == 0
+        assert asked[-1]["crowd"] == most(LIFNeuron(word=16), get_board("icebreaker"))
 
 
 @pytest.mark.parametrize(
