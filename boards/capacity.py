@@ -74,9 +74,10 @@ def bank_memories(
 
 
 def most(
-    neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None, per_neuron: tuple[str, ...] = ()
-) -> Crowd:
-    """As many neurons as a board's memory holds, and as keep up with dt at `Board.pipeline_hz`.
+    neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None, per_neuron: tuple[str, ...] = (),
+    hz: float | None = None,
+) -> Crowd:  # fmt: skip
+    """As many neurons as a board's memory holds, and as keep up with dt at a clock of so many hz (None: `Board.pipeline_hz`).
 
     Raises UsageError if not even two a lane do.
     """
@@ -97,9 +98,10 @@ def most(
     def taken(count: int) -> int:
         return lanes * block_rams(bank_memories(bank, board, lanes, per_neuron, count), board.family)
 
-    clocks = int(board.pipeline_hz * neuron.dt / 1000)
+    hz = board.pipeline_hz if hz is None else hz
+    clocks = int(hz * neuron.dt / 1000)
     # what the link does in between takes the longer by the ratio of the clocks
-    between = (neuron.datapath.current.width + 3 * SEQUENCE) * max(1, round(board.pipeline_hz / board.clock_hz))
+    between = (neuron.datapath.current.width + 3 * SEQUENCE) * max(1, round(hz / board.clock_hz))
 
     def paced(bank: Bank) -> int:
         return (clocks - bank.latency - between) // bank.interval

@@ -30,12 +30,16 @@ from .population import Crowd, Population
 from .table import Board
 from .top import Setup
 
+TRIES, SLOWER = 6, 0.97  # clocks that are tried for a population, each slower by this factor
 CALIBRATION = Path(__file__).parent / "calibration.json"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a design takes of a board. Nothing of it was synthesised: `cells_error` and `mhz_error` say how far off it may be."""
+    """What a design takes of a board. Nothing of it was synthesised: `cells_error` and `mhz_error` say how far off it may be.
+
+    It fits only if it does so even if cells and clock are off by as much.
+    """
 
     board: str
     model: str
@@ -43,6 +47,7 @@ class Estimate:
     form: str  # "shared" or "pipelined"
     neurons: int  # in the bitstream
     lanes: int
+    each: int  # products at once in a lane: the `multipliers` of a `Crowd`
     interval: int  # clocks
     cells: int  # logic cells
     multipliers: int
@@ -84,16 +89,20 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         "multipliers": units * each,
         "block_rams": block_rams(memories(setup), board.family),
     }
+    counted = {"cells": found["cells"], "registers": math.ceil(sizes.get("registers", 0))}
     over = [
-        f"{n:,} of {getattr(board, kind):,} {kind.replace('_', ' ').replace('rams', 'RAMs')}"
-        for kind, n in found.items()
-        if n > getattr(board, kind)
+        f"{n:,}{'' if n > board.cells else f' (or {error:.0%} more)'} of {board.cells:,} {kind}"
+        for kind, n in counted.items()
+        if n * (1 + (error := known.get(f"{kind}_error", 0))) > board.cells
     ]
-    if sizes.get("registers", 0) > board.cells:
-        over.append(f"{math.ceil(sizes['registers']):,} of {board.cells:,} registers")
+    over += [
+        f"{found[kind]:,} of {getattr(board, kind):,} {name}"
+        for kind, name in (("multipliers", "multipliers"), ("block_rams", "block RAMs"))
+        if found[kind] > getattr(board, kind)
+    ]
     needed, mhz = setup.clock_hz / 1e6, 1000 / weighed(known["period"], slow)
-    if mhz < needed:
-        over.append(f"{needed:.1f} MHz where about {mhz:.1f} are reached")
+    if mhz * (1 - known["mhz_error"]) < needed:
+        over.append(f"{needed:.1f} MHz where about {mhz:.1f} (or {known['mhz_error']:.0%} less) are reached")
     return Estimate(
         board=board.name,
         model=type(neuron).__name__,
@@ -101,6 +110,7 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         form=form,
         neurons=neurons,
         lanes=lanes,
+        each=units // lanes,
         interval=setup.part.interval,
         **found,
         mhz=round(mhz, 1),
@@ -116,28 +126,43 @@ def estimates(neuron: Neuron, board: Board) -> list[Estimate]:
     return [each for each in (estimate(neuron, board), population(neuron, board)) if each is not None]
 
 
-def population(neuron: Neuron, board: Board) -> Estimate | None:
-    """The estimate of as many neurons as the board holds: with as many multipliers as there are, or else as few as make it fit.
+def population(
+    neuron: Neuron, board: Board, lanes: int = 1, multipliers: int | None = None, per_neuron: tuple[str, ...] = ()
+) -> Estimate | None:
+    """The estimate of as many neurons as the board holds, in so many lanes.
 
-    If none fits, it is that with the most multipliers, which says why. None if there is no room for two, or nothing like it was
-    ever built.
+    With as many multipliers as there are (or as given), or else as few as make it fit. If none fits, it is the one with the most
+    multipliers, which says why. None if there is no room for two, or if nothing like it was ever built.
     """
-    found: list[Estimate] = []
-    for multipliers in _worthwhile(neuron, board):
-        with suppress(UsageError):
-            one = estimate(neuron, board, most(neuron, board, multipliers=multipliers))
-            if one is None:
-                return None
-            if not one.refused:
-                return one
-            found.append(one)
-    return found[0] if found else None
+    found = [
+        one
+        for count in (_worthwhile(neuron, board, lanes) if multipliers is None else [multipliers])
+        if (one := _largest(neuron, board, Crowd(2 * lanes, lanes, count, per_neuron))) is not None
+    ]
+    return next((one for one in found if not one.refused), found[0] if found else None)
 
 
-def _worthwhile(neuron: Neuron, board: Board) -> list[int]:
+def _largest(neuron: Neuron, board: Board, crowd: Crowd) -> Estimate | None:
+    """The estimate of as many neurons as the board holds, otherwise as in `crowd`; None if it has no room for these."""
+    known = calibration()["pipelined"].get(board.family.fabric)
+    if known is None:
+        return None
+    one = None
+    with suppress(UsageError):
+        period = weighed(known["period"], bank_slowness(crowd.lanes_of(neuron, board).banks[0]))
+        hz = min(board.pipeline_hz, 1e9 / period * (1 - known["mhz_error"]))
+        for _ in range(TRIES):  # PLLs make few clocks: the next that is fast enough may be too fast
+            one = estimate(neuron, board, most(neuron, board, crowd.lanes, crowd.multipliers, crowd.per_neuron, hz))
+            if one is None or one.clock_mhz <= one.mhz * (1 - one.mhz_error):
+                break
+            hz *= SLOWER
+    return one
+
+
+def _worthwhile(neuron: Neuron, board: Board, lanes: int) -> list[int]:
     """The numbers of multipliers of a lane with which a step can begin more often than with one less, the largest first."""
     wanted = products(neuron.datapath.trace)
-    have = min(wanted, board.multipliers // max(1, board.multipliers_each(neuron.word)))
+    have = min(wanted, board.multipliers // (lanes * max(1, board.multipliers_each(neuron.word))))
     return [n for n in range(max(1, have), 0, -1) if n == 1 or -(-wanted // n) < -(-wanted // (n - 1))]
 
 

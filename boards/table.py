@@ -75,6 +75,11 @@ class Board:
         return self.chip.family
 
     @property
+    def path(self) -> str:
+        """What `get_board` takes: the name, or the file of a user's own board."""
+        return self.name if self.folder == FOLDER else str(self.folder / f"{self.name}.toml")
+
+    @property
     def device(self) -> str:
         """The part number of the FPGA."""
         return self.chip.name

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spikefab.boards.table import Board
 from spikefab.calls import path_of, public
 from spikefab.errors import UsageError, shortened
 from spikefab.fit.recordings.limits import require_memory_for_fit
@@ -27,6 +28,7 @@ from spikefab.sim.engine import Engine, FixedPoint
 from .assess import assess, ideal_engine, ideal_scores
 from .options import FitOptions, shows_options
 from .results import FitResults
+from .target import at_each_word, chosen, suited, taken
 
 
 @public
@@ -95,7 +97,8 @@ def fit(
     for name, given in (("notice", notice), ("callback", callback), ("engine", engine)):
         if given is not None and not callable(given):
             raise UsageError(f"{name} is a function, not {shortened(given)}.")
-    options = FitOptions.of(options, **asked)
+    refused: list[str] = []
+    options = suited(FitOptions.of(options, **asked), refused.append)
     if not isinstance(recording, Recording):
         recording = read(recording, spike_prominence=spike_prominence)
     long = require_memory_for_fit(
@@ -108,8 +111,8 @@ def fit(
     with display:
         portion = portion or display.clock.portion
         notice = notice or display.notice
-        if long is not None:
-            notice(f"{long}.")
+        for text in (*refused, *([f"{long}."] if long else [])):
+            notice(text)
         return _fit(task, options, progress, notice, callback, portion, journal, engine)
 
 
@@ -141,7 +144,7 @@ def _fit(
     results = FitResults(task=task, settings=options.to_dict())
     results.options = options
     searches = Searches(
-        options.models, word=options.word, step=options.step, budget=options.budget, top_k=options.top_k,
+        options.models, word=options.searched_word, step=options.step, budget=options.budget, top_k=options.top_k,
         seed=options.seed, freedom=options.freedom, searches=1 + len(task.folds), progress=progress, notice=notice,
         callback=callback, portion=portion, journal=None if journal is None else path_of(journal, "journal"), engine=engine,
         whole_budget=options.whole_budget,
@@ -154,11 +157,33 @@ def _fit(
         results.interrupted = True
         notice("interrupted: what was found so far is scored.")
     judged = _score(results, task, found)
+    if options.board is not None and not results.interrupted:
+        _fit_board(results, task, judged, options.board, notice)
     _rank(results, task, searches, judged)
     results.evaluations = searches.evaluations
     del results[options.top_k :]
     _compare_precision(results, task, found, notice)
+    if options.board is not None:
+        for result in results:
+            result.takes = taken(result, options.board)
     return results
+
+
+def _fit_board(
+    results: FitResults, task: Task, judged: dict[str, list[float]], board: Board, notice: Callable[[str], None]
+) -> None:
+    """Replace the results that can be returned by those at the words that suit a board, and their scores in `judged`."""
+    parts = task.split.held_out or task.split.train
+    try:
+        with interruptible():
+            results.sort(key=lambda r: r.combined_score)
+            first = results[: results.options.top_k]
+            there = at_each_word(first, task, board, results.options.words, notice)
+            for k, (result, words) in enumerate(zip(first, there, strict=True)):
+                results[k] = better = chosen(result, words, task)
+                judged[result.model_name] = task.each_score(parts, better.voltages, better.spikes)
+    except KeyboardInterrupt:  # each result is whole, at the word at which it was searched
+        results.interrupted = True
 
 
 def _of_arrays(
@@ -211,14 +236,14 @@ def _compare_precision(
     results: FitResults, task: Task, found: Mapping[str, Search], notice: Callable[[str], None]
 ) -> None:
     """For each result, score the parameters in float64 too, and find how far each parameter can change."""
-    engines = [ideal_engine(found[result.model_name].engine.dp, task) for result in results]
+    engines = [ideal_engine(result.datapath, task) for result in results]
     with Ahead(engines, notice) as ahead:
         for result, engine in zip(results, engines, strict=True):
             search = found[result.model_name]
             try:
                 with interruptible():
                     ahead.ready(engine)
-                    result.ideal = ideal_scores(search.engine.dp, task, result.params)
+                    result.ideal = ideal_scores(result.datapath, task, result.params)
                     if not results.interrupted:
                         result.sensitivity = search.sensitivity()
             except KeyboardInterrupt:  # Ctrl-C ends only this step; the ranking is valid without it

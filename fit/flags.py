@@ -15,7 +15,7 @@ from spikefab.errors import UsageError
 from spikefab.fit.recordings.channels import parse_channel
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
-from .options import FitOptions
+from .options import WORD, FitOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,7 +141,7 @@ FIT = (
         "names, without Neuron or by their capitals (HH, QIF, FHN), or FILE.py:CLASS (default: all)",
         write=lambda sources: [",".join(x if ":" in x else x.removesuffix("Neuron") for x in sources)],
     ),
-    Flag("word", "--word", "N", f"bits: 16, 18 or 24 (default {DEFAULTS['word']})", int),
+    Flag("word", "--word", "N", f"bits: 16, 18 or 24 (default {WORD}; with --board chosen for each result)", int),
     Flag(
         "step", "--step", "MS", f"ms, the time step of the hardware (default --dt, else {DEFAULTS['step']})", float,
         write=lambda x: [repr(x)],
@@ -180,7 +180,18 @@ FIT = (
     ),
     Flag("anyway", "--anyway", None, "fit although units or current are in doubt", bool),
     Flag("whole_budget", "--whole-budget", None, "spend the budget even if a search has converged", bool),
+    Flag(
+        "target", "--board", "NAME|FILE.toml",
+        "fit for this board: only models that fit it, each at the shortest word that costs hardly any score",
+        write=lambda name: [_board_path(name)],
+    ),
 )  # fmt: skip
+
+
+def _board_path(name: str) -> str:
+    from spikefab.boards.table import get_board
+
+    return get_board(name).path
 
 
 def add_reading(parser: ArgumentParser, **helps: str) -> None:
@@ -229,5 +240,7 @@ def fit_words(options: FitOptions) -> list[str]:
         "held_out": options.folds is not None,
         "weights": options.weights == WEIGHTS,
     }
-    silent = {name for name, same in usual.items() if same} | {n for n in ("folds", "free") if value[n] is None}
+    silent = {name for name, same in usual.items() if same} | {
+        n for n in ("folds", "free", "target", "word") if value[n] is None
+    }
     return [word for flag in FIT if flag.option not in silent for word in flag.words(value[flag.option])]

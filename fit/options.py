@@ -16,11 +16,13 @@ from spikefab.errors import UsageError, shortened
 from spikefab.fit.scoring.rules import RULES, WEIGHTS
 
 if TYPE_CHECKING:
+    from spikefab.boards.table import Board
     from spikefab.fit.freedom import Freedom
     from spikefab.hw.neuron import Neuron
 
 # largest seed: the runs of a search have the seeds 1000 * seed + run, which must have 32 bits for cmaes
 MOST_SEED = 4_000_000
+WORD = 18  # bits, by default
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class FitOptions:
     """The options of a fit. Making them raises UsageError, with one sentence, if they are not possible.
 
     models     models to fit: one or several names, classes or `file.py:Class`; all by default
-    word       word length of the hardware, bits: 16, 18 or 24
+    word       word length of the hardware, bits: 16, 18 or 24; 18 by default. With a target, it is by default chosen for each
+               result: the shortest that the board has and that hardly costs any score, see `fit.target`
     step       time step of the hardware, ms; a recording with another sample step is resampled to it
     top_k      number of results to return, at most one per model
     budget     number of evaluations per model, at most: a search ends before when it has converged, see `fit.search.search`
@@ -45,10 +48,12 @@ class FitOptions:
     bounds     dict from parameters to (low, high) between which they are searched, instead of around the measured value
     anyway     fit a recording although its units or its current are in doubt
     whole_budget  spend the whole budget of each model that is not stopped early, even if its search has converged
+    target     the board for which models are fitted, by its name or the file of one's own: models that do not fit it are left
+               out, and results say what they take of it, see `spikefab boards`
     """
 
     models: "tuple[type[Neuron], ...]" = None  # type: ignore[assignment]  # None means all; `__post_init__` replaces it by the classes
-    word: int = 18
+    word: int | None = None
     step: float = 0.1
     top_k: int = 5
     budget: int = 20_000
@@ -61,6 +66,7 @@ class FitOptions:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     anyway: bool = False
     whole_budget: bool = False
+    target: str | None = None
 
     def __post_init__(self) -> None:
         from spikefab.hw.datapath import check_numbers
@@ -69,10 +75,14 @@ class FitOptions:
 
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
-        if not _is_whole(self.word):
+        if self.target is not None:
+            put(self, "target", _board(self.target).name)
+        elif self.word is None:
+            put(self, "word", WORD)
+        if not (self.word is None or _is_whole(self.word)):
             raise UsageError(f"word must be a whole number of bits, not {shortened(self.word)}.")
         put(self, "step", step(self.step, "step"))
-        check_numbers(self.word, self.step)
+        check_numbers(self.searched_word, self.step)
         if not (_is_whole(self.budget) and _is_whole(self.top_k) and self.budget >= 1 and self.top_k >= 1):
             raise UsageError("budget and top_k must be whole numbers of at least 1.")
         if not (_is_whole(self.seed) and 0 <= self.seed <= MOST_SEED):
@@ -83,9 +93,8 @@ class FitOptions:
             raise UsageError("folds must be a whole number of at least 2.")
         if self.folds is not None and self.held_out != "auto":
             raise UsageError("give either held_out or folds.")
-        for name in ("word", "top_k", "budget", "seed"):
-            put(self, name, int(getattr(self, name)))
-        put(self, "folds", None if self.folds is None else int(self.folds))
+        for name in ("word", "top_k", "budget", "seed", "folds"):
+            put(self, name, None if getattr(self, name) is None else int(getattr(self, name)))
         put(self, "weights", _weights(self.weights))
         put(self, "free", _free(self.free))
         units: dict[str, set[str]] = {}  # of each parameter, in all models that have it
@@ -124,6 +133,24 @@ class FitOptions:
             return Freedom(None, self.fixed, self.bounds, self.free)
         return Freedom(self.free, self.fixed, self.bounds)
 
+    @property
+    def board(self) -> "Board | None":
+        """The target."""
+        return None if self.target is None else _board(self.target)
+
+    @property
+    def searched_word(self) -> int:
+        """The word at which models are searched."""
+        if self.word is not None:
+            return self.word
+        return WORD if self.board is None else self.board.usual_word
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The words of which one is chosen for each result; in a cross-validation, whose folds are searched at one, only that."""
+        chooses = self.board is not None and self.word is None and self.folds is None
+        return self.board.words if chooses and self.board is not None else (self.searched_word,)
+
     # -- JSON ----------------------------------------------------------------------------------------------------------
 
     def to_dict(self, sources: bool = False) -> dict[str, Any]:
@@ -145,16 +172,20 @@ class FitOptions:
             "bounds": {name: list(ends) for name, ends in self.bounds.items()},
             "models": self.sources if sources else [model.__name__ for model in self.models],
             **self._wishes,
+            **({} if self.board is None else {"target": self.board.path if sources else self.target}),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], run_files: bool = False) -> "FitOptions":
         """Options from what `to_dict` returns. Those missing or None have their default. Raises UsageError for other keys.
 
-        With `run_files`, a model may be given as `file.py:Class`, and the file is run: not for content that others made.
+        With `run_files`, a model may be given as `file.py:Class`, and a board as a file that may name another: these files are
+        run, which is not for content that others made.
         """
         from spikefab.hw.models import named_model
 
+        if not run_files and str(content.get("target") or "").endswith(".toml"):
+            raise UsageError(f"the board {shortened(content['target'])} has to be named by its user, not by a file.")
         if not run_files and isinstance(content.get("models"), list | tuple):
             content = {
                 **content,
@@ -167,7 +198,11 @@ class FitOptions:
     def to_python(self) -> list[str]:
         """The options as keyword arguments of `fit`, such as "seed=3". Rarely used ones are omitted if they have their default."""
         given: dict[str, Any] = {} if self.every_model else {"models": self.sources}
-        given |= {name: getattr(self, name) for name in ("word", "step", "top_k", "budget", "seed")}
+        if self.board is not None:
+            given["target"] = self.board.path
+        if self.word is not None:
+            given["word"] = self.word
+        given |= {name: getattr(self, name) for name in ("step", "top_k", "budget", "seed")}
         given |= {"held_out": self.held_out} if self.folds is None else {"folds": self.folds}
         if self.weights != WEIGHTS:
             given["weights"] = self.weights
@@ -195,6 +230,17 @@ class FitOptions:
         from spikefab.hw.models import model_source
 
         return [model_source(model) or model.__name__ for model in self.models]
+
+
+def _board(target: Any) -> "Board":
+    """The board of this name or file. Raises UsageError if there is none, or if nothing was built for such a device."""
+    from spikefab.boards.estimates import calibration
+    from spikefab.boards.table import get_board
+
+    board = get_board(target)
+    if board.family.fabric not in calibration()["shared"]:
+        raise UsageError(f"nothing is known yet of what models take of {board.name}, so that none is fitted for it.")
+    return board
 
 
 def _is_whole(x: Any) -> bool:

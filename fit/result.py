@@ -51,6 +51,8 @@ class Stored(TypedDict):
     searched: NotRequired[dict[str, tuple[float, float]]]
     model_source: NotRequired[str]
     arithmetic: NotRequired[str]
+    words: NotRequired[dict[str, float]]
+    takes: NotRequired[dict[str, dict[str, str | int | float] | None]]
 
 
 @dataclass(eq=False, repr=False)
@@ -80,6 +82,10 @@ class FitResult:
     task         recording and split that it was fitted to, for `plot`; None if it was loaded from a file
     arithmetic   "float64" if the candidates were simulated without number formats; then `codes` are the nearest to `params`
 
+    words        word -> training score with these parameters at this word, and in "float64"; empty in a fit without a target
+    takes        what it takes of the target, estimated: "one" neuron, and "many", as many as the board holds, see
+                 `boards.estimates.Estimate`; None in a fit without a target
+
     The properties `masked_rmse`, `spike_timing_error`, `combined_score` and `gamma` are scores on held-out data, or on
     training data if nothing was held out; `rmse` is over the whole recording. A result loaded from a file has no traces.
     """
@@ -106,6 +112,8 @@ class FitResult:
     searched: dict[str, tuple[float, float]] = field(default_factory=dict)
     model_source: str | None = None
     arithmetic: str | None = None
+    words: dict[str, float] = field(default_factory=dict)
+    takes: dict[str, dict[str, Any] | None] | None = None
     task: "Task | None" = None
 
     @property
@@ -148,7 +156,7 @@ class FitResult:
 
     @property
     def formats(self) -> dict[str, str]:
-        return self._datapath.formats
+        return self.datapath.formats
 
     @property
     def current(self) -> Any:
@@ -169,7 +177,8 @@ class FitResult:
         return fitted_model(self.model_name, self.model_source).variant(**self.settings)
 
     @property
-    def _datapath(self) -> Datapath:
+    def datapath(self) -> Datapath:
+        """Its number formats and operations."""
         return datapath(self.model, self.word, self.dt, self.i_span)
 
     @public
@@ -211,7 +220,7 @@ class FitResult:
 
     def parameters(self) -> ParameterTable:
         """The parameters as a list of dicts, shown as a table; see `ParameterTable`. The ranges are its `sensitivity`."""
-        return ParameterTable.of(self._datapath.params, self.params, self.searched, self.sensitivity)
+        return ParameterTable.of(self.datapath.params, self.params, self.searched, self.sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `result.json` for this model: numbers, names and None, without arrays and time stamps."""
@@ -224,7 +233,8 @@ class FitResult:
             "sensitivity": {name: list(ends) for name, ends in self.sensitivity.items()},
             "searched": {name: list(ends) for name, ends in self.searched.items()},
             "scheme": self.model.scheme,
-            **{name: x for name in ("model_source", "arithmetic") if (x := getattr(self, name)) is not None},
+            **{name: x for name in ("model_source", "arithmetic", "takes") if (x := getattr(self, name)) is not None},
+            **({"words": dict(self.words)} if self.words else {}),
         }
 
     def agrees(self, stored: Mapping[str, Any]) -> bool:
@@ -274,6 +284,8 @@ class FitResult:
             stored_rmse=d["rmse"],
             model_source=d.get("model_source"),
             arithmetic=d.get("arithmetic"),
+            words=d.get("words", {}),
+            takes=d.get("takes"),
         )
         if not made.agrees(d):
             raise Disagreement(f"the entries of {made.model_name} do not belong together")

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ SCHEMA = 3
 class _Settings(TypedDict):
     """The settings that are read again; the others are checked by `FitOptions.from_dict`."""
 
-    word: int
+    word: int | None
     weights: NotRequired[tuple[float, float, float]]
 
 
@@ -179,6 +179,10 @@ class FitResults(list[FitResult]):
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML report. Results loaded from a file give one without traces."""
         return delegate("report")(self, path)
+
+    def pareto(self, board: str | Path, notice: Callable[[str], None] | None = None) -> Any:
+        """What the score of each model costs on a board, at each word and in each form: a `fit.pareto.Pareto`."""
+        return delegate("pareto")(self, board, notice)
 
     @public
     def save(self, path: str | Path) -> Path:

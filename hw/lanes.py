@@ -83,9 +83,10 @@ class Lanes(wiring.Component):
         m = Module()
         own = {*self.banks[0].own}
         # After a write, banks are offered none for a clock: one that was meant before would begin with the next before the others.
-        # A clock later, when they see none, no sweep may slip in.
-        done = Signal(2)
-        m.d.sync += done.eq(Cat(self.cfg_ready, done))
+        # A clock later, when they see none, no sweep may slip in. A bank that is alone waits for no other.
+        alone, done = len(self.banks) == 1, Signal(2)
+        if not alone:
+            m.d.sync += done.eq(Cat(self.cfg_ready, done))
         ready = Cat(bank.i_ready for bank in self.banks).all() & ~done[1]
         m.d.comb += [self.i_ready.eq(ready), self.cfg_ready.eq(Cat(bank.cfg_ready for bank in self.banks).any())]
         common = [r.address for r in self.banks[0].datapath.registers if r.kind == "coefficient" and r.name not in own]
@@ -93,7 +94,7 @@ class Lanes(wiring.Component):
             m.submodules[f"lane_{k}"] = bank
             meant = (self.cfg_lane == k) | (self.cfg_addr.matches(*common) if common else 0)
             m.d.comb += [
-                bank.i_valid.eq(self.i_valid & ready),
+                bank.i_valid.eq(self.i_valid if alone else self.i_valid & ready),
                 bank.cfg_valid.eq(self.cfg_valid & meant & ~done[0]),
             ]
             for name, member in self.members.items():

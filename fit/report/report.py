@@ -16,6 +16,7 @@ from spikefab.markup import Markup, definitions, hint, join, table, tag
 
 from . import figures
 from .again import fit_command, fit_python
+from .board_table import board_sentences, board_table
 from .html import bar, figure, key, page
 from .plots import level_terms, shared, shares
 from .scale_picture import PARTS, scale_picture
@@ -182,6 +183,7 @@ def _ranking(results: "FitResults") -> list[Markup]:
     on = "held-out data" if results.best.validated else "the data they were fitted to (not validated)"
     fitted = len(results.evaluations)
     kept = "" if fitted <= len(results) else f" The first {len(results)} of {fitted} fitted models."
+    board = board_table(results)
     columns = ["", "model", "", "score", "training", "float64", *(name for _, name in PARTS[1:])]
     columns += ["masked mV", "timing ms", *(heading for _, heading in more), "spikes"]
     return [
@@ -195,6 +197,8 @@ def _ranking(results: "FitResults") -> list[Markup]:
         tag("h3", "How good is that?"),
         *scale_picture(results),
         *(tag("p", sentence, css="" if k == 0 else "soft") for k, sentence in enumerate(scale_sentences(results))),
+        *([] if board is None else [tag("h3", "On the board"), table(*board, 2)]),
+        *(tag("p", sentence, css="soft") for sentence in board_sentences(results)),
     ]
 
 

@@ -1,10 +1,12 @@
 """The ranking of a fit as a table: as text, as HTML for notebooks, and as a pandas DataFrame."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spikefab.errors import ToolError
 from spikefab.markup import table, tag, view
 
+from .board_table import board_sentences, board_table
 from .scale_words import levels, scale_sentences
 from .views import notices
 
@@ -27,13 +29,22 @@ def ranking_text(results: "FitResults") -> str:
     """The ranking as text, as `print(results)` shows it: a line per model, what the scores are based on, and the notices."""
     if not results:
         return "<no results>"
-    table = [HEADS, *_rows(results)]
+    lines = _aligned([HEADS, *_rows(results)])
+    board = [] if (found := board_table(results)) is None else ["", *_aligned([found[0], *found[1]])]
+    return "\n".join(
+        [*lines, *scale_sentences(results), _basis(results), *results.notes, *board, *board_sentences(results)]
+    )
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table; the first two columns are to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row in table:
-        cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join([*lines, *scale_sentences(results), _basis(results), *results.notes])
+    return [
+        "  ".join(
+            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
 
 
 def ranking_html(results: "FitResults") -> str:
@@ -43,10 +54,12 @@ def ranking_html(results: "FitResults") -> str:
     marks = len(levels(results.scale))
     said = *scale_sentences(results), _basis(results)
     source = (results.input or {}).get("source", "arrays")
+    board = board_table(results)
     return view(
         tag("p", f"Models fitted to {source}", css="title"),
         table(HEADS, _rows(results), 2, limits=marks),
         *(tag("p", text, css="soft" if k else "") for k, text in enumerate(said)),
+        *([] if board is None else [table(*board, 2), tag("p", *board_sentences(results), css="soft")]),
         *notices(results.notes),
     )
 
@@ -79,9 +92,19 @@ def ranking_frame(results: "FitResults") -> Any:
                 "spikes_model": s.spikes_model,
                 "spikes_data": s.spikes_data,
                 "evaluations": results.evaluations.get(r.model_name),
+                **_of_board(r.takes),
             }
         )
     return pandas.DataFrame(rows, index=pandas.RangeIndex(1, len(rows) + 1, name="rank"))
+
+
+def _of_board(takes: dict[str, Any] | None) -> dict[str, Any]:
+    """Further columns, of a fit with a target."""
+    if takes is None:
+        return {}
+    one: Any = takes["one"] or {}
+    most = (takes["many"] or one).get("neurons")
+    return {name: one.get(name) for name in ("word", "cells", "multipliers", "block_rams", "mhz")} | {"neurons": most}
 
 
 def _rows(results: "FitResults") -> list[tuple[str, ...]]:

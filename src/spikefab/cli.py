@@ -141,16 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    c = command("fit", "commands:fit", "Fit models to a recording and rank them")
-    _add_recording(
-        c,
-        fit=True,
-        dt="ms between samples, if the file has no time; and the step of the hardware, if --step is not given",
-    )
-    c.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, result.json, traces and pictures")
-    c.add_argument(
-        "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
-    )
+    _add_fits(command)
 
     c = command("info", "views:info", "Show what a recording holds, and what was understood of it")
     _add_recording(c)
@@ -198,6 +189,22 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--board", default="icebreaker", metavar="NAME", help="default icebreaker")
     c.add_argument("--anyway", action="store_true", help="fit although units or current are in doubt")
     return parser
+
+
+def _add_fits(command: Callable[..., _Parser]) -> None:
+    fit = command("fit", "commands:fit", "Fit models to a recording and rank them")
+    pareto = command(
+        "pareto", "commands:pareto", "Fit models, and show what their scores cost on a board",
+        "At each word and in each form: logic cells, multipliers, block RAMs, neurons; estimated.",
+    )  # fmt: skip
+    dt = "ms between samples, if the file has no time; and the step of the hardware, if --step is not given"
+    files = "report.html, result.json, traces and pictures"
+    for c, more in ((fit, ""), (pareto, ", pareto.json, pareto.png, and a neuron.json to build for each")):
+        _add_recording(c, fit=True, dt=dt)
+        c.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {files}{more}")
+        c.add_argument(
+            "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
+        )
 
 
 def _add_recording(parser: _Parser, fit: bool = False, **helps: str) -> None:

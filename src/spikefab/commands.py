@@ -5,6 +5,7 @@ import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,46 @@ def fit(args: Namespace, screen: Screen) -> int:
     return 0
 
 
+def pareto(args: Namespace, screen: Screen) -> int:
+    from spikefab.fit.flags import options_of, reading_of
+    from spikefab.fit.recordings.readers import read
+    from spikefab.fit.report.folder import OutputFolder
+
+    if args.board is None:
+        raise UsageError("pareto needs a board: pass --board NAME, see spikefab boards.")
+    out = None if args.out is None else OutputFolder(args.out)
+    started = time.monotonic()
+    recording = read(args.file, **reading_of(args))
+    options = options_of(args)
+    board = options.board
+    assert board is not None
+    # the word is chosen here by what it costs, and all models are shown
+    options = replace(options, top_k=len(options.models))
+    with interrupts.deferred():
+        results, timings = run_fit(screen, recording, options=options, journal=args.journal)
+        if not results:
+            raise KeyboardInterrupt
+        timings["total"] = round(time.monotonic() - started, 3)
+        if out is not None:
+            out.save_fit(results, timings)
+        with interrupts.interruptible():
+            found = results.pareto(board.path, screen.notice)
+        written = [] if out is None else found.save(out.path)
+    heads, rows = found.rows()
+    screen.table(f"On {board.name}", heads, rows, left=2)
+    for sentence in (*found.sentences, found.basis):
+        screen.say(sentence)
+    if out is not None:
+        screen.heading(f"Written to {out.path}: {', '.join(out.written)}, {', '.join(written)}")
+        for knee in (point for point in found.points if point.knee):
+            file = shlex.quote(str(out.path / knee.name / "neuron.json"))
+            takes = knee.takes
+            many = f" --neurons {takes.neurons} --multipliers {takes.each}" if takes.form == "pipelined" else ""
+            screen.say(f"  spikefab build {file} --board {shlex.quote(board.path)}{many}")
+    screen.result(found.to_dict())
+    return 0
+
+
 def deliver(screen: Screen, results: "FitResults", save: Callable[[], None] | None) -> None:
     """Show and save the results. One is done even if the other fails: the disk may be full, the reader of a pipe gone."""
     try:
@@ -75,14 +116,18 @@ def next_steps(results: "FitResults", folder: str) -> list[str]:
     flat = 1.0 if best.spikes_data else weights[0] / sum(weights)
     if not best.combined_score < flat:
         return ["No model is better than a flat line: look at the recording before building one (spikefab info)."]
-    return [f"  spikefab verify {folder}", f"  spikefab build {folder} --board {suited(results.best.word).name}"]
+    target = results.options.board
+    board = suited(results.best.word).name if target is None else shlex.quote(target.path)
+    return [f"  spikefab verify {folder}", f"  spikefab build {folder} --board {board}"]
 
 
 def run_fit(screen: Screen, recording: Any, options: "FitOptions", **more: Any) -> "tuple[FitResults, dict[str, Any]]":
     """Run a fit with its progress on stderr. Returns the results, and the seconds that each model took."""
     from spikefab.fit import fit as fit_models
     from spikefab.fit.search.clock import FitClock
+    from spikefab.fit.target import suited
 
+    options = suited(options, screen.notice)
     with interrupts.interruptible():
         features = _recommend(screen, recording, options.anyway)
     clock = FitClock(options)
@@ -111,6 +156,7 @@ def _recommend(screen: Screen, recording: Any, anyway: bool) -> dict[str, float]
 
 def show_fit(screen: Screen, results: "FitResults") -> None:
     """Print the ranking between floor and ceiling, and the parameters of the best model."""
+    from spikefab.fit.report.board_table import board_sentences, board_table
     from spikefab.fit.report.scale_words import levels, scale_sentences
 
     how = results.task.split.how if results.task else ""
@@ -144,6 +190,10 @@ def show_fit(screen: Screen, results: "FitResults") -> None:
         screen.say(f"{how}; float64 is the same model without rounding; spikes are the model's / the recording's.")
     for sentence in scale_sentences(results):
         screen.say(sentence)
+    if (on_board := board_table(results)) is not None:
+        screen.table(f"On {results.settings['target']}", *on_board, left=2)
+        for sentence in board_sentences(results):
+            screen.say(sentence)
     if results.tie:
         screen.say(results.tie)
     if results.ended_early:
@@ -226,6 +276,7 @@ def build(args: Namespace, screen: Screen) -> int:
 def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
     """The population that the options of `build` ask for; None: one neuron. Raises UsageError."""
     from spikefab.boards.capacity import most
+    from spikefab.boards.estimates import population
     from spikefab.boards.population import Crowd
     from spikefab.boards.table import get_board
 
@@ -242,7 +293,10 @@ def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
         raise UsageError("a pipeline serves two neurons or more: take more --neurons, or --form shared.")
     shape = (args.lanes, args.multipliers, tuple(args.per_neuron))
     if args.neurons in (None, "max"):
-        return most(neuron, board, *shape)
+        found = population(neuron, board, *shape)
+        if found is None or found.refused:
+            return most(neuron, board, *shape)  # nothing is known of it: the router will say
+        return Crowd(found.neurons, args.lanes, found.each, shape[2])
     return Crowd(args.neurons, *shape)
 
 

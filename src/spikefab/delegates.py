@@ -16,6 +16,8 @@ DELEGATES = {
     "recording_html": "spikefab.fit.report.views:recording_html",
     "plot_recording": "spikefab.fit.report.recording_picture:plot_recording",
     "result_html": "spikefab.fit.report.views:result_html",
+    "pareto": "spikefab.fit.pareto:pareto",
+    "plot_pareto": "spikefab.fit.report.pareto_picture:plot_pareto",
     "plot_result": "spikefab.fit.report.plots:plot_result",
     "plot": "spikefab.fit.report.plots:plot",
     "report": "spikefab.fit.report.report:write_report",

@@ -55,7 +55,8 @@ def demo(args: Namespace, screen: Screen) -> int:
     screen.say(f"read: {len(recording.sweeps)} sweeps, dt {recording.dt:g} ms, current: {recording.current_origin}")
 
     screen.heading(f"2. Fit all models in the {WORD}-bit arithmetic of the hardware")
-    options = FitOptions(word=WORD, step=0.1 if args.dt is None else args.dt, budget=BUDGET, anyway=args.anyway)
+    step = 0.1 if args.dt is None else args.dt
+    options = FitOptions(word=WORD, step=step, budget=BUDGET, anyway=args.anyway, target=args.board)
     with interrupts.deferred():
         results, timings = run_fit(screen, recording, options=options)
         if not results:

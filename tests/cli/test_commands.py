@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from spikefab.boards.capacity import most
+from spikefab.boards.estimates import population
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import get_board
 from spikefab.hw.models import MODELS, LIFNeuron
@@ -283,7 +283,8 @@ def test_build_reports(spikefab, fitted, monkeypatch, tmp_path, build_report):
     assert asked[-1]["seeds"] == 3 and asked[-1]["crowd"] == Crowd(12, 2, 1, ("V_th", "E_L"))
     for given in (("--neurons", "max"), ("--form", "pipelined")):
         assert spikefab(*several, *given).code == 0
-        assert asked[-1]["crowd"] == most(LIFNeuron(word=16), get_board("icebreaker"))
+        largest = population(LIFNeuron(word=16), get_board("icebreaker"))
+        assert not largest.refused and asked[-1]["crowd"] == Crowd(largest.neurons, multipliers=largest.each)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ DT = 0.1
 EVERY = {
     "models": ["LIFNeuron", "AdExNeuron"], "word": 16, "step": 0.2, "top_k": 1, "budget": 64, "seed": 7,
     "held_out": "amplitudes", "weights": (1, 2, 0.5), "free": ["V_th", "R_m", "V_T", "g_L"], "fixed": {"E_L": -70},
-    "bounds": {"R_m": (90, 150), "V_th": (-55, -45)}, "anyway": True, "whole_budget": True,
+    "bounds": {"R_m": (90, 150), "V_th": (-55, -45)}, "anyway": True, "whole_budget": True, "target": "ulx3s-25f",
 }  # fmt: skip
 OTHERS = [
     {},
@@ -36,6 +36,7 @@ OTHERS = [
     {"folds": 3, "free": {"AdEx": ["V_peak"], "lif": ["V_peak"]}},
     {"step": 0.30000000000000004, "models": "HH"},
     {"models": ["LIF", "adex"], "free": [], "bounds": {"V_th": (-60, -40), "V_T": (-60, -40)}},
+    {"target": "icebreaker"},
     {"fixed": {"E_L": np.float64(-70.25)}, "weights": (0, 1e-5, 1)},
 ]
 
