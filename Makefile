@@ -64,6 +64,8 @@ accept: $(READY) studio             ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.bank_regression benchmarks/results/bank_regression.json
 	$(BIN)/python -m benchmarks.accept_builds benchmarks/results/builds.json
 	$(BIN)/python -m benchmarks.accept_board benchmarks/results/board.json
+	$(BIN)/python -m benchmarks.accept_target benchmarks/results/target.json
+	$(BIN)/python -m benchmarks.accept_pareto benchmarks/results/pareto.json
 	$(BIN)/python -m benchmarks.network benchmarks/results/network.json --rtl
 	$(BIN)/python -m benchmarks.accept_many benchmarks/results/many.json
 	$(BIN)/python -m benchmarks.recovery benchmarks/results/recovery.json

@@ -76,7 +76,7 @@ class FitOptions:
         put = object.__setattr__  # sets a field although the dataclass is frozen
         put(self, "models", tuple(resolve_models(self.models)))
         if self.target is not None:
-            put(self, "target", _board(self.target).name)
+            put(self, "target", known_board(self.target).name)
         elif self.word is None:
             put(self, "word", WORD)
         if not (self.word is None or _is_whole(self.word)):
@@ -136,7 +136,7 @@ class FitOptions:
     @property
     def board(self) -> "Board | None":
         """The target."""
-        return None if self.target is None else _board(self.target)
+        return None if self.target is None else known_board(self.target)
 
     @property
     def searched_word(self) -> int:
@@ -232,7 +232,7 @@ class FitOptions:
         return [model_source(model) or model.__name__ for model in self.models]
 
 
-def _board(target: Any) -> "Board":
+def known_board(target: Any) -> "Board":
     """The board of this name or file. Raises UsageError if there is none, or if nothing was built for such a device."""
     from spikefab.boards.estimates import calibration
     from spikefab.boards.table import get_board

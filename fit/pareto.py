@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikefab.boards.estimates import Estimate, estimate, population
-from spikefab.boards.table import Board, get_board
+from spikefab.boards.table import Board
 from spikefab.calls import path_of, public
 from spikefab.delegates import delegate
 from spikefab.errors import DoesNotFitError, UsageError
 from spikefab.files import unwritable, write_json
 from spikefab.markup import table, tag, view
 
+from .options import known_board
 from .result import FitResult
 from .target import COST, at_each_word
 
@@ -217,7 +218,7 @@ def pareto(results: "FitResults", board: str | Path, notice: Callable[[str], Non
     """
     if results.task is None or not results:
         raise UsageError("pareto needs the results of a fit in this process: those from a file hold no traces.")
-    known = get_board(str(board))
+    known = known_board(board)
     there = at_each_word(results, results.task, known, known.words, notice or (lambda text: None))
     points = []
     for at_word in there:
@@ -227,20 +228,23 @@ def pareto(results: "FitResults", board: str | Path, notice: Callable[[str], Non
                 if takes is not None and not takes.refused:
                     points.append(Point(result.combined_score, takes, result))
     if not points:
-        raise DoesNotFitError(f"none of these models fits {known.name}, or nothing is known of what they take of it.")
-    points = [
-        replace(point, front=not any(other.beats(point) for other in _same_form(point, points))) for point in points
-    ]
-    made = Pareto(known, sorted(points, key=lambda p: ([*FORMS].index(p.takes.form), p.score, p.costs)))
-    knees = [_knee([p for p in made.of(form) if p.front], made.expense) for form in FORMS]
+        names = ", ".join(result.model_name for result in results)
+        raise DoesNotFitError(f"none of these models fits {known.name} at any word: {names}.")
+    points.sort(key=lambda p: ([*FORMS].index(p.takes.form), p.score, p.costs))
+    made = Pareto(known, with_front(points))
+    knees = [knee_of([p for p in made.of(form) if p.front], made.expense) for form in FORMS]
     return replace(made, points=[replace(p, knee=any(p is knee for knee in knees)) for p in made.points])
 
 
-def _same_form(point: Point, points: Sequence[Point]) -> list[Point]:
-    return [other for other in points if other.takes.form == point.takes.form]
+def with_front(points: Sequence[Point]) -> list[Point]:
+    """The points, of which each says whether it is on the front of its form."""
+    return [
+        replace(p, front=not any(other.takes.form == p.takes.form and other.beats(p) for other in points))
+        for p in points
+    ]
 
 
-def _knee(front: Sequence[Point], expense: Callable[[Point], float]) -> Point | None:
+def knee_of(front: Sequence[Point], expense: Callable[[Point], float]) -> Point | None:
     """The point farthest below the line from the cheapest point to the best one; the best one if none is below it.
 
     None if there are no points.
@@ -251,7 +255,7 @@ def _knee(front: Sequence[Point], expense: Callable[[Point], float]) -> Point | 
     wide, high = max(costs) - min(costs) or 1.0, max(scores) - min(scores) or 1.0
     below = [1 - (c - min(costs)) / wide - (s - min(scores)) / high for c, s in zip(costs, scores, strict=True)]
     k = max(range(len(front)), key=below.__getitem__)
-    return front[k] if below[k] > 0 else min(front, key=lambda p: p.score)
+    return front[k] if below[k] > 1e-9 else min(front, key=lambda p: p.score)
 
 
 def _named(point: Point) -> str:

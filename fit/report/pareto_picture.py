@@ -1,6 +1,6 @@
 """The picture of `fit.pareto.Pareto`: score against the logic cells of one neuron, and against neurons."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .plots import MODEL, STYLE, new_figure
 
@@ -28,8 +28,9 @@ def plot_pareto(pareto: "Pareto") -> "Figure":
         for word, mark in MARKS.items():
             axes[0].scatter([], [], marker=mark, s=34, color=LINE, label=f"word {word}")
         axes[0].scatter([], [], s=20, color=OFF, label="costs more, for no better score")
-        figure.subplots_adjust(bottom=0.2, left=0.08, right=0.98)
-        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="lower center", ncols=4, fontsize=9)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4, fontsize=9
+        )
     return figure
 
 
@@ -43,7 +44,7 @@ def _panel(ax: "Axes", pareto: "Pareto", form: str) -> None:
             some = [at(p) for p in points if p.takes.word == word and p.front == front]
             if some:
                 x, y = zip(*some, strict=True)
-                look = {"s": 34, "color": LINE, "zorder": 3} if front else {"s": 20, "color": OFF, "zorder": 2}
+                look: Any = {"s": 34, "color": LINE, "zorder": 3} if front else {"s": 20, "color": OFF, "zorder": 2}
                 ax.scatter(x, y, marker=mark, **look)
     if form == "shared":
         cells = max(p.takes.cells for p in points)

@@ -8,7 +8,7 @@ import pytest
 
 from spikefab import __version__
 
-COMMANDS = ("fit", "info", "features", "models", "verify", "build", "export", "boards", "doctor", "demo")
+COMMANDS = ("fit", "pareto", "info", "features", "models", "verify", "build", "export", "boards", "doctor", "demo")
 COMMANDS += ("fit-many", "collect", "flash", "run", "twin")
 HEAVY = ("numpy", "scipy", "amaranth", "numba", "rich", "matplotlib", "efel", "pyabf", "h5py")
 

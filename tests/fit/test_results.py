@@ -44,6 +44,8 @@ def test_documented_keys_are_those_written(results):
     content["results"][0]["settings"] = {"kinetics": "squid"}
     content["results"][0]["model_source"] = "my.py:MyNeuron"  # of a user's own model: tests/models
     content["results"][0]["arithmetic"] = "float64"  # of a search without number formats
+    content["settings"]["target"] = "icebreaker"  # of a fit for a board: tests/fit/test_target.py
+    content["results"][0] |= {"words": {"16": 0.3}, "takes": {"one": {"cells": 1}, "many": {"cells": 2}}}
     written = set()
     for path in paths(content):
         path = re.sub(r"^results\[\]\.(train|held_out|ideal\.train|ideal\.held_out)\.", "S.", path)

@@ -1,0 +1,36 @@
+"""Fits for a board on the command line: what is said, written, and told to be built."""
+
+import json
+import re
+from pathlib import Path
+
+
+def test_a_fit_for_a_board_ends_with_how_to_build_it(spikefab, recording, tmp_path):
+    out = tmp_path / "fit"
+    ran = spikefab("fit", recording, "--models", "lif", "--budget", 96, "--board", "icebreaker", "--out", out)
+    assert ran.code == 0 and f"  spikefab build {out} --board icebreaker\n" in ran.out
+    assert "On icebreaker" in ran.out and "Estimated, not built." in ran.out
+    (result,) = json.loads((out / "result.json").read_text())["results"]
+    assert result["word"] == 16 and result["takes"]["one"]["board"] == "icebreaker"
+    assert "On the board" in (out / "report.html").read_text()
+    refused = spikefab("fit", recording, "--models", "HH", "--word", 24, "--board", "icebreaker")
+    assert refused.code == 6 and "HodgkinHuxleyNeuron does not fit icebreaker at word 24" in refused.sentence
+
+
+def test_pareto_shows_what_scores_cost_and_how_to_build_the_knees(spikefab, recording, tmp_path):
+    out = tmp_path / "out"
+    given = ("pareto", recording, "--models", "lif,lapicque", "--budget", 96, "--board", "ulx3s-25f", "--out", out)
+    ran = spikefab(*given)
+    assert ran.code == 0 and "One neuron: the knee is" in ran.out and "As many as fit: the knee is" in ran.out
+    one, many = re.findall(r"^  spikefab (build .*)$", ran.out, re.MULTILINE)
+    assert " --board ulx3s-25f" in one and " --neurons " in many and " --multipliers " in many
+    assert Path(one.split()[1]).is_file() and Path(many.split()[1]).is_file()
+    assert (out / "pareto.png").is_file() and (out / "report.html").is_file()
+    points = spikefab(*given, "--json").json["points"]
+    assert {p["model"] for p in points} == {"LIFNeuron", "LapicqueNeuron"} and {p["word"] for p in points} == {
+        16,
+        18,
+        24,
+    }
+    missing = spikefab("pareto", recording)
+    assert missing.code == 2 and "pass --board NAME" in missing.sentence
