@@ -159,9 +159,10 @@ def make_parser() -> argparse.ArgumentParser:
     c.add_argument("--steps", type=_positive, default=20_000, metavar="N",
                    help="steps; more if 50 spikes and every corner of the arithmetic take more (default 20000)")  # fmt: skip
     _add_build(command)
-    c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench")
+    c = command("export", "commands:export", "Export a neuron as Verilog, with a testbench; for FuseSoC or LiteX")
     _add_neuron(c)
-    c.add_argument("--to", choices=("verilog",), required=True, help="format")
+    c.add_argument("--to", choices=("verilog", "fusesoc", "litex"), required=True,
+                   help="verilog; the same with a core file of FuseSoC, or a module of LiteX")  # fmt: skip
     c.add_argument("--out", type=Path, metavar="DIR", help="folder (default: this one)")
 
     _add_many(command)

@@ -310,17 +310,24 @@ def run_build(screen: Screen, neuron: "Neuron", board: str, out: Path, **options
 
 
 def export(args: Namespace, screen: Screen) -> int:
+    from spikefab.hw.lowering.cores import core_name
     from spikefab.sim.export import export_verilog
 
     neuron, current = neuron_of(args)
     out = args.out or Path()
-    files = export_verilog(neuron, current, out)
-    design, bench = map(str, files)
-    screen.say(f"{design}: the design, module {files[0].stem}, its ports in the header")
+    files = export_verilog(neuron, current, out, to=args.to)
+    design, bench, *more = map(str, files)
+    module = files[0].stem
+    screen.say(f"{design}: the design, module {module}, its ports in the header")
     screen.say(f"{bench}: a testbench with golden vectors; run it with")
-    screen.say(f"  iverilog -g2005 -o {files[0].stem}.vvp {shlex.quote(design)} {shlex.quote(bench)}")
-    screen.say(f"  vvp {files[0].stem}.vvp")
-    screen.result({"model": type(neuron).__name__, "word": neuron.word, "to": args.to, "files": [design, bench]})
+    if args.to == "fusesoc":
+        screen.say(f"  fusesoc --cores-root {shlex.quote(str(out))} run --target=sim {core_name(neuron)}")
+    else:
+        screen.say(f"  iverilog -g2005 -o {module}.vvp {shlex.quote(design)} {shlex.quote(bench)}")
+        screen.say(f"  vvp {module}.vvp")
+    if args.to == "litex":
+        screen.say(f"{more[0]}: a LiteX module with CSRs; in a SoC: self.neuron = {module}(platform)")
+    screen.result({"model": type(neuron).__name__, "word": neuron.word, "to": args.to, "files": [design, bench, *more]})
     return 0
 
 
