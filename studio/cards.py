@@ -35,12 +35,18 @@ def models(builds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def boards(builds: Iterable[Mapping[str, Any]], outcomes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    from spikefab.boards.estimates import calibration
     from spikefab.boards.table import BOARDS
 
     made, tried = list(builds), list(outcomes)
     names = ("device", "cells", "multipliers", "multiplier_bits", "block_rams", "block_ram_bits", "clock_mhz", "source")
     return [
-        {"name": b.name, "family": b.family.name, "words": list(b.words)}
+        {
+            "name": b.name,
+            "family": b.family.name,
+            "words": list(b.words),
+            "estimated": b.family.fabric in calibration()["shared"],
+        }
         | {name: getattr(b, name) for name in names}
         | {"builds": [x for x in made if x["board"] == b.name], "outcomes": [x for x in tried if x["board"] == b.name]}
         for b in BOARDS.values()

@@ -58,7 +58,7 @@ def _options(body: Mapping[str, Any]) -> FitOptions:
     for name, least, most in (("budget", 1, 10_000_000), ("folds", 2, 100), ("top_k", 1, 100)):
         if body.get(name) is not None:
             neuron_requests.whole(body, name, least=least, most=most)
-    known = {**FitOptions().to_dict(), "anyway": False, "whole_budget": False}
+    known = {**FitOptions().to_dict(), "anyway": False, "whole_budget": False, "target": None}
     return FitOptions.from_dict({name: body[name] for name in known if name in body})
 
 

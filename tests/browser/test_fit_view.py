@@ -1,5 +1,6 @@
 """Auto-Fit: parameters, the current, what is held out, floor and ceiling, times, and what is a score and what a search loss."""
 
+import json
 import re
 
 import numpy as np
@@ -230,3 +231,24 @@ def test_with_folds_the_search_loss_is_of_the_search_on_everything(visit, studio
     assert cells[heads.index("evaluations")].startswith("1,500 of 1,500")
     expect(page.locator("#fit-outcome")).to_contain_text("of the search on everything", use_inner_text=True)
     assert page.locator("#fit-sweep .held").count() == 0
+
+
+def test_a_fit_for_a_board_chooses_the_word(browser, studio, recording, tmp_path):
+    page = browser.new_page(viewport=WIDE)
+    page.goto(studio.address)
+    take(page, recording)
+    new_fit(page)
+    page.wait_for_selector("#fit-target option[value=icebreaker]", state="attached")
+    page.select_option("#fit-target", "icebreaker")
+    assert page.is_disabled("#fit-word")
+    job = begin(page, 64)
+    until(page, "done")
+    content = json.loads((studio.studio.jobs.folder(job) / "out" / "result.json").read_text())
+    assert content["settings"]["target"] == "icebreaker" and content["settings"]["word"] is None
+    assert content["results"][0]["takes"]["one"]["board"] == "icebreaker" and content["results"][0]["word"] == 16
+    assert "--board icebreaker" in page.text_content("#fit-job")
+    page.reload()  # the choice is kept
+    page.click("#tab-fit")
+    page.wait_for_selector("#fit-target option[value=icebreaker]", state="attached")
+    page.wait_for_function("document.querySelector('#fit-target').value === 'icebreaker'")
+    page.close()

@@ -13,7 +13,7 @@
 //             #bench #model #all-models #word #bench-dt #preset #setting-NAME #driven #bench-sweep #stimulus-amplitude …
 //             #p-NAME (slider) #n-NAME (typed) #minus-NAME #plus-NAME · #ideal #bench-voltage #bench-residual #bench-raster
 //             #bench-score #bench-state #codes #bench-deploy
-//   Auto-Fit  #fit-new (details; open unless a fit is shown at load) #fit-form #fit-recording #fit-models #fit-model-NAME #fit-word #fit-dt #fit-budget #fit-seed #fit-top
+//   Auto-Fit  #fit-new (details; open unless a fit is shown at load) #fit-form #fit-recording #fit-models #fit-model-NAME #fit-target #fit-word #fit-dt #fit-budget #fit-seed #fit-top
 //             #held-auto #held-amplitudes #held-tail #held-folds #held-none #fit-folds #fit-start #fit-error
 //             #recommended #fit-features #f-i · #fit-job #fit-state #fit-pause #fit-resume #fit-cancel
 //             #fit-label #fit-time · #ranking tr[data-key=NAME] · [data-testid=row-NAME] #losses #fit-outcome #not-validated #fit-notices

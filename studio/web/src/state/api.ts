@@ -358,6 +358,7 @@ export interface Board {
   block_ram_bits: number;
   clock_mhz: number;
   words: number[];
+  estimated: boolean; // whether it is known what models take of it
   source: string;
   builds: {
     model: string;

@@ -29,6 +29,7 @@ export interface Session {
   fit: string | null; // key of the job that Auto-Fit shows
   setup: {
     models: string[] | null;
+    target: string | null; // board for which models are fitted; their words are then chosen
     word: number;
     dt: number;
     budget: number;
@@ -67,7 +68,7 @@ export const session: Session = {
   ideal: true,
   benches: {},
   fit: null,
-  setup: { models: null, word: 18, dt: 0.1, budget: 20000, held_out: "auto", folds: null, seed: 0 },
+  setup: { models: null, target: null, word: 18, dt: 0.1, budget: 20000, held_out: "auto", folds: null, seed: 0 },
   row: null,
   neuron: "",
   board: null,

@@ -257,40 +257,43 @@ export class DeployView {
       keep();
       this.fill();
     });
+    const on = b.name === session.board; // only its figures are shown: there are many boards
     return h(
       "div",
-      { class: `card board${b.name === session.board ? " on" : ""}` },
+      { class: `card board${on ? " on" : ""}` },
       h("label", { class: "check" }, box, h("b", null, b.name), h("span", { class: "soft" }, `${b.family}, ${b.device}`)),
-      h(
-        "dl",
-        null,
-        [
-          ["cells", count(b.cells)],
-          ["multipliers", `${count(b.multipliers)} of ${String(b.multiplier_bits)} bits`],
-          ["block RAMs", `${count(b.block_rams)} of ${count(b.block_ram_bits)} bits`],
-          ["clock", `${short(b.clock_mhz)} MHz`],
-          ["words", b.words.join(", ")],
-          ["source", b.source],
-        ].map(([a, x]) => x && [h("dt", null, a), h("dd", null, x)]),
-      ),
+      on &&
+        h(
+          "dl",
+          null,
+          [
+            ["cells", count(b.cells)],
+            ["multipliers", b.multipliers ? `${count(b.multipliers)} of ${String(b.multiplier_bits)} bits` : "none"],
+            ["block RAMs", `${count(b.block_rams)} of ${count(b.block_ram_bits)} bits`],
+            ["clock", `${short(b.clock_mhz)} MHz`],
+            ["words", b.words.join(", ")],
+            ["source", b.source],
+          ].map(([a, x]) => x && [h("dt", null, a), h("dd", null, x)]),
+        ),
       d && h("p", { class: "board-fits" }, `${brief(d.model)}, ${d.word} bits: `, mark(verdict(b, d))),
       d && !b.words.includes(d.word) && h("p", { class: "warn" }, `Not built for a word of ${d.word} bits.`),
-      d && h("h3", null, `Earlier builds of ${brief(d.model)}, ${d.word} bits`),
-      d && !built.length && h("p", { class: "soft" }, "None yet."),
-      built.map((x) =>
-        h(
-          "div",
-          { class: "shares" },
-          share("cells", x.cells, b.cells),
-          share("multipliers", x.multipliers, b.multipliers),
-          share("block RAMs", x.block_rams, b.block_rams),
+      on && d && h("h3", null, `Earlier builds of ${brief(d.model)}, ${d.word} bits`),
+      on && d && !built.length && h("p", { class: "soft" }, "None yet."),
+      on &&
+        built.map((x) =>
           h(
-            "p",
-            { class: "soft" },
-            `${fix(x.mhz, 1)} MHz reached, ${short(b.clock_mhz)} MHz needed (from timing, not measured on a board)`,
+            "div",
+            { class: "shares" },
+            share("cells", x.cells, b.cells),
+            share("multipliers", x.multipliers, b.multipliers),
+            share("block RAMs", x.block_rams, b.block_rams),
+            h(
+              "p",
+              { class: "soft" },
+              `${fix(x.mhz, 1)} MHz reached, ${short(b.clock_mhz)} MHz needed (from timing, not measured on a board)`,
+            ),
           ),
         ),
-      ),
     );
   }
 

@@ -1,7 +1,7 @@
 // The form for a new fit: recording, models, word, budget, held-out part; and the models recommended for the recording.
 import { Group } from "../charts/group";
 import { Plot } from "../charts/plot";
-import type { Feature, Features, Job } from "../state/api";
+import type { Board, Feature, Features, Job } from "../state/api";
 import { brief, cards, choose, hold, project, recording } from "../state/project";
 import { get, post } from "../state/server";
 import { keep, session } from "../state/session";
@@ -33,6 +33,7 @@ export class FitSetup {
     ["16", "18", "24"].map((w) => [w, `${w} bits`]),
     String(session.setup.word),
   );
+  private readonly target = select("fit-target", [["", "any"]]);
   private readonly dt = number("fit-dt", session.setup.dt, { min: 0.005, max: 1, required: true });
   private readonly budget = number("fit-budget", session.setup.budget, { min: 10, max: 1e7, step: 1, required: true });
   private readonly whole = h("input", { type: "checkbox", id: "fit-whole-budget" });
@@ -82,6 +83,16 @@ export class FitSetup {
     });
     this.el.addEventListener("change", () => this.remember());
     this.layout();
+    void this.boards();
+  }
+
+  /** The boards for which can be fitted. Without an answer of the server there are none to choose, and no fit could begin. */
+  private async boards(): Promise<void> {
+    const wanted = session.setup.target ?? "";
+    const known = (await get<{ boards: Board[] }>("boards").catch(() => ({ boards: [] }))).boards;
+    for (const b of known.filter((x) => x.estimated)) this.target.append(h("option", { value: b.name }, b.name));
+    this.target.value = wanted;
+    this.word.disabled = this.target.value !== "";
   }
 
   private layout(): void {
@@ -129,7 +140,8 @@ export class FitSetup {
       h(
         "div",
         { class: "row ends" },
-        field("Word", this.word),
+        field("For the board", this.target),
+        field("Word, if for any board", this.word),
         field("Time step, ms", this.dt),
         field("Evaluations a model, at most", this.budget),
         field("Seed", this.seed),
@@ -222,7 +234,9 @@ export class FitSetup {
     const { setup } = session;
     this.folds.required = held === "folds";
     if (held !== "folds" && !this.folds.validity.valid) this.folds.value = "3"; // not used, so it must not prevent the fit
+    this.word.disabled = this.target.value !== "";
     Object.assign(setup, {
+      target: this.target.value || null,
       models: chosen.length === cards.length ? null : chosen,
       word: Number(this.word.value),
       dt: read(this.dt) ?? setup.dt,
@@ -241,6 +255,7 @@ export class FitSetup {
       kind: "fit",
       recording: session.recording,
       ...session.setup,
+      word: session.setup.target ? null : session.setup.word,
       top_k: read(this.top) ?? 5,
       anyway: this.anyway.checked,
       whole_budget: this.whole.checked,
