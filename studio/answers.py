@@ -307,6 +307,7 @@ class Board(TypedDict):
     block_ram_bits: int
     clock_mhz: float
     words: list[int]
+    estimated: bool
     source: str
     builds: list[_BoardBuild]
     outcomes: list[_Outcome]

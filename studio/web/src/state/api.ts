@@ -1,5 +1,4 @@
-// The JSON that the page and the server exchange. studio/answers.py and studio/job_events.py declare the same types;
-// tests/studio/test_answers.py compares them. The page has no code for particular models: everything about them comes from /api.
+// The JSON that page and server exchange, with the types of studio/answers.py and job_events.py: tests/studio/test_answers.py.
 
 /** A value of a setting that chooses the variant of a model, such as the kinetics of Hodgkin-Huxley. */
 export type Setting = string | number | boolean;
