@@ -179,9 +179,12 @@ def _fit_board(
             results.sort(key=lambda r: r.combined_score)
             first = results[: results.options.top_k]
             there = at_each_word(first, task, board, results.options.words, notice)
-            for k, (result, words) in enumerate(zip(first, there, strict=True)):
-                results[k] = better = chosen(result, words, task)
-                judged[result.model_name] = task.each_score(parts, better.voltages, better.spikes)
+            engines = [ideal_engine(result.datapath, task) for result in first]
+            with Ahead(engines, notice) as ahead:
+                for k, (result, words, engine) in enumerate(zip(first, there, engines, strict=True)):
+                    ahead.ready(engine)
+                    results[k] = better = chosen(result, words, task)
+                    judged[result.model_name] = task.each_score(parts, better.voltages, better.spikes)
     except KeyboardInterrupt:  # each result is whole, at the word at which it was searched
         results.interrupted = True
 

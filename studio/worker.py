@@ -147,6 +147,7 @@ class _Work:
         from spikefab.fit.recordings.readers import read
         from spikefab.fit.report.folder import OutputFolder
         from spikefab.fit.search.clock import FitClock
+        from spikefab.fit.target import suited
         from spikefab.hw.models import get_model
 
         from .ranking_rows import ranking, split_rows
@@ -155,7 +156,8 @@ class _Work:
         content = load(source / "recording.json")
         if content is None:
             raise SpikefabError("The recording is no longer in this project.")
-        out, options = OutputFolder(self.out), FitOptions.from_dict(self.settings)
+        out = OutputFolder(self.out)
+        options = suited(FitOptions.from_dict(self.settings), lambda text: self.say("notice", text=text))
         with interrupts.interruptible():
             recording = read(source / content["file"], **options_of(content, source))
             self.say("split", **split_rows(recording, options))

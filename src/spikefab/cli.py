@@ -195,7 +195,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_fits(command: Callable[..., _Parser]) -> None:
     fit = command("fit", "commands:fit", "Fit models to a recording and rank them")
     pareto = command(
-        "pareto", "commands:pareto", "Fit models, and show what their scores cost on a board",
+        "pareto", "codesign:pareto", "Fit models, and show what their scores cost on a board",
         "At each word and in each form: logic cells, multipliers, block RAMs, neurons; estimated.",
     )  # fmt: skip
     dt = "ms between samples, if the file has no time; and the step of the hardware, if --step is not given"

@@ -5,7 +5,6 @@ import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from spikefab.fit.scoring.rules import WEIGHTS
 if TYPE_CHECKING:
     from spikefab.boards.population import Crowd
     from spikefab.fit.options import FitOptions
+    from spikefab.fit.report.folder import OutputFolder
     from spikefab.fit.results import FitResult, FitResults
     from spikefab.hw.neuron import Neuron
 
@@ -46,52 +46,17 @@ def fit(args: Namespace, screen: Screen) -> int:
         folder = shlex.quote(str(out.path))
         for step in next_steps(results, folder):
             screen.say(step)
-    if results.interrupted or interrupts.arrived():
-        what = "the best so far" if results.interrupted else "the finished fit"
-        kept = f"{what} is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
-        screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
-        return interrupts.exit_code()
-    return 0
+    return ended(screen, results, out)
 
 
-def pareto(args: Namespace, screen: Screen) -> int:
-    from spikefab.fit.flags import options_of, reading_of
-    from spikefab.fit.recordings.readers import read
-    from spikefab.fit.report.folder import OutputFolder
-
-    if args.board is None:
-        raise UsageError("pareto needs a board: pass --board NAME, see spikefab boards.")
-    out = None if args.out is None else OutputFolder(args.out)
-    started = time.monotonic()
-    recording = read(args.file, **reading_of(args))
-    options = options_of(args)
-    board = options.board
-    assert board is not None
-    # the word is chosen here by what it costs, and all models are shown
-    options = replace(options, top_k=len(options.models))
-    with interrupts.deferred():
-        results, timings = run_fit(screen, recording, options=options, journal=args.journal)
-        if not results:
-            raise KeyboardInterrupt
-        timings["total"] = round(time.monotonic() - started, 3)
-        if out is not None:
-            out.save_fit(results, timings)
-        with interrupts.interruptible():
-            found = results.pareto(board.path, screen.notice)
-        written = [] if out is None else found.save(out.path)
-    heads, rows = found.rows()
-    screen.table(f"On {board.name}", heads, rows, left=2)
-    for sentence in (*found.sentences, found.basis):
-        screen.say(sentence)
-    if out is not None:
-        screen.heading(f"Written to {out.path}: {', '.join(out.written)}, {', '.join(written)}")
-        for knee in (point for point in found.points if point.knee):
-            file = shlex.quote(str(out.path / knee.name / "neuron.json"))
-            takes = knee.takes
-            many = f" --neurons {takes.neurons} --multipliers {takes.each}" if takes.form == "pipelined" else ""
-            screen.say(f"  spikefab build {file} --board {shlex.quote(board.path)}{many}")
-    screen.result(found.to_dict())
-    return 0
+def ended(screen: Screen, results: "FitResults", out: "OutputFolder | None", early: bool = False) -> int:
+    """The exit code of a fit. If it was interrupted, or (`early`) what came after it, it is said what was kept."""
+    if not (results.interrupted or interrupts.arrived() or early):
+        return 0
+    what = "the best so far" if results.interrupted else "the finished fit"
+    kept = f"{what} is in {out.path}" if out is not None else "nothing was saved, as --out was not given"
+    screen.err.print(f"spikefab: interrupted; {kept}.", soft_wrap=True)
+    return interrupts.exit_code()
 
 
 def deliver(screen: Screen, results: "FitResults", save: Callable[[], None] | None) -> None:

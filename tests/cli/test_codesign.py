@@ -34,3 +34,16 @@ def test_pareto_shows_what_scores_cost_and_how_to_build_the_knees(spikefab, reco
     }
     missing = spikefab("pareto", recording)
     assert missing.code == 2 and "pass --board NAME" in missing.sentence
+
+
+def test_an_interrupted_pareto_keeps_the_fit(spikefab, recording, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spikefab.fit.pareto.pareto", interrupted)
+    given = ("pareto", recording, "--models", "lif", "--budget", 96, "--board", "icebreaker")
+    kept = spikefab(*given, "--out", tmp_path / "out")
+    assert kept.code == 130
+    assert kept.err.strip().splitlines()[-1] == f"spikefab: interrupted; the finished fit is in {tmp_path / 'out'}."
+    assert (tmp_path / "out" / "result.json").is_file()
+    assert "--out was not given" in spikefab(*given).err.strip().splitlines()[-1]

@@ -51,6 +51,7 @@ LAYERS = [
     [
         "cli",
         "commands",
+        "codesign",
         "on_board",
         "views",
         "console",
