@@ -113,9 +113,8 @@ class Pareto:
         if best is not knee:
             others.append(f"{_named(best)}, the best, has {best.score:.3f} and takes {self._taken(best)}")
         if cheapest is not knee:
-            others.append(
-                f"{_named(cheapest)}, the cheapest, has {cheapest.score:.3f} and takes {self._taken(cheapest)}"
-            )
+            kind = "the cheapest" if form == "shared" else "the one with the most neurons"
+            others.append(f"{_named(cheapest)}, {kind}, has {cheapest.score:.3f} and takes {self._taken(cheapest)}")
         return f"{told}; {'; '.join(others)}."
 
     def _taken(self, point: Point) -> str:

@@ -8,9 +8,15 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numba
+
+with suppress(ImportError):
+    # Where colorama is installed, numba initialises it, and the process would end by sending a control code to any terminal.
+    import colorama.initialise  # type: ignore[import-untyped]
+
+    colorama.initialise.atexit_done = True
 
 _pools: dict[int, ThreadPoolExecutor] = {}  # process -> its threads: those of a parent are not alive after a fork
 _limits: list[int] = []  # from `limited`, the innermost last

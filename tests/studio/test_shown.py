@@ -126,7 +126,7 @@ def test_of_a_fit_with_every_option(studio, pieced, here, tmp_path):
 def test_the_page_begins_with_the_defaults_of_a_fit():
     (setup,) = re.findall(r"\n *setup: (\{.*?\}),", "".join(p.read_text() for p in SOURCES.rglob("*.ts")))
     shown = json.loads(re.sub(r"(\w+):", r'"\1":', setup))
-    defaults = FitOptions().to_dict() | {"models": None}
+    defaults = FitOptions().to_dict() | {"models": None, "target": None}
     assert shown == {name: defaults[name] for name in shown}
 
 
