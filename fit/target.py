@@ -92,9 +92,9 @@ def chosen(result: FitResult, there: dict[int, FitResult], task: Task) -> FitRes
     scores = {word: one.train.combined_score for word, one in there.items()}
     best = min(*scores.values(), exact)
     good = [word for word, score in scores.items() if score <= (1 + COST) * best]
-    taken = there[min(good) if good else min(scores, key=scores.__getitem__)]
-    taken.words = {str(word): score for word, score in scores.items()} | {"float64": exact}
-    return taken
+    best_of_them = there[min(good) if good else min(scores, key=scores.__getitem__)]
+    best_of_them.words = {str(word): score for word, score in scores.items()} | {"float64": exact}
+    return best_of_them
 
 
 def taken(result: FitResult, board: Board) -> dict[str, Any]:

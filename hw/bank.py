@@ -269,9 +269,8 @@ class _Elaborated:
     def _pipeline(self) -> dict[str, Any]:
         bank, m, dp = self.bank, self.m, self.dp
         current = Signal(signed(dp.current.width))
-        with m.If(
-            bank.i_ready
-        ):  # whether or not it is valid: it is then not used, and its register waits for one gate less
+        # one that is not valid is taken too: it is not used, and the register waits for a gate less
+        with m.If(bank.i_ready):
             m.d.sync += current.eq(bank.i)
         later = self._later(current, "current", bank.lead - 1)
         registers: dict[ops.Input, Any] = {ops.Input("current", "i"): later}

@@ -15,17 +15,18 @@ def pareto(args: Namespace, screen: Screen) -> int:
     from spikefab.fit.flags import options_of, reading_of
     from spikefab.fit.recordings.readers import read
     from spikefab.fit.report.folder import OutputFolder
+    from spikefab.fit.target import suited
 
     if args.board is None:
         raise UsageError("pareto needs a board: pass --board NAME, see spikefab boards.")
     out = None if args.out is None else OutputFolder(args.out)
     started = time.monotonic()
     recording = read(args.file, **reading_of(args))
-    options = options_of(args)
+    options = suited(options_of(args), screen.notice)
     board = options.board
     assert board is not None
-    # the word is chosen here by what it costs, and all models are shown
-    options = replace(options, top_k=len(options.models))
+    # all models are shown, at each word: the fit need not choose one
+    options = replace(options, target=None, word=options.searched_word, top_k=len(options.models))
     with interrupts.deferred():
         results, timings = run_fit(screen, recording, options=options, journal=args.journal)
         if not results:

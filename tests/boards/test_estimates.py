@@ -1,6 +1,7 @@
 """Estimates against the builds that are committed: multipliers and block RAMs exactly, cells and clocks within bounds."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,19 @@ def test_what_does_not_fit_says_why():
         if (models := fitting(board)) is not None:
             assert "LIFNeuron" in models["16"], name
             assert len(models["16"]) >= len(models["24"])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [({"cells_error": 0.4}, r"cells$"), ({"mhz_error": 0.7}, r"12\.0 MHz where about .* are reached$")],
+)
+def test_what_fits_only_if_the_estimate_is_exact_is_refused(change, why, monkeypatch):
+    """Hodgkin-Huxley takes three quarters of the iCEBreaker, and reaches some 34 of 12 MHz."""
+    neuron, board, known = HodgkinHuxleyNeuron(word=16), BOARDS["icebreaker"], estimates.calibration()
+    assert estimate(neuron, board).refused == ""
+    shared = {**known["shared"], board.family.fabric: known["shared"][board.family.fabric] | change}
+    monkeypatch.setattr(estimates, "calibration", lambda: {**known, "shared": shared})
+    assert re.search(why, estimate(neuron, board).refused)
 
 
 def test_a_larger_population_takes_more():
