@@ -122,6 +122,8 @@ class FitOptions:
         if not isinstance(options, cls | None):
             raise UsageError(f"options are FitOptions(...), not {shortened(options)}: single ones are given by name.")
         before = {} if options is None else {name: getattr(options, name) for name in known}
+        if given.get("target") is not None and options is not None and options.target is None and options.word == WORD:
+            before["word"] = None  # the default of options without a target, which chooses the word
         return cls(**{**before, **{name: value for name, value in given.items() if value is not None}})
 
     @property

@@ -134,6 +134,13 @@ def test_a_board_of_ones_own_is_named_by_its_file(data, tmp_path):
         FitOptions.from_dict(options.to_dict(sources=True))
 
 
+def test_a_target_beside_options_without_one_chooses_the_word_too():
+    assert FitOptions.of(FitOptions(seed=3), target="icebreaker") == FitOptions(seed=3, target="icebreaker")
+    assert FitOptions.of(FitOptions(word=16), target="ulx3s-25f").words == (16,)
+    assert FitOptions.of(FitOptions(target="icebreaker"), target="ulx3s-25f").words == (16, 18, 24)
+    assert FitOptions.of(FitOptions(), target="ulx3s-25f", word=18).words == (18,)
+
+
 def test_a_board_of_which_nothing_is_known(monkeypatch):
     monkeypatch.setattr("spikefab.boards.estimates.calibration", lambda: {"shared": {}})
     with pytest.raises(UsageError, match="nothing is known yet of what models take of icebreaker"):
