@@ -216,6 +216,11 @@ def options_of(args: Namespace) -> FitOptions:
     return FitOptions.of(**{"step": args.dt, **_given(FIT, args)})
 
 
+def given_fit(args: Namespace) -> list[Flag]:
+    """The flags of a fit that the user gave."""
+    return [flag for flag in FIT if getattr(args, flag.key) is not None]
+
+
 def _given(flags: Sequence[Flag], args: Namespace) -> dict[str, Any]:
     found = {flag: getattr(args, flag.key) for flag in flags}
     return {flag.option: flag.read(value) for flag, value in found.items() if value is not None}

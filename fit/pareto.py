@@ -36,7 +36,7 @@ RESOURCES = ("cells", "multipliers", "block_rams")
 class Point:
     """A model at a word and in a form: its score, and what it takes.
 
-    score  on held-out data, or on training data if nothing was held out; 0 is perfect
+    score  on held-out data; on training data if nothing was held out, or in a cross-validation; 0 is perfect
     takes  estimated
     front  whether no other point is cheaper and as good
     knee   whether it is where the front of its form bends
@@ -80,6 +80,7 @@ class Pareto:
 
     board: Board
     points: list[Point]
+    validated: bool = True  # whether the scores are on held-out data
 
     @property
     def front(self) -> list[Point]:
@@ -136,18 +137,19 @@ class Pareto:
     @property
     def basis(self) -> str:
         """What the columns are."""
-        validated = self.points[0].result.validated
         cells, mhz = (max(getattr(p.takes, f"{name}_error") for p in self.points) for name in ("cells", "mhz"))
+        data = "held-out" if self.validated else "training"
         return (
-            f"score: on {'held-out' if validated else 'training'} data, 0 is perfect. Estimated, not built: cells may be off by "
-            f"{cells:.0%}, the clock by {mhz:.0%}. {len(self.points)} points, of which {len(self.front)} are on the front; what "
-            f"costs more and gains less than {COST:.0%} of the score is not."
+            f"score: on {data} data, 0 is perfect. Estimated, not built: cells may be off by {cells:.0%}, the clock by "
+            f"{mhz:.0%}. {len(self.points)} points, of which {len(self.front)} are on the front; what costs more and gains less "
+            f"than {COST:.0%} of the score is not."
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `pareto.json`."""
         return {
             "board": self.board.name,
+            "validated": self.validated,
             "points": [point.to_dict() for point in self.points],
             "sentences": self.sentences,
         }
@@ -208,29 +210,35 @@ class Pareto:
 def pareto(results: "FitResults", board: str | Path, notice: Callable[[str], None] | None = None) -> Pareto:
     """Score and estimate the models of a fit at every word and in every form in which they fit a board.
 
-    results  of a fit in this process; `top_k` decides how many models there are
+    results  of a fit, with their recording; `top_k` decided how many models there are
     board    its name, or the file of one's own
     notice   called with one sentence before kernels are compiled
 
-    Raises UsageError for results that were loaded from a file, which hold no traces, or if nothing is known of such a board;
+    Raises UsageError for results that were loaded from a file without their recording, or if nothing is known of such a board;
     DoesNotFitError if no model fits it.
     """
-    if results.task is None or not results:
-        raise UsageError("pareto needs the results of a fit in this process: those from a file hold no traces.")
+    if not results:
+        raise UsageError("there are no results: no model was fitted.")
+    task = results.task
+    if task is None:
+        raise UsageError("pareto needs the recording too: FitResults.load(path, recording=...).")
     known = known_board(board)
-    there = at_each_word(results, results.task, known, known.words, notice or (lambda text: None))
+    there = at_each_word(results, task, known, known.words, notice or (lambda text: None))
+    # A cross-validation has judged each model at one word only; what it then returns is fitted to all data.
+    validated = bool(task.split.held_out)
     points = []
     for at_word in there:
         for result in at_word.values():
             neuron = result.create_model()
             for takes in (estimate(neuron, known), population(neuron, known)):
                 if takes is not None and not takes.refused:
-                    points.append(Point(result.combined_score, takes, result))
+                    judged = (validated and result.held_out) or result.train
+                    points.append(Point(judged.combined_score, takes, result))
     if not points:
         names = ", ".join(result.model_name for result in results)
         raise DoesNotFitError(f"none of these models fits {known.name} at any word: {names}.")
     points.sort(key=lambda p: ([*FORMS].index(p.takes.form), p.score, p.costs))
-    made = Pareto(known, with_front(points))
+    made = Pareto(known, with_front(points), validated)
     knees = [knee_of([p for p in made.of(form) if p.front], made.expense) for form in FORMS]
     return replace(made, points=[replace(p, knee=any(p is knee for knee in knees)) for p in made.points])
 

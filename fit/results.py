@@ -23,6 +23,7 @@ from .result import Disagreement, FitResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from spikefab.fit.recordings.recording import Recording
     from spikefab.fit.scoring.task import Task
 
 # Version of the layout of result.json, see docs/result.md. Version 2 added features and recommended; version 3 scale, and in
@@ -181,7 +182,10 @@ class FitResults(list[FitResult]):
         return delegate("report")(self, path)
 
     def pareto(self, board: str | Path, notice: Callable[[str], None] | None = None) -> Any:
-        """What the score of each model costs on a board, at each word and in each form: a `fit.pareto.Pareto`."""
+        """What the score of each model costs on a board, at each word and in each form: a `fit.pareto.Pareto`.
+
+        Results loaded from a file need their recording, see `load`.
+        """
         return delegate("pareto")(self, board, notice)
 
     @public
@@ -200,10 +204,20 @@ class FitResults(list[FitResult]):
 
     @classmethod
     @public
-    def load(cls, path: str | Path, models: Any = None) -> "FitResults":
-        """Results from a `result.json`, or from the folder that holds it, without traces. Raises FileError.
+    def load(
+        cls,
+        path: str | Path,
+        models: Any = None,
+        recording: "Recording | str | Path | None" = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> "FitResults":
+        """Results from a `result.json`, or from the folder that holds it.
 
-        `models`: classes, or `file.py:Class`, of a user's own models. No file is run because a result names it.
+        models     classes, or `file.py:Class`, of a user's own models. No file is run because a result names it
+        recording  what was fitted, or its path: then they have traces as after the fit, for `plot`, `report` and `pareto`
+        notice     called with one sentence before kernels are compiled for them
+
+        Raises FileError for the file, UsageError if the recording is another one.
         """
         if models is not None:
             resolve_models(models)
@@ -233,6 +247,8 @@ class FitResults(list[FitResult]):
             raise FileError(f"{path} cannot be read: {error.strerror}.") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise FileError(f"{path} is not a result.json of spikefab fit, or is damaged.") from None
+        if recording is not None:
+            delegate("recall")(results, recording, notice)
         return results
 
     def __str__(self) -> str:

@@ -206,6 +206,9 @@ def _add_fits(command: Callable[..., _Parser]) -> None:
         c.add_argument(
             "--journal", type=Path, metavar="DIR", help="folder from which the same command goes on if it was killed"
         )
+    pareto.add_argument(
+        "--result", type=Path, metavar="DIR", help="the folder of a finished fit of FILE: nothing is searched again"
+    )
 
 
 def _add_recording(parser: _Parser, fit: bool = False, **helps: str) -> None:

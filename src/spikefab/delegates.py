@@ -16,6 +16,7 @@ DELEGATES = {
     "recording_html": "spikefab.fit.report.views:recording_html",
     "plot_recording": "spikefab.fit.report.recording_picture:plot_recording",
     "result_html": "spikefab.fit.report.views:result_html",
+    "recall": "spikefab.fit.recall:recall",
     "pareto": "spikefab.fit.pareto:pareto",
     "plot_pareto": "spikefab.fit.report.pareto_picture:plot_pareto",
     "plot_result": "spikefab.fit.report.plots:plot_result",

@@ -36,6 +36,32 @@ def test_pareto_shows_what_scores_cost_and_how_to_build_the_knees(spikefab, reco
     assert missing.code == 2 and "pass --board NAME" in missing.sentence
 
 
+def test_pareto_takes_a_finished_fit(spikefab, recording, tmp_path):
+    out, front = tmp_path / "fit", tmp_path / "front"
+    assert spikefab("fit", recording, "--models", "lif,lapicque", "--budget", 96, "--out", out).code == 0
+    before = (out / "result.json").read_bytes()
+    given = ("pareto", recording, "--board", "ulx3s-25f", "--result", out)
+    ran = spikefab(*given, "--out", front)
+    assert ran.code == 0 and "evaluations" not in ran.err and f"  spikefab build {front}/" in ran.out
+    assert (front / "pareto.json").is_file() and not (front / "result.json").exists()
+    assert (out / "result.json").read_bytes() == before
+    shown = spikefab(*given, "--json").json
+    assert shown == json.loads((front / "pareto.json").read_text())
+    fitted = {r["model_name"]: r["combined_score"] for r in json.loads(before)["results"]}
+    assert {p["model"]: p["score"] for p in shown["points"] if p["word"] == 18} == fitted
+    for more, text in (
+        (("--budget", 5), "--budget is for a fit, and --result has one"),
+        (("--models", "lif"), "--models is for a fit"),
+        (("--journal", tmp_path), "--journal is for a fit"),
+    ):
+        refused = spikefab(*given, *more)
+        assert refused.code == 2 and text in refused.sentence
+    other = tmp_path / "other.csv"
+    other.write_text(recording.read_text() + "\n")
+    refused = spikefab("pareto", other, "--board", "ulx3s-25f", "--result", out)
+    assert refused.code == 2 and "is not the recording of these results" in refused.sentence
+
+
 def test_an_interrupted_pareto_keeps_the_fit(spikefab, recording, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -146,10 +146,24 @@ def test_it_is_shown_drawn_and_written(found, tmp_path):
         assert p.takes.form == "pipelined" or takes == p.takes
 
 
+def test_in_a_cross_validation_each_word_is_judged_on_the_same_data(membrane, steps):
+    """Which are those of training: the folds were judged at one word only."""
+    currents = steps([0.19, 0.22, 0.26, 0.31], DT)
+    voltages = [membrane(i, DT, 0.3, k) for k, i in enumerate(currents)]
+    results = fit(voltage=voltages, current=currents, dt=DT, models="LIF", budget=96, folds=2, progress=False)
+    assert results.best.validated and results.best.combined_score != results.best.train.combined_score
+    found = results.pareto("ulx3s-25f")
+    assert {p.takes.word for p in found.points} == {16, 18, 24}
+    assert all(p.score == p.result.train.combined_score for p in found.points)
+    assert "on training data" in found.basis and found.to_dict()["validated"] is False
+
+
 def test_what_cannot_be_is_a_sentence(results, tmp_path, monkeypatch):
     results.save(tmp_path / "result.json")
-    with pytest.raises(UsageError, match="those from a file hold no traces"):
+    with pytest.raises(UsageError, match="needs the recording too"):
         FitResults.load(tmp_path / "result.json").pareto("icebreaker")
+    with pytest.raises(UsageError, match="no model was fitted"):
+        FitResults(results.task, results.settings).pareto("icebreaker")
     with pytest.raises(UsageError, match="did you mean icebreaker"):
         pareto(results, "icebraker")
     monkeypatch.setattr("spikefab.boards.estimates.calibration", lambda: {"shared": {}, "pipelined": {}})

@@ -42,7 +42,7 @@ LAYERS = [
     ["fit.freedom", "fit.options", "fit.flags"],
     ["fit.result", "fit.results"],
     ["fit.search"],
-    ["fit.assess", "fit.target", "fit.fitting", "fit.pareto"],
+    ["fit.assess", "fit.target", "fit.fitting", "fit.pareto", "fit.recall"],
     ["fit.report"],
     ["fit.many"],
     ["fit.__init__"],
