@@ -241,7 +241,7 @@ class JobFile(TypedDict):
 
 class Job(Same):
     id: str
-    kind: Literal["fit", "verify", "build", "export", "run"]
+    kind: Literal["fit", "pareto", "verify", "build", "export", "run"]
     state: JobState
     title: str  # the name that is shown: the user's, or one made of recording, models and score
     name: str  # that the user has given; empty if none
@@ -260,7 +260,9 @@ class _OfFit(TypedDict):
     rank: int
 
 
-class _OfBench(TypedDict):
+class OfBench(TypedDict):
+    """A neuron that is described in full."""
+
     model: str
     settings: Settings
     word: int
@@ -269,7 +271,7 @@ class _OfBench(TypedDict):
     codes: dict[str, int]
 
 
-Neuron = _OfFit | _OfBench
+Neuron = _OfFit | OfBench
 
 
 class _BoardBuild(TypedDict):

@@ -27,6 +27,15 @@ def fit(recording: Mapping[str, Any], options: FitOptions) -> dict[str, str]:
     return {"command": fit_command(file, given, options) or "", "python": fit_python(file, given, options)}
 
 
+def pareto(recording: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    file, given = _read_from(recording)
+    out, board = f"jobs/{settings['fit']}/out", settings["board"]
+    command = [*read_command("pareto", file, given), "--board", board, "--result", out, "--out", "front"]
+    imports = "from spikefab import read\nfrom spikefab.fit.results import FitResults"
+    python = f"{imports}\n\nrecording = {reading(recording)}\nresults = FitResults.load({out!r}, recording=recording)"
+    return {"command": shlex.join(command), "python": f"{python}\nfront = results.pareto({board!r})"}
+
+
 def deployment(kind: str, settings: Mapping[str, Any], neuron: Mapping[str, Any] | None, key: str) -> dict[str, str]:
     """The commands to verify, build, export or run a result of a fit, or the neuron in the neuron.json of the job `key`."""
     if neuron is None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from .answers import JobState, Scale, Settings
+from .answers import JobState, OfBench, Scale, Settings
 
 
 class FittedParameter(TypedDict):
@@ -124,6 +124,33 @@ class BuildOutcome(TypedDict):
     why: str  # a sentence if it does not
 
 
+class FrontPoint(TypedDict):
+    """A neuron at a word and in a form, its score and what it takes of the board, estimated."""
+
+    neuron: OfBench
+    form: Literal["shared", "pipelined"]  # one neuron, or as many as fit
+    score: float
+    cells: int
+    multipliers: int
+    block_rams: int
+    mhz: float
+    neurons: int
+    knee: bool
+    command: str  # that builds it
+
+
+class Front(TypedDict):
+    """What the scores of a fit cost on a board: the points to which none is cheaper and as good."""
+
+    type: Literal["front"]
+    board: str
+    points: list[FrontPoint]
+    sentences: list[str]
+    basis: str  # what the numbers are
+    picture: str  # name of a file of the job
+    validated: bool
+
+
 class Check(TypedDict):
     stimulus: str
     steps: int
@@ -204,5 +231,5 @@ class _Checks(TypedDict):
 
 JobEvent = (
     _State | _Notice | Split | _Portion | _Progress | Better | Ranking | _Step | _Log | _Checks | BuildReport | BuildOutcome
-    | Samples | BoardRun
+    | Front | Samples | BoardRun
 )  # fmt: skip

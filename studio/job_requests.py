@@ -6,9 +6,8 @@ from typing import Any, TypedDict
 
 from spikefab.boards.link import DECIMATIONS
 from spikefab.boards.runs import noise_bits
-from spikefab.boards.table import get_board
 from spikefab.errors import UsageError
-from spikefab.fit.options import FitOptions
+from spikefab.fit.options import FitOptions, known_board
 from spikefab.hw.neuron import Neuron
 from spikefab.shapes import conforms
 
@@ -34,7 +33,9 @@ class _Ranking(TypedDict):
 
 def job(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
     """Start the job that a request describes. Raises UsageError if it cannot be started."""
-    kind = neuron_requests.choice(body, "kind", ("fit", "verify", "build", "export", "run"))
+    kind = neuron_requests.choice(body, "kind", ("fit", "pareto", "verify", "build", "export", "run"))
+    if kind == "pareto":
+        return _pareto(project, jobs, body)
     return _fit(project, jobs, body) if kind == "fit" else _deployment(jobs, kind, body)
 
 
@@ -53,11 +54,25 @@ def _fit(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any
     )  # fmt: skip
 
 
+def _pareto(project: Project, jobs: Jobs, body: Mapping[str, Any]) -> dict[str, Any]:
+    fit = jobs.describe(neuron_requests.text(body, "fit"))
+    if not any(file["name"] == "result.json" for file in fit["files"]):
+        raise UsageError("This fit has no results.")
+    recording = project.recording(str(fit["recording"]))
+    settings = {"fit": fit["id"], "board": known_board(neuron_requests.board(body, "board")).name}
+    return jobs.begin(
+        "pareto", f"What accuracy costs on {settings['board']} · {fit['title']}", settings,
+        lambda _: commands.pareto(recording, settings), recording=recording["id"],
+    )  # fmt: skip
+
+
 def _options(body: Mapping[str, Any]) -> FitOptions:
     """What a fit is asked, under the names that result.json has for it; numbers within what this server does."""
     for name, least, most in (("budget", 1, 10_000_000), ("folds", 2, 100), ("top_k", 1, 100)):
         if body.get(name) is not None:
             neuron_requests.whole(body, name, least=least, most=most)
+    if body.get("target") is not None:
+        neuron_requests.board(body, "target")
     known = {**FitOptions().to_dict(), "anyway": False, "whole_budget": False, "target": None}
     return FitOptions.from_dict({name: body[name] for name in known if name in body})
 
@@ -107,7 +122,7 @@ def _settings(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "verify":
         return {"steps": neuron_requests.whole(body, "steps", 20_000, 100, 10_000_000)}
     if kind == "build":
-        board = get_board(neuron_requests.text(body, "board")).name
+        board = neuron_requests.board(body, "board")
         return {"board": board, "seed": neuron_requests.whole(body, "seed", 1, 0, 2**31 - 1)}
     return _run_settings(body) if kind == "run" else {}
 
@@ -121,7 +136,7 @@ def _run_settings(body: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"Samples are taken every {', '.join(map(str, DECIMATIONS))} steps, not every {every}.")
     settings: dict[str, Any] = {
         "port": port,
-        "board": get_board(neuron_requests.text(body, "board")).name,
+        "board": neuron_requests.board(body, "board"),
         "way": neuron_requests.choice(body, "way", ("lockstep", "free-run"), "lockstep"),
         "every": every,
         "current": neuron_requests.choice(body, "current", ("recorded", "step")),

@@ -319,6 +319,7 @@ def _what(name: str) -> str:
         "traces.npz": "recorded and simulated traces",
         "timings.json": "seconds of each model",
         "neuron.json": "the neuron, for the command line",
+        "pareto.json": "what the scores cost, for programs",
         "floorplan.svg": "floorplan",
         "run.csv": "time, current, voltage and spike of each sample",
         "run.npz": "the same, for NumPy",

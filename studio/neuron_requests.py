@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spikefab.boards.table import BOARDS, get_board
 from spikefab.errors import UsageError
 from spikefab.hw.models import named_model
 from spikefab.hw.neuron import Neuron
@@ -32,6 +33,14 @@ def whole(body: Mapping[str, Any], name: str, default: int | None = None, least:
     if value != int(value):
         raise UsageError(f"{name} must be a whole number.")
     return int(value)
+
+
+def board(body: Mapping[str, Any], name: str) -> str:
+    """The name of a board of the table: no request makes the server read a file."""
+    value = text(body, name)
+    if value.endswith(".toml"):
+        raise UsageError(f"{name} is one of {', '.join(BOARDS)}: a board of your own is for the command line.")
+    return get_board(value).name
 
 
 def choice(body: Mapping[str, Any], name: str, values: Sequence[str], default: str | None = None) -> str:

@@ -52,7 +52,7 @@ class StoredJob(TypedDict):
     """The content of job.json: a job but for its state, which is the last that its worker has written."""
 
     id: str
-    kind: Literal["fit", "verify", "build", "export", "run"]
+    kind: Literal["fit", "pareto", "verify", "build", "export", "run"]
     title: str
     created: str
     recording: str | None

@@ -135,6 +135,7 @@ class _Work:
         """What does the work of each kind of job, and returns the state in which the job then is."""
         return {
             "fit": self._fit,
+            "pareto": self._pareto,
             "verify": self._verify,
             "build": self._build,
             "export": self._export,
@@ -152,14 +153,11 @@ class _Work:
 
         from .ranking_rows import ranking, split_rows
 
-        source = self.folder.parent.parent / "recordings" / self.job["recording"]
-        content = load(source / "recording.json")
-        if content is None:
-            raise SpikefabError("The recording is no longer in this project.")
+        source, file, given = self._recording()
         out = OutputFolder(self.out)
         options = suited(FitOptions.from_dict(self.settings), lambda text: self.say("notice", text=text))
         with interrupts.interruptible():
-            recording = read(source / content["file"], **options_of(content, source))
+            recording = read(file, **given)
             self.say("split", **split_rows(recording, options))
         clock, told = FitClock(options), dict[str, float]()
         better: dict[str, tuple[dict[str, Any], float]] = {}
@@ -207,6 +205,26 @@ class _Work:
             raise _Unsaved(*error.args) from error
         self.say("ranking", **ranking(results))
         return "cancelled" if results.interrupted else "done"
+
+    @interrupts.interruptible()
+    def _pareto(self) -> str:
+        from .front import front
+
+        step, (_, file, given) = self._steps(), self._recording()
+        require_writable(self.out)
+        step("simulating each model at each word")
+        found = front(self.job, self.folder, file, given, lambda text: step("", "note", text))
+        step("", "done")
+        self.say("front", **found)
+        return "done"
+
+    def _recording(self) -> tuple[Path, Path, dict[str, Any]]:
+        """The folder of the recording of the job, its file, and the options with which it is read."""
+        folder = self.folder.parent.parent / "recordings" / self.job["recording"]
+        content = load(folder / "recording.json")
+        if content is None:
+            raise SpikefabError("The recording is no longer in this project.")
+        return folder, folder / content["file"], options_of(content, folder)
 
     @interrupts.interruptible()
     def _verify(self) -> str:

@@ -1,6 +1,6 @@
 // A run in a board as it comes: its voltage, and below it its spikes.
 import type uPlot from "uplot";
-import type { Samples } from "../state/api";
+import type { Samples } from "../state/events";
 import { h } from "../ui/elements";
 import { Group } from "./group";
 import { ticks } from "./marks";

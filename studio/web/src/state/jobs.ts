@@ -1,5 +1,6 @@
 // Jobs: their streams of events, which start again from the first event, and the actions on them.
-import type { Job, JobEvent, JobState, Ranking } from "./api";
+import type { Job, JobState } from "./api";
+import type { JobEvent, Ranking } from "./events";
 import { drop, hold, job } from "./project";
 import { report } from "./report";
 import { Refusal, get, post, put, remove, source } from "./server";

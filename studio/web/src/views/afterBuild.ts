@@ -1,5 +1,6 @@
 // What comes after a bitstream: into the board, run there, and watched.
-import type { BuildReport, Job } from "../state/api";
+import type { Job } from "../state/api";
+import type { BuildReport } from "../state/events";
 import { button, h } from "../ui/elements";
 import { copy } from "../ui/clipboard";
 

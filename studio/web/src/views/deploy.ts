@@ -1,5 +1,6 @@
 // The Deploy view: choose a neuron and a board; verify, build, export or run it.
-import type { Board, Job, Neuron, Row } from "../state/api";
+import type { Board, Job, Neuron } from "../state/api";
+import type { Row } from "../state/events";
 import { over, ranking } from "../state/jobs";
 import { brief, chosen, hold, job, project } from "../state/project";
 import { get, post } from "../state/server";
@@ -37,12 +38,14 @@ export class DeployView {
     class: "primary",
   });
   private readonly export = button("export-start", "Export Verilog", () => this.start(this.export, "export"));
+  private readonly pareto = button("pareto-start", "Show the front", () => this.weigh());
   private readonly run = new RunForm(() => this.start(this.run.start, "run"));
   private readonly near = h("p", { id: "deploy-error", class: "bad", hidden: true });
   private readonly fits = h("p", { id: "neuron-fits", role: "status" });
   private readonly view = new JobView(
     () => this.visible,
     (j, port) => this.runBuilt(j, port),
+    (b, point, board) => this.begin(b, { kind: "build", neuron: point.neuron, board, seed: session.seed }),
   );
   private readonly jobs: Table<Job>;
   private known: Board[] = [];
@@ -102,6 +105,17 @@ export class DeployView {
             h("h2", null, "Export"),
             h("p", { class: "soft" }, "One Verilog file, and a testbench with golden vectors."),
             h("div", { class: "row ends" }, this.export),
+          ),
+          h(
+            "div",
+            null,
+            h("h2", null, "What accuracy costs"),
+            h(
+              "p",
+              { class: "soft" },
+              "All models of this fit at each word: score against what they take of the chosen board, estimated.",
+            ),
+            h("div", { class: "row ends" }, this.pareto),
           ),
         ),
       ),
@@ -233,6 +247,7 @@ export class DeployView {
     this.fits.hidden = !found;
     this.verdicts(board);
     this.verify.disabled = this.export.disabled = !d;
+    this.pareto.disabled = !d || !("fit" in d.neuron) || !board?.estimated;
     this.build.disabled = !d || !board || !board.words.includes(d.word);
     this.run.fill(d, board?.name ?? null, !this.build.disabled);
     const focused = document.activeElement?.id;
@@ -334,8 +349,18 @@ export class DeployView {
       export: {},
       run,
     }[kind];
+    this.begin(b, { kind, neuron: d.neuron, ...more });
+  }
+
+  /** Show what the scores of the fit cost whose model is chosen. */
+  private weigh(): void {
+    const d = this.deployed;
+    if (d && "fit" in d.neuron) this.begin(this.pareto, { kind: "pareto", fit: d.neuron.fit, board: session.board });
+  }
+
+  private begin(b: HTMLButtonElement, asked: object): void {
     void act(b, this.near, async () => {
-      const j = await post<Job>("jobs", { kind, neuron: d.neuron, ...more });
+      const j = await post<Job>("jobs", asked);
       hold(j);
       this.open(j.id);
     }).then(() => this.fill());

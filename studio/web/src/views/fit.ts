@@ -1,6 +1,7 @@
 // The Auto-Fit view: starts a fit, follows it, and shows its ranking.
 import { Losses } from "../charts/losses";
-import type { Job, JobEvent, JobState, Ranking, Split } from "../state/api";
+import type { Job, JobState } from "../state/api";
+import type { JobEvent, Ranking, Split } from "../state/events";
 import { command, follow, over } from "../state/jobs";
 import { brief, job, project } from "../state/project";
 import { keep, session } from "../state/session";

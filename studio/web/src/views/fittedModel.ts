@@ -1,6 +1,7 @@
 // Shows a model of a fit over its recording: the one chosen in the ranking, with its best codes so far.
 import { Overlay } from "../charts/overlay";
-import type { Better, Row, Score, Simulation, Split } from "../state/api";
+import type { Score, Simulation } from "../state/api";
+import type { Better, Row, Split } from "../state/events";
 import { over } from "../state/jobs";
 import { brief, job, recording } from "../state/project";
 import { simulate } from "../state/server";

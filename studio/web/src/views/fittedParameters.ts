@@ -1,5 +1,5 @@
 // The parameters of a fitted model: value, unit, the range in which each can change, and the range that was searched.
-import type { Better, FittedParameter, Row } from "../state/api";
+import type { Better, FittedParameter, Row } from "../state/events";
 import { h } from "../ui/elements";
 import { short } from "../ui/format";
 import { Table } from "../ui/table";

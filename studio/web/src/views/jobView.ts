@@ -1,5 +1,6 @@
-// Shows a running or finished verification, build, export or run: steps, log, checks, report, chart, files.
-import type { BuildReport, Check, Job, JobEvent } from "../state/api";
+// Shows a running or finished verification, build, export, run or front: steps, log, checks, report, chart, files.
+import type { Job } from "../state/api";
+import type { BuildReport, Check, Front, FrontPoint, JobEvent } from "../state/events";
 import { command, follow, over } from "../state/jobs";
 import { brief, job } from "../state/project";
 import { source } from "../state/server";
@@ -11,6 +12,7 @@ import { SameBox } from "../ui/sameBox";
 import { share } from "../ui/share";
 import { Table } from "../ui/table";
 import { afterBuild } from "./afterBuild";
+import { FrontResult } from "./frontResult";
 import { JobLabel } from "./jobLabel";
 import { told } from "./jobTable";
 import { JobTime } from "./jobTime";
@@ -37,6 +39,7 @@ export class JobView {
   private readonly checks: Table<Check>;
   private readonly report = h("div", { id: "report" });
   private readonly run = new RunResult();
+  private readonly front: FrontResult;
   readonly files = h("div", { id: "job-files" });
   readonly same = new SameBox();
   readonly label = new JobLabel("job-label");
@@ -46,12 +49,15 @@ export class JobView {
   private done: Step[] = [];
   private rows: Check[] = [];
   private built: BuildReport | null = null;
+  private costs: Front | null = null;
 
-  /** `rerun` leads to the form that runs the neuron of a build at a port. */
+  /** `rerun` leads to the form that runs the neuron of a build at a port; `build` builds a point of a front for its board. */
   constructor(
     private readonly visible: () => boolean,
     private readonly rerun: (j: Job, port: string) => void,
+    build: (b: HTMLButtonElement, point: FrontPoint, board: string) => void,
   ) {
+    this.front = new FrontResult(build);
     this.time = new JobTime("job-time", visible);
     const number = (head: string, f: (c: Check) => number) => ({ head, value: f, show: (c: Check) => count(f(c)) });
     this.checks = new Table<Check>(
@@ -84,6 +90,7 @@ export class JobView {
       this.steps,
       this.checks.el,
       this.run.el,
+      this.front.el,
       this.report,
       this.log,
       this.files,
@@ -105,7 +112,7 @@ export class JobView {
   private reset(): void {
     this.done = [];
     this.rows = [];
-    this.built = null;
+    this.built = this.costs = null;
     this.run.reset();
     this.log.textContent = "";
     this.log.hidden = true;
@@ -126,6 +133,7 @@ export class JobView {
       } else if (e.type === "log") text.push(e.text.endsWith("\n") ? e.text : `${e.text}\n`);
       else if (e.type === "checks") this.rows = e.rows;
       else if (e.type === "report") this.built = e;
+      else if (e.type === "front") this.costs = e;
       else if (e.type === "samples" || e.type === "run") this.run.take(e);
       else if (e.type === "notice") this.done.push({ name: "notice", state: "done", texts: [e.text] });
     }
@@ -170,6 +178,7 @@ export class JobView {
     this.checks.update(this.rows);
     this.checks.el.hidden = this.rows.length === 0;
     this.run.fill();
+    this.front.fill(j, this.costs);
     const found = this.run.verdict ?? this.verified();
     say(this.verdict, found?.text ?? "");
     this.verdict.className = found?.good === false ? "bad verdict" : "good verdict";

@@ -1,7 +1,7 @@
 // The ranking of a fit: a row a model, while it is searched and when it is ranked.
 import { style } from "../charts/losses";
 import { swatch } from "../charts/marks";
-import type { Ranking, Row } from "../state/api";
+import type { Ranking, Row } from "../state/events";
 import { brief, chosen } from "../state/project";
 import { h } from "../ui/elements";
 import { count, finite, fix } from "../ui/format";

@@ -1,6 +1,6 @@
 // Shows a run in a board: its voltage and spikes while it goes on, how far it is, and what came of it.
 import { BoardRunChart } from "../charts/boardRun";
-import type { BoardRun, Samples } from "../state/api";
+import type { BoardRun, Samples } from "../state/events";
 import { h, say } from "../ui/elements";
 import { count, fix, plural, short } from "../ui/format";
 

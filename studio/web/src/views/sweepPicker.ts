@@ -1,5 +1,6 @@
 // The sweeps of a fitted recording as a list of buttons; those that are held out are shaded.
-import type { Recording, Split } from "../state/api";
+import type { Recording } from "../state/api";
+import type { Split } from "../state/events";
 import { h, set } from "../ui/elements";
 import { plural } from "../ui/format";
 
