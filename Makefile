@@ -14,7 +14,7 @@ test: $(READY)                      ## minutes: all but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "not slow and not long" --durations 15
 
 test-slow: $(READY)                 ## the rest: CI runs both
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow and not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser -m "slow and not long" --durations 15
 
 studio: studio/static/app.js         ## the page of the Studio, for developers: needs node
 

@@ -22,7 +22,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 EXAMPLE = "LIF"  # the model of which `make test` tests all that it tests of every model
 WORDS = (16, 18, 24)
-DAYS = 7  # in which CI does all slow tests
+DAYS = 14  # in which CI does all slow tests
 # files, besides those of tests/identical, that test every model
 EXHAUSTIVE = ("test_top.py", "test_search.py", "test_search_space.py", "test_search_runs.py", "test_recovery_cells.py")
 
@@ -30,8 +30,8 @@ EXHAUSTIVE = ("test_top.py", "test_search.py", "test_search_space.py", "test_sea
 def pytest_collection_modifyitems(items):
     """Marks as slow or long, among the tests of every model at every word, all but a few: docs/tests.md says which.
 
-    CI does a seventh of the slow tests a day, a test with all its parameters on one day. Of models at every word it does one
-    word, so that three weeks do all. `make accept` does all at once.
+    CI does a fourteenth of the slow tests a day, a test with all its parameters on one day. Of models at every word it does one
+    word, so that six weeks do all. `make accept` does all at once.
     """
     today = date.today().toordinal()
     for item in items:
