@@ -1,7 +1,7 @@
-"""Verilog models of the multiplier and the block RAM of an ECP5, which yosys has none of, to simulate a netlist with.
+"""Verilog models of multipliers and block RAMs that yosys has none of, to simulate a netlist with: of an ECP5 and of a Gowin.
 
-They have what `absorb` and yosys use of them; anything else ends the simulation. Source: Lattice FPGA-TN-02205 (sysDSP) and
-FPGA-TN-02204 (memory).
+They have what `absorb` and yosys use of them; anything else ends the simulation. Sources: Lattice FPGA-TN-02205 (sysDSP) and
+FPGA-TN-02204 (memory); Gowin UG287 (DSP) and UG285 (memory).
 """
 
 
@@ -118,3 +118,52 @@ def _port(side: str) -> str:
   initial if (!right_{side} || CLK{side}MUX != "CLK{side}" || WRITEMODE_{side} == "WRITETHROUGH") begin
     $display("DP16KD: this mode is not modelled"); $finish;
   end"""
+
+
+def gowin_multiplier() -> str:
+    """MULT18X18: signed or unsigned operands, without registers."""
+    registers = ("AREG", "BREG", "OUT_REG", "PIPE_REG", "ASIGN_REG", "BSIGN_REG", "SOA_REG")
+    parameters = ", ".join(f"parameter {name} = 1'b0" for name in registers)
+    return f"""
+module MULT18X18 #({parameters}, parameter MULT_RESET_MODE = "SYNC") (
+  input [17:0] A, SIA, B, SIB, input ASIGN, BSIGN, ASEL, BSEL, CE, CLK, RESET, output [35:0] DOUT, output [17:0] SOA, SOB
+);
+  wire signed [18:0] long_a = {{ASIGN & A[17], A}}, long_b = {{BSIGN & B[17], B}};
+  wire signed [37:0] product = long_a * long_b;
+  assign DOUT = product[35:0];
+  always @* if (ASEL === 1 || BSEL === 1) begin $display("MULT18X18: a chain is not modelled"); $finish; end
+  initial if ({" || ".join(registers)}) begin $display("MULT18X18: a register is not modelled"); $finish; end
+endmodule
+"""
+
+
+def gowin_block_ram() -> str:
+    """SPX9: a memory with words of 9, 18 or 36 bits that is only read, without a register behind what is read."""
+    values = ", ".join(f"parameter [287:0] INIT_RAM_{k:02X} = 288'b0" for k in range(64))
+    load = "\n    ".join(
+        f"for (k = 0; k < 8; k = k + 1) words[{8 * k} + k] = INIT_RAM_{k:02X}[k * 36 +: 36];" for k in range(64)
+    )
+    return f"""
+module SPX9 #({values}, parameter READ_MODE = 1'b0, parameter WRITE_MODE = 2'b00, parameter BIT_WIDTH = 36,
+  parameter BLK_SEL = 3'b000, parameter RESET_MODE = "SYNC"
+) (output [35:0] DO, input [35:0] DI, input [2:0] BLKSEL, input [13:0] AD, input WRE, CLK, CE, OCE, RESET);
+  reg [35:0] words [0:511];
+  integer k;
+  initial begin
+    {load}
+  end
+  reg [35:0] held = 0;
+  wire [35:0] word = words[AD[13:5]];
+  // the narrow words of a wide one, the first in its lowest bits
+  wire [5:0] at = BIT_WIDTH == 36 ? 0 : BIT_WIDTH == 18 ? 18 * AD[4] : 9 * AD[4:3];
+  assign DO = held;
+  always @(posedge CLK) begin
+    if (CE) held <= word >> at & ({{36{{1'b1}}}} >> (36 - BIT_WIDTH));
+    if (WRE !== 0 || RESET !== 0) begin $display("SPX9: a write or a reset is not modelled"); $finish; end
+    if (BLKSEL !== BLK_SEL) begin $display("SPX9: a memory that is not selected is not modelled"); $finish; end
+  end
+  initial if (READ_MODE || (BIT_WIDTH != 9 && BIT_WIDTH != 18 && BIT_WIDTH != 36)) begin
+    $display("SPX9: this mode is not modelled"); $finish;
+  end
+endmodule
+"""

@@ -16,7 +16,7 @@ from spikefab.files import temporary_prefix
 from spikefab.toolchain import tools
 
 from .absorb import into_primitives
-from .cell_models import block_ram, multiplier
+from .cell_models import block_ram, gowin_block_ram, gowin_multiplier, multiplier
 from .table import Family
 
 
@@ -58,6 +58,11 @@ def _models(family: Family) -> str:
     share = Path(pyosys.__file__).parent / "share"
     if family.name == "iCE40":
         return (share / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+    if family.name == "Gowin":
+        text = (share / "gowin" / "cells_sim.v").read_text(encoding="utf-8")
+        # of memories it has only the ports, and modes in which Icarus 11 cannot read it
+        text = re.sub(r"\(\* *blackbox *\*\)\s*module .*?endmodule", "", text, flags=re.DOTALL)
+        return text + gowin_multiplier() + gowin_block_ram()
     files = (share / "ecp5" / name for name in ("common_sim.vh", "ccu2c_sim.vh"))
     found = "".join(file.read_text(encoding="utf-8") for file in files)
     found = re.sub(r"`include .*", "", found)  # of cells that yosys does not choose by itself
