@@ -202,11 +202,9 @@ def bank_features(bank: Bank, board: Board) -> dict[str, int]:
 
 
 def bank_slowness(bank: Bank) -> dict[str, int]:
-    """What the clock of a bank depends on: operands that take turns, with constants, wide tables, and factors that are sums."""
+    """What the clock of a bank depends on: whether operands take turns, wide tables, and factors that are sums."""
     trace = bank.datapath.trace
     factors = [trace.nodes[source(trace, a, bank.plan.timing)].op for i in bank.plan.unit for a in trace.nodes[i].args]
     sums = any(isinstance(op, ops.Add) for op in factors)
     wide = any(table.width > 18 for table in tables_read(trace))
-    turns = bank.interval > 1
-    mixed = turns and any(isinstance(op, ops.Const) for op in factors)
-    return {"one": 1, "turns": int(turns), "mixed": int(mixed), "wide": int(wide), "sums": int(sums)}
+    return {"one": 1, "turns": int(bank.interval > 1), "wide": int(wide), "sums": int(sums)}

@@ -1,4 +1,4 @@
-"""The netlist of a bank for an ECP5, with registers moved into multipliers and block RAMs, against the reference."""
+"""The netlist of a bank, with registers moved into multipliers and block RAMs, against the reference."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Mux, Signal, signed
 
-from spikefab.boards.absorb import absorb
+from spikefab.boards.absorb import absorb, into_primitives
 from spikefab.boards.netlist import synthesised, to_verilog
 from spikefab.boards.product_registers import absorb_products
 from spikefab.boards.table import BOARDS, ECP5
@@ -67,24 +67,39 @@ def test_states_in_memories_with_one_port(name, multipliers, count):
     require_exact(verify_bank(bank, netlist=to_verilog(net, board.family, "bank"), steps=20_000))
 
 
-def moved(add, folder):
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "multipliers", "operands"), [("MATNeuron", 2, 2), ("GLIFNeuron", 3, 3)])
+def test_constants_that_take_turns_for_an_ice40(name, multipliers, operands):
+    """Of operands that take turns with constants, yosys sets and resets the register: look-up tables do it."""
+    board = BOARDS["icebreaker"]
+    bank = Bank(MODELS[name](word=16), 33, multipliers=multipliers, timing=board.family.timing, block=board.storage())
+    net = synthesised(bank, board.family, absorbed=False, platform=board.platform())
+    assert absorb_products(net) == multipliers + operands
+    cells = net["modules"]["top"]["cells"]
+    assert any(name.endswith("_before") for name in cells)
+    blocks = [cell["parameters"] for cell in cells.values() if cell["type"] == "SB_MAC16"]
+    assert all(int(block[f"{side}_REG"], 2) for block in blocks for side in "AB")
+    require_exact(verify_bank(bank, netlist=to_verilog(net, board.family, "bank"), steps=20_000))
+
+
+def moved(add, folder, family=ECP5, bits=18):
     """How many groups of registers are moved in a design to which a function adds registers around a product."""
     m = Module()
-    a, b, enable = Signal(signed(18)), Signal(signed(18)), Signal()
+    a, b, enable = Signal(signed(bits)), Signal(signed(bits)), Signal()
     out, early = Signal(signed(36)), Signal(signed(36))
     add(m, a, b, out, enable, early)
     (folder / "top.il").write_text(rtlil.convert(m, ports=[a, b, out, enable, early], name="top", emit_src=False))
     tools.yosys(
-        f"read_rtlil top.il\n{ECP5.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
+        f"read_rtlil top.il\n{family.synth} -top top\nwrite_json top.json\n", cwd=folder, log=folder / "synth.log"
     )
-    return absorb(json.loads((folder / "top.json").read_text()))
+    return into_primitives(json.loads((folder / "top.json").read_text()), family.name)
 
 
 def _around(before=True, behind=1, read=False, gated=(), else_=None, **how):
     def add(m, a, b, out, enable, early):
         found = [a, b]
         for k in range(2 if before else 0):
-            held = Signal(signed(18), reset_less=True, **how)
+            held = Signal(a.shape(), reset_less=True, **how)
             with m.If(enable | ("before" not in gated)):
                 m.d.sync += held.eq(found[k] if else_ is None else Mux(enable, found[k], else_))
             found[k] = held
@@ -118,6 +133,23 @@ def _around(before=True, behind=1, read=False, gated=(), else_=None, **how):
 )
 def test_only_registers_that_could_be_inside_are_moved(design, groups, tmp_path):
     assert moved(design, tmp_path) == groups
+
+
+@pytest.mark.parametrize(
+    ("design", "groups"),
+    [
+        (_around(), 1),  # yosys has moved those before the product itself
+        (_around(else_=3), 3),  # some bits are set, some reset
+        (_around(else_=0), 3),
+        (_around(gated=("before",)), 1),
+        (_around(before=False), 1),
+        (_around(read=True), 0),
+        (_around(else_=3, read=True), 0),  # a block with registers on one side only would be slower
+        (_around(else_=3, behind=0), 0),
+    ],
+)
+def test_only_registers_that_could_be_inside_are_moved_for_an_ice40(design, groups, tmp_path):
+    assert moved(design, tmp_path, BOARDS["icebreaker"].family, 16) == groups
 
 
 def test_a_register_with_a_reset_stays(tmp_path):
