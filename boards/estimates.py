@@ -63,13 +63,14 @@ class Estimate:
 
 
 def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estimate | None:
-    """The estimate of one neuron with a shared multiplier, or of a population. None if nothing like it was ever built.
+    """The estimate of one neuron with a shared multiplier, or of a population. None if nothing like it was ever built: none is
+    known of pipelines whose words take several multipliers a product, which are much slower.
 
     Raises UsageError for a population that cannot be.
     """
     form = "shared" if crowd is None else "pipelined"
     known = calibration()[form].get(board.family.fabric)
-    if known is None:
+    if known is None or (crowd is not None and board.multipliers_each(neuron.word) > 1):
         return None
     setup = Setup(neuron, board, crowd=crowd)
     dp, each = neuron.datapath, board.multipliers_each(neuron.word)
@@ -136,7 +137,7 @@ def population(
     """
     found = [
         one
-        for count in (_worthwhile(neuron, board, lanes) if multipliers is None else [multipliers])
+        for count in (worthwhile(neuron, board, lanes) if multipliers is None else [multipliers])
         if (one := _largest(neuron, board, Crowd(2 * lanes, lanes, count, per_neuron))) is not None
     ]
     return next((one for one in found if not one.refused), found[0] if found else None)
@@ -159,7 +160,7 @@ def _largest(neuron: Neuron, board: Board, crowd: Crowd) -> Estimate | None:
     return one
 
 
-def _worthwhile(neuron: Neuron, board: Board, lanes: int) -> list[int]:
+def worthwhile(neuron: Neuron, board: Board, lanes: int) -> list[int]:
     """The numbers of multipliers of a lane with which a step can begin more often than with one less, the largest first."""
     wanted = products(neuron.datapath.trace)
     have = min(wanted, board.multipliers // (lanes * max(1, board.multipliers_each(neuron.word))))

@@ -241,7 +241,7 @@ def build(args: Namespace, screen: Screen) -> int:
 def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
     """The population that the options of `build` ask for; None: one neuron. Raises UsageError."""
     from spikefab.boards.capacity import most
-    from spikefab.boards.estimates import population
+    from spikefab.boards.estimates import population, worthwhile
     from spikefab.boards.population import Crowd
     from spikefab.boards.table import get_board
 
@@ -260,7 +260,9 @@ def _crowd(args: Namespace, neuron: "Neuron") -> "Crowd | None":
     if args.neurons in (None, "max"):
         found = population(neuron, board, *shape)
         if found is None or found.refused:
-            return most(neuron, board, *shape)  # nothing is known of it: the router will say
+            # nothing is known of it: the router will say
+            each = args.multipliers or (worthwhile(neuron, board, args.lanes)[0] if board.multipliers else None)
+            return most(neuron, board, args.lanes, each, shape[2])
         return Crowd(found.neurons, args.lanes, found.each, shape[2])
     return Crowd(args.neurons, *shape)
 
