@@ -46,8 +46,10 @@ def recall(
             if same:
                 ahead.ready(engine)
                 made = assess(engine, task, row)
-                score = made.train.combined_score
-                same = math.isclose(score, result.train.combined_score, rel_tol=1e-6) and made.initial == result.initial
+                pairs = [(made.train, result.train)]
+                if made.held_out is not None and result.held_out is not None:
+                    pairs.append((made.held_out, result.held_out))
+                same = all(math.isclose(a.combined_score, b.combined_score, rel_tol=1e-6) for a, b in pairs)
             if not same and recording.sha256 is None:
                 raise UsageError("these arrays are not those of the results: voltage, current or time step differ.")
             if not same:

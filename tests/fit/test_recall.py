@@ -88,9 +88,13 @@ def test_another_recording_is_refused(files, results, arrays, tmp_path):
             FitResults.load(path, recording=wrong)
     voltage, current = arrays
     path = results.save(tmp_path / "arrays.json")
-    nudged = [voltage[0] + 1e-3, *voltage[1:]]
+    held = results.input["held_out"][0]
+    for k, wrong in [(k, list(voltage)) for k in (held, held - 1)]:
+        wrong[k] = wrong[k] + 1e-3
+        with pytest.raises(UsageError, match="these arrays are not those of the results"):
+            FitResults.load(path, recording=Recording.from_arrays(wrong, current, DT))
     for wrong in (
-        Recording.from_arrays(nudged, current, DT),
+        Recording.from_arrays(voltage, [0.99 * i for i in current], DT),
         Recording.from_arrays(voltage, [2 * i for i in current], DT),
     ):
         with pytest.raises(UsageError, match="these arrays are not those of the results"):
