@@ -43,7 +43,7 @@ def built(point: Point, folder: Path) -> dict[str, Any]:
             checks = verify_bank(crowd.lanes_of(neuron, BOARDS[takes.board]).banks[0], steps=STEPS)
         require_exact(checks)
     except (DoesNotFitError, TimingError, MismatchError) as error:
-        return {"refused": str(error)}
+        return {"refused": str(error).partition(" The log is")[0]}
     return {"built": {name: report[name] for name in TAKEN}, "verified": sum(check["steps"] for check in checks)}
 
 

@@ -40,7 +40,7 @@ def row(head: dict[str, Any]) -> dict[str, Any]:
         try:
             report = best.build(head["board"], folder).as_dict()
         except (DoesNotFitError, TimingError) as error:
-            return head | found | {"refused": str(error)}
+            return head | found | {"refused": str(error).partition(" The log is")[0]}
     return head | found | {"built": {name: report[name] for name in TAKEN}}
 
 

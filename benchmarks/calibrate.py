@@ -2,8 +2,9 @@
 
     python -m benchmarks.calibrate boards/calibration.json
 
-Reads `benchmarks/results/builds.json` (bitstreams) and `banks.json` (banks without a link). Each fabric and form: the weights
-with the least relative error, none below 0; and each model left out of its own calibration: the largest error, and the median.
+Reads `benchmarks/results/builds.json` (bitstreams), `banks.json` (banks without a link) and `pareto.json` (bitstreams, some of
+populations). Each fabric and form: the weights with the least relative error, none below 0; and each model left out of its own
+calibration: the largest error, and that of each model.
 Runs in seconds. A test keeps the file current, and the errors within bounds.
 """
 
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from spikefab.boards.estimates import bank_features, bank_slowness, features, weighed
+from spikefab.boards.estimates import bank_features, bank_slowness, features, link_features, weighed
+from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS
+from spikefab.boards.top import Setup
 from spikefab.hw.bank import Bank
 from spikefab.hw.models import MODELS
 
@@ -95,8 +98,43 @@ def whole_bank(row: Row) -> Found:
     return bank_features(bank_of(row), BOARDS[row["board"]])
 
 
+def populations() -> list[Row]:
+    """The bitstreams of populations, of which it is known what they take."""
+    found = [row for row in rows_of("builds.json") if row.get("neurons", 1) > 1 and "refused" not in row]
+    fronts = [row | row["built"] for row in rows_of("pareto.json") if row["form"] == "pipelined" and "built" in row]
+    return found + [row for row in fronts if BOARDS[row["board"]].multipliers_each(row["word"]) == 1]
+
+
+def setup_of(row: Row) -> Setup:
+    return Setup(
+        MODELS[row["model"]](word=row["word"]), BOARDS[row["board"]], crowd=Crowd(row["neurons"], 1, row["multipliers"])
+    )
+
+
+def linked(banks: Sequence[Row], rows: Sequence[Row], cells: dict[str, float]) -> tuple[dict[str, float], list[float]]:
+    """Weights of what populations take beside their banks, whose cells are known by weights; and the errors of their cells, where
+    each model is left out of the calibration of banks and link.
+    """
+
+    def link(rows: Sequence[Row], cells: dict[str, float]) -> dict[str, float]:
+        found = weights([link_features(setup_of(r)) for r in rows], [r["cells"] - weighed(cells, of(r)) for r in rows])
+        return {name: x for name, x in found.items() if name not in GIVEN}
+
+    def of(row: Row) -> Found:
+        return bank_features(setup_of(row).part.lanes.banks[0], BOARDS[row["board"]])
+
+    errors = []
+    for row in rows:
+        others = [r for r in banks if r["model"] != row["model"]]
+        kind = "luts" if BOARDS[row["board"]].family.name == "ECP5" else "cells"
+        alone = weights([whole_bank(r) for r in others], [r[kind] for r in others])
+        beside = link([r for r in rows if r["model"] != row["model"]], alone)
+        errors.append((weighed(alone, of(row)) + weighed(beside, link_features(setup_of(row)))) / row["cells"] - 1)
+    return link(rows, cells), errors
+
+
 def calibration() -> dict[str, dict[str, Row]]:
-    builds, banks = rows_of("builds.json"), rows_of("banks.json")
+    builds, banks, crowds = rows_of("builds.json"), rows_of("banks.json"), populations()
     made: dict[str, dict[str, Row]] = {"shared": {}, "pipelined": {}}
     for board in CALIBRATED:
         fabric = BOARDS[board].family.fabric
@@ -109,10 +147,12 @@ def calibration() -> dict[str, dict[str, Row]]:
         kinds = {"cells": "luts", "registers": "registers"} if fabric == "ECP5" else {"cells": "cells"}
         new = calibrated(alone, whole_bank, lambda row: bank_slowness(bank_of(row)), kinds, "mhz")
         if new is not None:
-            # what the link of a population takes besides its banks, of bitstreams
-            beside = [r["cells"] - weighed(new["cells"], whole_bank(r)) for r in mine if r.get("neurons", 1) > 1]
-            if beside:
-                made["pipelined"][fabric] = new | {"link": round(float(np.median(beside)))}
+            whole = [r for r in crowds if r["board"] == board]
+            if whole:
+                new["link"], errors = linked(alone, whole, new["cells"])
+                new["cells_error"] = round(max(new["cells_error"], *map(abs, errors)), 3)
+                new["populations"] = len(whole)
+                made["pipelined"][fabric] = new
     return made
 
 

@@ -27,6 +27,9 @@ from .top import Setup, Top
 Progress = Callable[[str, str, str], None]
 
 
+CROWDED = 0.8  # share of a resource that is used, from which on it may be why no place is found
+
+
 @dataclass(frozen=True)
 class BuildReport:
     """Size and speed of a design, as the place-and-route tool reports them. Nothing here was measured on a board."""
@@ -260,9 +263,10 @@ class _Flow:
         )  # fmt: skip
 
     def _check_fit(self, log: Path) -> None:
-        """Raise `DoesNotFitError` if the log shows that the design needs more of a resource than the device has.
+        """Raise `DoesNotFitError` if the log shows that the design needs more of a resource than the device has, or nearly all.
 
-        Before nextpnr fails, it prints how much of each resource is used: `Info:   ICESTORM_DSP:   12/    8   150%`.
+        Before nextpnr fails, it prints how much of each resource is used: `Info:   ICESTORM_DSP:   12/    8   150%`. Where
+        nearly all is used, it finds no place for some cells.
         """
         family = self.board.family
         words = {
@@ -273,13 +277,17 @@ class _Flow:
         words[family.register] = (
             "registers"  # on an ECP5 or a Gowin, nextpnr counts registers and look-up tables separately
         )
-        counted = re.findall(
-            r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
-        )
-        over = [(kind, int(used), int(there)) for kind, used, there in counted if int(used) > int(there)]
+        text = log.read_text(encoding="utf-8", errors="replace")
+        lines = re.findall(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s", text, re.MULTILINE)
+        counted = [(kind, int(used), int(there)) for kind, used, there in lines]
+        over = [(kind, used, there) for kind, used, there in counted if used > there]
+        crowded = not over and "Unable to find legal placement" in text
+        if crowded:
+            over = [(kind, used, there) for kind, used, there in counted if kind in words and used > CROWDED * there]
         if not over:
             return
         needs = " and ".join(f"{used:,} {words.get(kind, kind)} of {there:,}" for kind, used, there in over)
+        needs += ", which leaves no room to place some" if crowded else ""
         fewer = "" if self.setup.crowd is None else "fewer multipliers or lanes, "
         raise DoesNotFitError(
             f"{type(self.neuron).__name__} at word {self.neuron.word} does not fit {self.board.name}: "

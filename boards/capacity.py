@@ -14,6 +14,7 @@ from spikefab.hw.lowering.pipelined import tables_read
 from spikefab.hw.neuron import Neuron
 from spikefab.hw.spram import Spram
 
+from .crossing import EVENTS
 from .devices import Family
 from .link import SLOTS, identity_block
 from .population import SEQUENCE, Crowd, Population
@@ -39,7 +40,9 @@ def memories(setup: Setup) -> Memories:
     lanes, bank = setup.crowd.lanes, setup.part.lanes.banks[0]
     queue = (setup.crowd.index_bits, setup.part.queue_depth)
     each = [*bank_memories(bank, setup.board, lanes, setup.crowd.per_neuron), queue]
-    return [*link_memories(setup), *lanes * each]
+    # what passes between two clocks; a memory so small is made of look-up tables where these can be memories
+    crossing = [(setup.part.number_bits, EVENTS)] if setup.crosses and not setup.board.family.small_memories else []
+    return [*link_memories(setup), *crossing, *lanes * each]
 
 
 def link_memories(setup: Setup) -> Memories:

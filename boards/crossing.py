@@ -13,6 +13,7 @@ from .population import Population
 # Clocks of the link from the signal that a step is done until it counts: an event that was put into the queue before it may be
 # seen this much later.
 SETTLE = 5
+EVENTS = 16  # events that can be on their way from one clock to the other
 CLOCKS = 2 * SETTLE + 8  # clocks of the link that the passage of a step takes, at most
 
 
@@ -60,7 +61,7 @@ class Crossing(wiring.Component):
         wanted = self._across(m, asked, "step_asked", "fast")
         answered = self._across(m, done, "step_done", "sync")
         m.submodules.events = events = AsyncFIFOBuffered(
-            width=there.number_bits, depth=16, r_domain="sync", w_domain="fast"
+            width=there.number_bits, depth=EVENTS, r_domain="sync", w_domain="fast"
         )
         settled = Signal(range(SETTLE + 1))
         m.d.comb += [

@@ -284,8 +284,8 @@ class _BoardBuild(TypedDict):
     job: str | None
 
 
-class _Outcome(TypedDict):
-    """A build that came so far as to show whether a neuron fits a board: in its resources, and at its clock."""
+class Outcome(TypedDict):
+    """Whether a neuron fits a board, as its build has shown."""
 
     board: str
     model: str
@@ -293,9 +293,12 @@ class _Outcome(TypedDict):
     word: int
     dt: float
     i_span: float
-    fits: bool
-    why: str  # a sentence if it does not fit
-    job: str
+    fits: bool  # its resources suffice, and it reaches the clock
+    why: str  # a sentence if it does not
+
+
+class Tried(Outcome):
+    job: str  # the build
 
 
 class Board(TypedDict):
@@ -312,7 +315,7 @@ class Board(TypedDict):
     estimated: bool
     source: str
     builds: list[_BoardBuild]
-    outcomes: list[_Outcome]
+    outcomes: list[Tried]
 
 
 class Project(TypedDict):

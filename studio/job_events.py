@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from .answers import JobState, OfBench, Scale, Settings
+from .answers import JobState, OfBench, Outcome, Scale, Settings
 
 
 class FittedParameter(TypedDict):
@@ -110,18 +110,8 @@ class BuildReport(TypedDict):
     bitstream: str
 
 
-class BuildOutcome(TypedDict):
-    """Whether a neuron fits a board, as its build has shown."""
-
+class BuildOutcome(Outcome):
     type: Literal["outcome"]
-    board: str
-    model: str
-    settings: Settings
-    word: int
-    dt: float
-    i_span: float
-    fits: bool  # its resources suffice, and it reaches the clock
-    why: str  # a sentence if it does not
 
 
 class FrontPoint(TypedDict):

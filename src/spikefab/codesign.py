@@ -60,9 +60,8 @@ def _of_result(args: Namespace, screen: Screen) -> int:
     from spikefab.fit.recordings.readers import read
     from spikefab.fit.results import FitResults
 
-    own = {"target"} | (
-        {"models"} if ":" in (args.models or "") else set()
-    )  # a model of one's own, which has to be named
+    # a model of one's own has to be named with its file
+    own = {"target", "models"} if ":" in (args.models or "") else {"target"}
     asked = [flag.name for flag in given_fit(args) if flag.option not in own]
     asked += ["--journal"] * (args.journal is not None)
     if asked:

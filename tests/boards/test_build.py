@@ -252,6 +252,20 @@ def placed_for(board, folder):
     return Placed(Setup(LIFNeuron(word=16), entry), folder, folder, found, print, {"modules": {"top": {"cells": {}}}})
 
 
+def test_a_device_that_is_nearly_full_is_told_from_a_tool_that_failed(tmp_path):
+    log, flow = tmp_path / "place-and-route.log", placed_for("icebreaker", tmp_path)
+    lines = "Info: \t         ICESTORM_LC:    {} /   5280    98%\nInfo: \t        ICESTORM_RAM:      12/     30    40%\n{}\n"
+    lost = "ERROR: Unable to find legal placement for all cells, design is probably at utilisation limit."
+    log.write_text(lines.format(5221, lost))
+    with pytest.raises(
+        DoesNotFitError, match=r"it needs 5,221 cells of 5,280, which leaves no room to place some; take a"
+    ):
+        flow._check_fit(log)
+    for cells, reason in ((5221, "ERROR: something else"), (2000, lost)):  # these stay the tool's own
+        log.write_text(lines.format(cells, reason))
+        flow._check_fit(log)
+
+
 def test_of_several_seeds_the_files_of_the_fastest_stay(tmp_path):
     report, clocks = placed_for("icebreaker", tmp_path).placed(range(3, 6), floorplan=True)
     assert [round(mhz, 6) for mhz in clocks] == [20.0, 31.0, 25.0] and report["fmax"]["clk"]["achieved"] == 31.0

@@ -9,11 +9,11 @@ import pytest
 from benchmarks import calibrate
 from spikefab.boards import estimates
 from spikefab.boards.capacity import bank_memories, block_rams, memories
-from spikefab.boards.estimates import estimate, fitting
+from spikefab.boards.estimates import estimate, fitting, population
 from spikefab.boards.population import Crowd
 from spikefab.boards.table import BOARDS
 from spikefab.boards.top import Setup
-from spikefab.hw.models import MODELS, HodgkinHuxleyNeuron, IzhikevichNeuron, LIFNeuron
+from spikefab.hw.models import MODELS, AdExNeuron, HodgkinHuxleyNeuron, IzhikevichNeuron, LIFNeuron
 
 BUILDS = [row for row in calibrate.rows_of("builds.json") if "refused" not in row]
 SINGLE = [row for row in BUILDS if row.get("neurons", 1) == 1]
@@ -58,6 +58,23 @@ def test_those_of_a_bank_too(row):
     assert block_rams(bank_memories(bank, board), board.family) == row["block_rams"]
 
 
+@pytest.mark.parametrize("row", calibrate.populations(), ids=named)
+def test_the_cells_of_a_population_are_within_what_is_said(row):
+    crowd = Crowd(row["neurons"], 1, row["multipliers"])
+    found = estimate(MODELS[row["model"]](word=row["word"]), BOARDS[row["board"]], crowd)
+    assert abs(found.cells / row["cells"] - 1) <= found.cells_error + 0.001
+    assert (found.multipliers, found.block_rams) == (row["multipliers"], row["block_rams"])
+
+
+def test_a_device_is_not_filled_to_the_brim():
+    """With six multipliers, a population of AdEx takes 5,221 of 5,280 cells, and nextpnr finds no place for some."""
+    neuron, board = AdExNeuron(word=16), BOARDS["icebreaker"]
+    full = estimate(neuron, board, Crowd(2560, 1, 6))
+    assert full.cells == pytest.approx(5221, rel=full.cells_error) and "of which 85% can be placed" in full.refused
+    most = population(neuron, board)
+    assert not most.refused and most.cells * (1 + most.cells_error) <= 0.85 * board.cells
+
+
 @pytest.mark.parametrize("row", SINGLE, ids=named)
 def test_cells_and_clock_are_within_what_is_said(row):
     found = estimate(MODELS[row["model"]](word=row["word"]), BOARDS[row["board"]])
@@ -78,7 +95,10 @@ def test_what_does_not_fit_says_why():
 
 @pytest.mark.parametrize(
     ("change", "why"),
-    [({"cells_error": 0.4}, r"cells$"), ({"mhz_error": 0.7}, r"12\.0 MHz where about .* are reached$")],
+    [
+        ({"cells_error": 0.4}, r"cells, of which 85% can be placed and routed$"),
+        ({"mhz_error": 0.7}, r"12\.0 MHz where about .* are reached$"),
+    ],
 )
 def test_what_fits_only_if_the_estimate_is_exact_is_refused(change, why, monkeypatch):
     """Hodgkin-Huxley takes three quarters of the iCEBreaker, and reaches some 34 of 12 MHz."""

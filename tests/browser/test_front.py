@@ -1,10 +1,12 @@
 """What accuracy costs, in the Deploy view: asked of a fit, shown, and a point of the front built."""
 
+import json
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import MOST, NARROW, WIDE, begin, take, until
+from .conftest import MOST, NARROW, WIDE, begin, new_fit, take, until
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,28 @@ def test_a_point_is_built_and_of_many_the_command_is_copied(visit, fitted):
     page.wait_for_function("() => /done|failed/.test(document.querySelector('#job-state').innerText)", timeout=2 * MOST)
     expect(page.locator("#job-state")).to_contain_text("done", use_inner_text=True)
     assert page.locator("#front").is_hidden() and "16 bits, on icebreaker" in page.inner_text("#report")
+
+
+def test_what_is_built_is_of_the_front_that_is_shown(visit, studio, fitted):
+    """Of two fits on one board: the rows look the same but for their numbers."""
+    page = visit()
+    asked(page, "icebreaker")
+    first = page.evaluate("location.hash")
+    new_fit(page)
+    page.fill("#fit-seed", "7")
+    other = begin(page, 64, ("LIFNeuron",))
+    until(page, "done")
+    page.click("#tab-deploy")
+    page.wait_for_selector(f"#neuron option[value='{other}:1']", state="attached")
+    page.select_option("#neuron", f"{other}:1")
+    page.click("#pareto-start")
+    page.wait_for_function("before => location.hash !== before", arg=first)
+    page.wait_for_function("() => document.querySelectorAll('#front-points tbody tr').length === 2", timeout=MOST)
+    key = page.evaluate("location.hash").split("/")[1]
+    with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
+        page.locator("#front-points").get_by_label("Build LIF, 16 bits, one neuron").click()
+    neuron = json.loads((studio.studio.project.folder / f"jobs/{key}/out/LIF-16/neuron.json").read_text())
+    assert sent.value.post_data_json["neuron"] == neuron and sent.value.post_data_json["board"] == "icebreaker"
 
 
 def test_only_a_fit_has_a_front(visit, fitted):

@@ -211,6 +211,20 @@ export interface OfBench {
   codes: Record<string, number>;
 }
 export type Neuron = { fit: string; rank: number } | OfBench;
+/** Whether a neuron fits a board, as its build has shown. */
+export interface Outcome {
+  board: string;
+  model: string;
+  settings: Settings;
+  word: number;
+  dt: number;
+  i_span: number;
+  fits: boolean; // its resources suffice, and it reaches the clock
+  why: string; // a sentence if it does not
+}
+export interface Tried extends Outcome {
+  job: string; // the build
+}
 export interface Board {
   name: string;
   family: string;
@@ -233,17 +247,7 @@ export interface Board {
     mhz: number;
     job: string | null;
   }[];
-  outcomes: {
-    board: string;
-    model: string;
-    settings: Settings;
-    word: number;
-    dt: number;
-    i_span: number;
-    fits: boolean; // its resources suffice, and it reaches the clock
-    why: string; // a sentence if it does not
-    job: string;
-  }[];
+  outcomes: Tried[];
 }
 export interface Project {
   name: string;

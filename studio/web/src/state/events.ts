@@ -1,5 +1,5 @@
 // The events of jobs, with the types of studio/job_events.py: tests/studio/test_answers.py.
-import type { JobState, OfBench, Scale, Settings } from "./api";
+import type { JobState, OfBench, Outcome, Scale, Settings } from "./api";
 
 export interface FittedParameter {
   name: string;
@@ -82,17 +82,8 @@ export interface BuildReport {
   floorplan: string | null;
   bitstream: string;
 }
-/** Whether a neuron fits a board, as its build has shown. */
-export interface BuildOutcome {
+export interface BuildOutcome extends Outcome {
   type: "outcome";
-  board: string;
-  model: string;
-  settings: Settings;
-  word: number;
-  dt: number;
-  i_span: number;
-  fits: boolean; // its resources suffice, and it reaches the clock
-  why: string; // a sentence if it does not
 }
 /** A neuron at a word and in a form, its score and what it takes of the board, estimated. */
 export interface FrontPoint {

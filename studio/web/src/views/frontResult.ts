@@ -54,7 +54,7 @@ export class FrontResult {
           },
         },
       ],
-      { id: "front-points", label: "What accuracy costs", key: (p) => `${p.form} ${p.neuron.model} ${p.neuron.word}` },
+      { id: "front-points", label: "What accuracy costs", key: (p) => p.command }, // of another job, the buttons are others
     );
   }
 
