@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--recordings", default="steps,ca3")
     parser.add_argument("--knees", action="store_true")
     options = parser.parse_args()
-    rows = running.Rows(options.output, ("recording", "board", "budget", "model", "word", "form"))
+    rows = running.Rows(options.output, ("recording", "board", "budget", "model", "word", "form", "neurons"))
     for recording in options.recordings.split(","):
         results = None
         for board in PLACES:
@@ -71,10 +71,10 @@ def main() -> int:
             )
             for point in found.front:
                 key = {"recording": recording, "board": board, "budget": options.budget, "model": point.takes.model}
-                key |= {"word": point.takes.word, "form": point.takes.form}
+                key |= {"word": point.takes.word, "form": point.takes.form, "neurons": point.takes.neurons}
                 if rows.find(key) or (options.knees and not point.knee):
                     continue
-                about = {"score": point.score, "knee": point.knee, "neurons": point.takes.neurons, "seconds": seconds}
+                about = {"score": point.score, "knee": point.knee, "seconds": seconds}
                 about["estimated"] = {name: getattr(point.takes, name) for name in TAKEN}
                 with tempfile.TemporaryDirectory() as folder:
                     print(rows.keep(key | about | built(point, Path(folder))), flush=True)
