@@ -38,7 +38,15 @@ def fitted(browser, studio, tmp_path_factory):
 def asked(page, board):
     page.click("#tab-deploy")
     page.click(f"#board-{board}")
+    shown(page)
+
+
+def shown(page):
+    """Ask for a front, and wait for it: not for one that was shown before."""
+    before = page.evaluate("location.hash")
     page.click("#pareto-start")
+    page.wait_for_function("before => location.hash !== before", arg=before)
+    page.wait_for_function("() => document.querySelector('#job-state').innerText.includes('done')", timeout=MOST)
     page.wait_for_selector("#front-points tbody tr", timeout=MOST)
 
 
@@ -75,7 +83,6 @@ def test_what_is_built_is_of_the_front_that_is_shown(visit, studio, fitted):
     """Of two fits on one board: the rows look the same but for their numbers."""
     page = visit()
     asked(page, "icebreaker")
-    first = page.evaluate("location.hash")
     new_fit(page)
     page.fill("#fit-seed", "7")
     other = begin(page, 64, ("LIFNeuron",))
@@ -83,9 +90,8 @@ def test_what_is_built_is_of_the_front_that_is_shown(visit, studio, fitted):
     page.click("#tab-deploy")
     page.wait_for_selector(f"#neuron option[value='{other}:1']", state="attached")
     page.select_option("#neuron", f"{other}:1")
-    page.click("#pareto-start")
-    page.wait_for_function("before => location.hash !== before", arg=first)
-    page.wait_for_function("() => document.querySelectorAll('#front-points tbody tr').length === 2", timeout=MOST)
+    shown(page)
+    expect(page.locator("#front-points tbody tr")).to_have_count(2)
     key = page.evaluate("location.hash").split("/")[1]
     with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
         page.locator("#front-points").get_by_label("Build LIF, 16 bits, one neuron").click()
