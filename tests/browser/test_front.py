@@ -97,6 +97,9 @@ def test_what_is_built_is_of_the_front_that_is_shown(visit, studio, fitted):
         page.locator("#front-points").get_by_label("Build LIF, 16 bits, one neuron").click()
     neuron = json.loads((studio.studio.project.folder / f"jobs/{key}/out/LIF-16/neuron.json").read_text())
     assert sent.value.post_data_json["neuron"] == neuron and sent.value.post_data_json["board"] == "icebreaker"
+    page.wait_for_function("() => document.querySelector('#job h2').innerText.startsWith('LIF for icebreaker')")
+    page.click("#job-cancel")
+    page.wait_for_function("() => document.querySelector('#job-state').innerText.includes('cancelled')", timeout=MOST)
 
 
 def test_only_a_fit_has_a_front(visit, fitted):
