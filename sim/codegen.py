@@ -2,8 +2,8 @@
 
 Number formats are arguments of the kernel (scales and limits in the array `K`), so that datapaths of a model with the same
 operations share one compiled kernel, whatever their word, time step and input span. A call of the kernel does one job: a block
-of candidates (parameter sets) with one sweep. The candidates of a block are the *lanes* of vector instructions; their states,
-coefficients and sums are rows of a single array.
+of candidates (parameter sets) on a stretch of one sweep, see `beginnings`. The candidates of a block are the *lanes* of vector
+instructions; their states, coefficients and sums are rows of a single array.
 
 While the input stays the same and a step has changed no state of any lane, the following steps cannot change one either: they
 are not computed. Only the error sums go on, as the recorded voltage is another in every step.
@@ -18,7 +18,7 @@ STRIDE = LANES + 8  # numbers from one row of L to the next: lines at multiples 
 # Steps whose spikes a lane collects as bits of a float64 (which holds 53) before it writes them to the list of spikes.
 CHUNK = 48
 # Arguments of a kernel that are read and written through pointers.
-ARRAYS = "K codes start current length rows data outside masked sums count spikes end trace"
+ARRAYS = "K codes start current stretches members data outside masked sums count spikes end trace"
 
 TEMPLATE = """\
 import numpy as np
@@ -166,31 +166,34 @@ def plus(total, x):  # without contraction: a sum of floats is the same on every
 @njit(nogil=True, cache=True, pipeline_class=Separate, error_model="numpy", fastmath={{"contract"}})
 def kernel({arguments}):
     tuned()
-    sweeps, steps, n, most = current.shape[0], current.shape[1], codes.shape[1], spikes.shape[2]
-    recorded, wide = data.shape[0], count.shape[1]
+    steps, n, most, jobs = current.shape[1], codes.shape[1], spikes.shape[2], stretches.shape[0]
+    sweeps, wide = data.shape[0], count.shape[1]
     {pointers}
-    sweep = job % sweeps
+    own = job % jobs
+    sweep, since, until = at(stretches, 5 * own), at(stretches, 5 * own + 1), at(stretches, 5 * own + 2)
+    low, high = at(stretches, 5 * own + 3), at(stretches, 5 * own + 4)  # where in `members` its sweeps are
     {constants}
-    duration = at(length, sweep)
-    own, after = at(rows, sweep), at(rows, sweep + 1)  # the rows of data that belong to this current
     L = aligned(room)
-    first = job // sweeps * {lanes}
+    first = job // jobs * {lanes}
     used = wide - first if wide - first < {lanes} else {lanes}  # lanes; the others only fill the block
-    for k in range({sums}, {sums} + 4 * (after - own)):
+    for row in range(low, high):
+        k, m = at(members, row), {sums} + 4 * (row - low)
         for l in range({lanes}):
-            put(L, k, l, 0.0)
+            put(L, m, l, at(masked, k * n + first + l))
+            for j in range(3):
+                put(L, m + 1 + j, l, at(sums, (j * sweeps + k) * n + first + l))
     for l in range({lanes}):
         {coefficients}
         {once}
         {store_rows}
         {load_states}
     resting, held = False, 0.0  # whether an input of `held` changes no state of any lane
-    for begin in range(0, duration, {chunk}):
+    for begin in range(since, until, {chunk}):
         for l in range({lanes}):
             put(L, {r_fired}, l, 0.0)
         place = 1.0
         stop = begin + {chunk}
-        for t in range(begin, stop if stop < duration else duration):
+        for t in range(begin, stop if stop < until else until):
             i = at(current, sweep * steps + t)
             if not resting or i != held:
                 if t == begin:
@@ -208,10 +211,11 @@ def kernel({arguments}):
                     for l in range({lanes}):
                         resting &= get(L, {r_fired}, l) == 0.0
                         {compare}
-            for k in range(own, after):
+            for row in range(low, high):
+                k = at(members, row)
                 weight = at(outside, k * steps + t)
                 if weight != 0.0:
-                    m = {sums} + 4 * (k - own)
+                    m = {sums} + 4 * (row - low)
                     target = at(data, k * steps + t)
                     limited = min(target, clip)
                     for l in range({lanes}):
@@ -241,11 +245,11 @@ def kernel({arguments}):
                     bits >>= 1
                     t += 1
     for l in range({lanes}):
-        for k in range(own, after):
-            m = {sums} + 4 * (k - own)
+        for row in range(low, high):
+            k, m = at(members, row), {sums} + 4 * (row - low)
             store(masked, k * n + first + l, get(L, m, l))
             for j in range(3):
-                store(sums, (j * recorded + k) * n + first + l, get(L, m + 1 + j, l))
+                store(sums, (j * sweeps + k) * n + first + l, get(L, m + 1 + j, l))
         {store_states}
 """
 
@@ -262,7 +266,7 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         return ("\n" + " " * depth).join(lines)
 
     return TEMPLATE.format(
-        arguments="job, room, K, T, codes, start, current, length, rows, data, outside, clip, masked, sums, regress, count, "
+        arguments="job, room, K, T, codes, start, current, stretches, members, data, outside, clip, masked, sums, regress, count, "
         "spikes, end, traced, trace",
         lanes=LANES,
         stride=STRIDE,
@@ -278,7 +282,7 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         once=block(step.once, 8),
         store_rows=block((f"put(L, {place[n]}, l, {n})" for n in step.rows), 8),
         load_states=block(
-            (f"put(L, {k}, l, at(start, ({k} * sweeps + sweep) * n + first + l))" for k, n in enumerate(states)), 8
+            (f"put(L, {k}, l, at(start, ({k} * jobs + own) * n + first + l))" for k, n in enumerate(states)), 8
         ),
         read=block((f"{n} = get(L, {k}, l)" for k, n in enumerate(read)), 20),
         statements=block(step.lines, 20),
@@ -287,11 +291,11 @@ def kernel_source(dp: Datapath, step: Step) -> str:
         out_spike=step.outputs[".spike"],
         compare=block((f"resting &= get(L, {k}, l) == get(L, {v + 2 + k}, l)" for k in range(len(states))), 24),
         store_states=block(
-            (f"store(end, ({k} * sweeps + sweep) * n + first + l, get(L, {k}, l))" for k, n in enumerate(states)), 8
+            (f"store(end, ({k} * jobs + own) * n + first + l, get(L, {k}, l))" for k, n in enumerate(states)), 8
         ),
     )
 
 
-def room(step: Step, states: int, repeats: int) -> int:
-    """The number of floats that the array L of a kernel needs, for a current with so many recorded voltages."""
-    return (len(step.rows) + 2 * states + 2 + 4 * repeats) * STRIDE + 8
+def room(step: Step, states: int, sweeps: int) -> int:
+    """The number of floats that the array L of a kernel needs, for a stretch of so many sweeps."""
+    return (len(step.rows) + 2 * states + 2 + 4 * sweeps) * STRIDE + 8

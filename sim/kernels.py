@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from spikefab.files import remove, save_text
 from spikefab.hw.datapath import Datapath
 from spikefab.toolchain.cache import cache_dir, intact, locked, seal, tell
 
-from . import threads
+from . import beginnings, threads
 from .codegen import LANES, kernel_source, room
 from .integer_statements import trace_step
 from .statements import Step
@@ -38,9 +38,8 @@ class Batch:
 
     count   (N, S) number of spikes
     spikes  (N, S, max_spikes) steps with a spike; in each row, the first `count` (at most max_spikes) are valid
-    masked  (N, D) sum of squared errors, mV^2, over the samples where `outside` is 1, both voltages cut off at `clip`, for
-            each of the D recorded voltages
-    sums    (N, D, 3) sums of v, v^2 and v times the data over the samples where `outside` is 1, to regress the data on v;
+    masked  (N, S) sum of squared errors, mV^2, over the samples where `outside` is 1, both voltages cut off at `clip`
+    sums    (N, S, 3) sums of v, v^2 and v times the data over the samples where `outside` is 1, to regress the data on v;
             zeros unless `regress` was set
     end     (N, S, states) state codes after the last step
     trace   (N, S, T) mV, or None
@@ -58,7 +57,7 @@ compiling: set[str] = set()  # the kernels that this process is compiling
 # The types of a kernel's arguments, see `codegen`: with others, numba would compile another kernel.
 TYPES = (
     nb.int64, nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[:, ::1], nb.float64[:, :, ::1],
-    nb.float64[:, ::1], nb.int64[::1], nb.int64[::1], nb.float64[:, ::1], nb.float64[:, ::1], nb.float64,
+    nb.float64[:, ::1], nb.int64[:, ::1], nb.int64[::1], nb.float64[:, ::1], nb.float64[:, ::1], nb.float64,
     nb.float64[:, ::1], nb.float64[:, :, ::1], nb.boolean, nb.int64[:, ::1], nb.int32[:, :, ::1],
     nb.float64[:, :, ::1], nb.boolean, nb.float64[:, :, ::1],
 )  # fmt: skip
@@ -224,7 +223,6 @@ def launch(
     current: np.ndarray,
     *,
     length: np.ndarray | None,
-    repeats: np.ndarray | None,
     data: np.ndarray | None,
     outside: np.ndarray | None,
     clip: float,
@@ -235,30 +233,28 @@ def launch(
     """Run the kernel of a module, see `load`, with the candidates padded to full blocks of lanes.
 
     All numbers, arguments and results, are in the units of the kernel (codes in the batch kernel, real values in the ideal).
-    coefficients (N, coefficients), start (N, S, states) or (N, states), current (S, T); the others as in `simulate`.
+    coefficients (N, coefficients), start (N, S, states) or (N, states), current (S, T); the others as in `simulate`. Sweeps that
+    begin alike are simulated once as far as they are, see `beginnings`, unless their traces are kept.
     """
     (n, (sweeps, steps), k) = len(coefficients), current.shape, start.shape[-1]
     padded = -(-n // LANES) * LANES
     if start.ndim == 2:
         start = np.broadcast_to(start[:, None, :], (n, sweeps, k))
     rows = np.minimum(np.arange(padded), n - 1)  # indices of candidates; copies of the last one fill the last block
-    first = np.arange(sweeps + 1) if repeats is None else np.concatenate([[0], np.cumsum(repeats)])
-    recorded = int(first[-1])
-    zeros = np.zeros((recorded, steps))
-    masked, sums = np.empty((recorded, padded)), np.empty((3, recorded, padded))
+    zeros = np.zeros((sweeps, steps))
+    masked, sums = np.zeros((sweeps, padded)), np.zeros((3, sweeps, padded))
     count = np.zeros((sweeps, n), dtype=np.int64)
     spikes = np.zeros((sweeps, n, max_spikes), dtype=np.int32)
-    end = np.empty((k, sweeps, padded))
+    states = np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64)  # of each sweep, so far
     volts = np.empty((sweeps, steps, n) if trace else (1, 1, 1))
     # all arrays are contiguous and writable: others would be of another type, for which numba compiles another kernel
-    arguments = (
+    before = (
         np.array(step.constants),
         np.concatenate([*step.tables, np.zeros(1)]),
         np.ascontiguousarray(coefficients[rows].T, dtype=np.float64),
-        np.ascontiguousarray(start[rows].transpose(2, 1, 0), dtype=np.float64),
-        np.require(current, np.float64, ["C", "W"]),
-        np.full(sweeps, steps) if length is None else np.require(length, np.int64, ["C", "W"]),
-        np.require(first, np.int64, ["C", "W"]),
+    )
+    inputs = np.require(current, np.float64, ["C", "W"])
+    after = (
         zeros if data is None else np.require(data, np.float64, ["C", "W"]),
         zeros if outside is None else np.require(outside, np.float64, ["C", "W"]),
         float(clip),
@@ -267,22 +263,39 @@ def launch(
         regress,
         count,
         spikes,
-        end,
-        trace,
-        volts,
     )
-    size = room(step, k, int(np.diff(first).max()))
     if not module.kernel.signatures:
         prepare(module)
-    threads.share(lambda job: module.kernel(job, np.empty(size), *arguments), padded // LANES * sweeps)
+    lengths = np.full(sweeps, steps) if length is None else np.asarray(length)
+    for level in beginnings.levels(inputs, lengths, np.arange(sweeps) if trace else _alike(states)):
+        stretches, places = beginnings.table(level)
+        begin, end = np.ascontiguousarray(states[:, stretches[:, 0]]), np.empty((k, len(level), padded))
+        size = room(step, k, max(len(stretch.sweeps) for stretch in level))
+        arguments = (*before, begin, inputs, stretches, places, *after, end, trace, volts)
+        threads.share(partial(_job, module.kernel, size, arguments), padded // LANES * len(level))
+        for j, stretch in enumerate(level):
+            leader, *others = stretch.sweeps
+            states[:, stretch.sweeps] = end[:, [j]]
+            if others:
+                count[others], spikes[others] = count[leader], spikes[leader]
     return Batch(
         count.T,
         spikes.transpose(1, 0, 2),
         masked.T[:n],
         sums.transpose(2, 1, 0)[:n],
-        end.transpose(2, 1, 0)[:n],
+        states.transpose(2, 1, 0)[:n],
         volts.transpose(2, 0, 1) if trace else None,
     )
+
+
+def _job(kernel: Callable[..., None], size: int, arguments: tuple[Any, ...], job: int) -> None:
+    kernel(job, np.empty(size), *arguments)
+
+
+def _alike(states: np.ndarray) -> np.ndarray:
+    """For each sweep (S,), which other one begins in the same states (states, S, N)."""
+    found: dict[bytes, int] = {}
+    return np.array([found.setdefault(states[:, s].tobytes(), s) for s in range(states.shape[1])])
 
 
 def simulate(
@@ -292,7 +305,6 @@ def simulate(
     *,
     initial: np.ndarray | None = None,
     length: np.ndarray | None = None,
-    repeats: np.ndarray | None = None,
     data: np.ndarray | None = None,
     outside: np.ndarray | None = None,
     clip: float = np.inf,
@@ -306,10 +318,8 @@ def simulate(
     current     (S, T) codes of the input
     initial     (N, S, states) or (N, states) state codes; None: at rest
     length      (S,) number of steps of each sweep; None: T
-    repeats     (S,) how many recorded voltages, one or more, there are of each sweep; None: one. A current that a cell received
-                several times is simulated once
-    data        (D, T) mV, recorded voltages for the error sums, in the order of the sweeps; D is the sum of `repeats`
-    outside     (D, T) 1 at samples that count in the error sums, 0 at others
+    data        (S, T) mV, recorded voltages for the error sums
+    outside     (S, T) 1 at samples that count in the error sums, 0 at others
     clip        mV above which both voltages are cut off in the error sums
     max_spikes  number of spikes kept per candidate and sweep
     regress     whether to compute `sums`
@@ -326,7 +336,6 @@ def simulate(
         dp.rest(codes) if initial is None else np.asarray(initial),
         np.atleast_2d(np.asarray(current, dtype=np.float64)),
         length=length,
-        repeats=repeats,
         data=None if data is None else data / lsb,
         outside=outside,
         clip=clip / lsb,

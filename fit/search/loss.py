@@ -56,21 +56,18 @@ def not_coincident(data, model, span):
 
 
 @njit(nogil=True, cache=True)
-def _losses(begin, end, count, steps, masked, same, outside, flat, times, first, tau, span, noise, weights, dt, out):
-    """Write the losses of candidates `begin` to `end` on each part into `out` (N, S), from the results of the kernel.
-
-    same (S,) is, for each part, the index of its simulation in `count` and `steps`.
-    """
+def _losses(begin, end, count, steps, masked, outside, flat, times, first, tau, span, noise, weights, dt, out):
+    """Write the losses of candidates `begin` to `end` on each part into `out` (N, S), from the results of the kernel."""
     for n in range(begin, end):
-        for s in range(len(same)):
+        for s in range(len(tau)):
             data = times[first[s] : first[s + 1]]
-            a, b = len(data), count[n, same[s]]
+            a, b = len(data), count[n, s]
             volts = np.sqrt(masked[n, s] / outside[s]) / flat if outside[s] > 0 else 0.0
             timing = second = 0.0
             if b > steps.shape[2]:
                 timing = second = 1.0
             elif a + b > 0:
-                model = steps[n, same[s], :b] * dt
+                model = steps[n, s, :b] * dt
                 timing = scores._victor_purpura(data, model, 2.0 / tau[s]) / (a + b)
                 if noise:
                     second = not_coincident(data, model, span[s])
@@ -85,12 +82,9 @@ def _losses(begin, end, count, steps, masked, same, outside, flat, times, first,
 class Stack:
     """Training parts that are simulated together, of lengths that are not very different: as rows of arrays (parts, steps).
 
-    A model cannot tell parts of one length, current and baseline apart: each group of these is simulated once.
-
-    parts     the parts; those of a group are neighbours
-    repeats   (groups,) number of parts in each group
-    current   (groups, steps) in the unit of the engine
-    baseline  (groups,) current before the sweeps, in the unit of the engine
+    parts     the parts
+    current   (parts, steps) in the unit of the engine
+    baseline  (parts,) current before the sweeps, in the unit of the engine
     data      (parts, steps) recorded voltage, mV
     outside   (parts, steps) 1 at samples that are not around a spike, 0 at others and after the end of a part
     length    (parts,) number of steps of each part
@@ -100,7 +94,6 @@ class Stack:
     """
 
     parts: list[Part]
-    repeats: np.ndarray
     current: np.ndarray
     baseline: np.ndarray
     data: np.ndarray
@@ -112,23 +105,20 @@ class Stack:
     most: int
 
     @classmethod
-    def of(cls, task: Task, engine: Engine, groups: Sequence[Sequence[Part]]) -> "Stack":
-        parts = [p for group in groups for p in group]
+    def of(cls, task: Task, engine: Engine, parts: list[Part]) -> "Stack":
         length = np.array([p.stop for p in parts])
-        current, data, outside = (np.zeros((len(x), length.max())) for x in (groups, parts, parts))
-        for k, (part, *_) in enumerate(groups):
-            sweep = task.recording.sweeps[part.sweep]
-            assert sweep.current is not None
-            current[k, : part.stop] = engine.encode(sweep.current[: part.stop])
+        current, data, outside = (np.zeros((len(parts), length.max())) for _ in range(3))
         for k, part in enumerate(parts):
+            sweep = task.recording.sweeps[part.sweep]
+            assert sweep.current is not None and part.start == 0
+            current[k, : part.stop] = engine.encode(sweep.current[: part.stop])
             data[k, : part.stop] = task.part_voltage(part)
             outside[k, : part.stop] = ~task.part_mask(part)
         times = [task.part_spikes(part) for part in parts]
         return cls(
             parts,
-            np.array([len(group) for group in groups]),
             shared(current),
-            np.array([float(engine.encode(task.baselines[group[0].sweep])) for group in groups]),
+            np.array([float(engine.encode(task.baselines[part.sweep])) for part in parts]),
             shared(data),
             shared(outside),
             length,
@@ -145,20 +135,14 @@ class Stack:
 
     def chunks(self, n: int) -> list[slice]:
         """Slices of n candidates, each of them simulated at once within about ROOM bytes; one slice as a rule."""
-        each = len(self.repeats) * (4 * self.most + 100)
+        each = len(self.parts) * (4 * self.most + 100)
         at_once = LANES * max(1, int(ROOM / (LANES * each)))
         return [slice(k, k + at_once) for k in range(0, n, at_once)]
 
     def simulate(self, engine: Engine, rows: np.ndarray, **more: Any) -> Batch:
-        """Simulate rows, starting from the baselines, with the error sums against the data.
-
-        `count` and `spikes` of the result have one entry for each group.
-        """
-        alone = np.cumsum([0, *self.repeats[:-1]])  # the first part of each group
+        """Simulate rows, starting from the baselines, with the error sums against the data."""
         initial = engine.settle(rows, self.baseline)
-        return engine.simulate(
-            rows, self.current, initial=initial, length=self.length[alone], repeats=self.repeats, data=self.data, **more
-        )
+        return engine.simulate(rows, self.current, initial=initial, length=self.length, data=self.data, **more)
 
 
 @dataclass(eq=False)
@@ -174,24 +158,10 @@ class Loss:
     def __post_init__(self) -> None:
         task = self.task
         task.require_step(self.engine.dp)
-        self.stacks = [
-            Stack.of(task, self.engine, groups) for groups in _of_a_length(self._same_input(task.split.train))
-        ]
+        self.stacks = [Stack.of(task, self.engine, parts) for parts in _of_a_length(task.split.train)]
         self.length = np.concatenate([stack.length for stack in self.stacks])
         second = GAMMA_WEIGHT if task.noise else COARSE_WEIGHT
         self.weights = np.array([*task.weights, second * task.weights[1]])
-
-    def _same_input(self, parts: Sequence[Part]) -> list[list[Part]]:
-        """The parts in groups that a model cannot tell apart: of one length, current and baseline. Each is simulated once."""
-        groups: dict[tuple, list[Part]] = {}
-        for part in parts:
-            current = self.task.recording.sweeps[part.sweep].current
-            assert current is not None and part.start == 0
-            codes = np.asarray(self.engine.encode(current[: part.stop]))
-            baseline = float(self.engine.encode(self.task.baselines[part.sweep]))
-            key = (part.stop, baseline, hashlib.blake2b(np.ascontiguousarray(codes).tobytes()).digest())
-            groups.setdefault(key, []).append(part)
-        return list(groups.values())
 
     @property
     def solved(self) -> list[int]:
@@ -207,7 +177,6 @@ class Loss:
         found = hashlib.blake2b(self.engine.identity() + "\n".join(said).encode(), digest_size=16)
         for s in self.stacks:
             arrays = (
-                s.repeats,
                 s.current,
                 s.baseline,
                 s.data,
@@ -264,7 +233,6 @@ class Loss:
             np.ascontiguousarray(batch.count),
             np.ascontiguousarray(batch.spikes),
             np.ascontiguousarray(batch.masked),
-            np.repeat(np.arange(len(s.repeats)), s.repeats),
             s.outside.sum(axis=1),
             self.task.flat,
             s.times,
@@ -282,12 +250,12 @@ class Loss:
         return out
 
 
-def _of_a_length(groups: list[list[Part]]) -> list[list[list[Part]]]:
-    """Groups of parts, divided so that arrays as long as their longest part are not mostly empty: within powers of two."""
-    lengths = [group[0].stop for group in groups]
-    if max(lengths) * len(groups) <= EMPTY * sum(lengths):
-        return [groups]
-    classes: dict[int, list[list[Part]]] = {}
-    for group, length in zip(groups, lengths, strict=True):
-        classes.setdefault(length.bit_length(), []).append(group)
+def _of_a_length(parts: Sequence[Part]) -> list[list[Part]]:
+    """Parts, divided so that arrays as long as their longest one are not mostly empty: within powers of two."""
+    lengths = [part.stop for part in parts]
+    if max(lengths) * len(parts) <= EMPTY * sum(lengths):
+        return [[*parts]]
+    classes: dict[int, list[Part]] = {}
+    for part in parts:
+        classes.setdefault(part.stop.bit_length(), []).append(part)
     return [*classes.values()]

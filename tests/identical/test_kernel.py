@@ -1,10 +1,13 @@
 """The compiled batch kernel against the readable reference: the same integers, bit for bit, from any register content."""
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import MODELS
-from spikefab.sim import corners, coverage, kernels, reference
+from spikefab.sim import beginnings, corners, coverage, kernels, reference
 from spikefab.sim.engine import FixedPoint
 
 
@@ -145,23 +148,76 @@ def test_error_sums(kind):
         assert np.array_equal(batch.count[:, s], spikes[:, s, :n].sum(axis=1))
 
 
-def test_error_sums_of_repeats(kind):
-    """Several recorded voltages of one current: the same sums as if each had been simulated by itself."""
-    rng = np.random.default_rng(6)
+def family(rng, sweeps, steps, values):
+    """Inputs (sweeps, steps) of which many begin as another one does, up to any step; and lengths (sweeps,)."""
+    current = rng.choice(values, (sweeps, steps))
+    for k in range(1, sweeps):
+        alike = rng.choice([0, rng.integers(steps), steps])
+        current[k, :alike] = current[rng.integers(k), :alike]
+    return current, rng.choice([steps, steps // 2, *range(1, steps)], sweeps)
+
+
+@pytest.mark.parametrize("worth", [1, 100, 1000])
+def test_sweeps_that_begin_alike(kind, worth, monkeypatch):
+    """They are simulated once as far as they do: the same results as if each had been simulated by itself."""
+    monkeypatch.setattr(beginnings, "WORTH", worth)
+    rng = np.random.default_rng(worth)
     dp = datapath(kind, 18, 0.5)
-    codes, current, length = sensible(dp, 5, rng), currents(dp, 3, 300, rng), np.array([300, 200, 250])
-    repeats = np.array([3, 1, 2])
-    data, outside = rng.normal(-60, 10, (6, 300)), (rng.random((6, 300)) < 0.8) * 1.0
+    codes, values = sensible(dp, 35, rng), currents(dp, 1, 5, rng)[0]
+    current, length = family(rng, 12, 300, values)
+    states = np.repeat(dp.rest(codes)[:, None], 12, axis=1)
+    states[:, 7] = states[::-1, 7]  # one sweep begins in other states
+    data, outside = rng.normal(-60, 10, (12, 300)), (rng.random((12, 300)) < 0.8) * 1.0
     more = {"clip": -55.0, "max_spikes": 40, "regress": True}
-    batch = kernels.simulate(dp, codes, current, length=length, repeats=repeats, data=data, outside=outside, **more)
-    of = np.repeat(np.arange(3), repeats)
-    apart = kernels.simulate(dp, codes, current[of], length=length[of], data=data, outside=outside, **more)
-    assert batch.masked.shape == (5, 6)
-    assert np.array_equal(batch.masked, apart.masked)
-    assert np.array_equal(batch.sums, apart.sums)
-    assert np.array_equal(batch.count[:, of], apart.count)
-    assert np.array_equal(batch.spikes[:, of], apart.spikes)
-    assert np.array_equal(batch.end[:, of], apart.end)
+    together = kernels.simulate(
+        dp, codes, current, initial=states, length=length, data=data, outside=outside, **more
+    )  # fmt: skip
+    for s in range(12):
+        alone = kernels.simulate(
+            dp, codes, current[[s]], initial=states[:, [s]], length=length[[s]], data=data[[s]],
+            outside=outside[[s]], **more,
+        )  # fmt: skip
+        for name in ("masked", "sums", "count", "spikes", "end"):
+            assert np.array_equal(getattr(together, name)[:, [s]], getattr(alone, name)), (name, s)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 9), st.integers(1, 40), st.sampled_from([1, 30, 10**6]))
+def test_stretches(random, sweeps, steps, worth):
+    """Each step of each sweep is in one stretch, in order, and those that share one could not be told apart until then."""
+    rng = np.random.default_rng(random.getrandbits(32))
+    current, length = (
+        family(rng, sweeps, steps, np.arange(3)) if steps > 1 else (np.zeros((sweeps, 1)), np.ones(sweeps, int))
+    )
+    alike = rng.integers(0, 2, sweeps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beginnings, "WORTH", worth)
+        levels = beginnings.levels(current, length, alike)
+    done = np.zeros(sweeps, int)
+    for level in levels:
+        assert level
+        for stretch in level:
+            first, *others = stretch.sweeps
+            for k in stretch.sweeps:
+                assert done[k] == stretch.since < stretch.until <= length[k]
+                assert (
+                    np.array_equal(current[k, : stretch.until], current[first, : stretch.until])
+                    and alike[k] == alike[first]
+                )
+                done[k] = stretch.until
+            assert (
+                not others or (stretch.until - stretch.since) * len(others) >= worth or stretch.until == length[first]
+            )
+    assert np.array_equal(done, length)
+
+
+def test_the_beginning_of_a_protocol_is_simulated_once():
+    """Steps after one test pulse, each of them in two repeats: two levels, of one stretch and of one a step."""
+    current = np.zeros((6, 5000))
+    current[:, 200:1000], current[:, 3000:4000] = -1, np.repeat([[1], [2], [3]], 2, axis=0)
+    first, second = beginnings.levels(current, np.full(6, 5000), np.zeros(6))
+    assert first == [beginnings.Stretch(0, 3000, (0, 1, 2, 3, 4, 5))]
+    assert sorted(s.sweeps for s in second) == [(0, 1), (2, 3), (4, 5)]
+    assert {(s.since, s.until) for s in second} == {(3000, 5000)}
 
 
 def test_settle_is_200_ms_of_the_baseline_from_rest(kind, word):
