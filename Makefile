@@ -71,6 +71,7 @@ accept: $(READY) studio             ## hours: all tests, and the proofs whose da
 	$(BIN)/python -m benchmarks.recovery benchmarks/results/recovery.json
 	$(BIN)/python -m benchmarks.quality benchmarks/results/quality.json
 	$(BIN)/python -m benchmarks.fit benchmarks/results/fit.json
+	$(BIN)/python -m benchmarks.converged benchmarks/results/converged.json
 	$(BIN)/python -m benchmarks.fixed_float benchmarks/results/fixed_float.json
 	$(BIN)/python -m benchmarks.predictable benchmarks/results/predictable.json
 	$(BIN)/python -m benchmarks.ranking benchmarks/results/ranking.json

@@ -4,7 +4,9 @@
 
 Each recording is fitted twice a seed with all models and 20,000 evaluations at most: with the defaults (converged, in a race), and
 with `whole_budget` without a race. For each model that was not stopped: the held-out score, over that with the whole budget. For
-each fit: whether the first three are the same in the same order, or those that differ tied with the first by the bootstrap.
+each fit: whether the first three are the same in the same order. Where they are not, the model that stands in a place and the one
+that stands there with the whole budget must be tied: at least as good as each other in 5 % of the bootstrap resamples of the
+held-out parts, with the scores of the whole budget.
 Ends with status 8 if the median of the ratios is above 1.01, the median of a model above 1.05, or fewer than 90 % of the
 orders hold. Rows that the file has are not run again.
 """
@@ -17,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from spikefab import FitResult, Recording, fit, read
+from spikefab import FitOptions, FitResult, Recording, fit, read
+from spikefab.fit.scoring.certainty import certainty
+from spikefab.fit.scoring.task import Task
 from spikefab.hw.models import MODELS
 
 from . import running
@@ -32,11 +36,12 @@ PLACES = 3
 MOST, WORST, LEAST = 1.01, 1.05, 0.9  # median of all ratios, median of a model, share of orders that hold
 
 
-def ranked(results: Sequence[FitResult]) -> dict[str, Any]:
-    """The scores of models, best first."""
-    order = sorted(results, key=lambda r: r.combined_score)
+def ranked(results: Sequence[FitResult], task: Task) -> dict[str, Any]:
+    """The scores of models, best first, and those of each held-out part."""
+    order, parts = sorted(results, key=lambda r: r.combined_score), task.split.held_out
     return {
         "held_out": {r.model_name: r.combined_score for r in order},
+        "parts": {r.model_name: task.each_score(parts, r.voltages, r.spikes) for r in order},
         "train": {r.model_name: r.train.combined_score for r in order},
     }
 
@@ -44,24 +49,30 @@ def ranked(results: Sequence[FitResult]) -> dict[str, Any]:
 def both(recording: Recording, models: list[str], seed: int) -> dict[str, Any]:
     """The fit with the defaults, and that with the whole budget: of each model alone, so that none is stopped."""
     asked: dict[str, Any] = {"seed": seed, "progress": False, "notice": lambda text: None}
+    task = Task.of(recording, FitOptions.step)
     begun = time.perf_counter()
     found = fit(recording, models=models, top_k=len(models), **asked)
     middle = time.perf_counter()
     whole = [fit(recording, models=[name], whole_budget=True, **asked)[0] for name in models]
     return {
-        "converged": ranked(found),
-        "whole": ranked(whole),
+        "converged": ranked(found, task),
+        "whole": ranked(whole, task),
         "ended_early": found.ended_early,
         "evaluations": found.evaluations,
-        "tied": [r.model_name for r in found if r.tied],
         "seconds": [middle - begun, time.perf_counter() - middle],
     }
 
 
 def holds(row: Mapping[str, Any]) -> bool:
-    """Whether the first three are the same models in the same order, where the bootstrap can tell them from the first."""
+    """Whether the first three are the same models in the same order, as far as the bootstrap can tell them apart."""
     first, second = (list(row[kind]["held_out"])[:PLACES] for kind in ("converged", "whole"))
-    return all(a == b or {a, b} <= {*row["tied"]} for a, b in zip(first, second, strict=True))
+    return all(a == b or tied(row["whole"]["parts"], a, b) for a, b in zip(first, second, strict=True))
+
+
+def tied(parts: Mapping[str, Sequence[float]], a: str, b: str) -> bool:
+    """Whether the held-out parts cannot tell two models apart; never with fewer than three parts."""
+    sure = certainty(np.array(sorted((parts[a], parts[b]), key=np.mean)))
+    return sure is not None and bool(sure[1][1])
 
 
 def summary(rows: list[running.Row]) -> dict[str, Any]:
