@@ -80,7 +80,8 @@ def test_cells_and_clock_are_within_what_is_said(row):
     found = estimate(MODELS[row["model"]](word=row["word"]), BOARDS[row["board"]])
     if found is not None and not row["pll"]:
         assert abs(found.cells / row["cells"] - 1) <= found.cells_error + 0.001
-        assert abs(found.mhz / row["mhz_median"] - 1) <= found.mhz_error + 0.001
+        least = found.mhz / row["mhz_median"] - 1
+        assert (least if row["board"] in calibrate.FASTER else abs(least)) <= found.mhz_error + 0.001
         assert not found.refused
 
 
