@@ -136,6 +136,23 @@ def linked(banks: Sequence[Row], rows: Sequence[Row], cells: dict[str, float]) -
     return link(rows, cells), errors
 
 
+def clocked(rows: Sequence[Row], period: dict[str, float]) -> dict[str, float]:
+    """The clock, MHz, above which no population gets by faster banks, as its link and its crossing bound it: that with the least
+    largest error; and this error, where each model is left out.
+    """
+
+    def errors(limit: np.ndarray, rows: Sequence[Row]) -> np.ndarray:
+        banks = [1000 / weighed(period, bank_slowness(setup_of(r).part.lanes.banks[0])) for r in rows]
+        return np.minimum.outer(limit, banks) / [r["mhz"] for r in rows] - 1
+
+    def best(rows: Sequence[Row]) -> float:
+        limits = np.arange(1, 400, 0.1)
+        return float(limits[np.abs(errors(limits, rows)).max(axis=1).argmin()])
+
+    found = [errors(np.array([best([r for r in rows if r["model"] != row["model"]])]), [row]) for row in rows]
+    return {"linked_mhz": round(best(rows), 1), "linked_error": round(float(np.abs(found).max()), 3)}
+
+
 def calibration() -> dict[str, dict[str, Row]]:
     builds, banks, crowds = rows_of("builds.json"), rows_of("banks.json"), populations()
     made: dict[str, dict[str, Row]] = {"shared": {}, "pipelined": {}}
@@ -155,6 +172,7 @@ def calibration() -> dict[str, dict[str, Row]]:
                 new["link"], errors = linked(alone, whole, new["cells"])
                 new["cells_error"] = round(max(new["cells_error"], *map(abs, errors)), 3)
                 new["populations"] = len(whole)
+                new |= clocked([r for r in whole if setup_of(r).crosses], new["period"])
                 made["pipelined"][fabric] = new
     return made
 

@@ -59,7 +59,7 @@ class Estimate:
     mhz: float  # the clock that place and route will reach
     clock_mhz: float  # the clock that is needed
     cells_error: float  # relative; the largest of any model when it was left out of the calibration
-    mhz_error: float
+    mhz_error: float  # relative: how far below `mhz` the clock may be
     refused: str  # why it does not fit, such as "30 of 28 block RAMs"; "": it fits
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,8 +109,12 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         if found[kind] > getattr(board, kind)
     ]
     needed, mhz = setup.clock_hz / 1e6, 1000 / weighed(known["period"], slow)
-    if mhz * (1 - known["mhz_error"]) < needed:
-        over.append(f"{needed:.1f} MHz where about {mhz:.1f} (or {known['mhz_error']:.0%} less) are reached")
+    least = mhz * (1 - known["mhz_error"])
+    if setup.crosses:
+        mhz, least = min(mhz, known["linked_mhz"]), min(least, known["linked_mhz"] * (1 - known["linked_error"]))
+    error = round(1 - least / mhz, 3)
+    if least < needed:
+        over.append(f"{needed:.1f} MHz where about {mhz:.1f} (or {error:.0%} less) are reached")
     return Estimate(
         board=board.name,
         model=type(neuron).__name__,
@@ -124,7 +128,7 @@ def estimate(neuron: Neuron, board: Board, crowd: Crowd | None = None) -> Estima
         mhz=round(mhz, 1),
         clock_mhz=round(needed, 6),
         cells_error=known["cells_error"],
-        mhz_error=known["mhz_error"],
+        mhz_error=error,
         refused=", ".join(over),
     )
 
