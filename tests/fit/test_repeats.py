@@ -10,6 +10,7 @@ from spikefab.fit.scoring.task import Task
 from spikefab.fit.search.loss import Loss
 from spikefab.hw.datapath import datapath
 from spikefab.hw.models import LIFNeuron
+from spikefab.sim import beginnings
 from spikefab.sim.engine import FixedPoint
 
 DT = 0.1
@@ -76,27 +77,31 @@ def test_different_currents_are_no_repeats(rng):
 
 def test_a_current_that_came_several_times_is_simulated_once(membrane, steps, monkeypatch):
     """The loss is the one of sweeps that are each simulated by itself, in whatever order the file has them."""
-    order = [(0.3, 1), (0.22, 2), (0.3, 3), (0.37, 4), (0.22, 5), (0.3, 6)]
+    sweeps = [(0.3, 1), (0.22, 2), (0.3, 3), (0.37, 4), (0.22, 5), (0.3, 6)]
     dp = datapath(LIFNeuron, 18, 0.1, 1.0)
     codes = dp.quantise({**LIFNeuron.defaults(), "R_m": np.linspace(40, 250, 30), "tau_m": np.linspace(5, 40, 30)})
+    currents = steps([a for a, _ in sweeps], DT)
+    voltages = [membrane(i, DT, 0.3, k) for i, (_, k) in zip(currents, sweeps, strict=True)]
+    loss = Loss(FixedPoint(dp), Task.of(Recording.from_arrays(voltages, currents, DT), 0.1, "none"))
 
-    def losses(sweeps):
-        currents = steps([a for a, _ in sweeps], DT)
-        voltages = [membrane(i, DT, 0.3, k) for i, (_, k) in zip(currents, sweeps, strict=True)]
-        recording = Recording.from_arrays(voltages, currents, DT)
-        engine = FixedPoint(dp)
-        simulated = engine.simulate
-        seen = []
-        monkeypatch.setattr(engine, "simulate", lambda r, i, **more: (seen.append(len(i)), simulated(r, i, **more))[1])
-        found = Loss(engine, Task.of(recording, 0.1, "none"))(codes)
-        return found, seen[-1]
+    def losses(levels):
+        simulated = []
 
-    mixed, count = losses(order)
-    assert count == 3
-    grouped = [order[k] for k in (0, 2, 5, 1, 4, 3)]
-    assert np.array_equal(losses(grouped)[0], mixed)  # the same order of sums
-    monkeypatch.setattr(Loss, "_same_input", lambda self, parts: [[part] for part in parts])
-    alone, count = losses(grouped)
-    assert count == 6
-    assert np.array_equal(alone, mixed)
-    assert len(np.unique(mixed)) > 20
+        def noted(current, length, alike):
+            found = levels(current, length, alike)
+            simulated.append([(s.until - s.since, s.sweeps) for level in found for s in level])
+            return found
+
+        monkeypatch.setattr(beginnings, "levels", noted)
+        return loss.each(codes), simulated[-1]
+
+    def apart(current, length, alike):
+        return [[beginnings.Stretch(0, int(n), (k,)) for k, n in enumerate(length)]]
+
+    together, simulated = losses(beginnings.levels)
+    alone, _ = losses(apart)
+    assert np.array_equal(together, alone)
+    assert len(np.unique(together)) > 100
+    alike = int(np.argmax(currents[0] != currents[1]))  # all begin with the same rest
+    assert sum(steps for steps, _ in simulated) == alike + 3 * (len(currents[0]) - alike)
+    assert {k for _, k in simulated} == {(0, 1, 2, 3, 4, 5), (0, 2, 5), (1, 4), (3,)}
